@@ -1,0 +1,49 @@
+# Everything a developer runs. `make help` lists it.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := shared services/api services/topic-worker services/status-projector cli deploy/local
+SETUP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench contracts lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(SETUP)  ## make .venv with the locked dependencies and this checkout's packages
+
+$(SETUP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
+	@command -v $(PYTHON) >/dev/null || { echo "topicflow needs Python 3.11: set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up $(VENV) (once) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@touch $@
+
+run: $(SETUP)  ## start everything on this machine, submit examples/topics.txt, stay up until Ctrl-C
+	@exec $(BIN)/topicflow up --submit examples/topics.txt
+
+test: $(SETUP)  ## run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(SETUP)  ## format, lint, import rules, types, contract documents up to date
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy shared/src services/*/src cli/src deploy/local/src tests
+	@$(BIN)/python tests/contracts.py --check
+
+contracts: $(SETUP)  ## write docs/openapi.json and docs/asyncapi.json anew
+	@$(BIN)/python tests/contracts.py
+
+bench: $(SETUP)  ## measure drain and latency beside a hand-written limit
+	@$(BIN)/python -m tests.bench
+
+lock: $(SETUP)  ## resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group dev --all-extras --no-emit-package topicflow --no-emit-package topicflow-shared \
+		pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements.lock
+
+clean:  ## remove what setup made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

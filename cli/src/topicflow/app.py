@@ -1,0 +1,78 @@
+"""The command `topicflow`: its commands, and the one place where an error becomes a line on stderr and an exit code."""
+
+import asyncio
+import io
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from topicflow import topics_commands
+from topicflow.display import console_for
+from topicflow.errors import CommandError
+from topicflow.options import JsonOption, UrlOption, api_at
+from topicflow.status import print_status, show_status, watch_status, watch_status_as_json
+from topicflow.submit_command import submit_titles
+from topicflow.up_command import up
+
+app = typer.Typer(
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 something failed, 2 wrong use or setting, 3 unreachable or in use, 4 not allowed, "
+    "130 interrupted.",
+)
+app.command("up")(up)
+app.command("submit")(submit_titles)
+
+
+@app.command("status")
+def status_command(
+    watch: Annotated[bool, typer.Option("--watch", help="Every second, until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Show where everything stands: counts, workers, what is waited for, recent failures."""
+
+    async def command() -> None:
+        async with api_at(url) as api:
+            match watch, as_json:
+                case False, False:
+                    await show_status(api, console_for())
+                case False, True:
+                    await print_status(api)
+                case True, False:
+                    await watch_status(api, console_for())
+                case _:
+                    await watch_status_as_json(api)
+
+    asyncio.run(command())
+
+
+app.add_typer(topics_commands.app, name="topics")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"topicflow {version('topicflow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def topicflow(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Study cards from titles, written by Gemini: submit them, and see at any moment where each one stands."""
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no title can break the output
+    try:
+        app()
+    except CommandError as error:
+        typer.echo(f"topicflow: {error}", err=True)
+        sys.exit(error.exit_code)

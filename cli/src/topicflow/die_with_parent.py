@@ -1,0 +1,27 @@
+"""Becomes the given program, after asking Linux to end it when `topicflow up` is gone, even by kill -9.
+
+Run by path, `python -I -S die_with_parent.py PARENT PROGRAM…`: a `preexec_fn` is not safe in a process with threads.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    parent, program = int(sys.argv[1]), sys.argv[2:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != parent:  # it died before the line above
+        sys.exit(1)
+    try:
+        os.execv(program[0], program)  # noqa: S606
+    except OSError as error:
+        sys.exit(f"cannot run {program[0]}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Options that several commands share, and the API that they lead to."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topicflow.api_client import ApiClient, api_url
+from topicflow.errors import WrongUse
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="Where the API is. Without it: TOPICFLOW_URL, the `topicflow up` of this folder, or http://127.0.0.1:8000.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print what the API answered, for scripts.")]
+TopicArgument = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, or its title as it was submitted.")]
+
+
+def api_at(url: str | None) -> ApiClient:
+    """With the key that the environment gives, where it gives one."""
+    return ApiClient(api_url(url, os.environ), _api_key())
+
+
+def _api_key() -> str | None:
+    """TOPICFLOW_API_KEY, or what is in the file that TOPICFLOW_API_KEY_FILE names."""
+    key, path = os.environ.get("TOPICFLOW_API_KEY"), os.environ.get("TOPICFLOW_API_KEY_FILE")
+    if not key and path:
+        try:
+            key = Path(path).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongUse(f"TOPICFLOW_API_KEY_FILE: cannot read {path}") from error
+    if key and not (key.isascii() and key.isprintable()):
+        raise WrongUse("TOPICFLOW_API_KEY is not a key: it has characters that a header cannot carry")
+    return key or None

@@ -1,0 +1,46 @@
+"""Ports on this machine: is the wanted one free, and a free one for what nobody needs to know about."""
+
+import errno
+import os
+import random
+import socket
+
+from topicflow.errors import InUse, WrongUse
+
+LOOPBACK = "127.0.0.1"
+_BELOW_OUTGOING = range(20_000, 32_000)  # no outgoing connection takes one while its owner is being restarted
+
+
+def default_port(text: str | None) -> int:
+    """TOPICFLOW_PORT, where Kubernetes may have put `tcp://host:port` for a service of that name: ignored."""
+    if not text or text.startswith("tcp://"):
+        return 8000
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65_536:
+        return int(text)
+    raise WrongUse(f"TOPICFLOW_PORT must be a port from 1 to 65535, not {text!r}")
+
+
+def refuse_busy(port: int) -> None:
+    """Raises InUse where somebody listens on the port, WrongUse where it may not be used."""
+    try:
+        _bind(port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InUse(f"port {port} is in use: choose another one with --port") from error
+        raise WrongUse(f"cannot use port {port}: {os.strerror(error.errno or 0)}") from error
+
+
+def free_port() -> int:
+    for port in random.sample(_BELOW_OUTGOING, 200):
+        try:
+            _bind(port)
+        except OSError:
+            continue
+        return port
+    raise InUse(f"no free port found from {_BELOW_OUTGOING.start} to {_BELOW_OUTGOING.stop}")
+
+
+def _bind(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((LOOPBACK, port))

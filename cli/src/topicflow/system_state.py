@@ -1,0 +1,73 @@
+"""Where everything stands, read from two cheap routes; `status` and `up` show it, waiting reads its counts."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from topicflow.api_client import ApiClient, answer_of
+from topicflow.plain_text import one_line
+from topicflow.times import local_time
+
+STATUSES = ("pending", "processing", "completed", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemState:
+    status: dict[str, Any]  # GET /processing-status
+    worker: dict[str, Any]  # GET /worker-status
+
+    def count(self, status: str) -> int:
+        return int(self.status.get(f"{status}_count") or 0)
+
+    @property
+    def is_processing(self) -> bool:
+        return self.count("pending") + self.count("processing") > 0
+
+    @property
+    def worker_is_running(self) -> bool:
+        return self.worker.get("worker_running") is True
+
+    @property
+    def workers(self) -> list[dict[str, Any]]:
+        return list(self.worker.get("workers") or ())
+
+    @property
+    def simulated(self) -> bool | None:
+        return self.status.get("simulated")
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        return list(self.status.get("recent_failures") or ())
+
+    @property
+    def lag_seconds(self) -> float:
+        return float(self.status.get("projection_lag_seconds") or 0)
+
+    @property
+    def waiting(self) -> str | None:
+        """What pending work waits for, or that nobody is there to work."""
+        if not self.worker_is_running and self.is_processing:
+            return "no worker is running"
+        return waiting_line(self.status.get("waiting_for"))
+
+    @property
+    def line(self) -> str:
+        """Everything in one line of text."""
+        counts = ", ".join(f"{self.count(status)} {status}" for status in STATUSES)
+        worker = "" if self.worker_is_running else "; no worker is running"
+        waiting = waiting_line(self.status.get("waiting_for"))
+        return counts + worker + (f"; waiting: {waiting}" if waiting else "")
+
+
+def waiting_line(waiting_for: object) -> str | None:
+    """`{reason, since, until}` as one line."""
+    if not isinstance(waiting_for, dict):
+        return None
+    reason = one_line(waiting_for.get("reason") or "something")
+    since, until = local_time(waiting_for.get("since")), local_time(waiting_for.get("until"))
+    return reason + (f", since {since}" if since else "") + (f", until {until}" if until else "")
+
+
+async def read_state(api: ApiClient) -> SystemState:
+    status, worker = await asyncio.gather(api.get("/processing-status"), api.get("/worker-status"))
+    return SystemState(answer_of(status), answer_of(worker))

@@ -1,0 +1,75 @@
+"""/live: the process answers. /ready: it can take submissions and read status. /health: all of it in words."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from api.context import ApiContext, Context
+from api.staleness import staleness
+from api.workers import TOPIC_WORKER
+from shared import __version__
+from shared.db.engine import DatabaseUnreachable
+from shared.errors import BrokerUnreachable
+from shared.streams import PROJECTED, PROJECTOR, STREAMS
+
+router = APIRouter()
+PATIENCE = 2.0  # seconds that a dependency has to answer
+
+
+@router.get("/live")
+async def live() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(context: Context) -> JSONResponse:
+    found = await _dependencies(context)
+    is_ready = all(what["status"] == "ok" for what in found.values())
+    return JSONResponse({"status": "ok" if is_ready else "unavailable", **found}, 200 if is_ready else 503)
+
+
+@router.get("/health")
+async def health(context: Context) -> dict[str, Any]:
+    """Always 200: it is there to be read. `status` is ok, degraded (no worker or projector) or unavailable."""
+    found = await _dependencies(context)
+    workers, projectors = context.workers.live(TOPIC_WORKER), context.workers.live(PROJECTOR)
+    status = "ok" if workers and projectors else "degraded"
+    if any(what["status"] != "ok" for what in found.values()):
+        status = "unavailable"
+    answer: dict[str, Any] = {
+        "status": status,
+        "version": __version__,
+        "simulated": context.workers.simulated,
+        **found,
+        "topic_workers": len(workers),
+        "projectors": len(projectors),
+        "waiting_for": context.workers.waiting_for,
+    }
+    if status != "unavailable":
+        answer["dead_letters"] = await context.projection.dead_letters()
+        answer["lag"] = {
+            group: await context.transport.lag(group) for group in sorted({g for s in STREAMS for g in s.groups})
+        }
+        answer |= await staleness(context)
+    return answer
+
+
+async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
+    broker, database = await asyncio.gather(
+        _answers(context.transport.ends([stream.name for stream in PROJECTED])),
+        _answers(context.projection.counts("topic")),
+    )
+    return {"broker": broker, "database": database}
+
+
+async def _answers(call: Awaitable[Any]) -> dict[str, str]:
+    try:
+        await asyncio.wait_for(call, PATIENCE)
+    except TimeoutError:
+        return {"status": "unavailable", "detail": f"no answer within {PATIENCE:.0f} s"}
+    except (BrokerUnreachable, DatabaseUnreachable) as error:
+        return {"status": "unavailable", "detail": str(error)}
+    return {"status": "ok"}

@@ -1,0 +1,145 @@
+"""The status routes: counts, workers, failures; whatever there is, the cost is the same."""
+
+import asyncio
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from api.context import ApiContext, Context
+from api.staleness import staleness
+from api.workers import TOPIC_WORKER
+from shared.events import WaitingFor
+from shared.status import STATUSES
+
+router = APIRouter()
+SHOWN_FAILURES = 10
+
+
+class Failure(BaseModel):
+    id: str
+    title: str | None
+    error_message: str | None
+    created_at: datetime | None
+
+
+class ProcessingStatus(BaseModel):
+    is_processing: bool
+    pending_count: int
+    processing_count: int
+    completed_count: int
+    failed_count: int
+    total_count: int
+    recent_failures: list[Failure]
+    show_status: bool
+    waiting_for: WaitingFor | None
+    simulated: bool | None
+    as_of: datetime | None
+    projection_lag_seconds: float | None
+
+
+class Worker(BaseModel):
+    service: str
+    instance: str
+    version: str
+    in_flight: int
+    processed: int
+    failed: int
+    started_at: datetime
+    last_seen: datetime
+
+
+class WorkerStatus(BaseModel):
+    worker_running: bool
+    pending_topics: int
+    processing_topics: int
+    message: str
+    workers: list[Worker]
+    waiting_for: WaitingFor | None
+    simulated: bool | None
+
+
+class Summary(BaseModel):
+    success: Literal[True] = True
+    summary: dict[str, int]
+    simulated: bool | None
+
+
+class Dismissed(BaseModel):
+    success: Literal[True] = True
+    message: str
+
+
+@router.get("/processing-status")
+async def processing_status(context: Context) -> ProcessingStatus:
+    counts, failures, seen_up_to, age = await asyncio.gather(
+        _counts(context),
+        context.projection.recent_failures("topic", SHOWN_FAILURES),
+        context.seen.up_to(),
+        staleness(context),
+    )
+    is_processing = counts["pending"] + counts["processing"] > 0
+    has_unseen_failure = any(seen_up_to is None or row["ended_at"] > seen_up_to for row in failures)
+    return ProcessingStatus(
+        is_processing=is_processing,
+        pending_count=counts["pending"],
+        processing_count=counts["processing"],
+        completed_count=counts["completed"],
+        failed_count=counts["failed"],
+        total_count=sum(counts.values()),
+        recent_failures=[Failure.model_validate(dict(row)) for row in failures],
+        show_status=is_processing or has_unseen_failure,
+        waiting_for=context.workers.waiting_for,
+        simulated=context.workers.simulated,
+        **age,
+    )
+
+
+@router.post("/processing-status/seen")
+async def mark_failures_seen(context: Context) -> Dismissed:
+    """The failures so far no longer make `show_status` true."""
+    failures = await context.projection.recent_failures("topic", 1)
+    if failures:
+        await context.seen.mark(failures[0]["ended_at"])
+    return Dismissed(message="the failures so far are marked as seen")
+
+
+@router.get("/worker-status")
+async def worker_status(context: Context) -> WorkerStatus:
+    """Running means that a topic-worker lives, whether it has work or not."""
+    counts = await _counts(context)
+    live = context.workers.live(TOPIC_WORKER)
+    return WorkerStatus(
+        worker_running=bool(live),
+        pending_topics=counts["pending"],
+        processing_topics=counts["processing"],
+        message=_message(context, counts, len(live)),
+        workers=[
+            Worker(**seen.beat.model_dump(), version=seen.beat.app_version, last_seen=seen.stored_at) for seen in live
+        ],
+        waiting_for=context.workers.waiting_for,
+        simulated=context.workers.simulated,
+    )
+
+
+@router.get("/topic-status-summary")
+async def topic_status_summary(context: Context) -> Summary:
+    return Summary(summary=await _counts(context), simulated=context.workers.simulated)
+
+
+async def _counts(context: ApiContext) -> dict[str, int]:
+    found: dict[str, Any] = await context.projection.counts("topic")
+    return {status: found.get(status, 0) for status in STATUSES}
+
+
+def _message(context: ApiContext, counts: dict[str, int], live: int) -> str:
+    waits = counts["pending"] + counts["processing"]
+    if not context.workers.is_current:
+        return "not known: no heartbeats arrive, the broker may be away"
+    if not live:
+        return f"no topic-worker is running; {waits} topics wait for one"
+    if waiting_for := context.workers.waiting_for:
+        return f"waiting: {waiting_for.reason}"
+    who = "1 topic-worker is" if live == 1 else f"{live} topic-workers are"
+    return f"{who} running; {waits} topics under way" if waits else f"{who} running and idle"

@@ -1,0 +1,61 @@
+"""Who lives, from the heartbeats that every API replica reads itself, by the broker's clock.
+
+The API beats too and reads its own: the newest beat of all is the broker's time now, so the dead look old.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.events import WaitingFor, WorkerBeat
+
+DEAD_AFTER = timedelta(seconds=4.5)  # two beats missed; with one beat every 2 s known within 5 s
+FORGOTTEN_AFTER = timedelta(hours=1)
+TOPIC_WORKER = "topic-worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    beat: WorkerBeat
+    stored_at: datetime  # by the broker
+
+
+class Workers:
+    def __init__(self) -> None:
+        self._last: dict[str, Seen] = {}
+        self._newest: datetime | None = None
+        self._newest_arrived = 0.0  # monotonic
+
+    def note(self, beat: WorkerBeat, stored_at: datetime) -> None:
+        self._last[beat.instance] = Seen(beat, stored_at)
+        if self._newest is None or stored_at >= self._newest:
+            self._newest, self._newest_arrived = stored_at, time.monotonic()
+        for instance in [i for i, seen in self._last.items() if self._newest - seen.stored_at > FORGOTTEN_AFTER]:
+            del self._last[instance]
+
+    @property
+    def is_current(self) -> bool:
+        """False while no heartbeat arrives at all, not even our own: then nothing is known."""
+        return self._newest is not None and time.monotonic() - self._newest_arrived < DEAD_AFTER.total_seconds()
+
+    def live(self, service: str) -> list[Seen]:
+        if self._newest is None:
+            return []
+        now = self._newest + timedelta(seconds=time.monotonic() - self._newest_arrived)
+        return sorted(
+            (s for s in self._last.values() if s.beat.service == service and now - s.stored_at < DEAD_AFTER),
+            key=lambda seen: seen.beat.instance,
+        )
+
+    @property
+    def waiting_for(self) -> WaitingFor | None:
+        """What the topic-workers wait for: the longest wait, if all of them wait."""
+        waits = [seen.beat.waiting_for for seen in self.live(TOPIC_WORKER)]
+        known = [wait for wait in waits if wait]
+        return min(known, key=lambda wait: wait.since) if known and len(known) == len(waits) else None
+
+    @property
+    def simulated(self) -> bool | None:
+        """Whether the live topic-workers' Gemini is a stand-in; None while none of them knows."""
+        known = [seen.beat.simulated for seen in self.live(TOPIC_WORKER) if seen.beat.simulated is not None]
+        return any(known) if known else None

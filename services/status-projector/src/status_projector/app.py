@@ -1,0 +1,108 @@
+"""Builds the status-projector and runs it: reads the streams, projects batch after batch, trims what is done with."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+from faststream import FastStream
+
+from shared.db.engine import DatabaseUnreachable, open_writer, querying
+from shared.db.migrate import reach_database
+from shared.errors import BrokerUnreachable
+from shared.heartbeat import beat
+from shared.retry import Policy, pause
+from shared.service import reach, run_beside
+from shared.streams import PROJECTED, PROJECTOR, STREAMS
+from shared.transport import connect
+from shared.transport.base import Batch, Reader, Transport
+from shared.transport.redis_entries import PARTITION
+from status_projector.on_submission_event import PositionMoved, Projection
+from status_projector.settings import ProjectorSettings
+
+log = structlog.get_logger()
+BATCH = 1000  # records of each stream in one transaction
+STAND_BY = 3.0  # seconds a position must rest before another projector takes it over
+TRIM_EVERY = 60.0
+READ = [stream.name for stream in PROJECTED]
+READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.projected]
+
+
+async def main(settings: ProjectorSettings, instance: str) -> None:
+    transport = connect(settings)
+    engine = open_writer(settings.database_url)
+    await reach(transport)
+    await reach_database(engine, "projection")
+    projection = Projection(engine, transport.publish, instance)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with run_beside(
+            app,
+            project_for_ever(transport, projection),
+            trim_for_ever(transport, projection, settings),
+            beat(transport, PROJECTOR, instance),
+        ):
+            yield
+        await engine.dispose()
+        await transport.close()
+
+    app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
+    await app.run()
+
+
+async def project_for_ever(transport: Transport, projection: Projection) -> None:
+    """Until cancelled. What is out is waited for; nothing is lost meanwhile, for positions move with the rows."""
+    failures = 0
+    reader: Reader | None = None
+    while True:
+        try:
+            with querying():
+                reader = reader or await transport.reader(PROJECTOR, READ, projection.load)
+                if batch := await reader.read(BATCH, timeout=0.5):
+                    await _project(reader, batch, projection)
+        except (BrokerUnreachable, DatabaseUnreachable) as error:
+            failures += 1
+            if failures == 1:
+                log.warning("waiting", error=str(error))
+            if reader:
+                await reader.close()
+                reader = None
+            await asyncio.sleep(min(1.0, pause(failures, Policy())))
+        else:
+            if failures:
+                log.info("going on")
+            failures = 0
+
+
+async def _project(reader: Reader, batch: Batch, projection: Projection) -> None:
+    try:
+        await projection.project(batch)
+    except PositionMoved as error:
+        log.info("standing by", reason=str(error))
+        await _stand_by(projection, batch.partition)
+        await reader.reload(batch.partition)
+
+
+async def _stand_by(projection: Projection, partition: int) -> None:
+    """Until nobody has moved the position for a while."""
+    version = -1
+    while version != (now := (await projection.stored(partition))[0]):
+        version = now
+        await asyncio.sleep(STAND_BY)
+
+
+async def trim_for_ever(transport: Transport, projection: Projection, settings: ProjectorSettings) -> None:
+    keep = timedelta(days=settings.retain_days)
+    while True:
+        await asyncio.sleep(TRIM_EVERY)
+        try:
+            with querying():
+                _, positions = await projection.stored(PARTITION)
+            for stream in PROJECTED:
+                removed = await transport.trim(stream, {PARTITION: positions}, keep, settings.retain_bytes)
+                if removed:
+                    log.info("trimmed", stream=stream.name, entries=removed)
+        except (BrokerUnreachable, DatabaseUnreachable) as error:
+            log.warning("not trimmed", error=str(error))

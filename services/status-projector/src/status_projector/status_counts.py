@@ -1,0 +1,205 @@
+"""The rule: a submission's state (attempt, rank) only grows. Pure; `on_submission_event.py` applies it to the tables.
+
+Doubled, late and shuffled events leave the same row. Only between a submission and its end, the later of Started
+and Parked in stream order decides what is shown. Of two ends of one attempt the earlier one counts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.events import (
+    Outcome,
+    Removed,
+    SubmissionCompleted,
+    SubmissionEvent,
+    SubmissionFailed,
+    SubmissionParked,
+    SubmissionStarted,
+    Submitted,
+    TopicSubmitted,
+    normal,
+    topic_id,
+)
+from shared.status import COMPLETED, FAILED, PENDING, PROCESSING, REMOVED
+
+
+@dataclass(slots=True)
+class State:
+    """One row of `submissions`, and its content while a batch is projected."""
+
+    id: str
+    kind: str
+    partition: int
+    title: str | None = None
+    title_normal: str | None = None
+    legacy_id: int | None = None
+    attempt: int = 0
+    rank: int = PENDING
+    status: str = "unknown"
+    removed_attempt: int = 0
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    submitted_at: datetime | None = None
+    submitted_by: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    run: str | None = None
+    worker: str | None = None
+    tries: int = 0
+    waiting_reason: str | None = None
+    waiting_since: datetime | None = None
+    waiting_until: datetime | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    dead_lettered: bool = False
+    content_attempt: int = 0
+    content_at: datetime | None = None
+    content_run: str | None = None
+    content_id: str | None = None
+    simulated: bool | None = None
+
+    @property
+    def counted_as(self) -> str | None:
+        return None if self.status in {"unknown", "removed"} else self.status
+
+
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """What the content of a submission is now; None: it is gone."""
+
+    content: dict[str, Any] | None
+
+
+_RANKS: dict[type[SubmissionEvent], int] = {
+    SubmissionStarted: PROCESSING,
+    SubmissionParked: PROCESSING,
+    SubmissionFailed: FAILED,
+    SubmissionCompleted: COMPLETED,
+}
+
+
+def rank_of(event: SubmissionEvent) -> int:
+    if isinstance(event, Removed):
+        return REMOVED
+    return _RANKS.get(type(event), PENDING)
+
+
+def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent | None:
+    """Apply one event to a row, in place; answers the content if it changes."""
+    state.updated_at = max(time, state.updated_at or time)
+    if isinstance(event, Submitted | Outcome):
+        state.created_at = min(event.submitted_at, state.created_at or event.submitted_at)
+    if isinstance(event, Outcome) and event.legacy_id is not None:
+        state.legacy_id = event.legacy_id
+    if isinstance(event, Removed):
+        state.removed_attempt = max(event.attempt, state.removed_attempt)
+    rank = rank_of(event)
+    if event.attempt > state.attempt:
+        _next_attempt(state, event)
+    if event.attempt == state.attempt:
+        _within_attempt(state, event, rank, time)
+    if state.content_attempt and state.content_attempt <= state.removed_attempt:
+        _forget_content(state)
+        return NewContent(None)
+    if isinstance(event, SubmissionCompleted) and event.content is not None and _is_newer_content(state, event, time):
+        return _take_content(state, event, time)
+    return None
+
+
+def _next_attempt(state: State, event: SubmissionEvent) -> None:
+    state.attempt = event.attempt
+    state.rank, state.status = PENDING, "pending"
+    state.title = state.title_normal = None
+    state.submitted_at = state.submitted_by = state.started_at = None
+    _forget_end(state)
+    _forget_waiting(state)
+
+
+def _within_attempt(state: State, event: SubmissionEvent, rank: int, time: datetime) -> None:
+    if rank == REMOVED:
+        state.title = state.title_normal = state.submitted_at = state.submitted_by = state.started_at = None
+        _forget_end(state)
+        _forget_waiting(state)
+        state.rank, state.status = REMOVED, "removed"
+    if state.rank == REMOVED:
+        return
+    _fill_in(state, event, time)
+    if rank < state.rank:
+        return
+    if isinstance(event, SubmissionStarted):
+        state.rank, state.status = rank, "processing"
+        state.run, state.worker, state.tries = event.run, event.worker, event.tries
+        state.waiting_until = None
+    elif isinstance(event, SubmissionParked):
+        _park(state, event, time)
+    elif isinstance(event, SubmissionFailed | SubmissionCompleted) and _counts(state, event, rank, time):
+        _end(state, event, time)
+
+
+def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
+    """What every event of an attempt tells, whenever it comes."""
+    if isinstance(event, Submitted | Outcome):
+        title = event.title if isinstance(event, TopicSubmitted | Outcome) else None
+        if title is not None and (state.title is None or title < state.title):
+            state.title, state.title_normal = title, normal(title)
+        state.submitted_at = min(event.submitted_at, state.submitted_at or event.submitted_at)
+    if isinstance(event, Submitted):
+        state.submitted_by = min(event.submitted_by, state.submitted_by or event.submitted_by)
+    if isinstance(event, SubmissionStarted):
+        state.started_at = min(time, state.started_at or time)
+
+
+def _park(state: State, event: SubmissionParked, time: datetime) -> None:
+    if state.waiting_reason != event.reason or state.waiting_since is None:
+        state.waiting_since = time
+    state.rank, state.status = PROCESSING, "pending"
+    state.run, state.worker, state.tries = event.run, event.worker, event.tries
+    state.waiting_reason, state.waiting_until = event.reason, event.until
+
+
+def _counts(state: State, event: Outcome, rank: int, time: datetime) -> bool:
+    return rank > state.rank or (time, event.run) < (state.ended_at or time, state.run or "")
+
+
+def _end(state: State, event: SubmissionFailed | SubmissionCompleted, time: datetime) -> None:
+    _forget_end(state)
+    _forget_waiting(state)
+    state.ended_at, state.run, state.worker, state.tries = time, event.run, event.worker, event.tries
+    if isinstance(event, SubmissionFailed):
+        state.rank, state.status = FAILED, "failed"
+        state.error_code, state.error_message = event.error.code, event.error.message
+        state.dead_lettered = event.dead_lettered
+    else:
+        state.rank, state.status = COMPLETED, "completed"
+
+
+def _is_newer_content(state: State, event: SubmissionCompleted, time: datetime) -> bool:
+    if event.skipped or event.attempt <= state.removed_attempt:
+        return False
+    if event.attempt != state.content_attempt:
+        return event.attempt > state.content_attempt
+    return (time, event.run) < (state.content_at or time, state.content_run or "")
+
+
+def _take_content(state: State, event: SubmissionCompleted, time: datetime) -> NewContent:
+    content = event.content or {}
+    state.content_attempt, state.content_at, state.content_run = event.attempt, time, event.run
+    title = content.get("title")
+    state.content_id = topic_id(title) if event.kind == "topic" and isinstance(title, str) else None
+    state.simulated = event.simulated
+    return NewContent(content)
+
+
+def _forget_content(state: State) -> None:
+    state.content_attempt = 0
+    state.content_at = state.content_run = state.content_id = state.simulated = None
+
+
+def _forget_end(state: State) -> None:
+    state.ended_at = state.run = state.worker = state.error_code = state.error_message = None
+    state.tries, state.dead_lettered = 0, False
+
+
+def _forget_waiting(state: State) -> None:
+    state.waiting_reason = state.waiting_since = state.waiting_until = None

@@ -1,0 +1,74 @@
+"""Builds the topic-worker and runs it: one member of the group that turns submitted titles into study cards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import ceil
+from typing import Any
+
+import structlog
+from faststream import FastStream
+
+from shared.heartbeat import beat
+from shared.llm import Gemini
+from shared.service import reach, run_beside
+from shared.transport import connect
+from shared.transport.settle import Limits, Settlement
+from topic_worker.generate_topics import TopicGenerator
+from topic_worker.on_topic_submitted import OnTopicSubmitted
+from topic_worker.settings import WorkerSettings
+
+GROUP = "topic-worker"
+log = structlog.get_logger()
+
+
+async def main(settings: WorkerSettings, instance: str) -> None:
+    transport = connect(settings)
+    await reach(transport)
+    gemini = Gemini(
+        api_key=settings.key,
+        model=settings.model,
+        base_url=settings.base_url,
+        timeout_seconds=settings.call_timeout_seconds,
+    )
+    generator = TopicGenerator(
+        gemini, batch_size=settings.batch_size, calls=ceil(settings.in_flight / settings.batch_size)
+    )
+    consumer = await transport.consumer(GROUP, instance)
+    settlement = Settlement(
+        consumer,
+        OnTopicSubmitted(generator),
+        worker=instance,
+        limits=Limits(settings.in_flight, settings.held_seconds, settings.stop_seconds),
+    )
+
+    def now() -> dict[str, Any]:
+        return {
+            "in_flight": settlement.in_flight,
+            "processed": settlement.processed,
+            "failed": settlement.failed,
+            "waiting_for": settlement.gate.waiting_for,
+            "simulated": generator.simulated,
+        }
+
+    async def learn_whether_simulated() -> None:
+        if (simulated := await gemini.is_simulated()) is not None:
+            generator.simulated = simulated
+            log.info("Gemini answers", simulated=simulated, model=settings.model)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        probe = asyncio.create_task(learn_whether_simulated())
+        async with run_beside(app, settlement.run(), beat(transport, GROUP, instance, now)) as (settling, _):
+            try:
+                yield
+            finally:
+                settlement.stop()
+                await asyncio.wait([settling])
+                probe.cancel()
+        await consumer.close()
+        await gemini.close()
+        await transport.close()
+
+    app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
+    await app.run()

@@ -1,0 +1,24 @@
+"""The whole story of one submission: a title was submitted, a study card is published.
+
+Consumes: TopicSubmitted
+Publishes: SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed
+Writes: nothing
+Fails: Refused, when Gemini blocks the title; Transient, when its answer can not be used; Outage, when it is away
+"""
+
+from datetime import UTC, datetime
+
+from shared.events import SubmissionCompleted, Submitted, TopicSubmitted
+from shared.run import Run
+from topic_worker.generate_topics import TopicGenerator
+
+
+class OnTopicSubmitted:
+    def __init__(self, generator: TopicGenerator) -> None:
+        self._generator = generator
+
+    async def __call__(self, event: Submitted, run: Run) -> SubmissionCompleted:
+        assert isinstance(event, TopicSubmitted)
+        made = await self._generator.generate(event.id, event.title, most=event.batch_size, paid=run.paid)
+        card = made.topic.card(created=event.submitted_at, generated=datetime.now(UTC), source=made.model)
+        return run.completed(card, simulated=made.simulated)

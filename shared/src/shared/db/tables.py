@@ -1,0 +1,163 @@
+"""The tables. `projection` is made from the streams and written by the status-projector only; `access` is the API's."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+projection = MetaData()
+access = MetaData(schema="access")
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time: aware in Python, UTC in the database whether it knows time zones or not."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value if dialect.name == "postgresql" else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+submissions = Table(
+    "submissions",
+    projection,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("title", Text),
+    Column("title_normal", Text),  # what a search looks in
+    Column("legacy_id", BigInteger),
+    Column("attempt", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("removed_attempt", Integer, nullable=False),
+    Column("created_at", Moment),
+    Column("updated_at", Moment),
+    Column("submitted_at", Moment),
+    Column("submitted_by", Text),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Column("run", Text),
+    Column("worker", Text),
+    Column("tries", Integer, nullable=False),
+    Column("waiting_reason", Text),
+    Column("waiting_since", Moment),
+    Column("waiting_until", Moment),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("dead_lettered", Boolean, nullable=False),
+    Column("content_attempt", Integer, nullable=False),
+    Column("content_at", Moment),
+    Column("content_run", Text),
+    Column("content_id", Text),  # the id that a submission of the content's own title would have
+    Column("simulated", Boolean),
+    Index("submissions_newest", "kind", "created_at", "id"),
+    Index("submissions_by_status", "kind", "status", "created_at", "id"),
+    Index("submissions_by_end", "kind", "status", "ended_at"),
+    Index("submissions_by_content", "content_id"),
+    Index("submissions_by_legacy_id", "kind", "legacy_id"),
+)
+
+contents = Table(
+    "contents",
+    projection,
+    Column("id", Text, primary_key=True),
+    Column("content", Text, nullable=False),  # JSON, written once and handed out as it is
+)
+
+history = Table(
+    "history",
+    projection,
+    Column("event_id", Text, primary_key=True),
+    Column("id", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("run", Text),
+    Column("worker", Text),
+    Column("error", Text),
+    Index("history_by_submission", "id", "time"),
+)
+
+usage = Table(
+    "usage",
+    projection,
+    Column("call_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_version", Text, nullable=False),
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("tokens_cached", BigInteger, nullable=False),
+    Column("tokens_thought", BigInteger, nullable=False),
+    Column("cost", Float),
+    Column("seconds", Float, nullable=False),
+    Column("shared_by", Integer, nullable=False),
+    Column("finish_reason", Text, nullable=False),
+    Index("usage_by_submission", "id"),
+)
+
+status_counts = Table(
+    "status_counts",
+    projection,
+    Column("kind", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("submissions", BigInteger, nullable=False),
+)
+
+positions = Table(
+    "positions",
+    projection,
+    Column("partition", Integer, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("positions", JSON, nullable=False),  # by stream: where reading goes on
+    Column("as_of", Moment),  # time of the newest projected event
+)
+
+dead_letters = Table(
+    "dead_letters",
+    projection,
+    Column("id", Text, primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("position", Text, nullable=False),
+    Column("submission", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Index("dead_letters_newest", "time"),
+)
+
+seen = Table(
+    "seen",
+    access,
+    Column("what", Text, primary_key=True),
+    Column("up_to", Moment, nullable=False),
+)

@@ -1,0 +1,85 @@
+"""Errors branch by what must be done about them; `retry.py` decides, `transport/settle.py` obeys.
+
+    TopicflowError
+    ├── Transient            try again later; spends one of the attempt's tries
+    ├── Outage               what we call is out: wait, spend no try
+    │   ├── RateLimited
+    │   ├── Unavailable
+    │   └── KeyRefused
+    ├── Refused              failed for good
+    ├── InvalidEvent         to the dead letters
+    ├── BrokerUnreachable    not known to be stored
+    │   └── BrokerFull
+    └── CannotGoOn           a person must act: the process stops with one line
+        ├── SettingInvalid
+        ├── NewerVersion
+        ├── PositionsLost
+        └── BrokerUnsafe
+
+Anything else is a bug: to the dead letters, with its traceback in the log.
+"""
+
+
+class TopicflowError(Exception):
+    """The message is for people and holds no secret."""
+
+
+class Transient(TopicflowError):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Outage(TopicflowError):
+    """`retry_after`: seconds the other side asked us to wait, if it did."""
+
+    reason = "outage"
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RateLimited(Outage):
+    reason = "rate_limited"
+
+
+class Unavailable(Outage):
+    reason = "unavailable"
+
+
+class KeyRefused(Outage):
+    reason = "key_refused"
+
+
+class Refused(TopicflowError):
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class InvalidEvent(TopicflowError): ...
+
+
+class BrokerUnreachable(TopicflowError): ...
+
+
+class BrokerFull(BrokerUnreachable): ...
+
+
+class CannotGoOn(TopicflowError):
+    exit_code = 1
+
+
+class SettingInvalid(CannotGoOn):
+    exit_code = 2
+
+
+class NewerVersion(CannotGoOn): ...
+
+
+class PositionsLost(CannotGoOn): ...
+
+
+class BrokerUnsafe(CannotGoOn):
+    exit_code = 2

@@ -1,0 +1,174 @@
+"""Every event, on one screen: the words the services exchange. Carried by `wire.py`, routed by `streams.py`."""
+
+import unicodedata
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+NAMESPACE = UUID("90854226-d4ce-58ec-b4b5-06b0c2d3c460")
+Kind = Literal["topic", "article"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Usage(_Model):
+    """One submission's share of one paid LLM call; shares of a call add up to the whole call."""
+
+    call_id: str
+    model: str
+    prompt_version: str
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int = 0
+    tokens_thought: int = 0
+    cost: float | None = None  # US dollars; None: not priced
+    seconds: float
+    shared_by: int = 1
+    finish_reason: str = ""
+
+
+class Requeued(_Model):
+    """A copy put at the tail of its stream again: the same attempt, the n-th time."""
+
+    n: int
+    tries: int
+    starts: int
+    since: AwareDatetime
+
+
+class ErrorDetail(_Model):
+    code: str
+    message: str
+
+
+class Event(_Model):
+    version: ClassVar[int] = 1
+
+
+class SubmissionEvent(Event):
+    id: str = Field(min_length=1, max_length=64)
+    attempt: int = Field(ge=1)
+
+
+class Submitted(SubmissionEvent):
+    """Somebody asked for one attempt at processing something."""
+
+    kind: ClassVar[Kind]
+    submitted_at: AwareDatetime
+    submitted_by: str
+    force: bool = False
+    requeued: Requeued | None = None
+
+
+class Removed(SubmissionEvent):
+    """Somebody took a submission back: closes this attempt and all lower ones."""
+
+    kind: ClassVar[Kind]
+    by: str
+
+
+class TopicSubmitted(Submitted):
+    kind = "topic"
+    title: str
+    batch_size: int = Field(default=5, ge=1, le=5)
+
+
+class TopicRemoved(Removed):
+    kind = "topic"
+
+
+class Outcome(SubmissionEvent):
+    """What a worker reports of one run of a submission."""
+
+    kind: Kind
+    title: str | None = None
+    urn: str | None = None
+    submitted_at: AwareDatetime
+    run: str
+    worker: str
+    tries: int = 0
+    legacy_id: int | None = None
+    usage: tuple[Usage, ...] = ()
+
+
+class SubmissionStarted(Outcome): ...
+
+
+class SubmissionParked(Outcome):
+    reason: str
+    until: AwareDatetime | None = None
+
+
+class SubmissionCompleted(Outcome):
+    content: dict[str, Any] | None = None
+    simulated: bool = False
+    skipped: bool = False
+
+
+class SubmissionFailed(Outcome):
+    error: ErrorDetail
+    dead_lettered: bool = False
+
+
+class WaitingFor(_Model):
+    reason: str
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+
+
+class WorkerBeat(Event):
+    """One process saying that it lives, every 2 s."""
+
+    service: str
+    instance: str
+    app_version: str
+    started_at: AwareDatetime
+    in_flight: int = 0
+    processed: int = 0
+    failed: int = 0
+    waiting_for: WaitingFor | None = None
+    simulated: bool | None = None  # None: not known yet
+
+
+def normal(title: str) -> str:
+    """What makes two titles the same topic: NFKC, casefold, trim, one space for each run of whitespace."""
+    return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
+
+
+def topic_id(title: str) -> str:
+    return str(uuid5(NAMESPACE, "topic:" + normal(title)))
+
+
+def article_id(urn: str) -> str:
+    return str(uuid5(NAMESPACE, "article:" + urn))
+
+
+def subject(event: Event) -> str:
+    """The key an event is routed by."""
+    if isinstance(event, SubmissionEvent):
+        return event.id
+    if isinstance(event, WorkerBeat):
+        return event.instance
+    raise TypeError(f"{type(event).__name__} has no key")
+
+
+def event_id(event: Event, n: int = 0, *, at: datetime) -> str:
+    """Derived, so that a repeated publish is recognised: the n-th event of its type in its run.
+
+    What causes work is named by what was asked for, never by who sends it.
+    """
+    name = type(event).__name__
+    parts: tuple[str | int, ...]
+    if isinstance(event, Submitted):
+        parts = (event.id, event.attempt, name, event.requeued.n if event.requeued else 0)
+    elif isinstance(event, Outcome):
+        parts = (event.id, event.attempt, name, event.run, n)
+    elif isinstance(event, SubmissionEvent):
+        parts = (event.id, event.attempt, name, n)
+    else:
+        parts = (subject(event), name, at.isoformat())
+    return str(uuid5(NAMESPACE, "|".join(map(str, parts))))

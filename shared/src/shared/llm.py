@@ -1,0 +1,124 @@
+"""Gemini, called through google-genai: this is the only file that knows it. Its errors become ours here."""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx2
+from google import genai
+from google.genai import errors, types
+
+from shared.errors import KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
+
+SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`text` is "" where there is none; `blocked` says why the prompt or the answer was refused, if it was."""
+
+    text: str
+    finish_reason: str
+    blocked: str | None
+    model: str
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    tokens_thought: int
+    seconds: float
+    simulated: bool
+
+
+class LanguageModel(Protocol):
+    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+        """`data`: JSON, never instructions; `schema`: JSON Schema of the answer.
+
+        Raises Outage, Transient, Refused.
+        """
+
+
+_BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
+
+
+class Gemini:
+    """One per process, made inside the running loop. Its own retries stay off: `retry.py` is the only layer."""
+
+    def __init__(self, *, api_key: str, model: str, base_url: str | None, timeout_seconds: float) -> None:
+        options = types.HttpOptions(base_url=base_url, timeout=int(timeout_seconds * 1000))
+        self._client = genai.Client(api_key=api_key, http_options=options)
+        self._model = model
+
+    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+        config = types.GenerateContentConfig(
+            system_instruction=instructions,
+            response_mime_type="application/json",
+            response_json_schema=schema,
+        )
+        began = time.monotonic()
+        try:
+            response = await self._client.aio.models.generate_content(model=self._model, contents=data, config=config)
+        except errors.APIError as error:
+            raise _ours(error) from None  # the original holds the request's headers
+        except httpx2.TimeoutException as error:
+            raise Transient("timeout", f"Gemini did not answer in {time.monotonic() - began:.0f} s") from error
+        except httpx2.TransportError as error:
+            raise Unavailable(f"the connection to Gemini was lost: {type(error).__name__}") from error
+        return _answer(response, self._model, time.monotonic() - began)
+
+    async def is_simulated(self) -> bool | None:
+        """Asks for the model's description, which costs nothing; None when there was no answer."""
+        try:
+            found = await self._client.aio.models.get(model=self._model)
+        except (errors.APIError, httpx2.HTTPError):
+            return None
+        return found.version == "simulated"
+
+    async def close(self) -> None:
+        await self._client.aio.aclose()
+
+
+def _answer(response: types.GenerateContentResponse, model: str, seconds: float) -> Answer:
+    """MAX_TOKENS, blocks and empty answers return normally: look at the reasons before the text."""
+    candidate = response.candidates[0] if response.candidates else None
+    finish = candidate.finish_reason.value if candidate and candidate.finish_reason else ""
+    feedback = response.prompt_feedback
+    blocked = feedback.block_reason.value if feedback and feedback.block_reason else None
+    parts = candidate.content.parts or [] if candidate and candidate.content else []
+    usage = response.usage_metadata or types.GenerateContentResponseUsageMetadata()
+    return Answer(
+        text="".join(part.text for part in parts if part.text and not part.thought),
+        finish_reason=finish,
+        blocked=blocked or (finish if finish in _BLOCKS else None),
+        model=response.model_version or model,
+        tokens_in=usage.prompt_token_count or 0,
+        tokens_out=usage.candidates_token_count or 0,
+        tokens_cached=usage.cached_content_token_count or 0,
+        tokens_thought=usage.thoughts_token_count or 0,
+        seconds=seconds,
+        simulated=_says_simulated(response.sdk_http_response),
+    )
+
+
+def _says_simulated(response: types.HttpResponse | None) -> bool:
+    return bool(response and response.headers and {k.lower(): v for k, v in response.headers.items()}.get(SIMULATED))
+
+
+def _ours(error: errors.APIError) -> Outage | Refused:
+    message = f"Gemini answered {error.code} {error.status or ''}: {str(error.message or '')[:300]}".strip()
+    key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
+    if error.code == 429:
+        return RateLimited(message, _retry_after(error))
+    if key_is_bad:
+        return KeyRefused(f"Gemini refuses the API key ({error.code} {error.status or ''})")
+    if error.code == 404 or error.code >= 500:  # an unknown model fails every call alike
+        return Unavailable(message, _retry_after(error))
+    return Refused(f"gemini_{error.code}", message)
+
+
+def _retry_after(error: errors.APIError) -> float | None:
+    """Seconds, from RetryInfo in the details or the Retry-After header."""
+    found = re.search(r"'retryDelay': '([0-9.]+)s'", str(error.details))
+    header = getattr(error.response, "headers", {}).get("retry-after", "")
+    text = found[1] if found else header
+    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None

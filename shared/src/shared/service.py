@@ -1,0 +1,71 @@
+"""How every service starts and ends: settings, logs, a broker that answers, and one line when it cannot go on."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import structlog
+from faststream import FastStream
+
+from shared import log as logs
+from shared.errors import BrokerUnreachable, CannotGoOn
+from shared.retry import Policy, pause
+from shared.settings import BrokerSettings, unknown_names
+from shared.transport.base import Transport
+
+log = structlog.get_logger()
+S = TypeVar("S", bound=BrokerSettings)
+
+
+def start(service: str, settings_type: type[S], main: Callable[[S, str], Coroutine[Any, Any, None]]) -> None:
+    """Runs `main(settings, instance)` and leaves the process with its exit code."""
+    try:
+        settings = settings_type.load()
+        instance = settings.instance(service)
+        logs.set_up(service, instance, settings.log_level)
+        for name in unknown_names():
+            log.warning("unknown setting", name=name)
+        asyncio.run(main(settings, instance))
+    except CannotGoOn as error:
+        print(f"{service}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+async def reach(transport: Transport) -> None:
+    """Wait until the broker answers, then see that it is safe and has its streams."""
+    failures = 0
+    while True:
+        try:
+            await transport.check()
+            made = await transport.provision()
+        except BrokerUnreachable as error:
+            failures += 1
+            if failures == 1:
+                log.warning("waiting for the broker", error=str(error))
+            await asyncio.sleep(pause(failures, Policy(first_pause=0.1, longest_pause=2.0)))
+        else:
+            if made:
+                log.info("provisioned", made=made)
+            return
+
+
+@asynccontextmanager
+async def run_beside(
+    app: FastStream, *coroutines: Coroutine[Any, Any, None]
+) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run these while the body runs; one that ends in an error stops the app, and is raised when the body is done."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    for task in tasks:
+        task.add_done_callback(lambda _: app.exit())
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

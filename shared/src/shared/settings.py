@@ -1,0 +1,184 @@
+"""Settings from the environment: `<NAME>_FILE` too, an empty value means not set, errors are one line."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from shared.errors import SettingInvalid
+
+# Every TOPICFLOW_ name that some part reads; another one is warned about at start.
+KNOWN = {
+    f"TOPICFLOW_{name}"
+    for name in [
+        "ALLOW_VOLATILE_BROKER",
+        "API_KEY",
+        "BROKER_URL",
+        "DATA",
+        "DATABASE_URL",
+        "HELD_SECONDS",
+        "HOST",
+        "IN_FLIGHT",
+        "INSTANCE",
+        "LOG_LEVEL",
+        "PORT",
+        "RETAIN_BYTES",
+        "RETAIN_DAYS",
+        "SESSION_TIMEOUT_SECONDS",
+        "STOP_SECONDS",
+        "URL",
+    ]
+}
+
+
+class _Environment(EnvSettingsSource):
+    """The environment with the files that `<NAME>_FILE` points at."""
+
+    def _load_env_vars(self) -> dict[str, str | None]:
+        values: dict[str, str | None] = {}
+        for name, value in os.environ.items():
+            if name.endswith("_FILE") and value and not os.environ.get(name.removesuffix("_FILE")):
+                values[name.removesuffix("_FILE").lower()] = _read(name, value)
+            elif value:
+                values[name.lower()] = value
+        return values
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        if name.startswith(("TOPICFLOW_", "GEMINI_", "GOOGLE_AI_", "KEYCLOAK_")):
+            raise SettingInvalid(f"{name}: cannot read {path}: {error}") from error
+        return ""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, _Environment(settings_cls, env_ignore_empty=True))
+
+    @classmethod
+    def load(cls) -> Self:
+        """Raises SettingInvalid with one line that names the setting and never shows its value."""
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            name = str(first["loc"][0]).upper() if first["loc"] else ""
+            raise SettingInvalid(f"{name}: {first['msg']}" if name else first["msg"]) from error
+
+
+def named(*names: str, default: Any = ..., **limits: Any) -> Any:
+    """A field read from the first of these names that is set."""
+    return Field(default, validation_alias=AliasChoices(*names), **limits)
+
+
+def _not_kubernetes(value: object) -> object:
+    """Kubernetes injects NAME_PORT=tcp://10.0.0.1:8000 for a service called name."""
+    return urlsplit(value).port if isinstance(value, str) and value.startswith("tcp://") else value
+
+
+def _own_port(value: object) -> object:
+    return 8000 if isinstance(value, str) and value.startswith("tcp://") else value
+
+
+Port = Annotated[int, BeforeValidator(_not_kubernetes), Field(ge=1, le=65535)]
+OwnPort = Annotated[int, BeforeValidator(_own_port), Field(ge=1, le=65535)]
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    scheme = urlsplit(value.get_secret_value()).scheme
+    if scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError(f"unknown scheme {scheme or '(none)'!r}, expected redis:// or rediss://")
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    scheme = urlsplit(value.get_secret_value()).scheme
+    if scheme != "sqlite":
+        raise ValueError(f"unknown scheme {scheme or '(none)'!r}, expected sqlite:///path")
+    return value
+
+
+class BrokerSettings(Settings):
+    broker: Annotated[SecretStr | None, AfterValidator(lambda url: url and _redis_url(url))] = named(
+        "TOPICFLOW_BROKER_URL", default=None
+    )
+    redis_host: str = named("REDIS_HOST", default="127.0.0.1")
+    redis_port: Port = named("REDIS_PORT", default=6379)
+    session_timeout_seconds: float = named("TOPICFLOW_SESSION_TIMEOUT_SECONDS", default=3.0, ge=0.3, le=3600)
+    allow_volatile_broker: bool = named("TOPICFLOW_ALLOW_VOLATILE_BROKER", default=False)
+    instance_name: Annotated[str, Field(max_length=100, pattern=r"^[\x21-\x7e]*$")] = named(
+        "TOPICFLOW_INSTANCE", default=""
+    )
+    log_level: str = named("TOPICFLOW_LOG_LEVEL", default="INFO", pattern="(?i)^(debug|info|warning|error)$")
+
+    @property
+    def broker_url(self) -> str:
+        if self.broker:
+            return self.broker.get_secret_value()
+        if self.redis_host.startswith("tcp://"):
+            return f"redis://{self.redis_host.removeprefix('tcp://')}/0"
+        return f"redis://{self.redis_host}:{self.redis_port}/0"
+
+    def instance(self, service: str) -> str:
+        """A stable name if one was given, else a new member each start."""
+        return self.instance_name or f"{service}-{socket.gethostname()}-{os.getpid()}"
+
+
+class DatabaseSettings(Settings):
+    data: Path = named("TOPICFLOW_DATA", default=Path(".topicflow"))
+    database: Annotated[SecretStr | None, AfterValidator(lambda url: url and _database_url(url))] = named(
+        "TOPICFLOW_DATABASE_URL", default=None
+    )
+
+    @property
+    def database_url(self) -> str:
+        return self.database.get_secret_value() if self.database else f"sqlite:///{self.data.absolute()}/topicflow.db"
+
+
+class GeminiSettings(Settings):
+    api_key: SecretStr | None = named("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", default=None)
+    api_keys: SecretStr | None = named("GEMINI_API_KEYS", default=None)
+    model: str = named("GEMINI_MODEL", default="gemini-2.5-flash", min_length=1)
+    base_url: str | None = named("GOOGLE_GEMINI_BASE_URL", default=None, pattern="^https?://")
+    call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> Self:
+        if not self.key:
+            raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
+        return self
+
+    @property
+    def key(self) -> str:
+        keys = self.api_key or self.api_keys
+        return keys.get_secret_value().split(",")[0].strip() if keys else ""
+
+
+def unknown_names() -> list[str]:
+    """TOPICFLOW_ names in the environment that nothing reads; what Kubernetes injects for services is left out."""
+    names = {name.removesuffix("_FILE") for name in os.environ if name.startswith("TOPICFLOW_")}
+    injected = ("_SERVICE_HOST", "_TCP", "_TCP_PROTO", "_TCP_PORT", "_TCP_ADDR", "_UDP", "_UDP_PROTO", "_UDP_ADDR")
+    return sorted(
+        n for n in names - KNOWN if not n.endswith(injected) and "_SERVICE_PORT" not in n and "_PORT_" not in n
+    )

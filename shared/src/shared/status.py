@@ -1,0 +1,8 @@
+"""What people see of a submission, by the rank of the last event that counts."""
+
+from typing import Literal
+
+Status = Literal["pending", "processing", "failed", "completed"]
+
+PENDING, PROCESSING, FAILED, COMPLETED, REMOVED = range(5)  # ranks: a submission's (attempt, rank) only grows
+STATUSES: tuple[Status, ...] = ("pending", "processing", "failed", "completed")

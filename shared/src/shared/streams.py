@@ -1,0 +1,59 @@
+"""Every stream, its key, its events and who reads it: the map of the system. Provisioned and read by `transport/`."""
+
+from dataclasses import dataclass
+
+from shared.events import (
+    Event,
+    SubmissionCompleted,
+    SubmissionFailed,
+    SubmissionParked,
+    SubmissionStarted,
+    TopicRemoved,
+    TopicSubmitted,
+    WorkerBeat,
+)
+
+PROJECTOR = "status-projector"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    name: str
+    key: str  # what the partition is chosen by
+    events: tuple[type[Event], ...]
+    groups: tuple[str, ...] = ()  # who settles it entry by entry
+    projected: bool = False  # the status-projector reads it, by positions of its own
+    causes_work: bool = False  # a repeated publish within ten minutes is dropped by its event id
+    max_length: int | None = None  # entries; only for what nobody settles
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.name}.dead-letter"
+
+
+TOPIC_SUBMISSIONS = Stream(
+    "topic-submissions",
+    key="topic id",
+    events=(TopicSubmitted, TopicRemoved),
+    groups=("topic-worker",),
+    projected=True,
+    causes_work=True,
+)
+SUBMISSION_OUTCOMES = Stream(
+    "submission-outcomes",
+    key="submission id",
+    events=(SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed),
+    projected=True,
+)
+WORKER_HEARTBEATS = Stream("worker-heartbeats", key="instance", events=(WorkerBeat,), max_length=1000)
+
+STREAMS = (TOPIC_SUBMISSIONS, SUBMISSION_OUTCOMES, WORKER_HEARTBEATS)
+PROJECTED = tuple(stream for stream in STREAMS if stream.projected)
+BY_NAME = {stream.name: stream for stream in STREAMS}
+STREAM_OF: dict[type[Event], Stream] = {event: stream for stream in STREAMS for event in stream.events}
+EVENT_TYPES: dict[str, type[Event]] = {event.__name__: event for event in STREAM_OF}
+
+
+def streams_of(group: str) -> tuple[Stream, ...]:
+    """What a consumer group settles."""
+    return tuple(stream for stream in STREAMS if group in stream.groups)

@@ -1,0 +1,118 @@
+"""What topicflow asks of a broker. `tests/contract` states what these promise, once, for every implementation."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from shared.streams import Stream
+from shared.wire import Record
+
+Positions = Mapping[str, str]  # stream name → where to read on; opaque text, "" is the beginning
+START = ""
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One handing of one record. `starts`: how often it was begun before and not ended, by workers that died."""
+
+    record: Record
+    partition: int
+    position: str
+    starts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What must be stored together: records to publish and the delivery that they end, if they end one."""
+
+    records: Sequence[Record] = ()
+    delivery: Delivery | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a reader got of one partition, in the order of each stream, and where each stream goes on after it."""
+
+    partition: int
+    deliveries: Sequence[Delivery]
+    positions: Positions
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Entries a group has not settled: not yet delivered, and delivered."""
+
+    waiting: int
+    in_flight: int
+
+
+class Consumer(Protocol):
+    """One member of a group that settles what it is given. Methods raise BrokerUnreachable."""
+
+    async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
+        """Up to `limit` deliveries, those of dead members first; [] after `timeout` seconds. None is in flight here."""
+
+    async def started(self, deliveries: Sequence[Delivery]) -> None:
+        """Store that they are begun, before what they cost is paid."""
+
+    async def waiting(self, deliveries: Sequence[Delivery]) -> None:
+        """Store that they are not begun any more: dying while they wait is not their fault."""
+
+    async def settle(self, batch: Sequence[Settled]) -> None:
+        """Store all records and end all deliveries of the batch, or neither."""
+
+    async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Give away what was not ended, for another member to take at once; not counted as a start."""
+
+    async def close(self) -> None:
+        """Leave the group."""
+
+
+class Reader(Protocol):
+    """Plain reads from positions that the caller keeps."""
+
+    async def read(self, limit: int, timeout: float) -> Batch | None:
+        """The next up to `limit` records of each stream of one partition; None after `timeout` seconds."""
+
+    async def reload(self, partition: int) -> None:
+        """Go on from the caller's stored positions: somebody else moved them."""
+
+    async def close(self) -> None: ...
+
+
+LoadPositions = Callable[[int], Awaitable[Positions]]
+
+
+class Transport(Protocol):
+    """Methods raise BrokerUnreachable when the broker does not answer."""
+
+    async def check(self) -> None:
+        """Raises BrokerUnsafe if what it stores may be lost."""
+
+    async def provision(self) -> list[str]:
+        """Make the streams and groups that are missing; says what it made. Raises PositionsLost."""
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Returns when all are stored; an error means not known to be, possibly in part.
+
+        What causes work is stored once per event id, within ten minutes.
+        """
+
+    async def consumer(self, group: str, member: str) -> Consumer: ...
+
+    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions) -> Reader:
+        """Reads every partition that this reader owns, each from where `load` says."""
+
+    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+        """By partition: the position that a reader of everything has reached."""
+
+    async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
+        """When the first record after the positions was stored, None if there is none."""
+
+    async def lag(self, group: str) -> Lag: ...
+
+    async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
+        """Remove what is older than `keep` or over `max_bytes`, if every group ended it and it is projected."""
+
+    async def close(self) -> None: ...

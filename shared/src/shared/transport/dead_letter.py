@@ -1,0 +1,33 @@
+"""What can not be handled is kept: the raw record, with where it came from and why."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from shared import __version__
+from shared.streams import BY_NAME
+from shared.transport.base import Delivery
+from shared.wire import Record
+
+
+def dead_letter(delivery: Delivery, *, code: str, message: str, tries: int, source: str) -> Record:
+    """The record as it came, under `dl_` headers; headers are ASCII, so the message is escaped."""
+    record = delivery.record
+    return Record(
+        stream=BY_NAME[record.stream].dead_letters,
+        key=record.key,
+        headers={
+            **record.headers,
+            "dl_id": str(uuid4()),
+            "dl_stream": record.stream,
+            "dl_partition": str(delivery.partition),
+            "dl_position": delivery.position,
+            "dl_starts": str(delivery.starts),
+            "dl_tries": str(tries),
+            "dl_error": code,
+            "dl_message": message[:1000].encode("ascii", "backslashreplace").decode(),
+            "dl_source": source,
+            "dl_version": __version__,
+            "dl_time": datetime.now(UTC).isoformat(),
+        },
+        data=record.data,
+    )

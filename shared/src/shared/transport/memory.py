@@ -1,0 +1,236 @@
+"""A broker inside the process, with partitions and forced rebalances: what Kafka does to a consumer, for tests."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zlib import crc32
+
+from shared.streams import STREAMS, Stream, streams_of
+from shared.transport.base import START, Batch, Delivery, Lag, LoadPositions, Positions, Settled
+from shared.transport.window import PartitionWindow
+from shared.wire import Record
+
+Place = tuple[str, int]  # stream, partition
+
+
+@dataclass(slots=True)
+class _Group:
+    members: list["MemoryConsumer | MemoryReader"] = field(default_factory=list)
+    commits: dict[Place, tuple[int, str]] = field(default_factory=dict)
+
+
+class MemoryTransport:
+    """One broker and every connection to it."""
+
+    def __init__(self, partitions: int = 12) -> None:
+        self.partitions = partitions
+        self.logs: dict[Place, list[tuple[datetime, Record]]] = {}
+        self.groups: dict[str, _Group] = {}
+        self.changed = asyncio.Condition()
+        self._stored_ids: set[str] = set()
+
+    async def check(self) -> None: ...
+
+    async def provision(self) -> list[str]:
+        names = [name for stream in STREAMS for name in (stream.name, stream.dead_letters)]
+        made = [name for name in names if (name, 0) not in self.logs]
+        for name in made:
+            self.logs.update({(name, partition): [] for partition in range(self.partitions)})
+        return made
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        causing = {stream.name for stream in STREAMS if stream.causes_work}
+        for record in records:
+            if record.stream in causing:
+                if record.event_id in self._stored_ids:
+                    continue
+                self._stored_ids.add(record.event_id)
+            place = (record.stream, crc32(record.key.encode()) % self.partitions)
+            self.logs[place].append((datetime.now(UTC), record))
+        await self.notify()
+
+    async def notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def consumer(self, group: str, member: str) -> "MemoryConsumer":
+        consumer = MemoryConsumer(self, group)
+        self.group(group).members.append(consumer)
+        await self.rebalance(group)
+        return consumer
+
+    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions) -> "MemoryReader":
+        reader = MemoryReader(self, group, streams, load)
+        self.group(group).members.append(reader)
+        await self.rebalance(group)
+        return reader
+
+    def group(self, name: str) -> _Group:
+        return self.groups.setdefault(name, _Group())
+
+    async def rebalance(self, name: str, shift: int = 0) -> None:
+        """Deal the partitions out again; `shift` moves every one of them to the next member."""
+        members = self.group(name).members
+        for number, member in enumerate(members):
+            mine = {p for p in range(self.partitions) if (p + shift) % len(members) == number}
+            await member.assign(mine)
+        await self.notify()
+
+    async def kill(self, member: "MemoryConsumer | MemoryReader") -> None:
+        """It dies without a word, and its group notices."""
+        self.group(member.group).members.remove(member)
+        await self.rebalance(member.group)
+
+    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+        return {p: {s: str(len(self.logs[s, p])) for s in streams} for p in range(self.partitions)}
+
+    async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
+        unread = [
+            self.logs[stream, partition][int(position or 0)][0]
+            for partition, of in positions.items()
+            for stream, position in of.items()
+            if int(position or 0) < len(self.logs[stream, partition])
+        ]
+        return min(unread, default=None)
+
+    async def lag(self, group: str) -> Lag:
+        commits = self.group(group).commits
+        behind = sum(
+            len(log) - commits.get(place, (0, ""))[0]
+            for place, log in self.logs.items()
+            if place[0] in {stream.name for stream in streams_of(group)}
+        )
+        members = self.group(group).members
+        in_flight = sum(m.in_flight for m in members if isinstance(m, MemoryConsumer))
+        return Lag(behind - in_flight, in_flight)
+
+    async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
+        return 0
+
+    async def close(self) -> None: ...
+
+
+class MemoryConsumer:
+    def __init__(self, broker: MemoryTransport, group: str) -> None:
+        self._broker = broker
+        self.group = group
+        self._streams = streams_of(group)
+        self._windows: dict[Place, PartitionWindow] = {}
+
+    @property
+    def in_flight(self) -> int:
+        return sum(window.in_flight for window in self._windows.values())
+
+    async def assign(self, partitions: set[int]) -> None:
+        """The commit wins over memory only for what was not owned: what is kept and in flight is not run again."""
+        commits = self._broker.group(self.group).commits
+        places = [(stream.name, p) for stream in self._streams for p in partitions]
+        self._windows = {
+            place: self._windows.get(place) or PartitionWindow(*commits.get(place, (0, ""))) for place in places
+        }
+
+    async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
+        if not (taken := self._take(limit)):
+            async with self._broker.changed:
+                try:
+                    await asyncio.wait_for(self._broker.changed.wait(), timeout)
+                except TimeoutError:
+                    return []
+            taken = self._take(limit)
+        return taken
+
+    def _take(self, limit: int) -> list[Delivery]:
+        taken: list[Delivery] = []
+        for (stream, partition), window in self._windows.items():
+            log = self._broker.logs[stream, partition]
+            while len(taken) < limit and window.next < len(log) and not window.is_full:
+                position = window.next
+                starts = window.take(position)
+                if starts is not None:
+                    taken.append(Delivery(log[position][1], partition, str(position), starts))
+        return taken
+
+    async def started(self, deliveries: Sequence[Delivery]) -> None:
+        self._count(deliveries, 1)
+
+    async def waiting(self, deliveries: Sequence[Delivery]) -> None:
+        self._count(deliveries, 0)
+
+    def _count(self, deliveries: Sequence[Delivery], more: int) -> None:
+        for delivery in deliveries:
+            if window := self._windows.get(_place(delivery)):
+                window.set_starts(int(delivery.position), delivery.starts + more)
+        self._commit()
+
+    async def settle(self, batch: Sequence[Settled]) -> None:
+        await self._broker.publish([record for settled in batch for record in settled.records])
+        for settled in batch:
+            delivery = settled.delivery
+            if delivery and (window := self._windows.get(_place(delivery))):
+                window.finish(int(delivery.position))
+        self._commit()
+
+    def _commit(self) -> None:
+        commits = self._broker.group(self.group).commits
+        for place, window in self._windows.items():
+            commits[place] = (window.watermark, window.metadata())
+
+    async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._count(deliveries, 0)
+        for delivery in deliveries:
+            if window := self._windows.get(_place(delivery)):
+                window.give_back(int(delivery.position))
+        await self._broker.notify()
+
+    async def close(self) -> None:
+        if self in self._broker.group(self.group).members:
+            await self._broker.kill(self)
+        self._windows = {}
+
+
+class MemoryReader:
+    def __init__(self, broker: MemoryTransport, group: str, streams: Sequence[str], load: LoadPositions) -> None:
+        self._broker = broker
+        self.group = group
+        self._streams = streams
+        self._load = load
+        self._positions: dict[int, dict[str, str]] = {}
+
+    async def assign(self, partitions: set[int]) -> None:
+        for partition in partitions - self._positions.keys():
+            await self.reload(partition)
+        self._positions = {p: of for p, of in self._positions.items() if p in partitions}
+
+    async def reload(self, partition: int) -> None:
+        stored = await self._load(partition)
+        self._positions[partition] = {stream: stored.get(stream, START) for stream in self._streams}
+
+    async def read(self, limit: int, timeout: float) -> Batch | None:
+        if batch := self._take(limit):
+            return batch
+        async with self._broker.changed:
+            try:
+                await asyncio.wait_for(self._broker.changed.wait(), timeout)
+            except TimeoutError:
+                return None
+        return self._take(limit)
+
+    def _take(self, limit: int) -> Batch | None:
+        for partition, positions in self._positions.items():
+            taken = []
+            for stream, position in positions.items():
+                at = int(position or 0)
+                log = self._broker.logs[stream, partition][at : at + limit]
+                taken += [Delivery(r, partition, str(n)) for n, (_, r) in enumerate(log, at)]
+                positions[stream] = str(at + len(log))
+            if taken:
+                return Batch(partition, taken, dict(positions))
+        return None
+
+    async def close(self) -> None:
+        await self._broker.kill(self)
+
+
+def _place(delivery: Delivery) -> Place:
+    return (delivery.record.stream, delivery.partition)

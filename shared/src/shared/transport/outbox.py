@@ -1,0 +1,62 @@
+"""What a worker says and ends, in order and in batches: while one batch is being stored, the next one gathers."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from shared.errors import BrokerUnreachable
+from shared.retry import Policy, pause
+from shared.transport.base import Consumer, Delivery, Settled
+from shared.wire import Record
+
+log = structlog.get_logger()
+BATCH = 500
+
+
+class Outbox:
+    def __init__(self, consumer: Consumer, policy: Policy) -> None:
+        self._consumer = consumer
+        self._policy = policy
+        self._waiting: list[tuple[Settled, asyncio.Future[None] | None]] = []
+        self._filled = asyncio.Event()
+        self.broker_error: str | None = None
+
+    def say(self, *records: Record) -> None:
+        """Stored some time later, before everything that is put in after it."""
+        self._put(Settled(records), None)
+
+    async def settle(self, delivery: Delivery, records: Sequence[Record] = ()) -> None:
+        """Returns when the records are stored and the delivery is ended, which are one step where the broker can."""
+        stored = asyncio.get_running_loop().create_future()
+        self._put(Settled(records, delivery), stored)
+        await stored
+
+    def _put(self, settled: Settled, stored: asyncio.Future[None] | None) -> None:
+        self._waiting.append((settled, stored))
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Until cancelled. An unreachable broker is retried for ever: events are named, so repeating is harmless."""
+        failures = 0
+        while True:
+            await self._filled.wait()
+            batch = self._waiting[:BATCH]
+            try:
+                await self._consumer.settle([settled for settled, _ in batch])
+            except BrokerUnreachable as error:
+                failures += 1
+                if self.broker_error is None:
+                    log.warning("outcomes wait for the broker", error=str(error))
+                self.broker_error = str(error)
+                await asyncio.sleep(min(2.0, pause(failures, self._policy)))
+                continue
+            if self.broker_error:
+                log.info("the broker is back, outcomes are stored")
+            failures, self.broker_error = 0, None
+            del self._waiting[: len(batch)]
+            if not self._waiting:
+                self._filled.clear()
+            for _, stored in batch:
+                if stored and not stored.done():
+                    stored.set_result(None)

@@ -1,0 +1,74 @@
+"""Redis entries as deliveries and back, and Redis' errors as ours."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.errors import BrokerFull, BrokerUnreachable, PositionsLost
+from shared.streams import BY_NAME
+from shared.transport.base import Delivery
+from shared.wire import Record
+
+PARTITION = 0
+Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]  # by stream: ids and fields
+REMEMBERED = timedelta(minutes=10)  # how long a published event id that causes work is
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Redis' errors as ours, by what must be done about them."""
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise BrokerFull("Redis has reached its memory limit") from error
+    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        raise BrokerUnreachable(f"Redis does not answer: {str(error).rstrip('.')[:200]}") from error
+    except ResponseError as error:
+        if "NOGROUP" in str(error):
+            raise PositionsLost(f"Redis lost a consumer group: {error}") from error
+        if str(error).startswith("OOM"):
+            raise BrokerFull("Redis has reached its memory limit") from error
+        raise
+    except RedisError as error:
+        raise BrokerUnreachable(f"Redis: {error}") from error
+
+
+def publish_args(record: Record) -> list[str | bytes | int]:
+    stream = BY_NAME.get(record.stream)
+    once = record.event_id if stream and stream.causes_work else ""
+    fields: list[str | bytes | int] = [part for header in record.headers.items() for part in header]
+    length = stream.max_length or 0 if stream else 0
+    return [
+        *("P", record.stream, once, int(REMEMBERED.total_seconds()), length, len(fields) + 2),
+        *fields,
+        *("data", record.data),
+    ]
+
+
+def delivery_of(stream: str, entry_id: bytes, fields: Mapping[bytes, bytes], starts: int = 0) -> Delivery:
+    headers = {name.decode(): value.decode("ascii", "replace") for name, value in fields.items() if name != b"data"}
+    record = Record(stream, headers.get("ce_subject", ""), headers, fields.get(b"data", b""))
+    return Delivery(record, PARTITION, entry_id.decode(), starts)
+
+
+def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def entry_time(entry_id: bytes | str) -> datetime:
+    """An entry's id starts with the broker's clock, in milliseconds."""
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    return datetime.fromtimestamp(int(text.partition("-")[0]) / 1000, UTC)
+
+
+def order(entry_id: str) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split("-")))
+
+
+def after(entry_id: str) -> str:
+    milliseconds, sequence = order(entry_id)
+    return f"{milliseconds}-{sequence + 1}"

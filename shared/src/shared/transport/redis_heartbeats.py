@@ -1,0 +1,55 @@
+"""Heartbeats are not settled: every reader reads all of them, through a FastStream subscriber without a handler."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from faststream.redis import RedisBroker, RedisStreamMessage, StreamSub
+from faststream.redis.message import FAKE_CONSUMER, DefaultStreamMessage
+
+from shared.errors import BrokerUnreachable, InvalidEvent
+from shared.events import WorkerBeat
+from shared.streams import WORKER_HEARTBEATS
+from shared.transport.redis_entries import delivery_of, entry_time, reaching
+from shared.wire import decode
+
+log = structlog.get_logger()
+Note = Callable[[WorkerBeat, datetime], None]
+
+
+async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
+    """Until cancelled: tell `note` every beat and when the broker stored it, from the oldest that is kept.
+
+    FastStream's own loop waits 5 s after a lost connection, longer than a dead worker may stay unnoticed, so the loop
+    is ours.
+    """
+    subscriber = shell.subscriber(stream=StreamSub(WORKER_HEARTBEATS.name, last_id="0"), parser=_as_it_is)
+    is_started = False
+    while True:
+        try:
+            with reaching():
+                if not is_started:
+                    await shell.start()
+                    is_started = True
+                message = await subscriber.get_one(timeout=1.0)
+        except BrokerUnreachable as error:
+            log.debug("no heartbeats", error=str(error))
+            await asyncio.sleep(0.25)
+            continue
+        if message is None:
+            continue
+        raw = message.raw_message
+        entry_id = raw["message_ids"][0]
+        try:
+            beat = decode(delivery_of(WORKER_HEARTBEATS.name, entry_id, raw["data"]).record).event
+        except InvalidEvent as error:
+            log.warning("unreadable heartbeat", error=str(error))
+            continue
+        if isinstance(beat, WorkerBeat):
+            note(beat, entry_time(entry_id))
+
+
+async def _as_it_is(message: DefaultStreamMessage) -> RedisStreamMessage:
+    """Entries are CloudEvents, not FastStream's envelope: `wire.decode` reads them."""
+    return RedisStreamMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER, group=None)

@@ -1,0 +1,73 @@
+"""The steps that must be one in Redis: Lua scripts. Used by `redis_streams.py`."""
+
+# ARGV: group, then for each record "P", stream, id to store once ("" = always), seconds to remember it, max length
+# (0 = none), n, n fields and values; then for each ended entry "A", stream, entry id. Answers how many were added.
+PUBLISH_AND_ACK = """
+local added, at, group = 0, 2, ARGV[1]
+while at <= #ARGV do
+  local stream = ARGV[at + 1]
+  if ARGV[at] == 'A' then
+    redis.call('XACK', stream, group, ARGV[at + 2])
+    at = at + 3
+  else
+    local once, n = ARGV[at + 2], tonumber(ARGV[at + 5])
+    local key = 'topicflow:published:' .. once
+    if once == '' or redis.call('EXISTS', key) == 0 then
+      local entry
+      if ARGV[at + 4] == '0' then
+        entry = redis.call('XADD', stream, '*', unpack(ARGV, at + 6, at + 5 + n))
+      else
+        entry = redis.call('XADD', stream, 'MAXLEN', '~', ARGV[at + 4], '*', unpack(ARGV, at + 6, at + 5 + n))
+      end
+      if once ~= '' then redis.call('SET', key, entry, 'EX', ARGV[at + 3]) end
+      added = added + 1
+    end
+    at = at + 6 + n
+  end
+end
+return added
+"""
+
+# KEYS: stream. ARGV: group, member, idle milliseconds, count, whose entries ("" = anybody's).
+# Answers [[id, deliveries, [field, value, …]], …]; what was trimmed away is ended.
+CLAIM = """
+local args = {'XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4]}
+if ARGV[5] ~= '' then args[#args + 1] = ARGV[5] end
+local claimed = {}
+for _, pending in ipairs(redis.call(unpack(args))) do
+  local id = pending[1]
+  local entry = redis.call('XRANGE', KEYS[1], id, id)
+  if #entry == 0 then
+    redis.call('XACK', KEYS[1], ARGV[1], id)
+  else
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'JUSTID')
+    claimed[#claimed + 1] = {id, pending[4], entry[1][2]}
+  end
+end
+return claimed
+"""
+
+# KEYS: stream. ARGV: group, member, new owner, idle milliseconds, then pairs of id and delivery count (-1 = as it is).
+# Only while the entry is the member's. Answers the ids that were not.
+OWN = """
+local lost = {}
+for at = 5, #ARGV, 2 do
+  local id, count = ARGV[at], ARGV[at + 1]
+  local mine = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
+  if #mine == 0 then
+    lost[#lost + 1] = id
+  else
+    if count == '-1' then count = mine[1][4] end
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, id, 'IDLE', ARGV[4], 'RETRYCOUNT', count, 'JUSTID')
+  end
+end
+return lost
+"""
+
+# KEYS: stream. ARGV: group, member. Forgets a member that has nothing.
+LEAVE = """
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
+  return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+end
+return -1
+"""

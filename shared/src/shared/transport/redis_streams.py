@@ -1,0 +1,177 @@
+"""Redis Streams (Redis ≥ 7.2, Valkey): one partition, one entry per record, groups settled by `redis_consumer.py`."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from faststream.redis import RedisBroker
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
+from shared.streams import STREAMS, Stream
+from shared.transport.base import START, Lag, LoadPositions, Positions
+from shared.transport.redis_consumer import RedisConsumer
+from shared.transport.redis_entries import PARTITION, after, entry_time, order, publish_args, reaching
+from shared.transport.redis_reader import RedisReader
+from shared.transport.redis_scripts import PUBLISH_AND_ACK
+from shared.wire import Record
+
+BATCH = 500  # records per script call, so that no call holds the server for long
+
+
+class RedisTransport:
+    """`idle`: seconds without a heartbeat after which a member's entries are taken over."""
+
+    def __init__(self, url: str, *, idle: float = 3.0, allow_volatile: bool = False) -> None:
+        self._url = url
+        self.client: Redis = Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            health_check_interval=0,
+        )
+        self.idle = idle
+        self._allow_volatile = allow_volatile
+        self._sync_each_publish = False
+        self._publish_and_ack = self.client.register_script(PUBLISH_AND_ACK)
+
+    async def check(self) -> None:
+        with reaching():
+            try:
+                found = await self.client.config_get("appendonly", "appendfsync", "maxmemory-policy")
+            except ResponseError as error:
+                if self._allow_volatile:
+                    return
+                raise BrokerUnsafe(f"Redis does not say whether it keeps what it stores ({error}): {_ALLOW}") from error
+        if found["maxmemory-policy"] != "noeviction":
+            raise BrokerUnsafe(
+                f"Redis may evict streams (maxmemory-policy {found['maxmemory-policy']}): set noeviction"
+            )
+        if found["appendonly"] != "yes" and not self._allow_volatile:
+            raise BrokerUnsafe(
+                f"Redis has no append-only file (appendonly no), a crash would lose answers of 202: {_ALLOW}"
+            )
+        self._sync_each_publish = found["appendonly"] == "yes" and found["appendfsync"] != "always"
+
+    async def provision(self) -> list[str]:
+        made = []
+        with reaching():
+            for stream in STREAMS:
+                for group in stream.groups:
+                    if await self._make_group(stream.name, group):
+                        made.append(f"{stream.name} with group {group}")  # noqa: PERF401
+        return made
+
+    async def _make_group(self, stream: str, group: str) -> bool:
+        """On a stream that never had an entry, at its beginning; a group that is missing elsewhere was lost."""
+        if await self.client.exists(stream):
+            groups = {found["name"].decode() for found in await self.client.xinfo_groups(stream)}
+            if group in groups:
+                return False
+            if (await self.client.xinfo_stream(stream))["entries-added"]:
+                raise PositionsLost(
+                    f"the group {group} of stream {stream} is gone, and starting over would pay for everything again:"
+                    f" restore Redis from its append-only file, or create the group at the last entry it had finished"
+                )
+        try:
+            await self.client.xgroup_create(stream, group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+            return False
+        return True
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        for at in range(0, len(records), BATCH):
+            await self.run_script("", [arg for r in records[at : at + BATCH] for arg in publish_args(r)])
+
+    async def run_script(self, group: str, args: list[str | bytes | int]) -> None:
+        """PUBLISH_AND_ACK, and where Redis syncs its file once a second only, wait for that."""
+        with reaching():
+            if not self._sync_each_publish or group:
+                await self._publish_and_ack(args=[group, *args])
+                return
+            pipeline = self.client.pipeline(transaction=False)
+            await self._publish_and_ack(args=[group, *args], client=pipeline)
+            pipeline.execute_command("WAITAOF", 1, 0, 4000)
+            _, (synced, _) = await pipeline.execute()
+        if not synced:
+            raise BrokerUnreachable("Redis did not sync its append-only file within 4 s")
+
+    async def consumer(self, group: str, member: str) -> RedisConsumer:
+        consumer = RedisConsumer(self, group, member)
+        await consumer.open()
+        return consumer
+
+    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions) -> RedisReader:
+        reader = RedisReader(self.client, streams, load)
+        await reader.open()
+        return reader
+
+    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+        with reaching():
+            pipeline = self.client.pipeline(transaction=False)
+            for stream in streams:
+                pipeline.xrevrange(stream, count=1)
+            last = await pipeline.execute()
+        return {
+            PARTITION: {
+                s: entries[0][0].decode() if entries else START for s, entries in zip(streams, last, strict=True)
+            }
+        }
+
+    async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
+        with reaching():
+            pipeline = self.client.pipeline(transaction=False)
+            for stream, position in positions.get(PARTITION, {}).items():
+                pipeline.xrange(stream, min=f"({position}" if position else "-", count=1)
+            found = await pipeline.execute()
+        return min((entry_time(entries[0][0]) for entries in found if entries), default=None)
+
+    async def lag(self, group: str) -> Lag:
+        waiting = in_flight = 0
+        with reaching():
+            for stream in STREAMS:
+                if group in stream.groups:
+                    for found in await self.client.xinfo_groups(stream.name):
+                        if found["name"].decode() == group:
+                            waiting += found["lag"] or 0
+                            in_flight += found["pending"]
+        return Lag(waiting, in_flight)
+
+    async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
+        with reaching():
+            safe = await self._first_needed(stream, projected[PARTITION].get(stream.name, START))
+            seconds, _ = await self.client.time()
+            old = f"{max(0, int((seconds - keep.total_seconds()) * 1000))}-0"
+            removed = await self.client.xtrim(stream.name, minid=min(old, safe, key=order), approximate=False)
+            size = await self.client.memory_usage(stream.name, samples=50) or 0
+            if size > max_bytes:
+                length = await self.client.xlen(stream.name)
+                too_many = length - length * max_bytes // size
+                removed += await self.client.xtrim(stream.name, minid=safe, limit=too_many, approximate=True)
+        return int(removed)
+
+    async def _first_needed(self, stream: Stream, projected: str) -> str:
+        """The first entry that some group has not ended or that is not projected yet."""
+        needed = [projected or "0-0"]  # kept itself: a reader sees by it that this is still the same stream
+        for group in await self.client.xinfo_groups(stream.name) if stream.groups else []:
+            needed.append(after(group["last-delivered-id"].decode()))
+            if group["pending"]:
+                needed.append((await self.client.xpending(stream.name, group["name"]))["min"].decode())
+        return min(needed, key=order)
+
+    def shell(self) -> RedisBroker:
+        """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""
+        return RedisBroker(self._url, logger=logging.getLogger("shared.broker"))
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+
+_ALLOW = "set appendonly yes, or TOPICFLOW_ALLOW_VOLATILE_BROKER=true to accept losses"

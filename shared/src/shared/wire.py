@@ -1,0 +1,76 @@
+"""Events as records and back: CloudEvents 1.0 in binary mode, validated at the border of every service."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from shared.errors import InvalidEvent, NewerVersion
+from shared.events import Event, event_id, subject
+from shared.streams import EVENT_TYPES, STREAM_OF
+
+_TYPE = re.compile(r"topicflow\.([A-Za-z]+)\.v([1-9][0-9]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a broker stores: a key, ASCII headers and JSON bytes."""
+
+    stream: str
+    key: str
+    headers: Mapping[str, str]
+    data: bytes
+
+    @property
+    def event_id(self) -> str:
+        return self.headers.get("ce_id", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    event: Event
+    event_id: str
+    time: datetime
+
+
+def encode(event: Event, *, source: str, n: int = 0) -> Record:
+    """`source`: the instance that says it; `n`: the how many-th event of its type in its run."""
+    name = type(event).__name__
+    now = datetime.now(UTC)
+    key = subject(event)
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": event_id(event, n, at=now),
+        "ce_type": f"topicflow.{name}.v{event.version}",
+        "ce_source": source,
+        "ce_subject": key,
+        "ce_time": now.isoformat(),
+        "content-type": "application/json",
+    }
+    return Record(STREAM_OF[type(event)].name, key, headers, event.model_dump_json().encode())
+
+
+def decode(record: Record) -> Envelope:
+    """Raises InvalidEvent for what can never be read, NewerVersion for what a newer topicflow wrote."""
+    match = _TYPE.fullmatch(record.headers.get("ce_type", ""))
+    if match is None or match[1] not in EVENT_TYPES:
+        raise InvalidEvent(f"unknown event type {record.headers.get('ce_type', '')[:100]!r}")
+    kind = EVENT_TYPES[match[1]]
+    if int(match[2]) > kind.version:
+        raise NewerVersion(
+            f"{record.stream} holds {match[0]}, this version of topicflow knows v{kind.version}: finish the upgrade"
+        )
+    try:
+        time = datetime.fromisoformat(record.headers["ce_time"])
+        event = kind.model_validate_json(record.data)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "data"
+        raise InvalidEvent(f"{match[0]}: {field}: {first['msg']}") from error
+    except (KeyError, ValueError) as error:
+        raise InvalidEvent(f"{match[0]}: ce_time: {error}") from error
+    if time.tzinfo is None or not record.event_id:
+        raise InvalidEvent(f"{match[0]}: ce_time needs a time zone and ce_id must be there")
+    return Envelope(event, record.event_id, time)

@@ -1,0 +1,115 @@
+"""`topicflow up` as a process of its own, and the other commands beside it, as a person would type them."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+from eventually import eventually
+
+from topicflow.ports import free_port
+
+COMMAND = (str(Path(sys.executable).with_name("topicflow")),)
+_NOT_OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """This one's without anything that would change what local mode does."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
+    return kept | {"TOPICFLOW_DATA": str(data)} | more
+
+
+def run(data: Path, *arguments: str, stdin: str = "", **more: str) -> Ended:
+    """One command to its end."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], env=environment(data, **more), input=stdin, capture_output=True, text=True, timeout=120
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+class LocalMode:
+    """Ended for good by `end`, whatever became of it."""
+
+    def __init__(self, folder: Path, *arguments: str, port: int | None = None, **more: str) -> None:
+        self.data = folder / "data"
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._out = folder / f"up-{self.port}.out"
+        with self._out.open("ab") as out:
+            self.process = subprocess.Popen(
+                [*COMMAND, "up", "--port", str(self.port), *arguments],
+                env=environment(self.data, **more),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        self._seen: dict[int, psutil.Process] = {}
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    async def ready(self) -> "LocalMode":
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.out
+            return f"topicflow is ready at {self.url}\n" in self.out
+
+        await eventually(is_ready, within=30)
+        self.children()
+        return self
+
+    def children(self) -> dict[str, psutil.Process]:
+        """By name, those that live now."""
+        found = {_name(child): child for child in psutil.Process(self.process.pid).children(recursive=True)}
+        self._seen.update({child.pid: child for child in found.values()})
+        return found
+
+    def living(self) -> list[psutil.Process]:
+        """Of all that were ever seen, those that have not ended."""
+        return [child for child in self._seen.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+    def run(self, *arguments: str, stdin: str = "") -> Ended:
+        return run(self.data, *arguments, stdin=stdin)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that is still running."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*COMMAND, *arguments], env=environment(self.data), stdout=pipe, stderr=pipe, text=True)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def exit_code(self, within: float = 30) -> int:
+        await eventually(lambda: self.process.poll() is not None, within=within)
+        return self.process.returncode
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, trust_env=False)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for child in self.living():
+            child.kill()
+
+
+def _name(child: psutil.Process) -> str:
+    """`api`, `topic_worker`, `valkey-server` …"""
+    words = child.cmdline()
+    return words[words.index("-m") + 1] if "-m" in words else Path(words[0].split()[0] if words else child.name()).name

@@ -1,0 +1,174 @@
+"""`topicflow up`, the whole of it: starts, refuses, restarts what dies, leaves nothing behind and forgets nothing."""
+
+import signal
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from e2e.local_mode import LocalMode, run
+from eventually import eventually
+
+from topicflow.ports import free_port
+
+CHILDREN = {"valkey-server", "stand_ins.gemini", "status_projector", "topic_worker", "api"}
+Up = Callable[..., LocalMode]
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    started: list[LocalMode] = []
+
+    def start(*arguments: str, port: int | None = None, **more: str) -> LocalMode:
+        started.append(LocalMode(tmp_path, *arguments, port=port, **more))
+        return started[-1]
+
+    yield start
+    for local_mode in started:
+        local_mode.end()
+
+
+async def test_it_is_ready_within_seconds_and_says_where_and_that_gemini_is_simulated(up: Up) -> None:
+    began = time.monotonic()
+    local_mode = await up().ready()
+    assert time.monotonic() - began < 15  # 5 on a machine that does nothing else
+    assert set(local_mode.children()) == CHILDREN
+    assert "Gemini is simulated" in local_mode.out
+    assert "\x1b" not in local_mode.out
+    assert (local_mode.data / "url").read_text().strip() == local_mode.url
+    assert local_mode.get("/api/v1/worker-status").json()["worker_running"] is True
+
+
+async def test_what_it_keeps_is_for_its_owner_only_and_secrets_reach_only_those_who_need_them(up: Up) -> None:
+    local_mode = await up(GEMINI_API_KEY="the-key", GOOGLE_GEMINI_BASE_URL="http://127.0.0.1:9").ready()
+    assert stat.S_IMODE(local_mode.data.stat().st_mode) == 0o700
+    for path in local_mode.data.rglob("*"):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+    children = local_mode.children()
+    knowing = {name for name, child in children.items() if child.environ().get("GEMINI_API_KEY") == "the-key"}
+    with_database = {name for name, child in children.items() if "TOPICFLOW_DATABASE_URL" in child.environ()}
+    assert knowing == {"topic_worker"}
+    assert with_database == {"api", "status_projector"}
+    assert set(children) == CHILDREN - {"stand_ins.gemini"}
+
+
+async def test_a_second_one_on_the_same_data_is_refused_in_one_line(up: Up) -> None:
+    first = await up().ready()
+    second = run(first.data, "up", "--port", str(free_port()))
+    assert second.code == 3
+    assert second.err == f"topicflow: topicflow is already running on {first.data}, at {first.url}\n"
+    assert second.out == ""
+    assert (first.data / "url").read_text().strip() == first.url
+
+
+def test_a_busy_port_is_refused_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        refused = run(tmp_path / "data", "up", "--port", str(port))
+    assert (refused.code, refused.err) == (3, f"topicflow: port {port} is in use: choose another one with --port\n")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run(tmp_path / "file" / "data", "up", "--port", str(free_port()))
+    assert refused.code == 2
+    assert refused.err.startswith(f"topicflow: cannot write the data folder {tmp_path}/file/data: ")
+    assert refused.err.count("\n") == 1
+
+
+def test_a_missing_file_of_titles_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    refused = run(tmp_path / "data", "up", "--submit", "missing.txt")
+    assert (refused.code, refused.err) == (2, "topicflow: cannot read missing.txt: No such file or directory\n")
+    assert not (tmp_path / "data").exists()
+
+
+async def test_a_bad_setting_of_a_service_ends_it_with_the_reason(up: Up) -> None:
+    local_mode = up(TOPICFLOW_IN_FLIGHT="many")
+    assert await local_mode.exit_code() == 2
+    assert "TOPICFLOW_IN_FLIGHT" in local_mode.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_ends_it_well_and_leaves_no_process(up: Up, number: signal.Signals) -> None:
+    local_mode = await up().ready()
+    local_mode.signal(number)
+    assert await local_mode.exit_code() == 0
+    assert local_mode.living() == []
+    assert not (local_mode.data / "url").exists()
+
+
+async def test_a_signal_while_it_starts_ends_it_well(up: Up) -> None:
+    local_mode = up()
+    await eventually(lambda: len(local_mode.children()) >= 3, within=10)
+    local_mode.signal(signal.SIGINT)
+    assert await local_mode.exit_code() == 0
+    assert local_mode.living() == []
+
+
+async def test_a_second_interrupt_does_not_wait_for_a_child_that_hangs(up: Up) -> None:
+    local_mode = await up().ready()
+    local_mode.children()["api"].suspend()
+    local_mode.signal(signal.SIGINT)
+    await eventually(lambda: "Stopping" in local_mode.out, within=5)
+    local_mode.signal(signal.SIGINT)
+    assert await local_mode.exit_code(within=3) == 0
+    assert local_mode.living() == []
+
+
+async def test_even_kill_9_leaves_no_process_and_the_next_one_goes_on(up: Up) -> None:
+    first = await up().ready()
+    assert first.run("submit", "Raft", "--wait").code == 0
+    first.process.kill()
+    second = await up(port=first.port).ready()
+    assert first.living() == []
+    assert second.run("topics", "show", "Raft").code == 0
+
+
+async def test_a_child_that_is_killed_runs_again_within_a_second_and_everything_goes_on(up: Up) -> None:
+    local_mode = await up().ready()
+    for name in sorted(CHILDREN):
+        killed = local_mode.children()[name]
+        killed.kill()
+        await eventually(lambda name=name, pid=killed.pid: _another(local_mode, name, pid), within=1)  # type: ignore[misc]
+        await eventually(lambda: _answers(local_mode), within=20)
+        waited = local_mode.run("submit", f"after {name} was killed", "--wait")
+        assert waited.code == 0, waited
+    assert local_mode.process.poll() is None
+
+
+async def test_what_was_submitted_survives_a_restart(up: Up) -> None:
+    first = await up().ready()
+    assert first.run("submit", "Raft", "Paxos", "--wait").code == 0
+    before = first.get("/api/v1/processing-status").json()
+    first.signal(signal.SIGINT)
+    assert await first.exit_code() == 0
+    second = await up().ready()
+    after = second.get("/api/v1/processing-status").json()
+    assert after["completed_count"] == before["completed_count"] == 2
+    assert second.run("submit", "raft").out == "0 topics submitted, 1 skipped (completed or under way already)\n"
+
+
+async def test_the_titles_of_a_file_are_submitted_and_seen_to_their_end(up: Up, tmp_path: Path) -> None:
+    titles = tmp_path / "topics.txt"
+    titles.write_text("# twelve\n" + "\n".join(f"topic {n}" for n in range(12)))
+    local_mode = await up("--submit", str(titles)).ready()
+    await eventually(lambda: "12 of 12 completed\n" in local_mode.out, within=30)
+    assert local_mode.process.poll() is None
+    assert local_mode.get("/api/v1/processing-status").json()["completed_count"] == 12
+
+
+def _another(local_mode: LocalMode, name: str, pid: int) -> psutil.Process | None:
+    child = local_mode.children().get(name)
+    return child if child and child.pid != pid else None
+
+
+def _answers(local_mode: LocalMode) -> bool:
+    try:
+        status = local_mode.get("/api/v1/worker-status")
+    except httpx.TransportError:
+        return False
+    return status.status_code == 200 and bool(status.json()["worker_running"])

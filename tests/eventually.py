@@ -1,0 +1,22 @@
+"""Waiting in tests: until a condition holds, never for a while."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(condition: Callable[[], T | Awaitable[T]], *, within: float, every: float = 0.05) -> T:
+    """What the condition gives as soon as that is true; fails after `within` seconds with what it gave last."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = condition()
+        given: T = await answer if inspect.isawaitable(answer) else answer
+        if given:
+            return given
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {getattr(condition, '__name__', condition)} gave {given!r}")
+        await asyncio.sleep(every)

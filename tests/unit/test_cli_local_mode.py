@@ -1,0 +1,138 @@
+"""Local mode's pure parts: ports, environments, pauses between starts, logs, Valkey's config, the remembered url."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from topicflow import ports, valkey
+from topicflow.child import describe_end, next_pause
+from topicflow.child_log import TURN_OVER_AT, ChildLog
+from topicflow.data_folder import remembered_url, write_private
+from topicflow.environments import LocalMode, gemini_is_configured
+from topicflow.errors import InUse, WrongUse
+from topicflow.next_steps import next_steps
+
+
+@pytest.mark.parametrize(("text", "port"), [(None, 8000), ("", 8000), ("tcp://10.0.0.1:8000", 8000), ("8123", 8123)])
+def test_the_port_may_come_from_the_environment_but_not_from_kubernetes(text: str | None, port: int) -> None:
+    assert ports.default_port(text) == port
+
+
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "80 ", "٨"])
+def test_a_port_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(WrongUse, match="TOPICFLOW_PORT"):
+        ports.default_port(text)
+
+
+def test_a_busy_port_is_refused_and_a_free_one_is_not() -> None:
+    port = ports.free_port()
+    ports.refuse_busy(port)
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(InUse, match=f"port {port} is in use"):
+        ports.refuse_busy(port)
+
+
+@pytest.mark.parametrize("name", ["GEMINI_API_KEY", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS", "GEMINI_API_KEY_FILE"])
+def test_any_gemini_key_means_the_real_one(name: str) -> None:
+    assert gemini_is_configured({name: "x"})
+    assert not gemini_is_configured({name: ""})
+
+
+def _local_mode(environment: dict[str, str], stand_in_port: int | None) -> LocalMode:
+    return LocalMode(environment, "redis://:secret@127.0.0.1:1/0", "sqlite:////data/topicflow.db", 8000, stand_in_port)
+
+
+def test_secrets_reach_only_those_who_need_them() -> None:
+    mode = _local_mode({"GEMINI_API_KEY": "key", "GEMINI_API_KEYS_FILE": "keys", "PATH": "/bin"}, None)
+    worker = mode.topic_worker().environment
+    assert (worker["GEMINI_API_KEY"], worker["GEMINI_API_KEYS_FILE"]) == ("key", "keys")
+    assert "TOPICFLOW_DATABASE_URL" not in worker
+    for program in (mode.api(), mode.status_projector()):
+        assert program.environment["TOPICFLOW_DATABASE_URL"] == "sqlite:////data/topicflow.db"
+        assert not [name for name in program.environment if name.startswith("GEMINI")]
+        assert program.environment["PATH"] == "/bin"
+    assert mode.without_secrets() == {"PATH": "/bin"}
+
+
+def test_without_a_key_the_worker_talks_to_the_stand_in_past_any_proxy() -> None:
+    mode = _local_mode({"HTTP_PROXY": "http://proxy", "no_proxy": "intranet", "GEMINI_API_KEY": ""}, 8100)
+    worker = mode.topic_worker().environment
+    assert worker["GOOGLE_GEMINI_BASE_URL"] == "http://127.0.0.1:8100"
+    assert worker["GEMINI_API_KEY"] == "stand-in"
+    assert worker["NO_PROXY"] == "intranet,127.0.0.1"
+    assert mode.stand_in().arguments[1:] == ("-m", "stand_ins.gemini", "--port", "8100")
+    assert "TOPICFLOW_BROKER_URL" not in mode.stand_in().environment
+
+
+def test_a_broker_of_the_users_is_not_mixed_with_local_modes_own() -> None:
+    mode = _local_mode({"TOPICFLOW_BROKER_URL": "redis://elsewhere", "TOPICFLOW_BROKER_URL_FILE": "file"}, 8100)
+    assert mode.api().environment["TOPICFLOW_BROKER_URL"] == "redis://:secret@127.0.0.1:1/0"
+    assert "TOPICFLOW_BROKER_URL_FILE" not in mode.api().environment
+
+
+def test_pauses_double_while_a_child_dies_young_and_begin_anew_after_a_good_life() -> None:
+    pauses: list[float] = []
+    for _ in range(8):
+        pauses.append(next_pause(pauses[-1] if pauses else None, lived=1))
+    assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
+    assert next_pause(10, lived=31) == 0.2
+
+
+def test_the_end_of_a_child_is_told_in_words() -> None:
+    assert describe_end(3) == "ended (exit code 3)"
+    assert describe_end(-9) == "was killed (SIGKILL)"
+    assert describe_end(-250) == "was killed (signal 250)"
+
+
+def test_the_last_words_are_those_of_the_latest_life(tmp_path: Path) -> None:
+    log = ChildLog(tmp_path / "child.log")
+    with log.open() as file:
+        file.write(b"an earlier life\n")
+    with log.open():
+        pass
+    assert log.last_line() == ""
+    with log.open() as file:
+        file.write(b"first\nGEMINI_API_KEY: not set\n\n")
+    assert log.last_line() == "GEMINI_API_KEY: not set"
+
+
+def test_a_large_log_is_turned_over_at_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "child.log"
+    with path.open("wb") as file:
+        file.truncate(TURN_OVER_AT + 1)
+    ChildLog(path).open().close()
+    assert path.stat().st_size == 0
+    assert (tmp_path / "child.log.1").stat().st_size == TURN_OVER_AT + 1
+
+
+def test_valkeys_config_and_password_are_for_its_owner_only(tmp_path: Path) -> None:
+    folder = tmp_path / 'a "quoted" folder'
+    folder.mkdir()
+    broker = valkey.prepare(folder, 21000)
+    assert valkey.prepare(folder, 21001).password == broker.password
+    broker.program({})
+    for name in ("password", "valkey.conf"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    config = (folder / "valkey.conf").read_text()
+    assert f'dir "{tmp_path}/a \\"quoted\\" folder"' in config
+    for line in ("bind 127.0.0.1", "port 21000", "appendfsync always", "maxmemory-policy noeviction", 'save ""'):
+        assert line in config.splitlines()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://evil.example:80", "https://127.0.0.1:8000", "http://127.0.0.1", "http://[", ""]
+)
+def test_a_folder_cannot_send_the_key_to_another_machine(tmp_path: Path, url: str) -> None:
+    write_private(tmp_path / "url", url)
+    assert remembered_url(tmp_path) is None
+
+
+def test_the_next_steps_name_the_url_only_where_it_is_needed() -> None:
+    here = Path(".topicflow").absolute()
+    found = list(next_steps("http://127.0.0.1:8123", here, {}, simulated=False))
+    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, simulated=True))
+    assert found[0] == "topicflow is ready at http://127.0.0.1:8123"
+    assert not [line for line in found[1:] if "8123" in line or "simulated" in line]
+    assert "simulated" in told[1]
+    assert "--url http://127.0.0.1:8123" in told[2]

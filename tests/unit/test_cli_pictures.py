@@ -1,0 +1,128 @@
+"""What people see: nothing that somebody else wrote can move their cursor, colour their screen or break a line."""
+
+import io
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from topicflow.display import PlainDisplay, display_on
+from topicflow.plain_text import one_line, plain
+from topicflow.progress import Progress
+from topicflow.status import picture
+from topicflow.system_state import SystemState
+from topicflow.times import ago, duration, local_time
+from topicflow.topic_card import topic_card
+from topicflow.topics import topic_path, topics_table, total_line
+
+
+def _drawn(picture: RenderableType, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(picture)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def _state(**changes: Any) -> SystemState:
+    counts = {"pending_count": 1, "processing_count": 0, "completed_count": 1234, "failed_count": 0}
+    return SystemState(counts | changes, {"worker_running": True, "message": "running", "workers": []})
+
+
+def test_control_characters_overrides_and_surrogates_are_replaced() -> None:
+    assert plain("a\x1b[2Jb\x9bc\u202ed\ud800e\tf\ng") == "a\ufffd[2Jb\ufffdc\ufffdd\ufffde\tf\ng"
+    assert plain("naïve 日本語 👩\u200d🔬") == "naïve 日本語 👩\u200d🔬"
+    assert one_line(" a\n\tb ") == "a b"
+
+
+def test_a_card_is_shown_whole_and_its_markup_is_only_text() -> None:
+    content = {
+        "title": "[red]Raft[/red]",
+        "description": "Leaders. [bold]not bold",
+        "category": "databases",
+        "tags": ["a", "b"],
+        "learning_objectives": ["one", "two"],
+        "metrics": {"scale": "large", "latency": "low"},
+    }
+    topic = {"id": "1", "title": "raft\x1b]0;x\x07", "status": "completed", "simulated": True, "content": content}
+    card = _drawn(topic_card(topic))
+    for text in ("[red]Raft[/red]", "[bold]not bold", "a, b", "• one", "Learning objectives", "Latency", "stand-in"):
+        assert text in card
+    assert "\x1b" not in card
+
+
+def test_a_failed_topic_shows_its_error() -> None:
+    assert "no [markup] here" in _drawn(
+        topic_card({"title": "x", "status": "failed", "error_message": "no [markup] here"})
+    )
+
+
+def test_the_list_shows_whole_titles_and_whole_ids() -> None:
+    key = "90854226-d4ce-58ec-b4b5-06b0c2d3c460"
+    answer = {"topics": [{"id": key, "title": "long " * 30, "status": "pending"}], "total_count": 20_000}
+    drawn = _drawn(topics_table(answer))
+    assert key in drawn
+    assert drawn.count("long") == 30
+    assert total_line(answer) == "1 of 20,000"
+    assert total_line({**answer, "total_count_capped": True}) == "1 of more than 20,000"
+
+
+def test_a_title_is_as_good_as_an_id() -> None:
+    key = "90854226-d4ce-58ec-b4b5-06b0c2d3c460"
+    assert topic_path(key) == f"/topics/{key}"
+    assert topic_path("17") == "/topics/17"
+    assert topic_path("Chat  system") == topic_path(" chat System")
+    assert "/" not in topic_path("../../x").removeprefix("/topics/")
+
+
+def test_status_tells_counts_simulation_and_what_is_waited_for() -> None:
+    state = _state(
+        simulated=True, waiting_for={"reason": "quota", "since": None, "until": None}, projection_lag_seconds=7
+    )
+    drawn = _drawn(picture(state, "http://127.0.0.1:8000"))
+    for text in ("1,234 completed", "1 pending", "simulated", "quota", "7 s old", "http://127.0.0.1:8000"):
+        assert text in drawn
+    assert state.line == "1 pending, 0 processing, 1234 completed, 0 failed; waiting: quota"
+
+
+def test_a_worker_that_is_not_there_is_said_everywhere() -> None:
+    state = SystemState({"pending_count": 1}, {"worker_running": False, "message": "No worker since 12:00"})
+    assert "No worker since 12:00" in _drawn(picture(state, "u"))
+    assert "no worker is running" in state.line
+    assert state.waiting == "no worker is running"
+
+
+def test_failures_are_listed_with_their_errors() -> None:
+    failure = {"id": "1", "title": "Raft", "error_message": "blocked [by] safety", "created_at": "2026-01-01T00:00:00Z"}
+    assert "blocked [by] safety" in _drawn(picture(_state(recent_failures=[failure]), "u"))
+
+
+def test_progress_says_how_many_how_fast_and_how_long() -> None:
+    progress = Progress(total=60, completed=28, failed=2, finished_here=20, seconds=10)
+    assert progress.full_line == "28 of 60 completed, 2 failed; 2.0/s, 15 s left"
+    assert "28 of 60 completed, 2 failed" in _drawn(progress.picture)
+    assert Progress(total=60, completed=60, failed=0).full_line == "60 of 60 completed"
+    assert not Progress(total=60, completed=59, failed=0).is_over
+
+
+def test_times_are_short() -> None:
+    now = datetime.now(UTC)
+    assert local_time(now.isoformat()) == now.astimezone().strftime("%H:%M:%S")
+    assert local_time("2026-02-28T14:05:00Z").startswith("2026-0")
+    assert local_time(None) == local_time("soon") == ""
+    assert ago((now - timedelta(seconds=5)).isoformat()) == "5 s ago"
+    assert ago((now + timedelta(seconds=5)).isoformat()) == "0.0 s ago"
+    assert ago(None) == "never"
+    assert [duration(s) for s in (0.42, 90, 300, 7200, 200_000)] == ["0.4 s", "90 s", "5 min", "2 h", "2 d"]
+
+
+def test_without_a_terminal_only_changes_are_printed_and_not_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    display = display_on(Console(file=file))
+    assert isinstance(display, PlainDisplay)
+    clock = itertools.count(start=100, step=1.5)
+    monkeypatch.setattr("topicflow.display.time.monotonic", lambda: next(clock))
+    for line in ("one", "one", "two", "three", "x" * 300 + " [red]"):
+        display.show("picture", line)
+    assert file.getvalue().splitlines() == ["one", "two", "x" * 300 + " [red]"]

@@ -1,0 +1,71 @@
+"""What counts as a title, a file and stdin."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from topicflow.errors import WrongUse
+from topicflow.titles import chunks, titles_from
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_one_existing_file_has_a_title_a_line() -> None:
+    Path("topics.txt").write_text(
+        "\ufeff# databases\nB-trees\n\n  LSM trees  \r\n#none\nC# generics\n", encoding="utf-8"
+    )
+    assert titles_from(["topics.txt"]) == ["B-trees", "LSM trees", "C# generics"]
+
+
+def test_arguments_that_are_no_file_are_titles() -> None:
+    assert titles_from(["CAP theorem", " Raft "]) == ["CAP theorem", "Raft"]
+
+
+def test_a_title_with_a_slash_is_a_title() -> None:
+    assert titles_from(["TCP/IP"]) == ["TCP/IP"]
+
+
+def test_a_very_long_argument_is_not_taken_for_a_file() -> None:
+    assert titles_from(["x" * 400]) == ["x" * 400]
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "./missing", "/missing/file"])
+def test_a_missing_file_is_not_submitted_as_a_title(name: str) -> None:
+    with pytest.raises(WrongUse, match="cannot read"):
+        titles_from([name])
+
+
+def test_a_dash_reads_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("Raft\n\n# no\nPaxos\n"))
+    assert titles_from(["-"]) == ["Raft", "Paxos"]
+
+
+def test_nothing_to_submit_is_said() -> None:
+    Path("empty.txt").write_text("# only a comment\n")
+    with pytest.raises(WrongUse, match=r"no titles in empty\.txt"):
+        titles_from(["empty.txt"])
+
+
+def test_a_file_that_is_not_text_is_said() -> None:
+    Path("picture.png").write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(WrongUse, match="not UTF-8"):
+        titles_from(["picture.png"])
+
+
+def test_a_blank_argument_is_named_by_its_number() -> None:
+    with pytest.raises(WrongUse, match="title 2 is blank"):
+        titles_from(["Raft", "  "])
+
+
+def test_a_title_that_is_too_long_is_refused_before_anything_is_sent() -> None:
+    assert titles_from(["ü" * 500]) == ["ü" * 500]
+    with pytest.raises(WrongUse, match="title 1 is longer than 500 characters"):
+        titles_from(["ü" * 501])
+
+
+def test_a_request_carries_at_most_500_titles() -> None:
+    assert [len(chunk) for chunk in chunks(["x"] * 1001)] == [500, 500, 1]
