@@ -38,7 +38,7 @@ contracts: $(SETUP)  ## write docs/openapi.json and docs/asyncapi.json anew
 	@$(BIN)/python tests/contracts.py
 
 bench: $(SETUP)  ## measure drain and latency beside a hand-written limit
-	@$(BIN)/python -m tests.bench
+	@cd tests && ../$(BIN)/python -m bench
 
 lock: $(SETUP)  ## resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -1,6 +1,6 @@
 """Fixtures that every kind of test may use."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -31,7 +31,7 @@ def deployment(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Deployment]:
 
 
 @pytest.fixture
-async def running(deployment: Deployment) -> AsyncIterator[Deployment]:
+async def running(deployment: Deployment) -> Deployment:
     """One replica of each service, ready."""
     for service in ("api", PROJECTOR, "topic-worker"):
         deployment.add(service, f"{service}-1")
@@ -46,4 +46,4 @@ async def running(deployment: Deployment) -> AsyncIterator[Deployment]:
                 return False
 
         await eventually(ready, within=20)
-    yield deployment
+    return deployment

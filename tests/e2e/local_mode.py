@@ -11,7 +11,7 @@ import httpx
 import psutil
 from eventually import eventually
 
-from topicflow.ports import free_port
+from topicflow.local_mode.ports import free_port
 
 COMMAND = (str(Path(sys.executable).with_name("topicflow")),)
 _NOT_OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_")
@@ -42,11 +42,11 @@ class LocalMode:
     """Ended for good by `end`, whatever became of it."""
 
     def __init__(self, folder: Path, *arguments: str, port: int | None = None, **more: str) -> None:
-        self.data = folder / "data"
+        self.data = folder / "the data"
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._out = folder / f"up-{self.port}.out"
-        with self._out.open("ab") as out:
+        self._out = folder / f"up-{len(list(folder.glob('up-*')))}.out"
+        with self._out.open("xb") as out:
             self.process = subprocess.Popen(
                 [*COMMAND, "up", "--port", str(self.port), *arguments],
                 env=environment(self.data, **more),
@@ -71,9 +71,9 @@ class LocalMode:
 
     def children(self) -> dict[str, psutil.Process]:
         """By name, those that live now."""
-        found = {_name(child): child for child in psutil.Process(self.process.pid).children(recursive=True)}
-        self._seen.update({child.pid: child for child in found.values()})
-        return found
+        found = [(_name(child), child) for child in psutil.Process(self.process.pid).children(recursive=True)]
+        self._seen.update({child.pid: child for _, child in found})
+        return {name: child for name, child in found if name}
 
     def living(self) -> list[psutil.Process]:
         """Of all that were ever seen, those that have not ended."""
@@ -109,7 +109,13 @@ class LocalMode:
             child.kill()
 
 
-def _name(child: psutil.Process) -> str:
-    """`api`, `topic_worker`, `valkey-server` …"""
-    words = child.cmdline()
-    return words[words.index("-m") + 1] if "-m" in words else Path(words[0].split()[0] if words else child.name()).name
+def _name(child: psutil.Process) -> str | None:
+    """`api`, `topic_worker`, `valkey-server` …; None for one that has ended or has not become itself yet."""
+    try:
+        words = child.cmdline()
+    except psutil.NoSuchProcess:
+        return None
+    if "-m" in words:
+        return words[words.index("-m") + 1] if "-I" not in words else None
+    name = Path(words[0].split()[0]).name if words else ""
+    return name if name == "valkey-server" else None

@@ -11,7 +11,7 @@ import pytest
 from e2e.local_mode import LocalMode, run
 from eventually import eventually
 
-from topicflow.ports import free_port
+from topicflow.local_mode.ports import free_port
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from e2e.local_mode import LocalMode, run
 from eventually import eventually
 
-from topicflow.ports import free_port
+from topicflow.local_mode.ports import free_port
 
 CHILDREN = {"valkey-server", "stand_ins.gemini", "status_projector", "topic_worker", "api"}
 Up = Callable[..., LocalMode]

@@ -8,8 +8,8 @@ import pytest
 
 from topicflow.api_client import ApiClient, answer_of, api_url
 from topicflow.api_problems import retry_after_seconds
-from topicflow.data_folder import write_private
 from topicflow.errors import CommandError, Unreachable, WrongUse
+from topicflow.local_mode.data_folder import write_private
 from topicflow.submit import merged, submit
 
 

@@ -8,62 +8,54 @@ import pytest
 
 from topicflow.api_client import ApiClient
 from topicflow.errors import Unreachable
-from topicflow.follow import PAGE, Follower
-from topicflow.progress import Progress
+from topicflow.follow import Follower
+from topicflow.screen.progress import Progress
 
 
 class FakeApi:
     """Holds topics; each look at the counts lets the next few of them end."""
 
     def __init__(self, count: int, each_look: int) -> None:
-        self.topics = {
-            str(n): {"id": str(n), "title": f"t{n}", "status": "pending", "attempt": 1} for n in range(count)
-        }
+        self.topics = {str(n): {"id": str(n), "title": f"t{n}", "status": "pending"} for n in range(count)}
         self.each_look = each_look
-        self.ended: list[str] = []
         self.reads = 0
         self.silent_looks = 0
+        self.lag: float | None = 0
 
-    def submitted(self, **changes: Any) -> list[dict[str, Any]]:
-        return [{**topic, **changes} for topic in self.topics.values()]
+    def submitted(self) -> list[dict[str, Any]]:
+        return [{**topic, "status": "pending"} for topic in self.topics.values()]
 
     def client(self) -> ApiClient:
         return ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(self._answer))
 
     def end(self, key: str, status: str = "completed") -> None:
-        self.topics[key] = {**self.topics[key], "status": status}
-        self.ended.insert(0, key)
+        self.topics[key]["status"] = status
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/api/v1")
-        if self.silent_looks and path == "/processing-status":
-            self.silent_looks -= 1
-            raise httpx.ReadError("gone")
         if path == "/processing-status":
-            for key in [key for key, topic in self.topics.items() if topic["status"] == "pending"][: self.each_look]:
-                self.end(key)
-            return httpx.Response(
-                200, json={f"{status}_count": len(self._in(status)) for status in ("completed", "failed")}
-            )
+            return self._status()
         if path == "/worker-status":
             return httpx.Response(200, json={"worker_running": True})
         self.reads += 1
-        if path == "/topics":
-            start = int(request.url.params.get("cursor", 0))
-            page = self._in(request.url.params["status"])[start : start + PAGE]
-            return httpx.Response(
-                200, json={"topics": page, "next_cursor": str(start + PAGE) if len(page) == PAGE else None}
-            )
         topic = self.topics.get(path.removeprefix("/topics/"))
         return httpx.Response(200, json=topic) if topic else httpx.Response(404, json={"detail": "no such topic"})
 
-    def _in(self, status: str) -> list[dict[str, Any]]:
-        return [self.topics[key] for key in self.ended if key in self.topics and self.topics[key]["status"] == status]
+    def _status(self) -> httpx.Response:
+        if self.silent_looks:
+            self.silent_looks -= 1
+            raise httpx.ReadError("gone")
+        for key in [key for key, topic in self.topics.items() if topic["status"] == "pending"][: self.each_look]:
+            self.end(key)
+        statuses = [topic["status"] for topic in self.topics.values()]
+        counts = {f"{status}_count": statuses.count(status) for status in ("completed", "failed")}
+        return httpx.Response(200, json={**counts, "projection_lag_seconds": self.lag})
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topicflow.follow.LOOKS_APART", 0)
+    for name in ("SHORTEST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(f"topicflow.follow.{name}", 0)
 
 
 async def _last(follower: Follower, patience: float = 0) -> Progress:
@@ -79,7 +71,7 @@ async def test_every_topic_is_seen_to_its_end_without_asking_for_each_at_each_lo
     fake = FakeApi(count=1000, each_look=50)
     last = await _last(Follower(fake.client(), fake.submitted()))
     assert (last.completed, last.total) == (1000, 1000)
-    assert fake.reads < 1000
+    assert fake.reads < 3000
 
 
 async def test_other_peoples_topics_do_not_count() -> None:
@@ -96,12 +88,25 @@ async def test_failed_ones_are_told_apart() -> None:
     assert [topic["id"] for topic in follower.failures] == ["7"]
 
 
-async def test_the_end_of_an_earlier_attempt_is_not_the_end() -> None:
+async def test_topics_that_end_in_any_order_are_found_behind_those_that_wait() -> None:
+    fake = FakeApi(count=300, each_look=0)
+    for key in list(fake.topics)[40:]:
+        fake.end(key)
+    looks = Follower(fake.client(), fake.submitted()).looks(patience=0)
+    found = [(await anext(looks)).completed for _ in range(15)]
+    assert found[-1] == 260
+    await looks.aclose()
+
+
+@pytest.mark.parametrize("lag", [None, 60])
+async def test_what_may_be_the_end_of_an_earlier_attempt_is_not_the_end(lag: float | None) -> None:
     fake = FakeApi(count=1, each_look=0)
     fake.end("0", "failed")
-    looks = Follower(fake.client(), fake.submitted(status="pending", attempt=2)).looks(patience=0)
+    fake.lag = lag
+    looks = Follower(fake.client(), fake.submitted()).looks(patience=0)
     assert (await anext(looks)).finished == 0
-    fake.topics["0"] = {**fake.topics["0"], "attempt": 2, "status": "completed"}
+    fake.lag = 0
+    fake.end("0")
     assert (await anext(looks)).line == "1 of 1 completed"
     await looks.aclose()
 
@@ -113,17 +118,6 @@ async def test_a_topic_that_somebody_removes_ends_the_wait_for_it() -> None:
     del fake.topics["1"]
     fake.end("0")
     assert (await anext(looks)).line == "1 of 2 completed, 1 removed"
-    await looks.aclose()
-
-
-async def test_a_topic_that_is_not_projected_yet_is_waited_for() -> None:
-    fake = FakeApi(count=1, each_look=0)
-    submitted = fake.submitted()
-    topic = fake.topics.pop("0")
-    looks = Follower(fake.client(), submitted).looks(patience=0)
-    assert not (await anext(looks)).is_over
-    fake.topics["0"] = {**topic, "status": "completed"}
-    assert (await anext(looks)).is_over
     await looks.aclose()
 
 

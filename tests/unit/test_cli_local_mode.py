@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from topicflow import ports, valkey
-from topicflow.child import describe_end, next_pause
-from topicflow.child_log import TURN_OVER_AT, ChildLog
-from topicflow.data_folder import remembered_url, write_private
-from topicflow.environments import LocalMode, gemini_is_configured
 from topicflow.errors import InUse, WrongUse
-from topicflow.next_steps import next_steps
+from topicflow.local_mode import ports, valkey
+from topicflow.local_mode.child import describe_end, next_pause
+from topicflow.local_mode.child_log import TURN_OVER_AT, ChildLog
+from topicflow.local_mode.data_folder import remembered_url, write_private
+from topicflow.local_mode.environments import LocalMode, gemini_is_configured
+from topicflow.local_mode.next_steps import next_steps
 
 
 @pytest.mark.parametrize(("text", "port"), [(None, 8000), ("", 8000), ("tcp://10.0.0.1:8000", 8000), ("8123", 8123)])

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from topicflow.display import PlainDisplay, display_on
-from topicflow.plain_text import one_line, plain
-from topicflow.progress import Progress
+from topicflow.screen.display import PlainDisplay, display_on
+from topicflow.screen.plain_text import one_line, plain
+from topicflow.screen.progress import Progress
+from topicflow.screen.times import ago, duration, local_time
+from topicflow.screen.topic_card import topic_card
 from topicflow.status import picture
 from topicflow.system_state import SystemState
-from topicflow.times import ago, duration, local_time
-from topicflow.topic_card import topic_card
 from topicflow.topics import topic_path, topics_table, total_line
 
 
@@ -81,7 +81,7 @@ def test_status_tells_counts_simulation_and_what_is_waited_for() -> None:
         simulated=True, waiting_for={"reason": "quota", "since": None, "until": None}, projection_lag_seconds=7
     )
     drawn = _drawn(picture(state, "http://127.0.0.1:8000"))
-    for text in ("1,234 completed", "1 pending", "simulated", "quota", "7 s old", "http://127.0.0.1:8000"):
+    for text in ("1,234 completed", "1 pending", "simulated", "quota", "as it was 7 s ago", "http://127.0.0.1:8000"):
         assert text in drawn
     assert state.line == "1 pending, 0 processing, 1234 completed, 0 failed; waiting: quota"
 
@@ -122,7 +122,7 @@ def test_without_a_terminal_only_changes_are_printed_and_not_too_often(monkeypat
     display = display_on(Console(file=file))
     assert isinstance(display, PlainDisplay)
     clock = itertools.count(start=100, step=1.5)
-    monkeypatch.setattr("topicflow.display.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("topicflow.screen.display.time.monotonic", lambda: next(clock))
     for line in ("one", "one", "two", "three", "x" * 300 + " [red]"):
         display.show("picture", line)
     assert file.getvalue().splitlines() == ["one", "two", "x" * 300 + " [red]"]

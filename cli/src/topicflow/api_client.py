@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from topicflow import data_folder
 from topicflow.api_problems import problem_of
 from topicflow.errors import Unavailable, Unreachable, WrongUse
-from topicflow.plain_text import one_line
+from topicflow.local_mode import data_folder
+from topicflow.screen.plain_text import one_line
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PREFIX = "/api/v1"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from topicflow.errors import CommandError, Failed, NotAllowed, NotFound, Unavailable, WrongUse
-from topicflow.plain_text import one_line
+from topicflow.screen.plain_text import one_line
 
 _SHOWN_ERRORS = 3
 _BY_STATUS: dict[int, type[CommandError]] = {

@@ -1,6 +1,5 @@
 """The command `topicflow`: its commands, and the one place where an error becomes a line on stderr and an exit code."""
 
-import asyncio
 import io
 import sys
 from importlib.metadata import version
@@ -8,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from topicflow import topics_commands
-from topicflow.display import console_for
+from topicflow.commands import topics as topics_commands
+from topicflow.commands.status import status
+from topicflow.commands.submit import submit_titles
+from topicflow.commands.up import up
 from topicflow.errors import CommandError
-from topicflow.options import JsonOption, UrlOption, api_at
-from topicflow.status import print_status, show_status, watch_status, watch_status_as_json
-from topicflow.submit_command import submit_titles
-from topicflow.up_command import up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,29 +23,7 @@ app.command("up")(up)
 app.command("submit")(submit_titles)
 
 
-@app.command("status")
-def status_command(
-    watch: Annotated[bool, typer.Option("--watch", help="Every second, until Ctrl-C.")] = False,
-    as_json: JsonOption = False,
-    url: UrlOption = None,
-) -> None:
-    """Show where everything stands: counts, workers, what is waited for, recent failures."""
-
-    async def command() -> None:
-        async with api_at(url) as api:
-            match watch, as_json:
-                case False, False:
-                    await show_status(api, console_for())
-                case False, True:
-                    await print_status(api)
-                case True, False:
-                    await watch_status(api, console_for())
-                case _:
-                    await watch_status_as_json(api)
-
-    asyncio.run(command())
-
-
+app.command("status")(status)
 app.add_typer(topics_commands.app, name="topics")
 
 

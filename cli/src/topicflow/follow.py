@@ -2,127 +2,112 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from itertools import islice
 from typing import Any
 
 from topicflow.api_client import ApiClient, answer_of
 from topicflow.errors import NotFound, Unreachable
-from topicflow.progress import Progress
+from topicflow.screen.progress import Progress
 from topicflow.system_state import SystemState, read_state
 
-LOOKS_APART = 0.5  # seconds
-ONE_BY_ONE = 20  # topics looked at by id at a time
-PAGE = 100
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 0.5  # seconds between looks; short at first
+TOGETHER = 20  # topics read at the same time
+MOST_IN_TURN = 60  # topics out of order that one look reads
 ENDS = ("completed", "failed")
 
 
 class Follower:
-    """The counts say how many ended, the newest of them are read in pages, and a few are looked up by id in turn.
+    """Topics end about in the order they came: a look reads the first open ones, on while most of them have ended.
 
-    Pages alone would miss what ended out of order; ids alone would ask once for each topic and look.
+    A few of the others are read in turn, more of them while the counts say that more have ended than were found.
     """
 
     def __init__(self, api: ApiClient, topics: Sequence[dict[str, Any]]) -> None:
         self._api = api
         self.states: dict[str, dict[str, Any]] = {topic["id"]: topic for topic in topics}
-        self._attempts = {topic["id"]: topic.get("attempt") or 0 for topic in topics}
-        self._open = deque(self.states)
-        self._seen: set[str] = set()
-        self._started = time.monotonic()
-        self._counted: dict[str, int] = {}
-        self._at_first = 0
+        self._open = dict.fromkeys(self.states)  # in the order they came
+        self._ended: dict[str, str] = {}  # status by id
+        self._turn = 0
+        self._submitted = self._began = time.monotonic()
+        self._counted_at_first: int | None = None
+        self._ended_at_first = 0
 
     async def looks(self, patience: float) -> AsyncGenerator[Progress, None]:
         """One Progress for each look, the last one is over. Raises Unreachable after `patience` seconds of silence."""
         heard = time.monotonic()
-        waiting = None
         while True:
             try:
                 waiting = await self._look()
                 heard = time.monotonic()
             except Unreachable:
-                waiting = "the API does not answer"
                 if time.monotonic() - heard > patience:
                     raise
+                waiting = "the API does not answer"
             progress = self._progress(waiting)
             yield progress
             if progress.is_over:
                 return
-            await asyncio.sleep(LOOKS_APART)
+            await asyncio.sleep(min(LONGEST_PAUSE, max(SHORTEST_PAUSE, (time.monotonic() - self._submitted) / 4)))
 
     @property
     def failures(self) -> list[dict[str, Any]]:
-        return [state for state in self.states.values() if state.get("status") == "failed"]
+        return [self.states[key] for key, status in self._ended.items() if status == "failed"]
 
     async def _look(self) -> str | None:
+        since_submitted = time.monotonic() - self._submitted
         state = await read_state(self._api)
-        first = not self._counted
-        for status in ENDS:
-            await self._read_newest(status, state)
-        await self._read_some_by_id()
-        if first:
-            self._at_first = len(self.states) - len(self._open)
-            self._started = time.monotonic()
+        lag = state.lag_seconds
+        if lag is None or lag >= since_submitted:
+            return state.waiting  # what is shown may be the end of an earlier attempt
+        await self._read_first_ones()
+        if self._counted_at_first is None:
+            self._counted_at_first = _ended_count(state)
+            self._began, self._ended_at_first = time.monotonic(), len(self._ended)
+        not_found = _ended_count(state) - self._counted_at_first - (len(self._ended) - self._ended_at_first)
+        await self._read_in_turn(min(MOST_IN_TURN, max(TOGETHER, 2 * not_found)))
         return state.waiting
 
-    async def _read_newest(self, status: str, state: SystemState) -> None:
-        """As many as have ended since the last look."""
-        count = state.count(status)
-        fresh = min(count - self._counted.get(status, 0), len(self.states))
-        cursor: str | None = None
-        while fresh > 0 and len(self._open) > ONE_BY_ONE:
-            answer = answer_of(
-                await self._api.get(
-                    "/topics", status=status, sort_by="updated_at", sort_order="desc", limit=PAGE, cursor=cursor
-                )
-            )
-            for topic in answer["topics"]:
-                self._note(topic)
-            fresh -= PAGE
-            cursor = answer.get("next_cursor")
-            self._open = deque(key for key in self._open if not self._has_ended(key))
-            if cursor is None:
-                break
-        self._counted[status] = count
-
-    async def _read_some_by_id(self) -> None:
-        """The next few in turn, and more while most of them turn out to have ended."""
-        while self._open:
-            some = [self._open.popleft() for _ in range(min(ONE_BY_ONE, len(self._open)))]
-            try:
-                await asyncio.gather(*map(self._read, some))
-            finally:
-                still_open = [key for key in some if not self._has_ended(key)]
-                self._open.extend(still_open)
-            if len(still_open) > len(some) / 2:
+    async def _read_first_ones(self) -> None:
+        while some := list(islice(self._open, TOGETHER)):
+            await self._read(some)
+            if sum(key in self._open for key in some) > len(some) / 2:
                 return
 
-    async def _read(self, key: str) -> None:
+    async def _read_in_turn(self, count: int) -> None:
+        others = list(self._open)[TOGETHER:]
+        if others:
+            self._turn %= len(others)
+            some = (others + others)[self._turn : self._turn + min(count, len(others))]
+            self._turn += len(some)
+            for start in range(0, len(some), TOGETHER):
+                await self._read(some[start : start + TOGETHER])
+
+    async def _read(self, keys: Sequence[str]) -> None:
+        await asyncio.gather(*map(self._read_one, keys))
+
+    async def _read_one(self, key: str) -> None:
         try:
-            self._note(answer_of(await self._api.get(f"/topics/{key}")))
-        except NotFound:  # not projected yet, or removed by somebody
-            if key in self._seen:
-                self.states[key] = {**self.states[key], "status": "removed"}
-
-    def _note(self, topic: dict[str, Any]) -> None:
-        key = topic["id"]
-        if key in self.states and (topic.get("attempt") or 0) >= self._attempts[key]:
-            self._seen.add(key)
-            self.states[key] = topic
-
-    def _has_ended(self, key: str) -> bool:
-        status = self.states[key].get("status")
-        return status == "removed" or (key in self._seen and status in ENDS)
+            self.states[key] = answer_of(await self._api.get(f"/topics/{key}"))
+        except NotFound:  # it is projected, so somebody removed it
+            self.states[key] |= {"status": "removed"}
+        status = str(self.states[key].get("status"))
+        if status in {*ENDS, "removed"}:
+            self._ended[key] = status
+            self._open.pop(key, None)
 
     def _progress(self, waiting: str | None) -> Progress:
-        statuses = [state.get("status") for key, state in self.states.items() if self._has_ended(key)]
+        ended = list(self._ended.values())
         return Progress(
             total=len(self.states),
-            completed=statuses.count("completed"),
-            failed=statuses.count("failed"),
-            removed=statuses.count("removed"),
-            finished_here=len(statuses) - self._at_first,
-            seconds=time.monotonic() - self._started,
-            waiting=None if len(statuses) == len(self.states) else waiting,
+            completed=ended.count("completed"),
+            failed=ended.count("failed"),
+            removed=ended.count("removed"),
+            finished_here=len(ended) - self._ended_at_first,
+            seconds=time.monotonic() - self._began,
+            waiting=waiting if self._open else None,
         )
+
+
+def _ended_count(state: SystemState) -> int:
+    return sum(state.count(status) for status in ENDS)

@@ -7,9 +7,9 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from topicflow.api_client import ApiClient
-from topicflow.display import display_on
 from topicflow.errors import Unreachable
-from topicflow.state_picture import counts_row, facts, failures, gemini
+from topicflow.screen.display import display_on
+from topicflow.screen.state_picture import counts_row, facts, failures, gemini
 from topicflow.system_state import SystemState, read_state
 
 LOOKS_APART = 1.0  # seconds
@@ -30,16 +30,20 @@ async def watch_status(api: ApiClient, console: Console) -> None:
     """Until Ctrl-C. An API that is gone for a while is said, not fatal; at the start it is."""
     state = await read_state(api)
     shown, line = picture(state, api.url), state.line
-    with display_on(console) as display:
-        while True:
-            display.show(shown, line)
-            await asyncio.sleep(LOOKS_APART)
-            try:
-                state = await read_state(api)
-            except Unreachable as error:
-                shown, line = Text(str(error), style="red"), str(error)
-            else:
-                shown, line = picture(state, api.url), state.line
+    try:
+        with display_on(console) as display:
+            while True:
+                display.show(shown, line)
+                await asyncio.sleep(LOOKS_APART)
+                try:
+                    state = await read_state(api)
+                except Unreachable as error:
+                    shown, line = Text(str(error), style="red"), str(error)
+                else:
+                    shown, line = picture(state, api.url), state.line
+    finally:
+        if console.is_terminal:
+            console.print(shown)  # what was seen last stays
 
 
 async def print_status(api: ApiClient) -> None:

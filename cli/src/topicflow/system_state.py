@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from topicflow.api_client import ApiClient, answer_of
-from topicflow.plain_text import one_line
-from topicflow.times import local_time
+from topicflow.screen.plain_text import one_line
+from topicflow.screen.times import local_time
 
 STATUSES = ("pending", "processing", "completed", "failed")
 
@@ -40,8 +40,10 @@ class SystemState:
         return list(self.status.get("recent_failures") or ())
 
     @property
-    def lag_seconds(self) -> float:
-        return float(self.status.get("projection_lag_seconds") or 0)
+    def lag_seconds(self) -> float | None:
+        """How long the oldest event waits to be shown; None while that is not known."""
+        lag = self.status.get("projection_lag_seconds")
+        return None if lag is None else float(lag)
 
     @property
     def waiting(self) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from topicflow.errors import WrongUse
-from topicflow.plain_text import one_line
+from topicflow.screen.plain_text import one_line
 
 LONGEST = 500  # characters of a title
 PER_REQUEST = 500  # titles

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from topicflow.api_client import ApiClient, answer_of
-from topicflow.plain_text import one_line
-from topicflow.state_picture import STYLES
-from topicflow.times import local_time
+from topicflow.screen.plain_text import one_line
+from topicflow.screen.state_picture import STYLES
+from topicflow.screen.times import local_time
 
 PAGE = 100
 _AN_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

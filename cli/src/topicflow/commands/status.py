@@ -1,0 +1,32 @@
+"""`topicflow status`: its arguments."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from topicflow.options import JsonOption, UrlOption, api_at
+from topicflow.screen.display import console_for
+from topicflow.status import print_status, show_status, watch_status, watch_status_as_json
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Every second, until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Show where everything stands: counts, workers, what is waited for, recent failures."""
+
+    async def command() -> None:
+        async with api_at(url) as api:
+            match watch, as_json:
+                case False, False:
+                    await show_status(api, console_for())
+                case False, True:
+                    await print_status(api)
+                case True, False:
+                    await watch_status(api, console_for())
+                case _:
+                    await watch_status_as_json(api)
+
+    asyncio.run(command())

@@ -1,0 +1,94 @@
+"""`topicflow submit`: sends titles and, with --wait, follows them to their end."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from topicflow.api_client import ApiClient
+from topicflow.errors import CommandError, Failed, Interrupted
+from topicflow.follow import Follower
+from topicflow.options import JsonOption, UrlOption, api_at
+from topicflow.screen.display import console_for, display_on
+from topicflow.screen.plain_text import one_line
+from topicflow.submit import Submitted, submit
+from topicflow.titles import titles_from
+
+PATIENCE = 60.0  # seconds that --wait bears an API that does not answer
+FAILURES_NAMED = 10
+
+TitlesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TITLE",
+        help="Titles; or a file with one a line (blank lines and # comments are skipped); or - for stdin.",
+    ),
+]
+
+
+def submit_titles(
+    titles: TitlesArgument,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay until each topic has ended; exit code 1 if one failed.")
+    ] = False,
+    as_json: JsonOption = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also those that are completed or under way: their next attempt.")
+    ] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size", min=1, max=5, metavar="N", help="At most so many titles in one call of Gemini (1 to 5)."
+        ),
+    ] = None,
+    url: UrlOption = None,
+) -> None:
+    """Submit titles to write study cards for. Sending a title again does no harm: it is the same submission."""
+
+    async def sequence() -> None:
+        async with api_at(url) as api:
+            submitted = await submit(api, titles_from(titles), force=force, batch_size=batch_size)
+            if not as_json:
+                typer.echo(submitted.line)
+            elif not wait:
+                typer.echo(submitted.text)
+            if wait:
+                await _wait(api, submitted, as_json=as_json)
+
+    try:
+        asyncio.run(sequence())
+    except KeyboardInterrupt as interruption:
+        raise Interrupted("interrupted; what is submitted goes on, `topicflow status` shows it") from interruption
+
+
+async def _wait(api: ApiClient, submitted: Submitted, *, as_json: bool) -> None:
+    """Progress goes to stderr, the result to stdout. Raises Failed if a topic did."""
+    follower = Follower(api, submitted.answer.get("topics", ()))
+    progress = None
+    try:
+        with display_on(console_for(stderr=True)) as display:
+            async for progress in follower.looks(PATIENCE):
+                display.show(progress.picture, progress.full_line)
+    except asyncio.CancelledError as interruption:
+        reached = f" at {progress.line}" if progress else ""
+        raise Interrupted(f"interrupted{reached}; the work goes on, `topicflow status` shows it") from interruption
+    except CommandError as error:
+        raise type(error)(f"{error}; what is submitted goes on") from error
+    if as_json:
+        typer.echo(json.dumps({**submitted.answer, "topics": list(follower.states.values())}, ensure_ascii=False))
+    elif progress:
+        typer.echo(progress.line)
+    if follower.failures:
+        raise Failed(_named_failures(follower))
+
+
+def _named_failures(follower: Follower) -> str:
+    failures = follower.failures
+    lines = [
+        f"failed: {one_line(topic['title'])}: {one_line(topic.get('error_message') or 'unknown')}" for topic in failures
+    ]
+    more = len(lines) - FAILURES_NAMED
+    return "\n".join(
+        [*lines[:FAILURES_NAMED], *([f"… and {more} more: topicflow topics list --status failed"] if more > 0 else [])]
+    )

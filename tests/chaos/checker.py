@@ -1,0 +1,51 @@
+"""Counts, after the chaos: what was lost, done twice or miscounted."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from servers import Deployment
+
+
+class Checker:
+    """Looks at the projection's own tables, not through the API."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        path = self._deployment.database_url.removeprefix("sqlite:///")
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+            return database.execute(query, values).fetchall()
+
+    def statuses(self) -> dict[str, int]:
+        return dict(self._rows("SELECT status, count(*) FROM submissions GROUP BY status"))
+
+    def counts(self) -> dict[str, int]:
+        query = "SELECT status, sum(submissions) FROM status_counts GROUP BY status HAVING sum(submissions) != 0"
+        return dict(self._rows(query))
+
+    def assert_all_completed_once(self, titles: Iterable[str]) -> None:
+        wanted = set(titles)
+        found = [title for (title,) in self._rows("SELECT title FROM submissions WHERE status = 'completed'")]
+        assert set(found) == wanted
+        assert len(found) == len(wanted)
+        assert self.counts() == self.statuses() == {"completed": len(wanted)}
+        assert self._rows("SELECT count(*) FROM contents") == [(len(wanted),)]
+        assert self._rows("SELECT count(*) FROM dead_letters") == [(0,)]
+
+    def paid_twice(self) -> list[str]:
+        """Titles that the stand-in answered well more than once."""
+        return [title for title, times in self._deployment.gemini.calls["titles"].items() if times > 1]
+
+    def seconds_until_first_redelivered_result(self, dead: str, died_at: datetime) -> float:
+        """From the death of worker `dead` to the first result of what it had started and not finished."""
+        query = """
+            SELECT min(done.time) FROM history done
+            WHERE done.event = 'SubmissionCompleted' AND done.worker != ? AND done.id IN
+                (SELECT id FROM history WHERE worker = ? AND event = 'SubmissionStarted')
+        """
+        [(first,)] = self._rows(query, dead, dead)
+        assert first, f"nothing of {dead} was redelivered"
+        return (datetime.fromisoformat(first).replace(tzinfo=UTC) - died_at).total_seconds()

@@ -1,0 +1,117 @@
+"""Kill -9 of each part in the middle of 500 submissions: nothing is lost, nothing is counted twice."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from chaos.checker import Checker
+from eventually import eventually
+from servers import Deployment, Process
+
+from shared.streams import PROJECTOR
+
+pytestmark = pytest.mark.chaos
+IN_FLIGHT = 30
+TITLES = [f"Chaos topic number {n}" for n in range(500)]
+
+
+@pytest.fixture
+async def client(running: Deployment) -> AsyncIterator[httpx.AsyncClient]:
+    async with running.client() as client:
+        yield client
+
+
+async def done(client: httpx.AsyncClient, at_least: int) -> bool:
+    try:
+        answer = await client.get("/api/v1/topic-status-summary")
+    except httpx.TransportError:
+        return False
+    return answer.is_success and answer.json()["summary"]["completed"] >= at_least
+
+
+async def submit(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/topics", json={"topics": TITLES})
+    assert answer.status_code == 202
+    assert answer.json()["saved_topics"] == len(TITLES)
+
+
+async def in_the_middle(running: Deployment, client: httpx.AsyncClient) -> None:
+    """500 are submitted and some are done."""
+    running.gemini.take(0.2)
+    await submit(client)
+    await eventually(lambda: done(client, 100), within=30)
+    assert not await done(client, 450)
+
+
+async def all_done(client: httpx.AsyncClient) -> None:
+    await eventually(lambda: done(client, len(TITLES)), within=60)
+
+
+async def test_a_killed_workers_submissions_are_done_by_another_within_5_seconds(
+    running: Deployment, client: httpx.AsyncClient
+) -> None:
+    running.add("topic-worker", "topic-worker-2")
+    await eventually(lambda: workers(client, 2), within=15)
+    await in_the_middle(running, client)
+    running.services["topic-worker-1"].kill()
+    died_at = datetime.now(UTC)
+    await eventually(lambda: workers(client, 1), within=5)
+    await all_done(client)
+    checker = Checker(running)
+    checker.assert_all_completed_once(TITLES)
+    assert len(checker.paid_twice()) <= IN_FLIGHT
+    assert checker.seconds_until_first_redelivered_result("topic-worker-1", died_at) <= 5
+
+
+async def test_a_worker_that_comes_back_under_its_name_goes_on_at_once(
+    running: Deployment, client: httpx.AsyncClient
+) -> None:
+    await in_the_middle(running, client)
+    await killed_and_back(running.services["topic-worker-1"])
+    await all_done(client)
+    checker = Checker(running)
+    checker.assert_all_completed_once(TITLES)
+    assert len(checker.paid_twice()) <= IN_FLIGHT
+
+
+@pytest.mark.parametrize("victim", [f"{PROJECTOR}-1", "api-1"])
+async def test_nothing_is_lost_or_paid_twice_when_it_is_killed(
+    running: Deployment, client: httpx.AsyncClient, victim: str
+) -> None:
+    await in_the_middle(running, client)
+    await killed_and_back(running.services[victim])
+    await all_done(client)
+    checker = Checker(running)
+    checker.assert_all_completed_once(TITLES)
+    assert checker.paid_twice() == []
+
+
+async def test_nothing_is_lost_when_the_broker_is_killed(running: Deployment, client: httpx.AsyncClient) -> None:
+    await in_the_middle(running, client)
+    running.valkey.kill()
+    running.valkey.start()
+    await all_done(client)
+    checker = Checker(running)
+    checker.assert_all_completed_once(TITLES)
+    assert checker.paid_twice() == []
+
+
+async def test_a_call_of_80_seconds_runs_once(running: Deployment, client: httpx.AsyncClient) -> None:
+    running.add("topic-worker", "topic-worker-2")
+    await eventually(lambda: workers(client, 2), within=15)
+    running.gemini.take(80)
+    await client.post("/api/v1/topics", json={"topics": ["A slow topic"]})
+    await eventually(lambda: done(client, 1), within=100, every=1)
+    assert running.gemini.calls["titles"] == {"A slow topic": 1}
+    assert running.gemini.calls["calls"] == 1
+
+
+async def workers(client: httpx.AsyncClient, number: int) -> bool:
+    answer = (await client.get("/api/v1/worker-status")).json()
+    return len(answer["workers"]) == number and answer["worker_running"] is (number > 0)
+
+
+async def killed_and_back(service: Process) -> None:
+    service.kill()
+    service.start()

@@ -1,0 +1,138 @@
+"""The brokers that the contract runs on, each with what a test may do to it."""
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import pytest
+from servers import ValkeyServer
+
+from shared.transport.base import Consumer, LoadPositions, Reader, Transport
+from shared.transport.memory import MemoryConsumer, MemoryTransport
+from shared.transport.redis_consumer import RedisConsumer
+from shared.transport.redis_streams import RedisTransport
+
+GROUP = "topic-worker"
+
+
+class Broker(Protocol):
+    """`idle`: seconds of silence after which a member counts as dead; a test may set it before members join."""
+
+    idle: float
+    transport: Transport
+
+    async def connect(self) -> Transport:
+        """One more connection, closed at the end of the test."""
+
+    async def member(self, name: str = "a") -> Consumer:
+        """One more member of the group, on a connection of its own."""
+
+    async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader: ...
+
+    async def kill(self, member: Consumer) -> None:
+        """It dies without a word."""
+
+    async def freeze(self, member: Consumer) -> None:
+        """Its group takes it for dead, although it lives."""
+
+    async def thaw(self, member: Consumer) -> None:
+        """It is a member again, with what it had in its hands."""
+
+    async def rebalance(self) -> None:
+        """What belongs to members is dealt out anew, as may happen at any moment; nothing where it never does."""
+
+    async def go_away(self) -> None:
+        """The broker is killed. Skips the test where there is no process to kill."""
+
+    async def come_back(self) -> None: ...
+
+    async def end(self) -> None: ...
+
+
+class MemoryBroker:
+    def __init__(self) -> None:
+        self.idle = 0.0
+        self._memory = MemoryTransport()
+        self.transport: Transport = self._memory
+        self._shift = 0
+
+    async def connect(self) -> Transport:
+        return self.transport
+
+    async def member(self, name: str = "a") -> Consumer:
+        return await self.transport.consumer(GROUP, name)
+
+    async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader:
+        return await self.transport.reader("readers", streams, load)
+
+    async def kill(self, member: Consumer) -> None:
+        await self._memory.kill(cast(MemoryConsumer, member))
+
+    async def freeze(self, member: Consumer) -> None:
+        await self._memory.kill(cast(MemoryConsumer, member))
+
+    async def thaw(self, member: Consumer) -> None:
+        self._memory.group(GROUP).members.append(cast(MemoryConsumer, member))
+        await self._memory.rebalance(GROUP)
+
+    async def rebalance(self) -> None:
+        self._shift += 1
+        await self._memory.rebalance(GROUP, self._shift)
+
+    async def go_away(self) -> None:
+        pytest.skip("lives in the test's own process")
+
+    async def come_back(self) -> None: ...
+
+    async def end(self) -> None: ...
+
+
+class RedisStreamsBroker:
+    def __init__(self, server: ValkeyServer) -> None:
+        self.idle = 0.5
+        self._server = server
+        self._connections: list[RedisTransport] = []
+        self._members: dict[RedisConsumer, RedisTransport] = {}
+        self.transport: Transport = self._connect()
+
+    def _connect(self) -> RedisTransport:
+        self._connections.append(RedisTransport(self._server.url, idle=self.idle))
+        return self._connections[-1]
+
+    async def connect(self) -> Transport:
+        return self._connect()
+
+    async def member(self, name: str = "a") -> Consumer:
+        connection = self._connect()
+        consumer = await connection.consumer(GROUP, name)
+        self._members[consumer] = connection
+        return consumer
+
+    async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader:
+        return await self.transport.reader("readers", streams, load)
+
+    async def kill(self, member: Consumer) -> None:
+        await self.freeze(member)
+        await self._members.pop(cast(RedisConsumer, member)).close()
+
+    async def freeze(self, member: Consumer) -> None:
+        """Members here are told from the dead by nothing but their heartbeat."""
+        heart = cast(RedisConsumer, member)._heart
+        assert heart
+        heart.cancel()
+
+    async def thaw(self, member: Consumer) -> None:
+        await cast(RedisConsumer, member).open()
+
+    async def rebalance(self) -> None: ...
+
+    async def go_away(self) -> None:
+        self._server.kill()
+
+    async def come_back(self) -> None:
+        self._server.start()
+
+    async def end(self) -> None:
+        for member in self._members:
+            await self.freeze(member)
+        for connection in self._connections:
+            await connection.close()

@@ -1,0 +1,15 @@
+"""One fixture: the broker under test, provisioned. A third implementation is one more name in its list."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from contract.brokers import Broker, MemoryBroker, RedisStreamsBroker
+
+
+@pytest.fixture(params=["memory", "redis_streams"])
+async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
+    is_memory = request.param == "memory"
+    started: Broker = MemoryBroker() if is_memory else RedisStreamsBroker(request.getfixturevalue("valkey"))
+    await started.transport.provision()
+    yield started
+    await started.end()

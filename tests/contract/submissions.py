@@ -1,0 +1,97 @@
+"""What tests of the contract publish, take and find stored."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.events import Event, TopicRemoved, TopicSubmitted, topic_id
+from shared.transport.base import START, Consumer, Delivery, LoadPositions, Positions, Settled, Transport
+from shared.wire import Record, decode, encode
+
+SUBMISSIONS, OUTCOMES = "topic-submissions", "submission-outcomes"
+DEAD_LETTERS = f"{SUBMISSIONS}.dead-letter"
+
+
+def submitted(title: str, attempt: int = 1, **fields: Any) -> Record:
+    now = datetime.now(UTC)
+    event = TopicSubmitted(
+        id=topic_id(title), attempt=attempt, title=title, submitted_at=now, submitted_by="test", **fields
+    )
+    return encode(event, source="test")
+
+
+def removed(title: str, attempt: int = 1) -> Record:
+    return encode(TopicRemoved(id=topic_id(title), attempt=attempt, by="test"), source="test")
+
+
+def many(count: int) -> list[Record]:
+    return [submitted(f"topic {n}") for n in range(count)]
+
+
+def title_of(record: Record) -> str:
+    event = decode(record).event
+    assert isinstance(event, TopicSubmitted)
+    return event.title
+
+
+def titles(deliveries: Sequence[Delivery]) -> list[str]:
+    return sorted(title_of(delivery.record) for delivery in deliveries)
+
+
+def names(count: int) -> list[str]:
+    return sorted(f"topic {n}" for n in range(count))
+
+
+async def take(member: Consumer, count: int, *, within: float = 10.0) -> list[Delivery]:
+    """So many deliveries and no more."""
+    taken: list[Delivery] = []
+    deadline = time.monotonic() + within
+    while len(taken) < count:
+        assert time.monotonic() < deadline, f"{len(taken)} of {count} deliveries within {within} s"
+        taken += await member.fetch(count - len(taken), 0.1)
+    assert len(taken) == count
+    return taken
+
+
+async def gets(member: Consumer, *, during: float) -> list[Delivery]:
+    """Whatever it is given in that time: for what must not happen."""
+    given: list[Delivery] = []
+    deadline = time.monotonic() + during
+    while time.monotonic() < deadline:
+        given += await member.fetch(100, 0.1)
+    return given
+
+
+async def end(member: Consumer, deliveries: Sequence[Delivery]) -> None:
+    await member.settle([Settled(delivery=delivery) for delivery in deliveries])
+
+
+def reading_from(stored: Positions) -> LoadPositions:
+    async def load(partition: int) -> Positions:
+        return stored
+
+    return load
+
+
+async def read_all(transport: Transport, stream: str, load: LoadPositions | None = None) -> list[Delivery]:
+    """Everything from the positions to where the stream ends now."""
+    left = {p: of[stream] for p, of in (await transport.ends([stream])).items() if of[stream] != START}
+    load = load or reading_from({})
+    for partition in list(left):
+        if (await load(partition)).get(stream) == left[partition]:
+            del left[partition]
+    reader = await transport.reader("everything", [stream], load)
+    found: list[Delivery] = []
+    while left:
+        batch = await reader.read(100, 5.0)
+        assert batch, f"{stream} has more, but nothing is read"
+        found += batch.deliveries
+        if left.get(batch.partition) == batch.positions[stream]:
+            del left[batch.partition]
+    await reader.close()
+    return found
+
+
+async def stored(transport: Transport, stream: str) -> list[Event]:
+    return [decode(delivery.record).event for delivery in await read_all(transport, stream)]

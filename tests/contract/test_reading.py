@@ -1,0 +1,154 @@
+"""What plain readers are promised: from where they say, in order, again when they ask for it; and how streams age."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from contract.brokers import GROUP, Broker
+from contract.submissions import (
+    OUTCOMES,
+    SUBMISSIONS,
+    end,
+    many,
+    names,
+    read_all,
+    reading_from,
+    stored,
+    submitted,
+    take,
+    titles,
+)
+
+from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
+from shared.transport.base import Delivery, LoadPositions, Positions, Reader
+
+BY_PARTITION = dict[int, dict[str, str]]
+
+
+def at(positions: Mapping[int, Positions]) -> LoadPositions:
+    async def load(partition: int) -> Positions:
+        return positions.get(partition, {})
+
+    return load
+
+
+async def read_until(reader: Reader, count: int, positions: BY_PARTITION | None = None) -> list[Delivery]:
+    """So many records; keeps where each partition goes on."""
+    found: list[Delivery] = []
+    while len(found) < count:
+        batch = await reader.read(5, 5.0)
+        assert batch, f"{len(found)} of {count}"
+        found += batch.deliveries
+        if positions is not None:
+            positions[batch.partition] = dict(batch.positions)
+    return found
+
+
+async def test_a_reader_goes_on_from_the_stored_positions(broker: Broker) -> None:
+    positions: BY_PARTITION = {}
+    await broker.transport.publish(many(30))
+    first = await broker.reader([SUBMISSIONS, OUTCOMES], at(positions))
+    before = await read_until(first, 12, positions)
+    await first.close()
+    second = await broker.reader([SUBMISSIONS, OUTCOMES], at(positions))
+    after = await read_until(second, 30 - len(before), positions)
+    assert titles(before + after) == names(30)
+    await broker.transport.publish([submitted("one more")])
+    assert titles(await read_until(second, 1, positions)) == ["one more"]
+    assert await second.read(5, 0.05) is None
+    await second.close()
+
+
+async def test_a_read_of_nothing_ends_in_time(broker: Broker) -> None:
+    reader = await broker.reader([SUBMISSIONS], reading_from({}))
+    began = time.monotonic()
+    assert await asyncio.wait_for(reader.read(5, 0.0), 5) is None
+    assert await reader.read(5, 0.2) is None
+    assert time.monotonic() - began < 3
+    await reader.close()
+
+
+async def test_a_reader_reads_again_from_the_stored_positions_after_a_reload(broker: Broker) -> None:
+    await broker.transport.publish([submitted("Chat System", n) for n in range(1, 9)])
+    reader = await broker.reader([SUBMISSIONS], reading_from({}))
+    batch = await reader.read(8, 5.0)
+    assert batch
+    assert len(batch.deliveries) == 8
+    await reader.reload(batch.partition)
+    again = await reader.read(8, 5.0)
+    assert again
+    assert [d.position for d in again.deliveries] == [d.position for d in batch.deliveries]
+    assert dict(again.positions) == dict(batch.positions)
+    await reader.close()
+
+
+async def test_two_readers_together_read_everything(broker: Broker) -> None:
+    readers = [await broker.reader([SUBMISSIONS], reading_from({})) for _ in range(2)]
+    await broker.transport.publish(many(40))
+    found: set[str] = set()
+    while len(found) < 40:
+        batches = [await reader.read(100, 0.2) for reader in readers]
+        assert any(batches)
+        found.update(title for batch in batches if batch for title in titles(batch.deliveries))
+    for reader in readers:
+        await reader.close()
+
+
+async def test_a_batch_is_bounded_per_stream_and_in_stream_order(broker: Broker) -> None:
+    await broker.transport.publish([submitted("Chat System", n) for n in range(1, 8)])
+    reader = await broker.reader([SUBMISSIONS, OUTCOMES], reading_from({}))
+    sizes = []
+    while batch := await reader.read(3, 0.1):
+        sizes.append(len(batch.deliveries))
+    assert sizes == [3, 3, 1]
+    await reader.close()
+
+
+async def test_the_ends_are_where_a_reader_of_everything_arrives(broker: Broker) -> None:
+    await broker.transport.publish(many(30))
+    ends = await broker.transport.ends([SUBMISSIONS])
+    arrived: BY_PARTITION = {}
+    reader = await broker.reader([SUBMISSIONS], reading_from({}))
+    await read_until(reader, 30, arrived)
+    await reader.close()
+    assert {p: of for p, of in ends.items() if of[SUBMISSIONS]} == arrived
+
+
+async def test_the_oldest_after_the_positions_is_the_first_that_is_not_read(broker: Broker) -> None:
+    everything_read = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
+    assert await broker.transport.oldest_after(everything_read) is None
+    before = datetime.now(UTC) - timedelta(seconds=0.01)
+    await broker.transport.publish([submitted("first")])
+    oldest = await broker.transport.oldest_after(everything_read)
+    assert oldest
+    assert before <= oldest <= datetime.now(UTC)
+    await broker.transport.publish([submitted("second")])
+    assert await broker.transport.oldest_after(everything_read) == oldest
+    assert await broker.transport.oldest_after(await broker.transport.ends([SUBMISSIONS, OUTCOMES])) is None
+
+
+async def test_trimming_never_removes_what_a_group_or_the_projection_still_needs(broker: Broker) -> None:
+    """`keep` nothing, no byte: what is left is what somebody needs."""
+    await broker.transport.publish(many(300))
+    ends = await broker.transport.ends([SUBMISSIONS])
+    member = await broker.member()
+    taken = await take(member, 200)
+    in_flight = taken[150:160]
+    await end(member, [d for d in taken if d not in in_flight])
+
+    nothing: dict[int, dict[str, str]] = {p: {} for p in ends}
+    assert await broker.transport.trim(TOPIC_SUBMISSIONS, nothing, timedelta(0), 0) == 0
+    await broker.transport.trim(TOPIC_SUBMISSIONS, ends, timedelta(0), 0)
+    await broker.transport.trim(SUBMISSION_OUTCOMES, ends, timedelta(0), 0)
+
+    await broker.kill(member)
+    another = await broker.member("b")
+    left = set(titles(await take(another, 110)))
+    assert left == set(names(300)) - set(titles(taken)) | set(titles(in_flight))
+    from_the_end = await read_all(broker.transport, SUBMISSIONS, at(ends))
+    assert from_the_end == []
+    await broker.transport.publish([submitted("one more")])
+    assert titles(await read_all(broker.transport, SUBMISSIONS, at(ends))) == ["one more"]
+    assert len(await stored(broker.transport, OUTCOMES)) == 0
+    assert (await broker.transport.lag(GROUP)).waiting == 1

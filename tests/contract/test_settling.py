@@ -1,0 +1,98 @@
+"""What settlement promises: bounded, once, and stored together with what it causes."""
+
+import pytest
+from contract.brokers import GROUP, Broker
+from contract.submissions import OUTCOMES, end, gets, many, names, stored, submitted, take, titles
+
+from shared.errors import BrokerUnreachable
+from shared.events import Submitted
+from shared.run import Run
+from shared.transport.base import Delivery, Lag, Settled
+from shared.wire import decode
+
+
+async def test_a_fetch_gives_no_more_than_its_limit(broker: Broker) -> None:
+    await broker.transport.publish(many(20))
+    member = await broker.member()
+    seen: list[Delivery] = []
+    while len(seen) < 20:
+        given = await member.fetch(3, 0.2)
+        assert 1 <= len(given) <= 3
+        seen += given
+    assert titles(seen) == names(20)
+
+
+async def test_a_fetch_that_finds_nothing_ends_in_time_and_one_that_waits_is_woken(broker: Broker) -> None:
+    member = await broker.member()
+    assert await member.fetch(5, 0.01) == []
+    await broker.transport.publish(many(1))
+    assert len(await take(member, 1)) == 1
+    assert await member.fetch(5, 0.01) == []
+
+
+async def test_what_is_settled_is_never_delivered_again_not_even_to_a_new_member(broker: Broker) -> None:
+    await broker.transport.publish(many(30))
+    member = await broker.member("a")
+    taken = await take(member, 30)
+    await end(member, taken[::2])
+    await broker.kill(member)
+    another = await broker.member("b")
+    assert titles(await take(another, 15)) == titles(taken[1::2])
+    assert await gets(another, during=2 * broker.idle) == []
+
+
+async def test_records_and_end_are_stored_together_and_in_order(broker: Broker) -> None:
+    await broker.transport.publish([submitted("Chat System")])
+    member = await broker.member()
+    (delivery,) = await take(member, 1)
+    event = decode(delivery.record).event
+    assert isinstance(event, Submitted)
+    run = Run(event, "worker")
+    said = [run.started(), run.parked("outage", None), run.started(), run.record(run.completed({}, simulated=True))]
+    await member.settle([Settled(said[:2]), Settled(said[2:], delivery)])
+    assert [type(event).__name__ for event in await stored(broker.transport, OUTCOMES)] == [
+        "SubmissionStarted",
+        "SubmissionParked",
+        "SubmissionStarted",
+        "SubmissionCompleted",
+    ]
+    assert await broker.transport.lag(GROUP) == Lag(0, 0)
+
+
+async def test_settling_twice_is_harmless(broker: Broker) -> None:
+    await broker.transport.publish(many(2))
+    member = await broker.member()
+    first, second = await take(member, 2)
+    await end(member, [first])
+    await end(member, [first])
+    assert await broker.transport.lag(GROUP) == Lag(0, 1)
+    await end(member, [second])
+    assert await broker.transport.lag(GROUP) == Lag(0, 0)
+
+
+async def test_lag_is_what_is_not_settled(broker: Broker) -> None:
+    assert await broker.transport.lag(GROUP) == Lag(0, 0)
+    await broker.transport.publish(many(20))
+    assert await broker.transport.lag(GROUP) == Lag(20, 0)
+    member = await broker.member()
+    taken = await take(member, 8)
+    assert await broker.transport.lag(GROUP) == Lag(12, 8)
+    await end(member, taken[4:])
+    assert await broker.transport.lag(GROUP) == Lag(12, 4)
+
+
+async def test_nothing_is_settled_while_the_broker_is_away(broker: Broker) -> None:
+    await broker.transport.publish(many(3))
+    member = await broker.member()
+    taken = await take(member, 3)
+    await broker.go_away()
+    with pytest.raises(BrokerUnreachable):
+        await end(member, taken[:2])
+    with pytest.raises(BrokerUnreachable):
+        await member.fetch(3, 0.1)
+    with pytest.raises(BrokerUnreachable):
+        await broker.transport.publish(many(1))
+    await broker.come_back()
+    await end(member, taken[:2])
+    assert await gets(member, during=3 * broker.idle) == []
+    assert await broker.transport.lag(GROUP) == Lag(0, 1)

@@ -1,0 +1,164 @@
+"""Who has what when members die, freeze, leave and come back."""
+
+from contract.brokers import GROUP, Broker
+from contract.submissions import end, gets, many, names, submitted, take, titles
+
+from shared.transport.base import Delivery, Lag
+
+
+async def test_what_a_killed_member_had_is_delivered_to_another(broker: Broker) -> None:
+    await broker.transport.publish(many(20))
+    member = await broker.member("a")
+    await end(member, (await take(member, 10))[:5])
+    another = await broker.member("b")
+    await broker.kill(member)
+    assert len(await take(another, 15)) == 15
+
+
+async def test_what_a_member_has_in_flight_is_never_stolen_however_long_it_takes(broker: Broker) -> None:
+    members = [await broker.member(name) for name in "ab"]
+    await broker.transport.publish(many(40))
+    slow = [await gets(member, during=0.2) for member in members]
+    for member, hand in zip(members, slow, strict=True):
+        await member.started(hand)
+    await broker.transport.publish([submitted("one more")])
+    given = [await gets(member, during=max(0.2, 3 * broker.idle)) for member in members]
+    assert titles(given[0] + given[1]) == ["one more"]
+    for member, hand in zip(members, slow, strict=True):
+        await end(member, hand)
+
+
+async def test_what_is_handed_back_is_delivered_to_another_at_once_and_was_not_begun(broker: Broker) -> None:
+    broker.idle = 60.0 if broker.idle else 0.0
+    await broker.transport.publish(many(6))
+    member = await broker.member("a")
+    taken = await take(member, 6)
+    await member.started(taken)
+    another = await broker.member("b")
+    await member.hand_back(taken[:4])
+    await end(member, taken[4:])
+    await member.close()
+    back = await take(another, 4, within=3)
+    assert titles(back) == titles(taken[:4])
+    assert [delivery.starts for delivery in back] == [0] * 4
+
+
+async def test_a_member_that_leaves_hands_back_what_it_has(broker: Broker) -> None:
+    broker.idle = 60.0 if broker.idle else 0.0
+    await broker.transport.publish(many(3))
+    member = await broker.member("a")
+    await member.started(await take(member, 3))
+    await member.close()
+    back = await take(await broker.member("b"), 3, within=3)
+    assert [delivery.starts for delivery in back] == [0] * 3
+
+
+async def test_starts_are_counted_across_deaths(broker: Broker) -> None:
+    await broker.transport.publish(many(2))
+    for deaths in range(4):
+        member = await broker.member(f"member {deaths}")
+        both = await take(member, 2)
+        assert [delivery.starts for delivery in both] == [deaths, deaths]
+        await member.started(both)
+        await broker.kill(member)
+
+
+async def test_one_that_waited_when_its_worker_died_was_not_begun(broker: Broker) -> None:
+    await broker.transport.publish(many(2))
+    member = await broker.member("a")
+    both = await take(member, 2)
+    await member.started(both)
+    await member.waiting(both[:1])
+    await broker.kill(member)
+    back = await take(await broker.member("b"), 2)
+    assert {delivery.position: delivery.starts for delivery in back} == {both[0].position: 0, both[1].position: 1}
+
+
+async def test_one_that_waited_and_was_begun_again_is_counted_once(broker: Broker) -> None:
+    await broker.transport.publish(many(1))
+    member = await broker.member("a")
+    one = await take(member, 1)
+    await member.started(one)
+    await member.waiting(one)
+    await member.started(one)
+    await member.started(one)
+    await broker.kill(member)
+    (back,) = await take(await broker.member("b"), 1)
+    assert back.starts == 1
+
+
+async def test_a_member_restarted_under_its_own_name_goes_on_at_once(broker: Broker) -> None:
+    broker.idle = 60.0 if broker.idle else 0.0
+    await broker.transport.publish(many(40))
+    member = await broker.member("a")
+    had = await take(member, 40)
+    await broker.kill(member)
+    restarted = await broker.member("a")
+    again: list[Delivery] = []
+    for limit in (7, 7, 26):  # the window of a restarted worker fills while the first ones run
+        again += await take(restarted, limit, within=3)
+    assert titles(again) == titles(had)
+
+
+async def test_what_a_frozen_member_had_is_delivered_to_another_and_not_again_to_itself(broker: Broker) -> None:
+    await broker.transport.publish(many(12))
+    frozen = await broker.member("a")
+    had = await take(frozen, 12)
+    await frozen.started(had)
+    await end(frozen, had[:4])
+    another = await broker.member("b")
+    await broker.freeze(frozen)
+    assert titles(await take(another, 8)) == titles(had[4:])
+    await broker.kill(another)
+    await broker.thaw(frozen)
+    assert await gets(frozen, during=3 * broker.idle) == []
+    await end(frozen, had[4:])
+    assert await broker.transport.lag(GROUP) == Lag(0, 0)
+
+
+async def test_a_frozen_member_that_ends_its_work_late_ends_nothing_that_others_have_begun_since(
+    broker: Broker,
+) -> None:
+    await broker.transport.publish(many(10))
+    frozen = await broker.member("a")
+    had = await take(frozen, 5)
+    another = await broker.member("b")
+    await broker.freeze(frozen)
+    taken = await take(another, 10)
+    await end(frozen, had)
+    await broker.kill(another)
+    left = await gets(await broker.member("c"), during=max(0.2, 3 * broker.idle))
+    assert set(titles(left)) >= set(titles(taken)) - set(titles(had))
+
+
+async def test_a_rebalance_makes_nobody_run_again_what_it_has_and_never_ends_what_is_unfinished(
+    broker: Broker,
+) -> None:
+    await broker.transport.publish(many(60))
+    members = [await broker.member(name) for name in "abc"]
+    hands = [await take(member, 8) for member in members]
+    for member, hand in zip(members, hands, strict=True):
+        await member.started(hand)
+    for _ in range(4):
+        await broker.rebalance()
+        for member, hand in zip(members, hands, strict=True):
+            await end(member, hand[5:6])
+            del hand[5:6]
+            new = await member.fetch(2, 0.1)
+            assert not {(d.partition, d.position) for d in new} & {(d.partition, d.position) for d in hand}
+            hand += new
+    for member in members:
+        await broker.kill(member)
+    unfinished = {title for hand in hands for title in titles(hand)}
+    last = await broker.member("d")
+    assert unfinished <= set(titles(await gets(last, during=max(0.5, 4 * broker.idle))))
+
+
+async def test_members_share_the_work_and_nothing_is_given_twice(broker: Broker) -> None:
+    members = [await broker.member(name) for name in "abc"]
+    await broker.transport.publish(many(60))
+    taken: list[Delivery] = []
+    while len(taken) < 60:
+        for member in members:
+            taken += await member.fetch(4, 0.1)
+    assert titles(taken) == names(60)

@@ -1,0 +1,62 @@
+"""A database as the status-projector finds it, and projections onto it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from integration.stories import Rows, rows, tables_of
+
+from shared.db.engine import Database, open_writer
+from shared.db.migrate import migrate
+from shared.transport.base import Batch
+from shared.wire import Record
+from status_projector.on_submission_event import Projection
+
+
+class Projected:
+    """One database file, migrated by `open`; what projections bury is in `buried`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "topicflow.db"
+        self.url = f"sqlite:///{self.path}"
+        self.buried: list[Record] = []
+        self._opened: list[Database] = []
+
+    async def open(self) -> "Projected":
+        await migrate(self.writer(), "projection")
+        return self
+
+    def writer(self) -> Database:
+        self._opened.append(open_writer(self.url))
+        return self._opened[-1]
+
+    async def projection(self) -> Projection:
+        """One more projector's, with a connection of its own, loaded."""
+        projection = Projection(self.writer(), self._bury, "projector-1")
+        await projection.load(0)
+        return projection
+
+    async def project(self, batches: Iterable[Batch]) -> "Projected":
+        projection = await self.projection()
+        for batch in batches:
+            await projection.project(batch)
+        return self
+
+    async def _bury(self, records: Sequence[Record]) -> None:
+        self.buried += records
+
+    def rows(self, query: str) -> Rows:
+        return rows(self.path, query)
+
+    @property
+    def tables(self) -> dict[str, Rows]:
+        return tables_of(self.path)
+
+    @property
+    def version(self) -> int:
+        """How many batches were projected."""
+        return sum(version for (version,) in self.rows("SELECT version FROM positions"))
+
+    async def close(self) -> None:
+        for database in self._opened:
+            await database.close()

@@ -1,0 +1,349 @@
+"""Batches of events onto a real database: whatever their order, size and failures, the tables are the same."""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from integration.projected import Projected
+from integration.stories import BEGAN, at, history, in_batches, in_disorder
+from sqlalchemy import Connection, event
+
+from shared.db import tables
+from shared.db.engine import DatabaseUnreachable, open_access, open_reader
+from shared.db.migrate import migrate
+from shared.errors import BrokerUnreachable, NewerVersion
+from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerBeat, topic_id
+from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
+from shared.wire import Record, encode
+from status_projector.on_submission_event import PositionMoved, Projection
+
+HISTORY = history(60)
+COUNTS = """
+    SELECT status, sum(n) FROM (
+        SELECT status, submissions AS n FROM status_counts
+        UNION ALL SELECT status, -count(*) FROM submissions WHERE status != 'removed' GROUP BY status
+    ) GROUP BY status HAVING sum(n) != 0
+"""
+
+
+@pytest.fixture
+async def new(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Projected]]]:
+    made: list[Projected] = []
+
+    async def new() -> Projected:
+        made.append(Projected(tmp_path / str(len(made))))
+        return await made[-1].open()
+
+    yield new
+    for projected in made:
+        await projected.close()
+
+
+@pytest.fixture
+async def projected(new: Callable[[], Awaitable[Projected]]) -> Projected:
+    return await new()
+
+
+New = Callable[[], Awaitable[Projected]]
+
+
+# -- order, doubles and batches ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seed", "size"), [(1, 1), (2, 7), (3, 100), (4, 5000)])
+async def test_doubled_and_shuffled_events_in_batches_of_any_size_give_equal_tables(
+    new: New, seed: int, size: int
+) -> None:
+    in_order = await (await new()).project(in_batches(HISTORY, 1000))
+    disordered = await (await new()).project(in_batches(in_disorder(HISTORY, seed), size))
+    assert disordered.tables == in_order.tables
+    assert in_order.rows(COUNTS) == []
+    assert {status for status, _ in in_order.tables["status_counts"]} >= {"pending", "failed", "completed"}
+
+
+async def test_a_batch_that_comes_again_changes_nothing(new: New) -> None:
+    once = await (await new()).project(in_batches(HISTORY, 50))
+    twice = await (await new()).project(batch for batch in in_batches(HISTORY, 50) for _ in (1, 2))
+    assert twice.tables == once.tables
+
+
+async def test_the_counts_equal_the_rows_at_every_commit_and_no_reader_finds_the_database_locked(
+    projected: Projected,
+) -> None:
+    reader = open_reader(projected.url)
+    done = asyncio.Event()
+
+    def miscounted(connection: Connection) -> list[Any]:
+        return list(connection.exec_driver_sql(COUNTS))
+
+    async def look_on() -> int:
+        looks = 0
+        while not done.is_set():
+            assert await reader.run(miscounted) == []
+            looks += 1
+        return looks
+
+    onlookers = [asyncio.create_task(look_on()) for _ in range(20)]
+    await projected.project(in_batches(history(300), 20))
+    done.set()
+    looks = sum(await asyncio.gather(*onlookers))
+    await reader.close()
+    assert looks > projected.version > 100
+
+
+async def test_as_of_is_the_time_of_the_newest_event_ever_and_survives_a_restart(projected: Projected) -> None:
+    newest, older = (at(BEGAN + timedelta(hours=h), r) for h, r in zip((2, 1), HISTORY, strict=False))
+    await projected.project(in_batches([newest], 1))
+    await projected.project(in_batches([older], 1, start=1))
+    assert (await (await projected.projection()).stored(0)).as_of == BEGAN + timedelta(hours=2)
+
+
+async def test_a_batch_costs_the_same_number_of_statements_whether_it_holds_one_event_or_a_thousand(
+    projected: Projected,
+) -> None:
+    statements: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.append(statement)
+
+    database = projected.writer()
+    event.listen(database._engine, "before_cursor_execute", note)
+    projection = Projection(database, projected._bury, "projector-1")
+    await projection.load(0)
+    costs = []
+    for batch in (*in_batches(HISTORY[:1], 1), *in_batches(history(400, seed=2)[:1000], 1000, start=1)):
+        statements.clear()
+        await projection.project(batch)
+        costs.append(len(statements))
+    assert costs[1] <= costs[0] + 3  # usage and content, and ids are looked up 500 at a time
+    assert costs[1] < 15
+
+
+# -- two projectors, failures --------------------------------------------------------------------------------------
+
+
+async def test_of_two_projectors_with_the_same_batch_one_stores_it_and_the_other_changes_nothing(new: New) -> None:
+    projected, alone = await new(), await new()
+    first, second = await projected.projection(), await projected.projection()
+    batches = list(in_batches(HISTORY, 100))
+    await first.project(batches[0])
+    with pytest.raises(PositionMoved):
+        await second.project(batches[0])
+    await alone.project(batches[:1])
+    assert projected.tables == alone.tables
+    with pytest.raises(PositionMoved):  # as a projector that was frozen after its first batch
+        await second.project(batches[1])
+    await second.load(0)
+    await second.project(batches[1])
+    with pytest.raises(PositionMoved):
+        await first.project(batches[1])
+    assert projected.version == 2
+
+
+async def test_two_projectors_that_race_for_every_batch_count_exactly(new: New) -> None:
+    projected, alone = await new(), await new()
+    batches = list(in_batches(HISTORY, 10))
+
+    next_after = {frozenset(batch.positions.items()): following for batch, following in pairwise(batches)}
+
+    async def race(projection: Projection) -> int:
+        won = 0
+        while batch := next_after.get(frozenset((await projection.load(0)).items())):
+            try:
+                await projection.project(batch)
+                won += 1
+            except PositionMoved:
+                continue
+        return won
+
+    await projected.project(batches[:1])
+    won = await asyncio.gather(race(await projected.projection()), race(await projected.projection()))
+    assert sum(won) + 1 == len(batches) == projected.version
+    await alone.project(batches)
+    assert projected.tables == alone.tables
+
+
+async def test_a_transaction_that_fails_moves_nothing_not_even_the_position(new: New) -> None:
+    projected, alone = await new(), await new()
+    projection = await projected.projection()
+    batches = list(in_batches(HISTORY, 100))
+    await projection.project(batches[0])
+    before = projected.tables
+    _execute(projected.path, "ALTER TABLE usage RENAME TO hidden")  # the last table that is written
+    with pytest.raises(DatabaseUnreachable):
+        await projection.project(batches[1])
+    _execute(projected.path, "ALTER TABLE hidden RENAME TO usage")
+    assert projected.tables == before
+    assert projected.version == 1
+    await projection.project(batches[1])
+    await alone.project(batches[:2])
+    assert projected.tables == alone.tables
+
+
+async def test_a_batch_whose_dead_letter_can_not_be_stored_is_not_passed(projected: Projected) -> None:
+    async def refuse(_: Any) -> None:
+        raise BrokerUnreachable("away")
+
+    projection = Projection(projected.writer(), refuse, "projector-1")
+    for poison in (replace(HISTORY[0], data=b"{"), _with_huge_usage()):
+        await projection.load(0)
+        with pytest.raises(BrokerUnreachable):
+            await projection.project(next(in_batches([HISTORY[1], poison], 2)))
+    assert projected.version == 0
+    assert projected.tables["submissions"] == []
+
+
+# -- what can not be projected -------------------------------------------------------------------------------------
+
+
+def _with_huge_usage() -> Record:
+    usage = Usage(call_id="c", model="m", prompt_version="1", tokens_in=2**70, tokens_out=1, seconds=1)
+    return encode(SubmissionCompleted(**_about("Too expensive"), usage=(usage,)), source="worker-1")
+
+
+def _with_an_impossible_time() -> Record:
+    time = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))  # in UTC there is no such year
+    return encode(SubmissionStarted(**_about("Too old") | {"submitted_at": time}), source="worker-1")
+
+
+def _about(title: str) -> dict[str, Any]:
+    about = {"id": topic_id(title), "kind": "topic", "attempt": 1, "run": title, "worker": "worker-1"}
+    return about | {"title": title, "submitted_at": BEGAN}
+
+
+@pytest.mark.parametrize("poison", [_with_huge_usage(), _with_an_impossible_time()], ids=["integer", "time"])
+async def test_one_event_whose_data_the_database_refuses_is_buried_and_its_neighbours_are_stored(
+    new: New, poison: Record
+) -> None:
+    projected, without = await new(), await new()
+    middle = len(HISTORY) // 2
+    await projected.project(in_batches([*HISTORY[:middle], poison, *HISTORY[middle:]], 1000))
+    await without.project(in_batches(HISTORY, 1000))
+    assert projected.tables == without.tables
+    [letter] = projected.buried
+    assert (letter.stream, letter.headers["dl_error"]) == (SUBMISSION_OUTCOMES.dead_letters, "not_storable")
+    assert letter.headers["dl_position"] == str(middle)
+    assert letter.data == poison.data
+    assert projected.version == 1
+
+
+def _of_no_submission() -> Record:
+    beat = WorkerBeat(service="topic-worker", instance="x", app_version="1", started_at=BEGAN)
+    return replace(encode(beat, source="x"), stream=TOPIC_SUBMISSIONS.name)
+
+
+def _of_no_type() -> Record:
+    return replace(HISTORY[0], headers={**HISTORY[0].headers, "ce_type": "topicflow.Nonsense.v1"})
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [replace(HISTORY[0], data=b"{"), replace(HISTORY[0], headers={}), _of_no_type(), _of_no_submission()],
+    ids=["no JSON", "no headers", "no known type", "not about a submission"],
+)
+async def test_an_unreadable_record_is_buried_and_its_neighbours_are_stored(new: New, poison: Record) -> None:
+    projected, without = await new(), await new()
+    await projected.project(in_batches([HISTORY[0], poison, *HISTORY[1:]], 1000))
+    await without.project(in_batches(HISTORY, 1000))
+    assert projected.tables == without.tables
+    [letter] = projected.buried
+    assert (letter.stream, letter.headers["dl_error"]) == (TOPIC_SUBMISSIONS.dead_letters, "invalid_event")
+
+
+async def test_a_newer_version_of_a_known_type_stops_before_anything_is_buried_or_stored(projected: Projected) -> None:
+    newer = replace(HISTORY[0], headers={**HISTORY[0].headers, "ce_type": "topicflow.TopicSubmitted.v2"})
+    with pytest.raises(NewerVersion, match=r"topic-submissions holds topicflow\.TopicSubmitted\.v2"):
+        await projected.project(in_batches([replace(HISTORY[0], data=b"{"), newer], 10))
+    assert projected.buried == []
+    assert projected.version == 0
+
+
+async def test_a_dead_letter_is_listed_once_however_often_it_was_buried(projected: Projected) -> None:
+    poison = replace(HISTORY[0], data=b"{")
+    for _ in (1, 2):  # as by a projector that died before it stored its position
+        await projected.project(in_batches([poison], 1))
+        _execute(projected.path, "DELETE FROM positions")
+    assert len(projected.buried) == 2
+    await projected.project(in_batches(projected.buried, 10))
+    [(stream, error, data, position)] = projected.rows("SELECT stream, error, data, position FROM dead_letters")
+    assert (stream, error, data, position) == ("topic-submissions", "invalid_event", b"{", "0")
+    assert projected.tables["submissions"] == []
+
+
+async def test_what_somebody_put_among_the_dead_letters_by_hand_is_listed_and_stops_nobody(
+    projected: Projected,
+) -> None:
+    garbage = Record(TOPIC_SUBMISSIONS.dead_letters, "", {"dl_tries": "9" * 30, "dl_time": "yesterday"}, b"\x00\xff")
+    await projected.project(in_batches([garbage, *HISTORY], 1000))
+    assert projected.rows("SELECT stream, data FROM dead_letters") == [(garbage.stream, b"\x00\xff")]
+    assert projected.rows("SELECT count(*) FROM submissions") == [(60,)]
+
+
+async def test_a_redriven_record_that_still_has_the_headers_of_its_burial_is_projected(projected: Projected) -> None:
+    redriven = replace(HISTORY[0], headers={**HISTORY[0].headers, "dl_id": "1"})
+    await projected.project(in_batches([redriven], 1))
+    assert projected.rows("SELECT count(*) FROM submissions") == [(1,)]
+
+
+# -- the database --------------------------------------------------------------------------------------------------
+
+
+async def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+    def differences(connection: Connection) -> Any:
+        options = {"include_name": lambda name, kind, _: kind != "table" or not name.endswith("_version")}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), tables.projection)
+
+    projected = await Projected(tmp_path / "somewhere with 100% of a space").open()
+    assert await projected.writer().run(differences) == []
+    await projected.close()
+
+
+async def test_migrating_again_and_at_the_same_time_is_harmless(tmp_path: Path) -> None:
+    """In processes: Alembic's context is one for a whole process."""
+    code = f"""
+import asyncio
+from shared.db.engine import open_writer
+from shared.db.migrate import reach_database
+async def main():
+    database = open_writer("sqlite:///{tmp_path}/topicflow.db")
+    await reach_database(database, "projection")
+    await reach_database(database, "projection")
+    await database.close()
+asyncio.run(main())
+"""
+    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(3)]
+    assert [await process.wait() for process in processes] == [0, 0, 0]
+
+
+async def test_a_database_of_a_newer_topicflow_is_refused_with_a_clear_line(projected: Projected) -> None:
+    _execute(projected.path, "UPDATE projection_version SET version_num = '9999'")
+    with pytest.raises(NewerVersion, match=r"projection tables .*9999.*: finish the upgrade"):
+        await migrate(projected.writer(), "projection")
+
+
+@pytest.mark.parametrize("what", ["no folder", "no tables", "no database"])
+async def test_a_database_that_can_not_be_read_is_unreachable_not_a_bug(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "folder" / "topicflow.db"
+    if what != "no folder":
+        path.parent.mkdir()
+    if what == "no database":
+        path.write_bytes(b"not a database at all" * 100)
+    for database in (open_reader(f"sqlite:///{path}"), open_access(f"sqlite:///{path}")):
+        with pytest.raises(DatabaseUnreachable):
+            await database.run(lambda connection: connection.exec_driver_sql("SELECT * FROM seen").all())
+        await database.close()
+
+
+def _execute(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)

@@ -1,0 +1,324 @@
+"""The rule of the projection: a state only grows, so doubled, late and shuffled events leave the same row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.events import (
+    ErrorDetail,
+    Outcome,
+    Removed,
+    Requeued,
+    SubmissionCompleted,
+    SubmissionEvent,
+    SubmissionFailed,
+    SubmissionParked,
+    SubmissionStarted,
+    Submitted,
+    TopicRemoved,
+    TopicSubmitted,
+    topic_id,
+)
+from status_projector.status_counts import NewContent, State, advance
+
+BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+ATTEMPTS = st.integers(1, 4)
+MOMENTS = st.integers(0, 20).map(lambda seconds: BEGAN + timedelta(seconds=seconds))  # few, so that some are equal
+SPELLINGS = st.sampled_from(["Raft", " raft", "RAFT"])
+Content = dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Happened:
+    event: SubmissionEvent
+    time: datetime
+
+    @property
+    def keeps_its_place(self) -> bool:
+        """Of Started and Parked the later one in the stream is shown."""
+        return isinstance(self.event, SubmissionStarted | SubmissionParked)
+
+
+@dataclass
+class Row:
+    """What the tables hold of one submission."""
+
+    state: State
+    content: Content = None
+
+
+def project(history: Sequence[Happened]) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    for happened in history:
+        row = rows.setdefault(happened.event.id, Row(State(happened.event.id, "topic", 0)))
+        changed = advance(row.state, happened.event, happened.time)
+        if changed is not None:
+            row.content = changed.content
+    return rows
+
+
+def submitted(attempt: int = 1, title: str = "Raft", at: datetime = BEGAN, **more: Any) -> TopicSubmitted:
+    return TopicSubmitted(
+        id=topic_id("raft"), attempt=attempt, title=title, submitted_at=at, submitted_by="local", **more
+    )
+
+
+def outcome(attempt: int = 1, run: str = "run", **more: Any) -> dict[str, Any]:
+    about = {"id": topic_id("raft"), "kind": "topic", "attempt": attempt, "run": run, "worker": f"worker of {run}"}
+    return about | {"title": "Raft", "submitted_at": BEGAN} | more
+
+
+def failed(attempt: int = 1, run: str = "run", message: str = "no", **more: Any) -> SubmissionFailed:
+    return SubmissionFailed(**outcome(attempt, run, **more), error=ErrorDetail(code="refused", message=message))
+
+
+def completed(attempt: int = 1, run: str = "run", content: Content = None, **more: Any) -> SubmissionCompleted:
+    return SubmissionCompleted(**outcome(attempt, run, **more), content=content or {"title": f"by {run}"})
+
+
+def removed(attempt: int = 1) -> TopicRemoved:
+    return TopicRemoved(id=topic_id("raft"), attempt=attempt, by="local")
+
+
+def after(*events: SubmissionEvent) -> Row:
+    """The row, where each event happened a second after the one before."""
+    (row,) = project([Happened(event, BEGAN + timedelta(seconds=n)) for n, event in enumerate(events)]).values()
+    return row
+
+
+# -- any history, in any order ------------------------------------------------------------------------------------
+
+
+@st.composite
+def events(draw: st.DrawFn, run: str) -> Happened:
+    attempt, time = draw(ATTEMPTS), draw(MOMENTS)
+    title = draw(SPELLINGS)
+    id_ = topic_id(title if draw(st.booleans()) else "another one")
+    how = draw(st.sampled_from([Submitted, SubmissionStarted, SubmissionParked, SubmissionFailed, Completed, Removed]))
+    if how is Submitted:
+        requeued = draw(st.none() | st.just(Requeued(n=1, tries=1, starts=0, since=BEGAN)))
+        event: SubmissionEvent = submitted(attempt, title, draw(MOMENTS), requeued=requeued)
+    elif how is Removed:
+        event = removed(attempt)
+    else:
+        about = outcome(
+            attempt,
+            run,
+            title=draw(st.none() | st.just(title)),
+            submitted_at=draw(MOMENTS),
+            tries=draw(st.integers(0, 2)),
+            legacy_id=draw(st.none() | st.integers(0, 2)),
+        )
+        event = draw(outcomes(how, about))
+    return Happened(event.model_copy(update={"id": id_}), time)
+
+
+class Completed: ...
+
+
+@st.composite
+def outcomes(draw: st.DrawFn, how: type, about: dict[str, Any]) -> Outcome:
+    if how is SubmissionStarted:
+        return SubmissionStarted(**about)
+    if how is SubmissionParked:
+        until = draw(st.none() | MOMENTS)
+        return SubmissionParked(**about, reason=draw(st.sampled_from(["rate_limited", "unavailable"])), until=until)
+    if how is SubmissionFailed:
+        error = ErrorDetail(code="refused", message=f"failed in {about['run']}")
+        return SubmissionFailed(**about, error=error, dead_lettered=draw(st.booleans()))
+    content = draw(st.none() | st.just({"title": f"by {about['run']}"}))
+    return SubmissionCompleted(**about, content=content, simulated=draw(st.booleans()), skipped=draw(st.booleans()))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Happened]:
+    """Events of two submissions. A run has one end, so no two ends are of the same run."""
+    return [draw(events(f"run-{n}")) for n in range(draw(st.integers(1, 14)))]
+
+
+@st.composite
+def disorders(draw: st.DrawFn) -> tuple[list[Happened], list[Happened]]:
+    """A history, and the same doubled, late and shuffled, but for the order of Started and Parked."""
+    history = draw(histories())
+    free = [happened for happened in history if not happened.keeps_its_place]
+    if free:
+        free += draw(st.lists(st.sampled_from(free), max_size=5))
+    placed: list[Happened] = []
+    for n, happened in enumerate(once := [happened for happened in history if happened.keeps_its_place]):
+        placed.append(happened)
+        if draw(st.integers(0, 3)) == 0:  # a producer that heard no answer says again what it said last
+            placed += once[draw(st.integers(0, n)) : n + 1]
+    free = draw(st.permutations(free))
+    turns = draw(st.permutations([True] * len(placed) + [False] * len(free)))
+    streams = {True: iter(placed), False: iter(free)}
+    return history, [next(streams[turn]) for turn in turns]
+
+
+@given(disorders())
+def test_doubled_late_and_shuffled_events_leave_the_same_row_and_content(
+    both: tuple[list[Happened], list[Happened]],
+) -> None:
+    in_order, disordered = both
+    assert project(disordered) == project(in_order)
+
+
+@given(histories())
+def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[Happened]) -> None:
+    for id_, row in project(history).items():
+        of_it = [h for h in history if h.event.id == id_]
+        attempt = max(h.event.attempt for h in of_it)
+        assert row.state.attempt == attempt
+        last = [h for h in of_it if h.event.attempt == attempt]
+        ends = [h for h in last if isinstance(h.event, SubmissionCompleted)]
+        ends = ends or [h for h in last if isinstance(h.event, SubmissionFailed)]
+        working = [h for h in last if h.keeps_its_place]
+        if any(isinstance(h.event, Removed) for h in last):
+            assert row.state.status == "removed"
+            assert row.state.counted_as is None
+        elif ends:
+            end = min(ends, key=lambda h: (h.time, h.event.run))  # type: ignore[attr-defined]
+            shown = "completed" if isinstance(end.event, SubmissionCompleted) else "failed"
+            assert (row.state.status, row.state.ended_at) == (shown, end.time)
+            assert row.state.run == end.event.run  # type: ignore[attr-defined]
+        else:
+            is_started = bool(working) and isinstance(working[-1].event, SubmissionStarted)
+            assert row.state.status == ("processing" if is_started else "pending")
+
+
+@given(histories())
+def test_the_row_is_as_old_as_its_first_submission_ever(history: list[Happened]) -> None:
+    for id_, row in project(history).items():
+        times = [
+            h.event.submitted_at for h in history if h.event.id == id_ and isinstance(h.event, Submitted | Outcome)
+        ]
+        assert row.state.created_at == min(times, default=None)
+
+
+@given(histories())
+def test_content_is_the_newest_attempts_that_has_one_and_was_not_removed(history: list[Happened]) -> None:
+    for id_, row in project(history).items():
+        of_it = [h for h in history if h.event.id == id_]
+        closed = max((h.event.attempt for h in of_it if isinstance(h.event, Removed)), default=0)
+        written = [
+            (-h.event.attempt, h.time, h.event.run, h.event.content)
+            for h in of_it
+            if isinstance(h.event, SubmissionCompleted)
+            and h.event.content is not None
+            and not h.event.skipped
+            and h.event.attempt > closed
+        ]
+        assert row.content == (min(written)[3] if written else None)
+
+
+@given(histories())
+def test_an_error_is_shown_on_failed_rows_only_and_a_wait_on_unfinished_ones(history: list[Happened]) -> None:
+    for n in range(len(history)):
+        for row in project(history[: n + 1]).values():
+            assert (row.state.error_message is not None) == (row.state.status == "failed")
+            if row.state.status in {"failed", "completed", "removed"}:
+                assert (row.state.waiting_reason, row.state.waiting_until) == (None, None)
+
+
+# -- the readable cases -------------------------------------------------------------------------------------------
+
+
+def test_a_submission_is_pending_then_processing_then_completed() -> None:
+    story = [submitted(), SubmissionStarted(**outcome()), completed()]
+    assert [after(*story[:n]).state.status for n in (1, 2, 3)] == ["pending", "processing", "completed"]
+
+
+def test_started_may_arrive_before_submitted() -> None:
+    row = after(SubmissionStarted(**outcome(title=None)), submitted(title="Raft"))
+    assert (row.state.status, row.state.title) == ("processing", "Raft")
+
+
+def test_a_late_start_does_not_reopen_what_ended() -> None:
+    assert after(submitted(), completed(), SubmissionStarted(**outcome(run="late"))).state.status == "completed"
+
+
+def test_parking_shows_pending_with_a_reason_since_the_first_time_it_was_said() -> None:
+    parked = SubmissionParked(**outcome(), reason="rate_limited", until=BEGAN + timedelta(hours=1))
+    state = after(submitted(), parked, SubmissionStarted(**outcome(run="again")), parked).state
+    assert (state.status, state.waiting_reason) == ("pending", "rate_limited")
+    assert state.waiting_since == BEGAN + timedelta(seconds=1)
+    assert state.waiting_until == BEGAN + timedelta(hours=1)
+
+
+def test_completed_beats_failed_within_an_attempt_and_takes_its_error_away() -> None:
+    for ends in ([failed(run="a"), completed(run="b")], [completed(run="b"), failed(run="a")]):
+        state = after(submitted(), *ends).state
+        assert (state.status, state.run, state.error_message, state.error_code) == ("completed", "b", None, None)
+
+
+@pytest.mark.parametrize("end", [failed, completed])
+def test_of_two_ends_of_one_attempt_the_earlier_counts(end: Any) -> None:
+    late = Happened(end(run="late"), BEGAN + timedelta(seconds=9))
+    early = Happened(end(run="early"), BEGAN + timedelta(seconds=3))
+    for order in ([late, early], [early, late]):
+        (row,) = project(order).values()
+        assert (row.state.run, row.state.ended_at) == ("early", early.time)
+        assert row.content in (None, {"title": "by early"})
+
+
+def test_of_two_ends_at_one_moment_the_run_decides() -> None:
+    ends = [Happened(completed(run=run), BEGAN) for run in "ab"]
+    for order in (ends, ends[::-1]):
+        assert project(order)[topic_id("raft")] == project(ends[:1])[topic_id("raft")]
+
+
+def test_a_new_attempt_keeps_the_earlier_content_until_it_has_its_own() -> None:
+    first = [submitted(), completed(run="first")]
+    again = [submitted(2), SubmissionStarted(**outcome(2, "second"))]
+    assert after(*first, *again).content == {"title": "by first"}
+    assert after(*first, *again, failed(2, "second")).content == {"title": "by first"}
+    assert after(*first, *again, completed(2, "second")).content == {"title": "by second"}
+
+
+def test_a_skipped_completion_leaves_the_content_alone() -> None:
+    row = after(submitted(), completed(run="first"), submitted(2), completed(2, "second", skipped=True))
+    assert (row.state.status, row.state.attempt, row.content) == ("completed", 2, {"title": "by first"})
+
+
+def test_the_error_of_an_earlier_attempt_is_not_shown_on_the_next() -> None:
+    row = after(submitted(), failed(), submitted(2))
+    assert (row.state.status, row.state.error_message, row.state.ended_at) == ("pending", None, None)
+
+
+def test_a_removed_submission_is_in_no_count_and_what_comes_late_does_not_bring_it_back() -> None:
+    row = after(submitted(2), removed(2), completed(2), completed(1))
+    assert (row.state.counted_as, row.state.title, row.content) == (None, None, None)
+
+
+def test_a_removal_closes_its_attempt_and_all_lower_ones_but_not_the_next() -> None:
+    row = after(submitted(), completed(run="first"), submitted(3), removed(2))
+    assert (row.state.status, row.state.attempt, row.content) == ("pending", 3, None)
+
+
+def test_a_submission_after_a_removal_is_counted_again() -> None:
+    row = after(submitted(), completed(), removed(), submitted(2, "RAFT"))
+    assert (row.state.counted_as, row.state.title, row.content) == ("pending", "RAFT", None)
+    assert row.state.created_at == BEGAN
+
+
+def test_a_copy_at_the_tail_changes_nothing() -> None:
+    story = [submitted(), SubmissionStarted(**outcome())]
+    copy = submitted(requeued=Requeued(n=1, tries=1, starts=0, since=BEGAN))
+    later = replace(after(*story).state, updated_at=BEGAN + timedelta(seconds=2))
+    assert after(*story, copy).state == later
+
+
+def test_content_that_is_gone_is_said_to_be_gone_once() -> None:
+    state = State("x", "topic", 0)
+    advance(state, completed(), BEGAN)
+    assert advance(state, removed(), BEGAN) == NewContent(None)
+    assert advance(state, removed(), BEGAN) is None
+
+
+def test_the_content_is_found_by_its_own_title() -> None:
+    row = after(submitted(), completed(content={"title": "The Raft  consensus"}))
+    assert row.state.content_id == topic_id("the raft consensus")
