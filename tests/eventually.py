@@ -4,17 +4,21 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], *, within: float, every: float = 0.05) -> T:
+@overload
+async def eventually(condition: Callable[[], Awaitable[T | None]], *, within: float, every: float = ...) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T | None], *, within: float, every: float = ...) -> T: ...
+async def eventually(condition: Callable[[], Any], *, within: float, every: float = 0.05) -> Any:
     """What the condition gives as soon as that is true; fails after `within` seconds with what it gave last."""
     deadline = time.monotonic() + within
     while True:
         answer = condition()
-        given: T = await answer if inspect.isawaitable(answer) else answer
+        given = await answer if inspect.isawaitable(answer) else answer
         if given:
             return given
         if time.monotonic() > deadline:

@@ -5,11 +5,12 @@ import json
 import os
 import platform
 
+from rich.console import Console
+from rich.table import Table
+
 from bench.drain import drain
 from bench.latency import latency
 from bench.setting import BY_HAND, LLM_IN_PROCESS, LLM_OVER_HTTP
-from rich.console import Console
-from rich.table import Table
 
 HOW = (LLM_IN_PROCESS, LLM_OVER_HTTP, BY_HAND)
 

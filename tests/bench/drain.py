@@ -5,8 +5,8 @@ import time
 from datetime import UTC, datetime
 
 import redis
-from bench.setting import setting
 
+from bench.setting import setting
 from shared.events import TopicSubmitted, topic_id
 from shared.transport.redis_streams import RedisTransport
 from shared.wire import encode
@@ -26,7 +26,7 @@ def drain(llm: str, topics: int) -> float:
             time.sleep(0.02)
         ended = time.time()
         with redis.Redis.from_url(run.valkey.url) as broker:
-            first = int(broker.xrange("submission-outcomes", count=1)[0][0].split(b"-")[0])  # type: ignore[index,union-attr]
+            first = int(broker.xrange("submission-outcomes", count=1)[0][0].split(b"-")[0])
     return topics / (ended - first / 1000)
 
 

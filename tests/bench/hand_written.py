@@ -1,7 +1,8 @@
 """The limit: the same pipeline written by hand for nothing but speed, in as many processes.
 
 `python -m bench.hand_written worker|projector`: reads by the batch, settles by pipeline, projects with prepared
-statements. No tries, no outages, no duplicates, no history of errors: what is left is what broker, disk and Python cost.
+statements. No tries, no outages, no duplicates, no history of errors: what is left is what broker, disk and Python
+cost.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import redis
+
 from bench.card import answer
 
 GROUP, SUBMISSIONS, OUTCOMES = "topic-worker", "topic-submissions", "submission-outcomes"
@@ -56,13 +58,14 @@ def projector(broker: redis.Redis, path: str) -> None:
     at = {SUBMISSIONS: "0-0", OUTCOMES: "0-0"}
     while True:
         found: Any = broker.xread(at, count=1000, block=1000)  # type: ignore[arg-type]  # str keys are fine
-        rows, contents, history = {}, [], []
+        rows: dict[str, tuple[str, str, int, str, str]] = {}
+        contents, history = [], []
         for name, entries in found or ():
             at[name.decode()] = entries[-1][0].decode()
             for _, fields in entries:
                 event, data = fields[b"ce_type"].decode(), json.loads(fields[b"data"])
                 rank = {"SubmissionStarted": 1, "SubmissionCompleted": 3}.get(event, 0)
-                if rank >= rows.get(data["id"], (0, 0, -1))[2]:
+                if rank >= rows.get(data["id"], ("", "", -1, "", ""))[2]:
                     rows[data["id"]] = (data["id"], data["title"], rank, event, fields[b"ce_time"].decode())
                 if rank == 3:
                     contents.append((data["id"], json.dumps(data["content"])))

@@ -6,7 +6,6 @@ import signal
 from typing import Any
 
 from bench.card import answer
-
 from shared.heartbeat import beat
 from shared.llm import Answer
 from shared.service import reach

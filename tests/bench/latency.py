@@ -6,8 +6,10 @@ import statistics
 import time
 from datetime import UTC, datetime
 
-from bench.setting import BY_HAND, Setting, setting
+import httpx
+from eventually import eventually
 
+from bench.setting import BY_HAND, Setting, setting
 from shared.events import TopicSubmitted, topic_id
 from shared.transport.redis_streams import RedisTransport
 from shared.wire import encode
@@ -73,22 +75,16 @@ async def _measure(run: Setting, llm: str, rate: float, topics: int) -> list[flo
 
 
 async def _until_ready(run: Setting, llm: str) -> None:
-    deadline = time.monotonic() + 20
     async with run.client() as client:
-        while time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
+
+        async def ready() -> bool:
             if llm == BY_HAND:
-                if run.completed() == 0 and (run.folder / "topicflow.db").exists():
-                    await asyncio.sleep(0.5)
-                    return
-                continue
+                return run.has_database
             try:
-                if (await client.get("/ready")).is_success and (await client.get("/api/v1/worker-status")).json()[
-                    "worker_running"
-                ]:
-                    return
-            except OSError:
-                continue
-            except Exception:  # noqa: BLE001, S112 - not listening yet
-                continue
-    raise TimeoutError("the services did not become ready")
+                is_ready = (await client.get("/ready")).is_success
+                return is_ready and (await client.get("/api/v1/worker-status")).json()["worker_running"] is True
+            except httpx.TransportError:
+                return False
+
+        await eventually(ready, within=20)
+    await asyncio.sleep(1)  # let start-up work end

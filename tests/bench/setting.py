@@ -1,6 +1,5 @@
 """What a benchmark runs on: a fresh broker and database, and the processes that it measures."""
 
-import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -38,9 +37,13 @@ class Setting(Deployment):
     def database_path(self) -> str:
         return self.database_url.removeprefix("sqlite:///")
 
+    @property
+    def has_database(self) -> bool:
+        return Path(self.database_path).exists()
+
     def completed(self) -> int:
         """As the projection counts them."""
-        if not os.path.exists(self.database_path):
+        if not self.has_database:
             return 0
         with sqlite3.connect(f"file:{self.database_path}?mode=ro", uri=True) as database:
             try:

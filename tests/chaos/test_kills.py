@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from chaos.checker import Checker
 from eventually import eventually
 from servers import Deployment, Process
 
+from chaos.checker import Checker
 from shared.streams import PROJECTOR
 
 pytestmark = pytest.mark.chaos

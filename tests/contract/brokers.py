@@ -40,8 +40,11 @@ class Broker(Protocol):
     async def rebalance(self) -> None:
         """What belongs to members is dealt out anew, as may happen at any moment; nothing where it never does."""
 
+    def must_be_mortal(self) -> None:
+        """Skips the test where there is no process to kill."""
+
     async def go_away(self) -> None:
-        """The broker is killed. Skips the test where there is no process to kill."""
+        """The broker is killed."""
 
     async def come_back(self) -> None: ...
 
@@ -78,8 +81,10 @@ class MemoryBroker:
         self._shift += 1
         await self._memory.rebalance(GROUP, self._shift)
 
-    async def go_away(self) -> None:
+    def must_be_mortal(self) -> None:
         pytest.skip("lives in the test's own process")
+
+    async def go_away(self) -> None: ...
 
     async def come_back(self) -> None: ...
 
@@ -124,6 +129,8 @@ class RedisStreamsBroker:
         await cast(RedisConsumer, member).open()
 
     async def rebalance(self) -> None: ...
+
+    def must_be_mortal(self) -> None: ...
 
     async def go_away(self) -> None:
         self._server.kill()

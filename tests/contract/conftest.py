@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from contract.brokers import Broker, MemoryBroker, RedisStreamsBroker
+from contract.workers import Workers
 
 
 @pytest.fixture(params=["memory", "redis_streams"])
@@ -11,5 +12,13 @@ async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     is_memory = request.param == "memory"
     started: Broker = MemoryBroker() if is_memory else RedisStreamsBroker(request.getfixturevalue("valkey"))
     await started.transport.provision()
+    yield started
+    await started.end()
+
+
+@pytest.fixture
+async def workers(broker: Broker) -> AsyncIterator[Workers]:
+    """Workers on that broker, stopped at the end."""
+    started = Workers(broker)
     yield started
     await started.end()

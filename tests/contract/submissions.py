@@ -75,20 +75,16 @@ def reading_from(stored: Positions) -> LoadPositions:
 
 
 async def read_all(transport: Transport, stream: str, load: LoadPositions | None = None) -> list[Delivery]:
-    """Everything from the positions to where the stream ends now."""
-    left = {p: of[stream] for p, of in (await transport.ends([stream])).items() if of[stream] != START}
+    """Everything from the positions on."""
     load = load or reading_from({})
-    for partition in list(left):
-        if (await load(partition)).get(stream) == left[partition]:
-            del left[partition]
     reader = await transport.reader("everything", [stream], load)
+    positions = {p: {stream: (await load(p)).get(stream, START)} for p in await transport.ends([stream])}
     found: list[Delivery] = []
-    while left:
+    while await transport.oldest_after(positions):
         batch = await reader.read(100, 5.0)
         assert batch, f"{stream} has more, but nothing is read"
         found += batch.deliveries
-        if left.get(batch.partition) == batch.positions[stream]:
-            del left[batch.partition]
+        positions[batch.partition] = dict(batch.positions)
     await reader.close()
     return found
 

@@ -82,6 +82,7 @@ async def test_lag_is_what_is_not_settled(broker: Broker) -> None:
 
 
 async def test_nothing_is_settled_while_the_broker_is_away(broker: Broker) -> None:
+    broker.must_be_mortal()
     await broker.transport.publish(many(3))
     member = await broker.member()
     taken = await take(member, 3)

@@ -5,6 +5,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -133,7 +134,7 @@ async def test_a_child_that_is_killed_runs_again_within_a_second_and_everything_
     for name in sorted(CHILDREN):
         killed = local_mode.children()[name]
         killed.kill()
-        await eventually(lambda name=name, pid=killed.pid: _another(local_mode, name, pid), within=1)  # type: ignore[misc]
+        await eventually(partial(_another, local_mode, name, killed.pid), within=1)
         await eventually(lambda: _answers(local_mode), within=20)
         waited = local_mode.run("submit", f"after {name} was killed", "--wait")
         assert waited.code == 0, waited

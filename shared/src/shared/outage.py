@@ -1,7 +1,8 @@
-"""What is called may be out: nobody calls until it is time, then one, then all. Used by `transport/settle.py`."""
+"""What is called may be out: nobody calls until it is time, then one, then all. Used by `transport/`."""
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from shared.events import WaitingFor
@@ -9,64 +10,75 @@ from shared.retry import Policy, pause
 
 
 class OutageGate:
-    """Open: everybody passes. Closed: one at a time may try, after growing pauses; a success opens it."""
+    """Open: everybody passes. Closed: one at a time may try, after growing pauses; its success opens it.
+
+    A call notes the `turn` in which it begins. What it tells of the other side counts only in the same turn: calls
+    that were on their way when the gate moved neither lengthen the pause nor open the gate.
+    """
 
     def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._open = asyncio.Event()
-        self._open.set()
+        self.turn = 0
+        self.waiting_for: WaitingFor | None = None
+        self.policy = policy
         self._failures = 0
         self._next_try = 0.0  # monotonic
         self._trying = False
-        self.waiting_for: WaitingFor | None = None
+        self._changed = asyncio.Event()
 
     @property
     def is_open(self) -> bool:
-        return self._open.is_set()
+        return self.waiting_for is None
 
     @property
     def lets_one_try(self) -> bool:
         return not self.is_open and not self._trying and time.monotonic() >= self._next_try
 
-    def close(self, reason: str, after: float | None = None) -> WaitingFor:
-        """Of several failures of calls that were on their way together only the first lengthens the pause."""
+    def close(self, reason: str, after: float | None, turn: int) -> datetime:
+        """Answers until when nobody calls; `after`: seconds that the other side asked for."""
         now = datetime.now(UTC)
+        if turn != self.turn:
+            return self.waiting_for.until or now if self.waiting_for else now
+        self._failures += 1
+        seconds = max(after or 0.0, pause(self._failures, self.policy))
+        until = now + timedelta(seconds=seconds)
         since = self.waiting_for.since if self.waiting_for else now
-        if self.is_open or self._trying or time.monotonic() >= self._next_try:
-            self._failures += 1
-            seconds = max(after or 0.0, pause(self._failures, self._policy))
-            self._next_try = time.monotonic() + seconds
-            self.waiting_for = WaitingFor(reason=reason, since=since, until=now + timedelta(seconds=seconds))
-        self._trying = False
-        self._open.clear()
-        assert self.waiting_for
-        return self.waiting_for
+        self.waiting_for = WaitingFor(reason=reason, since=since, until=until)
+        self._next_try = time.monotonic() + seconds
+        self._move()
+        return until
 
-    def open(self) -> None:
-        self._failures = 0
-        self._trying = False
-        self.waiting_for = None
-        self._open.set()
+    def open(self, turn: int) -> None:
+        if turn == self.turn and not self.is_open:
+            self._failures = 0
+            self.waiting_for = None
+            self._move()
 
-    def gave_no_answer(self) -> None:
+    def gave_no_answer(self, turn: int) -> None:
         """The one that tried ended without saying whether the outage is over."""
-        if self._trying:
-            self._trying = False
-            self._next_try = time.monotonic() + pause(self._failures, self._policy)
+        if turn == self.turn and not self.is_open:
+            self._next_try = time.monotonic() + pause(self._failures, self.policy)
+            self._move()
 
-    async def enter(self, timeout: float) -> bool:
-        """Wait until calling makes sense; False after `timeout` seconds."""
+    def _move(self) -> None:
+        self.turn += 1
+        self._trying = False
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def enter(self, timeout: float) -> int | None:
+        """Wait until calling makes sense: answers the turn, or None after `timeout` seconds.
+
+        Who entered must tell how it went: `open`, `close` or `gave_no_answer`.
+        """
         give_up = time.monotonic() + timeout
         while not self.is_open:
             if self.lets_one_try:
                 self._trying = True
-                return True
-            left = give_up - time.monotonic()
-            if left <= 0:
-                return False
-            until_try = self._next_try - time.monotonic() if not self._trying else left
-            try:
-                await asyncio.wait_for(self._open.wait(), min(left, max(until_try, 0.01)))
-            except TimeoutError:
-                continue
-        return True
+                return self.turn
+            if time.monotonic() >= give_up:
+                return None
+            until = give_up if self._trying else min(give_up, self._next_try)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(until - time.monotonic()):
+                    await self._changed.wait()
+        return self.turn

@@ -21,9 +21,7 @@ class LocalOnly:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        host = headers.get(b"host", "")
-        origin = headers.get(b"origin")
-        if not _is_local(host) or (origin is not None and urlsplit(origin).netloc != host):
+        if not _is_from_here(headers.get(b"host", ""), headers.get(b"origin")):
             await problem(403, "only this machine may use this API, by its loopback address")(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -49,9 +47,10 @@ class LimitedBody:
         await self._app(scope, limited, send)
 
 
-def _is_local(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
+def _is_from_here(host: str, origin: str | None) -> bool:
     try:
-        return name == "localhost" or ip_address(name).is_loopback
+        name = urlsplit(f"//{host}").hostname or ""
+        is_same_origin = origin is None or urlsplit(origin).netloc == host
+        return is_same_origin and (name == "localhost" or ip_address(name).is_loopback)
     except ValueError:
         return False

@@ -1,8 +1,10 @@
 """Builds the FastAPI app; opens and closes what it needs; starts even while the broker or the database is away."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -27,6 +29,10 @@ from shared.transport.redis_heartbeats import follow_heartbeats
 SERVICE = "api"
 
 
+class CannotListen(CannotGoOn):
+    exit_code = 3
+
+
 def build() -> FastAPI:
     """The routes, without anything behind them: what OpenAPI is made from."""
     app = FastAPI(
@@ -46,51 +52,72 @@ def build() -> FastAPI:
 
 
 async def main(settings: ApiSettings, instance: str) -> None:
+    listening = _listen(settings.host, settings.port)
     app = build()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=10,
         )
     )
-    failed: list[CannotGoOn] = []
-    app.router.lifespan_context = _lifespan(settings, instance, server, failed)
-    await server.serve()
-    if failed:
-        raise failed[0]
+    errors: list[Exception] = []
+    app.router.lifespan_context = _lifespan(settings, instance, server, errors)
+    await server.serve([listening])
+    if errors:
+        raise errors[0]
 
 
-def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, failed: list[CannotGoOn]) -> Any:
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises CannotListen. The protocol is named, for asyncio sends small answers at once only where it is."""
+    listening = socket.socket(
+        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotListen(f"cannot listen on port {port} of {host}: {why} (TOPICFLOW_PORT is another one)") from error
+    return listening
+
+
+def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, errors: list[Exception]) -> Any:
+    """What runs beside the routes; what ends there in an error ends the server and is in `errors`."""
+
+    def stop_after_error(task: asyncio.Task[None]) -> None:
+        server.should_exit |= not task.cancelled() and task.exception() is not None
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         transport = connect(settings)
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
         workers = Workers()
         shell = transport.shell()
-        app.state.context = ApiContext(instance, transport, ProjectionQueries(reader), Seen(access), workers)
+        provisioned = asyncio.Event()
+        app.state.context = ApiContext(
+            instance, transport, provisioned, ProjectionQueries(reader), Seen(access), workers
+        )
 
         async def connected() -> None:
-            try:
-                await reach(transport)
-                await asyncio.gather(beat(transport, SERVICE, instance), follow_heartbeats(shell, workers.note))
-            except CannotGoOn as error:
-                failed.append(error)
-                server.should_exit = True
+            await reach(transport)
+            provisioned.set()
+            await asyncio.gather(beat(transport, SERVICE, instance), follow_heartbeats(shell, workers.note))
 
-        tasks = [asyncio.create_task(connected()), asyncio.create_task(reach_database(access, "access"))]
+        tasks = [asyncio.create_task(beside) for beside in (connected(), reach_database(access, "access"))]
+        for task in tasks:
+            task.add_done_callback(stop_after_error)
         yield
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        errors.extend(end for end in ended if isinstance(end, Exception))
         await shell.stop()
-        await reader.dispose()
-        await access.dispose()
+        await reader.close()
+        await access.close()
         await transport.close()
 
     return lifespan

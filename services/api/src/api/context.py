@@ -1,5 +1,7 @@
 """What the routes use, opened by `app.py` for as long as the API runs."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,16 +10,27 @@ from fastapi import Depends, Request
 from api.projection import ProjectionQueries
 from api.seen import Seen
 from api.workers import Workers
+from shared.errors import BrokerUnreachable
 from shared.transport.base import Transport
+from shared.wire import Record
 
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
+    """`provisioned`: the broker was reached, is safe and has its streams and groups."""
+
     instance: str
     transport: Transport
+    provisioned: asyncio.Event
     projection: ProjectionQueries
     seen: Seen
     workers: Workers
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Not before provisioning: a stream that has entries and no group looks as if the group had been lost."""
+        if not self.provisioned.is_set():
+            raise BrokerUnreachable("the broker was not reached yet")
+        await self.transport.publish(records)
 
 
 def _context(request: Request) -> ApiContext:

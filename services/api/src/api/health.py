@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,6 +18,7 @@ from shared.streams import PROJECTED, PROJECTOR, STREAMS
 
 router = APIRouter()
 PATIENCE = 2.0  # seconds that a dependency has to answer
+GROUPS = sorted({group for stream in STREAMS for group in stream.groups})
 
 
 @router.get("/live")
@@ -49,20 +51,25 @@ async def health(context: Context) -> dict[str, Any]:
         "waiting_for": context.workers.waiting_for,
     }
     if status != "unavailable":
-        answer["dead_letters"] = await context.projection.dead_letters()
-        answer["lag"] = {
-            group: await context.transport.lag(group) for group in sorted({g for s in STREAMS for g in s.groups})
-        }
-        answer |= await staleness(context)
+        with suppress(BrokerUnreachable, DatabaseUnreachable):  # gone meanwhile
+            answer |= await staleness(context)
+            answer["dead_letters"] = await context.projection.dead_letters()
+            answer["lag"] = {group: await context.transport.lag(group) for group in GROUPS}
     return answer
 
 
 async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
     broker, database = await asyncio.gather(
-        _answers(context.transport.ends([stream.name for stream in PROJECTED])),
+        _answers(_reached(context)),
         _answers(context.projection.counts("topic")),
     )
     return {"broker": broker, "database": database}
+
+
+async def _reached(context: ApiContext) -> None:
+    if not context.provisioned.is_set():
+        raise BrokerUnreachable("the broker was not reached yet")
+    await context.transport.ends([stream.name for stream in PROJECTED])
 
 
 async def _answers(call: Awaitable[Any]) -> dict[str, str]:

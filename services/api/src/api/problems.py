@@ -1,12 +1,14 @@
 """Our errors as RFC 9457 problem+json: what went wrong, in which field, and when to come back."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
@@ -15,17 +17,17 @@ log = structlog.get_logger()
 RETRY_AFTER = 2  # seconds
 
 
-class Problem(Exception):
+class Problem(HTTPException):
+    """An HTTPException, because FastAPI takes any other error while it reads a body for a body that it cannot parse."""
+
     def __init__(self, status: int, detail: str, **more: object) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail)
         self.more = more
 
 
 def problem(status: int, detail: str, **more: object) -> JSONResponse:
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    headers = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    headers = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -34,16 +36,18 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def ours(_: Request, error: Problem) -> JSONResponse:
-        return problem(error.status, error.detail, **error.more)
+        return problem(error.status_code, error.detail, **error.more)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [{"field": _field(found["loc"]), "message": _message(found)} for found in error.errors()]
+        errors = [{"field": _field(found), "message": _message(found)} for found in error.errors()]
         return problem(422, f"{errors[0]['field']}: {errors[0]['message']}", errors=errors[:20])
 
-    @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail))
+    @app.exception_handler(AnyHTTPException)
+    async def http(_: Request, error: AnyHTTPException) -> JSONResponse:
+        answer = problem(error.status_code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(BrokerUnreachable)
     async def broker(_: Request, error: BrokerUnreachable) -> JSONResponse:
@@ -60,14 +64,15 @@ def install(app: FastAPI) -> None:
         return problem(500, "an error of ours; the log has it")
 
 
-def _field(location: tuple[str | int, ...]) -> str:
-    """("body", "topics", 3) → topics[3]"""
-    path = [part for part in location if part not in {"body", "query", "path", "header"}]
+def _field(found: Mapping[str, Any]) -> str:
+    """("body", "topics", 3) → topics[3]; of unreadable JSON the location is where reading ended."""
+    path = found["loc"][1:] if found["type"] != "json_invalid" else ()
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.lstrip(".") or "body"
+    name = text.lstrip(".")[:200] or str(found["loc"][0])
+    return name.encode("utf-8", "backslashreplace").decode()  # JSON may name half a surrogate pair
 
 
-def _message(found: dict[str, object]) -> str:
+def _message(found: Mapping[str, Any]) -> str:
     if found["type"] == "json_invalid":
-        return f"not valid JSON: {(found.get('ctx') or {}).get('error', '')}"  # type: ignore[attr-defined]
+        return f"not valid JSON: {found['ctx']['error']} at character {found['loc'][1]}"
     return str(found["msg"]).removeprefix("Value error, ")

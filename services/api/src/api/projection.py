@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db.engine import querying
+from shared.db.engine import Database
 from shared.db.tables import Moment, contents, dead_letters, positions, status_counts, submissions
 from shared.events import normal
 from shared.transport.base import Positions
@@ -45,16 +44,14 @@ class Page:
 
 
 class ProjectionQueries:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def _rows(self, query: Select[Any]) -> list[RowMapping]:
-        with querying():
-            async with self._engine.connect() as connection:
-                return list((await connection.execute(query)).mappings())
+        return await self._database.run(lambda connection: list(connection.execute(query).mappings()))
 
     async def find(self, ids: set[str]) -> dict[str, Found]:
-        """Submissions by their own id, or else by the id that their content's title would have."""
+        """Submissions by their own id, or else by the id that their content's title would have; else removed ones."""
         c = submissions.c
         found: dict[str, Found] = {}
         wanted = sorted(ids)
@@ -63,21 +60,21 @@ class ProjectionQueries:
             query = select(c.id, c.title, c.status, c.attempt, c.content_id).where(
                 or_(c.id.in_(some), and_(c.content_id.in_(some), _VISIBLE))
             )
-            for row in await self._rows(query):
-                hit = Found(row["id"], row["title"], row["status"], row["attempt"])
-                if row["id"] in ids:
-                    found[row["id"]] = hit
-                if row["content_id"] in ids:
-                    found.setdefault(row["content_id"], hit)
+            rows = sorted(await self._rows(query), key=lambda row: str(row["id"]))
+            hits = [(Found(row["id"], row["title"], row["status"], row["attempt"]), row["content_id"]) for row in rows]
+            own = {hit.id: hit for hit, _ in hits if hit.id in ids}
+            by_content = {content_id: hit for hit, content_id in hits if content_id in ids}
+            found |= own | by_content | {id_: hit for id_, hit in own.items() if hit.status != "removed"}
         return found
 
     async def topic(self, id_: str) -> RowMapping | None:
         """With its content; by id or by the number it had in the old system."""
-        query = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == submissions.c.id)
-        which: ColumnElement[bool] = submissions.c.id == id_
-        if id_.isdecimal() and len(id_) < 19:
-            which = or_(which, submissions.c.legacy_id == int(id_))
-        rows = await self._rows(query.where(which, submissions.c.kind == "topic", _VISIBLE).limit(1))
+        c = submissions.c
+        query = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == c.id)
+        query = query.where(c.kind == "topic", _VISIBLE).limit(1)
+        rows = await self._rows(query.where(c.id == id_))
+        if not rows and id_.isdecimal() and len(id_) < 19:
+            rows = await self._rows(query.where(c.legacy_id == int(id_)))
         return rows[0] if rows else None
 
     async def attempt_of(self, id_: str) -> tuple[int, str] | None:

@@ -73,11 +73,9 @@ class Dismissed(BaseModel):
 
 @router.get("/processing-status")
 async def processing_status(context: Context) -> ProcessingStatus:
-    counts, failures, seen_up_to, age = await asyncio.gather(
-        _counts(context),
-        context.projection.recent_failures("topic", SHOWN_FAILURES),
-        context.seen.up_to(),
-        staleness(context),
+    age = await staleness(context)
+    counts, failures, seen_up_to = await asyncio.gather(
+        _counts(context), context.projection.recent_failures("topic", SHOWN_FAILURES), context.seen.up_to()
     )
     is_processing = counts["pending"] + counts["processing"] > 0
     has_unseen_failure = any(seen_up_to is None or row["ended_at"] > seen_up_to for row in failures)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -27,7 +27,7 @@ class TopicsWanted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Status | None = None
-    search: Annotated[str | None, Field(min_length=1, max_length=500)] = None
+    search: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: Annotated[str | None, Field(max_length=200)] = None
     offset: Annotated[int, Field(ge=0, le=100_000)] = 0
@@ -72,11 +72,9 @@ class Topics(BaseModel):
 async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context) -> Topics:
     """Newest first. Go on with `next_cursor`; `offset` is for old clients."""
     after = _place(wanted.cursor) if wanted.cursor else None
-    age, page = await asyncio.gather(
-        staleness(context),
-        context.projection.topics(
-            Wanted(wanted.status, wanted.search, after), limit=wanted.limit, offset=wanted.offset
-        ),
+    age = await staleness(context)
+    page = await context.projection.topics(
+        Wanted(wanted.status, wanted.search, after), limit=wanted.limit, offset=wanted.offset
     )
     waiting_for = context.workers.waiting_for
     return Topics(
@@ -93,9 +91,9 @@ async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context
 
 @router.get("/topics/{id}")
 async def get_topic(id: str, context: Context) -> OneTopic:
-    row = await patient_topic(context, id)
-    topic = _topic(row, context.workers.waiting_for)
-    return OneTopic(**topic.model_dump(), **await staleness(context))
+    age = await staleness(context)
+    topic = _topic(await patient_topic(context, id), context.workers.waiting_for)
+    return OneTopic(**topic.model_dump(), **age)
 
 
 async def patient_topic(context: ApiContext, id_: str) -> RowMapping:
@@ -150,7 +148,7 @@ def _cursor(row: RowMapping) -> str:
 def _place(cursor: str) -> tuple[datetime, str]:
     try:
         created_at, _, id_ = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
-        return datetime.fromisoformat(created_at), id_
-    except ValueError as error:
+        return datetime.fromisoformat(created_at).astimezone(UTC), id_
+    except (ValueError, OverflowError) as error:
         field = {"field": "cursor", "message": "not a cursor that this API gave"}
         raise Problem(422, "cursor: not a cursor that this API gave", errors=[field]) from error

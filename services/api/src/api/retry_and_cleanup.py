@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from api.context import ApiContext, Context
 from api.problems import Problem
 from api.read_topics import PATIENCE, patient_topic
+from shared.db.engine import DatabaseUnreachable
 from shared.events import TopicSubmitted
 from shared.wire import encode
 
@@ -44,8 +46,9 @@ async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) 
         submitted_by="local",
         force=how.force,
     )
-    await context.transport.publish([encode(submitted, source=context.instance)])
-    await _projected(context, submitted)
+    await context.publish([encode(submitted, source=context.instance)])
+    with suppress(DatabaseUnreachable):  # it is stored
+        await _projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
 
 

@@ -1,5 +1,6 @@
 """POST /topics: one TopicSubmitted per title that is neither under way nor completed."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,8 +24,8 @@ def _title(value: str) -> str:
         raise ValueError("a title must not be blank")
     if len(title) > LONGEST_TITLE:
         raise ValueError(f"a title has at most {LONGEST_TITLE} characters, this one has {len(title)}")
-    if any(ord(character) < 32 and not character.isspace() for character in title):
-        raise ValueError("a title must not have control characters")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} and not character.isspace() for character in title):
+        raise ValueError("a title must not have control characters or halves of surrogate pairs")
     return title
 
 
@@ -53,7 +54,7 @@ class TopicsSubmitted(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On one distinct title: the submission it is, the attempt to ask for, or None to skip it."""
+    """On one submission: its title and status now, and the attempt to ask for, or None to skip it."""
 
     id: str
     title: str
@@ -64,11 +65,10 @@ class Verdict:
 @router.post("/topics", status_code=202)
 async def submit_topics(body: TopicsToSubmit, context: Context) -> TopicsSubmitted:
     """Submit titles. A title that is completed or under way is skipped, unless forced; a failed one is queued again."""
-    ids = {title: topic_id(title) for title in body.topics}
-    known = await context.projection.find(set(ids.values()))
-    verdicts = judge(ids, known, force=body.force)
+    known = await context.projection.find({topic_id(title) for title in body.topics})
+    verdicts, skipped = judge(body.topics, known, force=body.force)
     now = datetime.now(UTC)
-    await context.transport.publish(
+    await context.publish(
         [
             encode(
                 TopicSubmitted(
@@ -82,41 +82,40 @@ async def submit_topics(body: TopicsToSubmit, context: Context) -> TopicsSubmitt
                 ),
                 source=context.instance,
             )
-            for verdict in verdicts.values()
+            for verdict in verdicts
             if verdict.attempt
         ]
     )
-    return _answer(body.topics, ids, verdicts)
-
-
-def judge(ids: Mapping[str, str], known: Mapping[str, Found], *, force: bool) -> dict[str, Verdict]:
-    """By id of the title, in the order sent. `known`: submissions by their id and by that of their content's title."""
-    verdicts: dict[str, Verdict] = {}
-    for title, id_ in ids.items():
-        if id_ in verdicts:
-            continue
-        found = known.get(id_)
-        if found is None:
-            verdicts[id_] = Verdict(id_, title, "pending", 1)
-        elif found.status in {"failed", "removed"} or force:
-            verdicts[id_] = Verdict(found.id, title, "pending", found.attempt + 1)
-        else:
-            verdicts[id_] = Verdict(found.id, found.title or title, found.status, None)
-    return verdicts
-
-
-def _answer(titles: Sequence[str], ids: Mapping[str, str], verdicts: Mapping[str, Verdict]) -> TopicsSubmitted:
-    first_of: dict[str, int] = {}
-    for n, title in enumerate(titles):
-        first_of.setdefault(ids[title], n)
-    skipped = [t for n, t in enumerate(titles) if first_of[ids[t]] != n or verdicts[ids[t]].attempt is None]
-    saved = len(titles) - len(skipped)
-    shown = {v.id: TopicNow(id=v.id, title=v.title, status=v.status) for v in verdicts.values()}
+    saved = len(body.topics) - len(skipped)
     return TopicsSubmitted(
         message=f"{saved} queued, {len(skipped)} skipped",
-        total_topics=len(titles),
+        total_topics=len(body.topics),
         saved_topics=saved,
         skipped_topics=len(skipped),
         skipped_titles=skipped[:5],
-        topics=list(shown.values()),
+        topics=[TopicNow(id=verdict.id, title=verdict.title, status=verdict.status) for verdict in verdicts],
     )
+
+
+def judge(titles: Sequence[str], known: Mapping[str, Found], *, force: bool) -> tuple[list[Verdict], list[str]]:
+    """One verdict on each submission that the titles mean, and the titles to skip, both in the order sent.
+
+    `known`: what there is, by the id of the title that means it.
+    """
+    verdicts: dict[str, Verdict] = {}
+    skipped = []
+    for title in titles:
+        verdict = _judge_one(title, known.get(topic_id(title)), force)
+        if verdict.attempt is None or verdict.id in verdicts:
+            skipped.append(title)
+        verdicts.setdefault(verdict.id, verdict)
+    return list(verdicts.values()), skipped
+
+
+def _judge_one(title: str, found: Found | None, force: bool) -> Verdict:
+    if found is None:
+        return Verdict(topic_id(title), title, "pending", 1)
+    if found.status not in {"failed", "removed"} and not force:
+        return Verdict(found.id, found.title or title, found.status, None)
+    is_its_own = found.id == topic_id(title)  # else it is what the model called it
+    return Verdict(found.id, title if is_its_own else found.title or title, "pending", found.attempt + 1)

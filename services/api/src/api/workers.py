@@ -22,16 +22,16 @@ class Seen:
 
 class Workers:
     def __init__(self) -> None:
-        self._last: dict[str, Seen] = {}
+        self._last: dict[tuple[str, str], Seen] = {}  # by service and instance
         self._newest: datetime | None = None
         self._newest_arrived = 0.0  # monotonic
 
     def note(self, beat: WorkerBeat, stored_at: datetime) -> None:
-        self._last[beat.instance] = Seen(beat, stored_at)
+        self._last[beat.service, beat.instance] = Seen(beat, stored_at)
         if self._newest is None or stored_at >= self._newest:
             self._newest, self._newest_arrived = stored_at, time.monotonic()
-        for instance in [i for i, seen in self._last.items() if self._newest - seen.stored_at > FORGOTTEN_AFTER]:
-            del self._last[instance]
+        for who in [who for who, seen in self._last.items() if self._newest - seen.stored_at > FORGOTTEN_AFTER]:
+            del self._last[who]
 
     @property
     def is_current(self) -> bool:

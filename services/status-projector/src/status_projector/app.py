@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 from faststream import FastStream
 
-from shared.db.engine import DatabaseUnreachable, open_writer, querying
+from shared.db.engine import DatabaseUnreachable, open_writer
 from shared.db.migrate import reach_database
 from shared.errors import BrokerUnreachable
 from shared.heartbeat import beat
@@ -31,10 +31,10 @@ READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.pr
 
 async def main(settings: ProjectorSettings, instance: str) -> None:
     transport = connect(settings)
-    engine = open_writer(settings.database_url)
+    database = open_writer(settings.database_url)
     await reach(transport)
-    await reach_database(engine, "projection")
-    projection = Projection(engine, transport.publish, instance)
+    await reach_database(database, "projection")
+    projection = Projection(database, transport.publish, instance)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -45,7 +45,7 @@ async def main(settings: ProjectorSettings, instance: str) -> None:
             beat(transport, PROJECTOR, instance),
         ):
             yield
-        await engine.dispose()
+        await database.close()
         await transport.close()
 
     app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
@@ -58,10 +58,9 @@ async def project_for_ever(transport: Transport, projection: Projection) -> None
     reader: Reader | None = None
     while True:
         try:
-            with querying():
-                reader = reader or await transport.reader(PROJECTOR, READ, projection.load)
-                if batch := await reader.read(BATCH, timeout=0.5):
-                    await _project(reader, batch, projection)
+            reader = reader or await transport.reader(PROJECTOR, READ, projection.load)
+            if batch := await reader.read(BATCH, timeout=0.5):
+                await _project(reader, batch, projection)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             failures += 1
             if failures == 1:
@@ -88,7 +87,7 @@ async def _project(reader: Reader, batch: Batch, projection: Projection) -> None
 async def _stand_by(projection: Projection, partition: int) -> None:
     """Until nobody has moved the position for a while."""
     version = -1
-    while version != (now := (await projection.stored(partition))[0]):
+    while version != (now := (await projection.stored(partition)).version):
         version = now
         await asyncio.sleep(STAND_BY)
 
@@ -98,8 +97,7 @@ async def trim_for_ever(transport: Transport, projection: Projection, settings: 
     while True:
         await asyncio.sleep(TRIM_EVERY)
         try:
-            with querying():
-                _, positions = await projection.stored(PARTITION)
+            positions = (await projection.stored(PARTITION)).positions
             for stream in PROJECTED:
                 removed = await transport.trim(stream, {PARTITION: positions}, keep, settings.retain_bytes)
                 if removed:

@@ -6,240 +6,112 @@ Writes: every table of the projection
 Fails: PositionMoved, when another projector was first; NewerVersion, when a newer topicflow wrote an event
 """
 
-import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 import structlog
-from sqlalchemy import Insert, Update, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection
 
-from shared.db import tables
+from shared.db.engine import Database
 from shared.errors import InvalidEvent, TopicflowError
-from shared.events import Outcome, Removed, SubmissionEvent, SubmissionFailed, Submitted
+from shared.streams import STREAMS
 from shared.transport.base import Batch, Delivery, Positions
 from shared.transport.dead_letter import dead_letter
-from shared.wire import Envelope, Record, decode
-from status_projector.status_counts import NewContent, State, advance
+from shared.wire import Record
+from status_projector import statements
+from status_projector.apply_events import Told, apply_or_find_refused, read
+from status_projector.rows import dead_letter_row
 
 log = structlog.get_logger()
 Publish = Callable[[Sequence[Record]], Awaitable[None]]
-Read = tuple[Delivery, Envelope]
-ROWS_A_QUERY = 500
-COLUMNS = [field.name for field in fields(State)]
+Refused = Sequence[tuple[Delivery, str]]  # what can not be projected, and why
+DEAD_LETTERS = {stream.dead_letters for stream in STREAMS}
 
 
 class PositionMoved(TopicflowError): ...
 
 
-@dataclass(slots=True)
-class _Changes:
-    """What a batch does to the tables."""
+class _NotStorable(Exception):
+    """The database refuses the data of these; nothing of the batch is stored yet."""
 
-    states: dict[str, State]
-    contents: dict[str, NewContent]
-    counts: Counter[tuple[str, int, str]]
+    def __init__(self, refused: Refused) -> None:
+        self.refused = refused
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row of `positions`. `version` moves with every batch that anybody projects."""
+
+    version: int = 0
+    positions: Positions = field(default_factory=dict)
+    as_of: datetime | None = None
 
 
 class Projection:
     """`source`: the instance that dead letters name."""
 
-    def __init__(self, engine: AsyncEngine, publish: Publish, source: str) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, publish: Publish, source: str) -> None:
+        self._database = database
         self._publish = publish
         self._source = source
-        self._versions: dict[int, int] = {}
-        self._as_of: dict[int, datetime] = {}
+        self._at: dict[int, Stored] = {}
 
     async def load(self, partition: int) -> Positions:
         """Where reading of this partition goes on."""
-        self._versions[partition], positions = await self.stored(partition)
-        return positions
+        self._at[partition] = await self.stored(partition)
+        return self._at[partition].positions
 
-    async def stored(self, partition: int) -> tuple[int, Positions]:
-        """A version, which moves with every batch that anybody projects, and the positions."""
-        query = select(tables.positions).where(tables.positions.c.partition == partition)
-        async with self._engine.connect() as connection:
-            found = (await connection.execute(query)).one_or_none()
-        return (found.version, found.positions) if found else (0, {})
+    async def stored(self, partition: int) -> Stored:
+        found = await self._database.run(lambda connection: statements.get_position(connection, partition))
+        return Stored(*found) if found else Stored()
 
     async def project(self, batch: Batch) -> None:
-        dead = [delivery for delivery in batch.deliveries if "dl_id" in delivery.record.headers]
-        readable = await self._readable([d for d in batch.deliveries if "dl_id" not in d.record.headers])
-        times = [envelope.time for _, envelope in readable]
-        async with self._engine.begin() as connection:
-            await self._move_position(connection, batch, max(times, default=None))
-            await self._store(connection, readable)
-            await _upsert_nothing(connection, tables.dead_letters, [_dead_letter_row(d) for d in dead])
-        self._versions[batch.partition] += 1
+        """Stores all of it; what can not be stored is among the dead letters before the position moves past it."""
+        letters = [delivery for delivery in batch.deliveries if delivery.record.stream in DEAD_LETTERS]
+        events = await self._readable([d for d in batch.deliveries if d.record.stream not in DEAD_LETTERS])
+        while True:
+            after = _after(self._at[batch.partition], batch, events)
+            try:
+                await self._database.run(partial(_store, batch.partition, after, events, letters))
+            except _NotStorable as error:
+                await self._bury("not_storable", error.refused)
+                refused = {id(delivery) for delivery, _ in error.refused}
+                events = [told for told in events if id(told.delivery) not in refused]
+            else:
+                self._at[batch.partition] = after
+                return
 
-    async def _readable(self, deliveries: Sequence[Delivery]) -> list[Read]:
-        readable = []
+    async def _readable(self, deliveries: Sequence[Delivery]) -> list[Told]:
+        """Nothing is buried before all are looked at: a newer version among them would bury it again at each start."""
+        readable: list[Told] = []
+        unreadable: list[tuple[Delivery, str]] = []
         for delivery in deliveries:
             try:
-                readable.append((delivery, decode(delivery.record)))
+                readable.append(read(delivery))
             except InvalidEvent as error:
-                await self._bury(delivery, "invalid_event", str(error))
+                unreadable.append((delivery, str(error)))
+        await self._bury("invalid_event", unreadable)
         return readable
 
-    async def _bury(self, delivery: Delivery, code: str, message: str) -> None:
-        log.error("event can not be projected", stream=delivery.record.stream, error=message)
-        await self._publish([dead_letter(delivery, code=code, message=message, tries=0, source=self._source)])
-
-    async def _move_position(self, connection: AsyncConnection, batch: Batch, as_of: datetime | None) -> None:
-        """First, so that a projector that lost its turn changes nothing."""
-        version = self._versions[batch.partition]
-        row: dict[str, Any] = {"version": version + 1, "positions": dict(batch.positions)}
-        positions = tables.positions
-        if as_of:
-            self._as_of[batch.partition] = row["as_of"] = max(as_of, self._as_of.get(batch.partition, as_of))
-        statement: Insert | Update
-        if version == 0:
-            statement = insert(positions).values(partition=batch.partition, **row).on_conflict_do_nothing()
-        else:
-            at = (positions.c.partition == batch.partition) & (positions.c.version == version)
-            statement = update(positions).where(at).values(**row)
-        if (await connection.execute(statement)).rowcount != 1:
-            raise PositionMoved(f"another projector moved partition {batch.partition}")
-
-    async def _store(self, connection: AsyncConnection, events: Sequence[Read]) -> None:
-        """All of them; where the database refuses the data of one, all but that one."""
-        try:
-            async with connection.begin_nested():
-                await _apply(connection, events)
-        except (DBAPIError, OverflowError, ValueError) as error:
-            if isinstance(error, OperationalError | InterfaceError):
-                raise
-            if len(events) == 1:
-                await self._bury(events[0][0], "not_storable", str(getattr(error, "orig", error)))
-                return
-            middle = len(events) // 2
-            await self._store(connection, events[:middle])
-            await self._store(connection, events[middle:])
+    async def _bury(self, code: str, refused: Refused) -> None:
+        for delivery, message in refused:
+            log.error("event can not be projected", stream=delivery.record.stream, error=message)
+        await self._publish([dead_letter(d, code=code, message=m, tries=0, source=self._source) for d, m in refused])
 
 
-async def _apply(connection: AsyncConnection, events: Sequence[Read]) -> None:
-    if not events:
-        return
-    changes = await _fold(connection, events)
-    await _upsert(
-        connection,
-        tables.submissions,
-        [{name: getattr(state, name) for name in COLUMNS} for state in changes.states.values()],
-    )
-    await _write_contents(connection, changes.contents)
-    await _move_counts(connection, changes.counts)
-    await _upsert_nothing(connection, tables.history, [_history_row(e) for _, e in events])
-    await _upsert_nothing(connection, tables.usage, [row for _, e in events for row in _usage_rows(e)])
+def _after(before: Stored, batch: Batch, events: Sequence[Told]) -> Stored:
+    times = [told.time for told in events] + ([before.as_of] if before.as_of else [])
+    return Stored(before.version + 1, dict(batch.positions), max(times, default=None))
 
 
-async def _fold(connection: AsyncConnection, events: Sequence[Read]) -> _Changes:
-    states = await _load(connection, {event.id for _, e in events if isinstance(event := e.event, SubmissionEvent)})
-    changes = _Changes(states, {}, Counter())
-    for delivery, envelope in events:
-        event = envelope.event
-        if not isinstance(event, Submitted | Removed | Outcome):
-            continue
-        state = states.setdefault(event.id, State(event.id, event.kind, delivery.partition))
-        before = state.counted_as
-        if content := advance(state, event, envelope.time):
-            changes.contents[event.id] = content
-        if (after := state.counted_as) != before:
-            if before:
-                changes.counts[state.kind, state.partition, before] -= 1
-            if after:
-                changes.counts[state.kind, state.partition, after] += 1
-    return changes
-
-
-async def _load(connection: AsyncConnection, ids: set[str]) -> dict[str, State]:
-    columns = [tables.submissions.c[name] for name in COLUMNS]
-    wanted = sorted(ids)
-    found: dict[str, State] = {}
-    for at in range(0, len(wanted), ROWS_A_QUERY):
-        query = select(*columns).where(tables.submissions.c.id.in_(wanted[at : at + ROWS_A_QUERY]))
-        for row in await connection.execute(query):
-            found[row.id] = State(*row)
-    return found
-
-
-async def _upsert(connection: AsyncConnection, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        statement = insert(table)
-        kept = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
-        await connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=kept), rows)
-
-
-async def _upsert_nothing(connection: AsyncConnection, table: Any, rows: list[dict[str, Any]]) -> None:
-    """Rows that are there already stay as they are."""
-    if rows:
-        await connection.execute(insert(table).on_conflict_do_nothing(), rows)
-
-
-async def _write_contents(connection: AsyncConnection, contents: dict[str, NewContent]) -> None:
-    rows = [
-        {"id": id_, "content": json.dumps(new.content, ensure_ascii=False)}
-        for id_, new in contents.items()
-        if new.content is not None
-    ]
-    await _upsert(connection, tables.contents, rows)
-    if gone := [id_ for id_, new in contents.items() if new.content is None]:
-        await connection.execute(delete(tables.contents).where(tables.contents.c.id.in_(gone)))
-
-
-async def _move_counts(connection: AsyncConnection, counts: Counter[tuple[str, int, str]]) -> None:
-    rows = [
-        {"kind": kind, "partition": partition, "status": status, "submissions": delta}
-        for (kind, partition, status), delta in counts.items()
-        if delta
-    ]
-    if rows:
-        table = tables.status_counts
-        statement = insert(table)
-        moved = {"submissions": table.c.submissions + statement.excluded.submissions}
-        await connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=moved), rows)
-
-
-def _history_row(envelope: Envelope) -> dict[str, Any]:
-    event = envelope.event
-    assert isinstance(event, SubmissionEvent)
-    outcome = event if isinstance(event, Outcome) else None
-    return {
-        "event_id": envelope.event_id,
-        "id": event.id,
-        "event": type(event).__name__,
-        "attempt": event.attempt,
-        "time": envelope.time,
-        "run": outcome.run if outcome else None,
-        "worker": outcome.worker if outcome else None,
-        "error": event.error.message if isinstance(event, SubmissionFailed) else None,
-    }
-
-
-def _usage_rows(envelope: Envelope) -> list[dict[str, Any]]:
-    event = envelope.event
-    if not isinstance(event, Outcome):
-        return []
-    about = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run, "time": envelope.time}
-    return [{**used.model_dump(), **about} for used in event.usage]
-
-
-def _dead_letter_row(delivery: Delivery) -> dict[str, Any]:
-    headers = delivery.record.headers
-    return {
-        "id": headers["dl_id"],
-        "stream": headers.get("dl_stream", delivery.record.stream),
-        "position": headers.get("dl_position", ""),
-        "submission": delivery.record.key,
-        "error": headers.get("dl_error", ""),
-        "message": headers.get("dl_message", ""),
-        "tries": int(headers.get("dl_tries", "0")),
-        "time": datetime.fromisoformat(headers["dl_time"]),
-        "headers": dict(headers),
-        "data": delivery.record.data,
-    }
+def _store(
+    partition: int, after: Stored, events: Sequence[Told], letters: Sequence[Delivery], connection: Connection
+) -> None:
+    """The position first, so that a projector that lost its turn changes nothing."""
+    if not statements.move_position(connection, partition, after.version, after.positions, after.as_of):
+        raise PositionMoved(f"another projector moved partition {partition}")
+    if refused := apply_or_find_refused(connection, events):
+        raise _NotStorable([(told.delivery, why) for told, why in refused])
+    statements.add_dead_letters(connection, [dead_letter_row(letter) for letter in letters])

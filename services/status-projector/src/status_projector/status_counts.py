@@ -91,7 +91,8 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
     if isinstance(event, Submitted | Outcome):
         state.created_at = min(event.submitted_at, state.created_at or event.submitted_at)
     if isinstance(event, Outcome) and event.legacy_id is not None:
-        state.legacy_id = event.legacy_id
+        known = event.legacy_id if state.legacy_id is None else state.legacy_id
+        state.legacy_id = min(event.legacy_id, known)
     if isinstance(event, Removed):
         state.removed_attempt = max(event.attempt, state.removed_attempt)
     rank = rank_of(event)

@@ -1,52 +1,82 @@
-"""Opens the database: a URL without a driver's name in, an async engine out. The lines that know a dialect are here."""
+"""Opens the database: a URL without a driver's name in, units of work out. The lines that know a dialect are here."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.errors import TopicflowError
 
-DRIVERS = {"sqlite": "sqlite+aiosqlite"}
+T = TypeVar("T")
+WAIT_FOR_LOCK = "PRAGMA busy_timeout=5000"  # milliseconds
 
 
-class DatabaseUnreachable(TopicflowError): ...
+OF_THE_CALLER = (DataError, IntegrityError, ProgrammingError)
 
 
-def open_reader(url: str) -> AsyncEngine:
-    """Reads only, never waits for the writer."""
-    return _open(url, ["PRAGMA query_only=ON", "PRAGMA busy_timeout=5000"])
+class DatabaseUnreachable(TopicflowError):
+    """It is away, locked, damaged or has no schema yet."""
 
 
-def open_writer(url: str) -> AsyncEngine:
+class Database:
+    """A unit of work is a plain function, run in a thread: one hop for all its statements.
+
+    An async driver hops for each call of each cursor, some 30 times a batch (docs/decisions/0004).
+    """
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="database")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """One transaction, undone if `work` raises. Raises DatabaseUnreachable."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if isinstance(error, OF_THE_CALLER):
+                raise
+            cause: Any = error.orig or error
+            raise DatabaseUnreachable(f"the database does not answer: {str(cause)[:200]}") from error
+
+    async def close(self) -> None:
+        """After what runs has ended."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+
+def open_reader(url: str) -> Database:
+    """Reads only, from one snapshot a unit of work, and never waits for the writer."""
+    return Database(_open(url, "BEGIN", ["PRAGMA query_only=ON", WAIT_FOR_LOCK]), threads=4)
+
+
+def open_writer(url: str) -> Database:
     """A transaction takes the write lock when it begins, so that it can never fail for it half way."""
-    engine = _open(url, ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA busy_timeout=5000"])
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
+    pragmas = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", WAIT_FOR_LOCK]
+    return Database(_open(url, "BEGIN IMMEDIATE", pragmas), threads=1)
 
 
-def open_access(url: str) -> AsyncEngine:
+def open_access(url: str) -> Database:
     """The API's own tables: a schema of their own, on SQLite a file of their own beside the projection's."""
     parsed = make_url(url)
     path = (parsed.database or "topicflow.db").removesuffix(".db") + "-access.db"
-    engine = open_writer(parsed.set(database=path).render_as_string(hide_password=False))
-    return engine.execution_options(schema_translate_map={"access": None})
+    pragmas = ["PRAGMA journal_mode=WAL", WAIT_FOR_LOCK]
+    engine = _open(parsed.set(database=path).render_as_string(hide_password=False), "BEGIN IMMEDIATE", pragmas)
+    return Database(engine.execution_options(schema_translate_map={"access": None}), threads=1)
 
 
-def _open(url: str, pragmas: list[str]) -> AsyncEngine:
-    parsed = make_url(url)
-    engine = create_async_engine(parsed.set(drivername=DRIVERS[parsed.drivername]))
+def _open(url: str, begin: str, pragmas: list[str]) -> Engine:
+    engine = create_engine(make_url(url))
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # no BEGIN of the driver's own
         cursor = connection.cursor()
@@ -54,14 +84,8 @@ def _open(url: str, pragmas: list[str]) -> AsyncEngine:
             cursor.execute(pragma)
         cursor.close()
 
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
     return engine
-
-
-@contextmanager
-def querying() -> Iterator[None]:
-    """Raises DatabaseUnreachable where the database is away, locked or has no schema yet."""
-    try:
-        yield
-    except (OperationalError, InterfaceError, OSError) as error:
-        cause: Any = getattr(error, "orig", None) or error
-        raise DatabaseUnreachable(f"the database does not answer: {str(cause)[:200]}") from error

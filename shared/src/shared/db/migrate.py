@@ -6,25 +6,23 @@ from pathlib import Path
 import structlog
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db.engine import DatabaseUnreachable, querying
+from shared.db.engine import Database, DatabaseUnreachable
+from shared.errors import NewerVersion
 from shared.retry import Policy, pause
 
 log = structlog.get_logger()
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
-async def reach_database(engine: AsyncEngine, schema: str) -> None:
-    """Wait until the database answers and has the newest schema."""
+async def reach_database(database: Database, schema: str) -> None:
+    """Wait until the database answers and has the newest schema. Raises NewerVersion."""
     failures = 0
     while True:
         try:
-            with querying():
-                await migrate(engine, schema)
+            await migrate(database, schema)
         except DatabaseUnreachable as error:
             failures += 1
             if failures == 1:
@@ -34,15 +32,14 @@ async def reach_database(engine: AsyncEngine, schema: str) -> None:
             return
 
 
-async def migrate(engine: AsyncEngine, schema: str) -> None:
-    """Safe to repeat and to run twice at a time."""
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade, schema)
-
-
-async def is_current(engine: AsyncEngine, schema: str) -> bool:
-    async with engine.connect() as connection:
-        return await connection.run_sync(_is_current, schema)
+async def migrate(database: Database, schema: str) -> None:
+    """Safe to repeat and to run twice at a time. Raises NewerVersion where a newer topicflow was here."""
+    try:
+        await database.run(lambda connection: _upgrade(connection, schema))
+    except CommandError as error:
+        raise NewerVersion(
+            f"the database's {schema} tables are not of this version of topicflow ({error}): finish the upgrade"
+        ) from error
 
 
 def _upgrade(connection: Connection, schema: str) -> None:
@@ -52,16 +49,12 @@ def _upgrade(connection: Connection, schema: str) -> None:
     command.upgrade(config, "head")
 
 
-def _is_current(connection: Connection, schema: str) -> bool:
-    context = MigrationContext.configure(connection, opts={"version_table": _version_table(schema)})
-    return context.get_current_revision() == ScriptDirectory.from_config(_config(schema)).get_current_head()
-
-
 def _config(schema: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(SCRIPTS))
+    scripts = str(SCRIPTS).replace("%", "%%")  # of an INI file
+    config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
-    config.set_main_option("version_locations", str(SCRIPTS / schema))
+    config.set_main_option("version_locations", f"{scripts}/{schema}")
     return config
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
@@ -72,18 +73,24 @@ class MemoryTransport:
     async def rebalance(self, name: str, shift: int = 0) -> None:
         """Deal the partitions out again; `shift` moves every one of them to the next member."""
         members = self.group(name).members
-        for number, member in enumerate(members):
-            mine = {p for p in range(self.partitions) if (p + shift) % len(members) == number}
+        deal = {
+            member: {p for p in range(self.partitions) if (p + shift) % len(members) == number}
+            for number, member in enumerate(members)
+        }
+        for member, mine in deal.items():
+            member.revoke(mine)
+        for member, mine in deal.items():
             await member.assign(mine)
         await self.notify()
 
     async def kill(self, member: "MemoryConsumer | MemoryReader") -> None:
-        """It dies without a word, and its group notices."""
+        """It dies without a word, and its group notices: from now on it may do nothing that counts."""
         self.group(member.group).members.remove(member)
+        member.forget_partitions()
         await self.rebalance(member.group)
 
     async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
-        return {p: {s: str(len(self.logs[s, p])) for s in streams} for p in range(self.partitions)}
+        return {p: {s: str(len(self.logs[s, p]) or START) for s in streams} for p in range(self.partitions)}
 
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
         unread = [
@@ -95,14 +102,12 @@ class MemoryTransport:
         return min(unread, default=None)
 
     async def lag(self, group: str) -> Lag:
-        commits = self.group(group).commits
-        behind = sum(
-            len(log) - commits.get(place, (0, ""))[0]
-            for place, log in self.logs.items()
-            if place[0] in {stream.name for stream in streams_of(group)}
-        )
-        members = self.group(group).members
-        in_flight = sum(m.in_flight for m in members if isinstance(m, MemoryConsumer))
+        of_group = self.group(group)
+        windows = {place: PartitionWindow(*commit) for place, commit in of_group.commits.items()}
+        names = {stream.name for stream in streams_of(group)}
+        behind = sum(len(log) for (stream, _), log in self.logs.items() if stream in names)
+        behind -= sum(window.watermark + window.finished for window in windows.values())
+        in_flight = sum(member.in_flight for member in of_group.members if isinstance(member, MemoryConsumer))
         return Lag(behind - in_flight, in_flight)
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
@@ -117,38 +122,51 @@ class MemoryConsumer:
         self.group = group
         self._streams = streams_of(group)
         self._windows: dict[Place, PartitionWindow] = {}
+        self._in_flight: dict[Place, dict[int, Delivery]] = {}  # whoever owns the partition now
 
     @property
     def in_flight(self) -> int:
         return sum(window.in_flight for window in self._windows.values())
 
+    def revoke(self, keep: set[int]) -> None:
+        """What is in flight elsewhere from now on was not begun there."""
+        for place, deliveries in self._in_flight.items():
+            if place[1] not in keep:
+                self._count(list(deliveries.values()), 0)
+        self._windows = {place: window for place, window in self._windows.items() if place[1] in keep}
+
+    def forget_partitions(self) -> None:
+        self._windows = {}
+
     async def assign(self, partitions: set[int]) -> None:
-        """The commit wins over memory only for what was not owned: what is kept and in flight is not run again."""
+        """The commit wins over memory for what was not owned; what is in flight here is not handed out again."""
         commits = self._broker.group(self.group).commits
         places = [(stream.name, p) for stream in self._streams for p in partitions]
         self._windows = {
-            place: self._windows.get(place) or PartitionWindow(*commits.get(place, (0, ""))) for place in places
+            place: self._windows.get(place)
+            or PartitionWindow(*commits.get(place, (0, "")), self._in_flight.get(place, ()))
+            for place in places
         }
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         if not (taken := self._take(limit)):
-            async with self._broker.changed:
-                try:
-                    await asyncio.wait_for(self._broker.changed.wait(), timeout)
-                except TimeoutError:
-                    return []
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout), self._broker.changed:
+                    await self._broker.changed.wait()
             taken = self._take(limit)
         return taken
 
     def _take(self, limit: int) -> list[Delivery]:
         taken: list[Delivery] = []
-        for (stream, partition), window in self._windows.items():
-            log = self._broker.logs[stream, partition]
+        for place, window in self._windows.items():
+            log = self._broker.logs[place]
             while len(taken) < limit and window.next < len(log) and not window.is_full:
                 position = window.next
                 starts = window.take(position)
                 if starts is not None:
-                    taken.append(Delivery(log[position][1], partition, str(position), starts))
+                    delivery = Delivery(log[position][1], place[1], str(position), starts)
+                    self._in_flight.setdefault(place, {})[position] = delivery
+                    taken.append(delivery)
         return taken
 
     async def started(self, deliveries: Sequence[Delivery]) -> None:
@@ -166,9 +184,10 @@ class MemoryConsumer:
     async def settle(self, batch: Sequence[Settled]) -> None:
         await self._broker.publish([record for settled in batch for record in settled.records])
         for settled in batch:
-            delivery = settled.delivery
-            if delivery and (window := self._windows.get(_place(delivery))):
-                window.finish(int(delivery.position))
+            if settled.delivery:
+                self._forget(settled.delivery)
+                if window := self._windows.get(_place(settled.delivery)):
+                    window.finish(int(settled.delivery.position))
         self._commit()
 
     def _commit(self) -> None:
@@ -179,14 +198,18 @@ class MemoryConsumer:
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         self._count(deliveries, 0)
         for delivery in deliveries:
+            self._forget(delivery)
             if window := self._windows.get(_place(delivery)):
                 window.give_back(int(delivery.position))
         await self._broker.notify()
 
+    def _forget(self, delivery: Delivery) -> None:
+        self._in_flight.get(_place(delivery), {}).pop(int(delivery.position), None)
+
     async def close(self) -> None:
         if self in self._broker.group(self.group).members:
+            await self.hand_back([delivery for place in self._in_flight.values() for delivery in place.values()])
             await self._broker.kill(self)
-        self._windows = {}
 
 
 class MemoryReader:
@@ -197,10 +220,15 @@ class MemoryReader:
         self._load = load
         self._positions: dict[int, dict[str, str]] = {}
 
+    def revoke(self, keep: set[int]) -> None:
+        self._positions = {p: of for p, of in self._positions.items() if p in keep}
+
+    def forget_partitions(self) -> None:
+        self._positions = {}
+
     async def assign(self, partitions: set[int]) -> None:
         for partition in partitions - self._positions.keys():
             await self.reload(partition)
-        self._positions = {p: of for p, of in self._positions.items() if p in partitions}
 
     async def reload(self, partition: int) -> None:
         stored = await self._load(partition)
@@ -209,11 +237,9 @@ class MemoryReader:
     async def read(self, limit: int, timeout: float) -> Batch | None:
         if batch := self._take(limit):
             return batch
-        async with self._broker.changed:
-            try:
-                await asyncio.wait_for(self._broker.changed.wait(), timeout)
-            except TimeoutError:
-                return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._broker.changed:
+                await self._broker.changed.wait()
         return self._take(limit)
 
     def _take(self, limit: int) -> Batch | None:
@@ -229,7 +255,8 @@ class MemoryReader:
         return None
 
     async def close(self) -> None:
-        await self._broker.kill(self)
+        if self in self._broker.group(self.group).members:
+            await self._broker.kill(self)
 
 
 def _place(delivery: Delivery) -> Place:

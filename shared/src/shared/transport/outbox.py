@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -20,6 +21,8 @@ class Outbox:
         self._policy = policy
         self._waiting: list[tuple[Settled, asyncio.Future[None] | None]] = []
         self._filled = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.broker_error: str | None = None
 
     def say(self, *records: Record) -> None:
@@ -34,7 +37,14 @@ class Outbox:
 
     def _put(self, settled: Settled, stored: asyncio.Future[None] | None) -> None:
         self._waiting.append((settled, stored))
+        self._empty.clear()
         self._filled.set()
+
+    async def emptied(self, within: float) -> None:
+        """Until everything is stored, or so many seconds have passed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._empty.wait()
 
     async def run(self) -> None:
         """Until cancelled. An unreachable broker is retried for ever: events are named, so repeating is harmless."""
@@ -57,6 +67,7 @@ class Outbox:
             del self._waiting[: len(batch)]
             if not self._waiting:
                 self._filled.clear()
+                self._empty.set()
             for _, stored in batch:
                 if stored and not stored.done():
                     stored.set_result(None)

@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.errors import BrokerUnreachable
+from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
-from shared.transport.redis_entries import Entries, delivery_of, pairs, publish_args, reaching
+from shared.transport.redis_entries import Entries, block, delivery_of, pairs, publish_args, reaching
 from shared.transport.redis_scripts import CLAIM, LEAVE, OWN
 
 if TYPE_CHECKING:
     from shared.transport.redis_streams import RedisTransport
 
 log = structlog.get_logger()
-HANDED_BACK = "handed-back"  # the member that entries wait under, long idle, until somebody claims them
-AT_ONCE = 86_400_000  # milliseconds of idleness: whoever looks next takes it
+HANDED_BACK = "handed-back"  # the member that entries wait under until somebody claims them
+LOOK_EVERY = 0.5  # seconds, for what was handed back
 AS_IT_IS = -1
+ALWAYS = (0, 2**53)
 
 
 class RedisConsumer:
+    """A member counts as dead when its heartbeat has not renewed what it has for `idle` seconds. But after a silence
+    that may have been the broker's, or our own, everybody's entries look idle: who notices one claims nothing for
+    as long, so that the others can renew theirs. Times are the broker's."""
+
     def __init__(self, transport: "RedisTransport", group: str, member: str) -> None:
         self._transport = transport
         self._client = transport.client
@@ -35,9 +40,11 @@ class RedisConsumer:
         self._leave_script = self._client.register_script(LEAVE)
         self._in_flight: dict[tuple[str, str], Delivery] = {}
         self._begun: set[tuple[str, str]] = set()  # whose delivery count in Redis includes this start
-        self._left_here = True  # entries of an earlier process of the same name may wait
-        self._next_claim = 0.0
-        self._broken = False
+        self._lost: set[str] = set()  # ids that others have taken over while they were in flight here
+        self._left_here = True  # entries may wait under our name: of a process before us, or of an answer that was lost
+        self._next_look = self._next_claim = 0.0  # monotonic
+        self._heard = 0  # when the broker heard our heartbeat last
+        self._may_claim_from = 0
         self._heart: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -45,57 +52,60 @@ class RedisConsumer:
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         try:
-            if self._broken:
-                await self._come_back()
-            if taken := await self._take_over(limit):
-                return self._hand_out(taken)
-            with reaching():
-                found: Entries | None = await self._client.xreadgroup(  # type: ignore[assignment]  # RESP2's shape
-                    self._group,
-                    self._member,
-                    dict.fromkeys(self._streams, ">"),
-                    count=max(1, limit // len(self._streams)),
-                    block=max(1, int(timeout * 1000)),
-                )
+            taken = await self._take_over(limit) or await self._read(limit, timeout)
         except BrokerUnreachable:
-            self._broken = True
+            self._left_here = True
             raise
+        self._in_flight.update((_key(delivery), delivery) for delivery in taken)
+        return taken
+
+    async def _read(self, limit: int, timeout: float) -> list[Delivery]:
+        """COUNT is per stream: with fewer places than streams, some are asked now and the others next."""
+        asked = self._streams[:limit]
+        self._streams = self._streams[limit:] + asked
+        seconds = timeout if len(asked) == len(self._streams) else min(timeout, 0.02)
+        with reaching():
+            found: Entries | None = await self._client.xreadgroup(  # type: ignore[assignment]  # RESP2's shape
+                self._group,
+                self._member,
+                dict.fromkeys(asked, ">"),
+                count=limit // len(asked),
+                block=block(seconds),
+            )
         new = [delivery_of(name.decode(), *entry) for name, entries in found or () for entry in entries]
         self._begun.update(map(_key, new))  # reading made their delivery count 1
-        return self._hand_out(new)
-
-    def _hand_out(self, deliveries: list[Delivery]) -> list[Delivery]:
-        self._in_flight.update((_key(delivery), delivery) for delivery in deliveries)
-        return deliveries
-
-    async def _come_back(self) -> None:
-        """After a break everybody's entries look idle: renew ours first and claim nothing for one idle period."""
-        await self._renew()
-        self._next_claim = time.monotonic() + self._idle
-        self._broken = False
+        return new
 
     async def _take_over(self, limit: int) -> list[Delivery]:
-        """Entries of dead members, and, at the start, of the process that had our name before."""
+        """What waits under our own name, what was handed back, and what dead members had."""
+        now = time.monotonic()
         if self._left_here:
-            taken = await self._claim(limit, idle=0, owner=self._member)
+            taken = await self._claim(limit, self._member, ALWAYS)
             self._left_here = bool(taken)
             return taken
-        if time.monotonic() < self._next_claim:
-            return []
-        self._next_claim = time.monotonic() + self._idle / 3
-        return await self._claim(limit, idle=self._idle, owner="")
+        if now >= self._next_look:
+            self._next_look = now + min(LOOK_EVERY, self._idle / 3)
+            if taken := await self._claim(limit, HANDED_BACK, ALWAYS):
+                return taken
+        if now >= self._next_claim and self._heard:
+            self._next_claim = now + self._idle / 3
+            return await self._claim(limit, "", (self._may_claim_from, self._heard + _ms(self._idle / 2)))
+        return []
 
-    async def _claim(self, limit: int, *, idle: float, owner: str) -> list[Delivery]:
+    async def _claim(self, limit: int, owner: str, between: tuple[int, int]) -> list[Delivery]:
+        """`owner`: whose entries, or anybody's that is dead."""
         taken: list[Delivery] = []
+        own = len(self._in_flight) if owner == self._member else 0  # they come along and are left out
         for stream in self._streams:
-            args = (self._group, self._member, int(idle * 1000), limit - len(taken), owner)
+            idle = 0 if owner else _ms(self._idle)
+            args = (self._group, self._member, idle, limit - len(taken) + own, owner, *between)
             with reaching():
                 claimed = await self._claim_script(keys=[stream], args=args)
             found = [delivery_of(stream, entry_id, pairs(fields), starts) for entry_id, starts, fields in claimed]
             taken += [delivery for delivery in found if _key(delivery) not in self._in_flight]
             if len(taken) >= limit:
                 break
-        return taken
+        return taken[:limit]
 
     async def started(self, deliveries: Sequence[Delivery]) -> None:
         not_counted = [delivery for delivery in deliveries if _key(delivery) not in self._begun]
@@ -117,7 +127,7 @@ class RedisConsumer:
 
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         self._forget(deliveries)
-        await self._own({delivery: delivery.starts for delivery in deliveries}, new_owner=HANDED_BACK, idle_ms=AT_ONCE)
+        await self._own({delivery: delivery.starts for delivery in deliveries}, new_owner=HANDED_BACK)
 
     def _forget(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
@@ -126,39 +136,56 @@ class RedisConsumer:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(self._idle / 3)
             try:
                 await self._renew()
-            except BrokerUnreachable:
-                self._broken = True
+                await asyncio.sleep(self._idle / 3)
+            except (BrokerUnreachable, PositionsLost):  # a lost group is for `fetch` to say
+                await asyncio.sleep(self._idle / 10)
 
     async def _renew(self) -> None:
-        lost = await self._own(dict.fromkeys(self._in_flight.values(), AS_IT_IS))
-        if lost:
-            log.warning("entries were taken over while this worker had them", entries=len(lost))
+        with reaching():
+            async with asyncio.timeout(self._idle / 3):
+                lost = set(await self._own(dict.fromkeys(self._in_flight.values(), AS_IT_IS)))
+                seconds, microseconds = await self._client.time()
+        lost &= {position for _, position in self._in_flight}  # the others have just been settled
+        if lost - self._lost:
+            log.warning("entries were taken over while this worker had them", entries=len(lost - self._lost))
+        self._lost = lost
+        now = seconds * 1000 + microseconds // 1000
+        if self._heard and now - self._heard > _ms(self._idle / 2):
+            self._may_claim_from = now + _ms(self._idle)
+        self._heard = now
 
-    async def _own(self, counts: Mapping[Delivery, int], *, new_owner: str = "", idle_ms: int = 0) -> list[str]:
+    async def _own(self, counts: Mapping[Delivery, int], *, new_owner: str = "") -> list[str]:
         """Renew, recount or give away entries while they are ours; answers the ids that are not."""
         lost: list[str] = []
         for stream in self._streams:
             of_stream = [(d.position, n) for d, n in counts.items() if d.record.stream == stream]
             if not of_stream:
                 continue
-            args = (self._group, self._member, new_owner or self._member, idle_ms)
+            args = (self._group, self._member, new_owner or self._member)
             with reaching():
                 gone = await self._own_script(keys=[stream], args=[*args, *(a for pair in of_stream for a in pair)])
             lost += [entry_id.decode() for entry_id in gone]
         return lost
 
     async def close(self) -> None:
-        """Hand back what is left and leave."""
+        """Hand back what is left and leave; where the broker does not answer, others will take over."""
         if self._heart:
             self._heart.cancel()
-        await self.hand_back(list(self._in_flight.values()))
-        for stream in self._streams:
-            with reaching():
-                await self._leave_script(keys=[stream], args=[self._group, self._member])
+            await asyncio.wait([self._heart])
+        try:
+            await self.hand_back(list(self._in_flight.values()))
+            for stream in self._streams:
+                with reaching():
+                    await self._leave_script(keys=[stream], args=[self._group, self._member])
+        except (BrokerUnreachable, PositionsLost) as error:
+            log.warning("could not leave the group", error=str(error))
 
 
 def _key(delivery: Delivery) -> tuple[str, str]:
     return (delivery.record.stream, delivery.position)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

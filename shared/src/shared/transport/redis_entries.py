@@ -1,5 +1,6 @@
 """Redis entries as deliveries and back, and Redis' errors as ours."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,13 +15,21 @@ from shared.transport.base import Delivery
 from shared.wire import Record
 
 PARTITION = 0
+SOCKET_TIMEOUT = 5.0  # seconds
 Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]  # by stream: ids and fields
 REMEMBERED = timedelta(minutes=10)  # how long a published event id that causes work is
+_NOT_NOW = ("MISCONF", "READONLY", "MASTERDOWN", "BUSY ", "LOADING")  # its disk is full, a replica takes over, …
 
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """Redis' errors as ours, by what must be done about them."""
+    """Redis' errors as ours, by what must be done about them.
+
+    A cancellation that came meanwhile is raised even if redis-py lost it: it writes within `asyncio.wait_for`, which
+    before Python 3.12 swallows one that comes when the write is done (python/cpython#86296).
+    """
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task else 0
     try:
         yield
     except OutOfMemoryError as error:
@@ -32,9 +41,19 @@ def reaching() -> Iterator[None]:
             raise PositionsLost(f"Redis lost a consumer group: {error}") from error
         if str(error).startswith("OOM"):
             raise BrokerFull("Redis has reached its memory limit") from error
+        if str(error).startswith(_NOT_NOW):
+            raise BrokerUnreachable(f"Redis: {error}") from error
         raise
     except RedisError as error:
         raise BrokerUnreachable(f"Redis: {error}") from error
+    finally:
+        if task and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError
+
+
+def block(timeout: float) -> int:
+    """Milliseconds for a blocking read: 0 would be for ever, and the socket must not time out before Redis answers."""
+    return int(min(max(timeout, 0.001), SOCKET_TIMEOUT - 1) * 1000)
 
 
 def publish_args(record: Record) -> list[str | bytes | int]:
@@ -50,9 +69,14 @@ def publish_args(record: Record) -> list[str | bytes | int]:
 
 
 def delivery_of(stream: str, entry_id: bytes, fields: Mapping[bytes, bytes], starts: int = 0) -> Delivery:
-    headers = {name.decode(): value.decode("ascii", "replace") for name, value in fields.items() if name != b"data"}
+    headers = {_ascii(name): _ascii(value) for name, value in fields.items() if name != b"data"}
     record = Record(stream, headers.get("ce_subject", ""), headers, fields.get(b"data", b""))
     return Delivery(record, PARTITION, entry_id.decode(), starts)
+
+
+def _ascii(text: bytes) -> str:
+    """Anybody can write anything into a stream; nothing of it may stop the reading."""
+    return text.decode("ascii", "backslashreplace")
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -8,7 +8,7 @@ import structlog
 from faststream.redis import RedisBroker, RedisStreamMessage, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, DefaultStreamMessage
 
-from shared.errors import BrokerUnreachable, InvalidEvent
+from shared.errors import BrokerUnreachable, InvalidEvent, NewerVersion
 from shared.events import WorkerBeat
 from shared.streams import WORKER_HEARTBEATS
 from shared.transport.redis_entries import delivery_of, entry_time, reaching
@@ -43,7 +43,7 @@ async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
         entry_id = raw["message_ids"][0]
         try:
             beat = decode(delivery_of(WORKER_HEARTBEATS.name, entry_id, raw["data"]).record).event
-        except InvalidEvent as error:
+        except (InvalidEvent, NewerVersion) as error:
             log.warning("unreadable heartbeat", error=str(error))
             continue
         if isinstance(beat, WorkerBeat):

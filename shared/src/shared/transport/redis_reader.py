@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from shared.errors import PositionsLost
 from shared.transport.base import START, Batch, LoadPositions
-from shared.transport.redis_entries import PARTITION, Entries, delivery_of, reaching
+from shared.transport.redis_entries import PARTITION, Entries, block, delivery_of, reaching
 
 
 class RedisReader:
@@ -47,7 +47,7 @@ class RedisReader:
             found: Entries | None = await self._client.xread(  # type: ignore[assignment]  # RESP2's shape
                 {stream: position or "0-0" for stream, position in self._positions.items()},
                 count=limit,
-                block=int(timeout * 1000),
+                block=block(timeout),
             )
         if not found:
             return None

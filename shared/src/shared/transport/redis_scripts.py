@@ -28,9 +28,13 @@ end
 return added
 """
 
-# KEYS: stream. ARGV: group, member, idle milliseconds, count, whose entries ("" = anybody's).
+# KEYS: stream. ARGV: group, member, idle milliseconds, count, whose entries ("" = anybody's), and between which times
+# of the server, in milliseconds: one that waited longer claims nothing.
 # Answers [[id, deliveries, [field, value, …]], …]; what was trimmed away is ended.
 CLAIM = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now < tonumber(ARGV[6]) or now > tonumber(ARGV[7]) then return {} end
 local args = {'XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[4]}
 if ARGV[5] ~= '' then args[#args + 1] = ARGV[5] end
 local claimed = {}
@@ -47,18 +51,18 @@ end
 return claimed
 """
 
-# KEYS: stream. ARGV: group, member, new owner, idle milliseconds, then pairs of id and delivery count (-1 = as it is).
+# KEYS: stream. ARGV: group, member, new owner, then pairs of id and delivery count (-1 = as it is).
 # Only while the entry is the member's. Answers the ids that were not.
 OWN = """
 local lost = {}
-for at = 5, #ARGV, 2 do
+for at = 4, #ARGV, 2 do
   local id, count = ARGV[at], ARGV[at + 1]
   local mine = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
   if #mine == 0 then
     lost[#lost + 1] = id
   else
     if count == '-1' then count = mine[1][4] end
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, id, 'IDLE', ARGV[4], 'RETRYCOUNT', count, 'JUSTID')
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, id, 'IDLE', 0, 'RETRYCOUNT', count, 'JUSTID')
   end
 end
 return lost

@@ -15,7 +15,7 @@ from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
 from shared.streams import STREAMS, Stream
 from shared.transport.base import START, Lag, LoadPositions, Positions
 from shared.transport.redis_consumer import RedisConsumer
-from shared.transport.redis_entries import PARTITION, after, entry_time, order, publish_args, reaching
+from shared.transport.redis_entries import PARTITION, SOCKET_TIMEOUT, after, entry_time, order, publish_args, reaching
 from shared.transport.redis_reader import RedisReader
 from shared.transport.redis_scripts import PUBLISH_AND_ACK
 from shared.wire import Record
@@ -32,7 +32,7 @@ class RedisTransport:
             url,
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             socket_connect_timeout=2,
-            socket_timeout=5,
+            socket_timeout=SOCKET_TIMEOUT,
             health_check_interval=0,
         )
         self.idle = idle
@@ -160,7 +160,10 @@ class RedisTransport:
     async def _first_needed(self, stream: Stream, projected: str) -> str:
         """The first entry that some group has not ended or that is not projected yet."""
         needed = [projected or "0-0"]  # kept itself: a reader sees by it that this is still the same stream
-        for group in await self.client.xinfo_groups(stream.name) if stream.groups else []:
+        found = await self.client.xinfo_groups(stream.name) if stream.groups else []
+        if set(stream.groups) - {group["name"].decode() for group in found}:
+            return "0-0"  # nobody knows what a lost group had ended
+        for group in found:
             needed.append(after(group["last-delivered-id"].decode()))
             if group["pending"]:
                 needed.append((await self.client.xpending(stream.name, group["name"]))["min"].decode())

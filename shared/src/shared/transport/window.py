@@ -1,28 +1,39 @@
 """What one partition has in flight and how far it may be committed: for brokers that commit one position. Pure."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 
-SPAN = 16_384  # positions past the watermark; as a bitmap 2.7 KB of base64, within Kafka's 4 KB of metadata
+SPAN = 8_192  # positions past the watermark; as a bitmap 1.4 KB of base64, within Kafka's 4 KB of metadata
+MOST_IN_FLIGHT = 300  # of one partition: their starts are 1.6 KB at worst
 
 
 class PartitionWindow:
     """Positions are consecutive integers. What is finished above the watermark and how often each unfinished one was
     begun travels in the commit's metadata, so that neither a restart nor a rebalance pays again for finished work."""
 
-    def __init__(self, watermark: int, metadata: str = "") -> None:
-        """Goes on from a commit: the first unfinished position, and what `metadata()` said then."""
+    def __init__(self, watermark: int, metadata: str = "", in_flight: Iterable[int] = ()) -> None:
+        """Goes on from a commit: the first unfinished position, and what `metadata()` said then.
+
+        `in_flight`: what is still being worked on here from an earlier assignment; where the commit knows better, it
+        wins.
+        """
         self.watermark = watermark
         self.next = watermark
         self._finished, self._starts = _unpack(watermark, metadata)
-        self._in_flight: set[int] = set()
+        self._in_flight = {at for at in in_flight if at >= watermark and at not in self._finished}
 
     @property
     def is_full(self) -> bool:
-        return self.next - self.watermark >= SPAN
+        return self.next - self.watermark >= SPAN or len(self._in_flight) >= MOST_IN_FLIGHT
 
     @property
     def in_flight(self) -> int:
         return len(self._in_flight)
+
+    @property
+    def finished(self) -> int:
+        """How many above the watermark."""
+        return len(self._finished)
 
     def take(self, position: int) -> int | None:
         """Hand out `position`: how often it was begun before, or None if it is finished or in flight."""
@@ -33,7 +44,8 @@ class PartitionWindow:
         return self._starts.get(position, 0)
 
     def set_starts(self, position: int, starts: int) -> None:
-        if starts:
+        """Of one that is in flight here; nothing where it has been finished since."""
+        if starts and position in self._in_flight:
             self._starts[position] = starts
         else:
             self._starts.pop(position, None)
@@ -50,23 +62,31 @@ class PartitionWindow:
         self.next = max(self.next, self.watermark)
 
     def give_back(self, position: int) -> None:
-        """It will be handed out again."""
-        self._in_flight.discard(position)
-        self.next = min(self.next, position)
+        """It will be handed out again, unless it has been finished since."""
+        if position in self._in_flight:
+            self._in_flight.remove(position)
+            self.next = min(self.next, position)
 
     def metadata(self) -> str:
-        """ASCII, at most 3 KB with some hundred begun ones."""
+        """ASCII, at most 3 KB: a bitmap of what is finished, then each begun one as `steps from the last:starts`."""
         bits = 0
         for position in self._finished:
             bits |= 1 << (position - self.watermark)
         bitmap = b64encode(bits.to_bytes((bits.bit_length() + 7) // 8, "little")).decode()
-        starts = ",".join(f"{at - self.watermark}:{count}" for at, count in sorted(self._starts.items()))
-        return f"{bitmap}|{starts}" if bitmap or starts else ""
+        starts, last = [], self.watermark
+        for position, count in sorted(self._starts.items()):
+            starts.append(f"{position - last}:{count}")
+            last = position
+        return f"{bitmap}|{','.join(starts)}" if bitmap or starts else ""
 
 
 def _unpack(watermark: int, metadata: str) -> tuple[set[int], dict[int, int]]:
-    bitmap, _, starts = metadata.partition("|")
+    bitmap, _, pairs = metadata.partition("|")
     bits = int.from_bytes(b64decode(bitmap), "little")
     finished = {watermark + at for at in range(bits.bit_length()) if bits >> at & 1}
-    pairs = (pair.split(":") for pair in starts.split(",") if pair)
-    return finished, {watermark + int(at): int(count) for at, count in pairs}
+    starts, position = {}, watermark
+    for pair in pairs.split(",") if pairs else ():
+        step, _, count = pair.partition(":")
+        position += int(step)
+        starts[position] = int(count)
+    return finished, starts

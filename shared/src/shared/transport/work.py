@@ -4,8 +4,10 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from shared.events import Submitted
+from shared.errors import InvalidEvent
+from shared.events import Event, Submitted
 from shared.transport.base import Delivery
+from shared.wire import decode
 
 REMEMBERED_ENDS = 10_000
 
@@ -15,47 +17,59 @@ class Work:
     """A delivery in flight. `waits`: it costs nothing right now and may be put away."""
 
     delivery: Delivery
-    event: Submitted | None = None
+    event: Event | None = None  # None: unreadable
+    problem: str = ""
     task: asyncio.Task[None] | None = None
     waits: bool = False
     displaced: bool = False
     settled: bool = False
-    held_until: float = 0.0  # monotonic
+
+    @property
+    def deaths(self) -> int:
+        """Of workers while they handled it, its copies at the tail included."""
+        requeued = self.event.requeued if isinstance(self.event, Submitted) else None
+        return self.delivery.starts + (requeued.starts if requeued else 0)
 
     def displace(self) -> None:
-        """End it unrun, if its call is not on the way."""
-        if self.waits and self.task and not self.displaced:
-            self.displaced = True
+        """End it unrun as soon as it waits; a call that is on its way is paid for and may end."""
+        self.displaced = True
+        if self.waits and self.task:
             self.task.cancel()
+
+
+def read(delivery: Delivery) -> Work:
+    """Raises NewerVersion."""
+    try:
+        return Work(delivery, decode(delivery.record).event)
+    except InvalidEvent as error:
+        return Work(delivery, problem=str(error))
 
 
 class Attempts:
     """By submission: the attempt that is in flight here, and the highest that ended or was removed."""
 
     def __init__(self) -> None:
-        self._running: dict[str, Work] = {}
+        self._running: dict[str, tuple[int, Work]] = {}
         self._ended: OrderedDict[str, int] = OrderedDict()
 
     async def may_run(self, work: Work, event: Submitted) -> bool:
-        """False if this attempt has ended or is in flight; a lower one is displaced, or waited for if it runs."""
-        while True:
-            other = self._running.get(event.id)
-            if event.attempt <= self._ended.get(event.id, 0):
-                return False
-            if other is None or other.event is None or other.task is None:
-                work.event = event
-                self._running[event.id] = work
+        """False if this attempt has ended or is in flight; a lower one is displaced, or waited for while it runs."""
+        while event.attempt > self._ended.get(event.id, 0):
+            attempt, other = self._running.get(event.id, (0, None))
+            if other is None or other.task is None:
+                self._running[event.id] = event.attempt, work
                 return True
-            if other.event.attempt >= event.attempt:
+            if attempt >= event.attempt:
                 return False
             other.displace()
             await asyncio.wait([other.task])
+        return False
 
     def remove(self, submission: str, attempt: int) -> None:
         """Close this attempt and all lower ones."""
         self.end(submission, attempt)
-        running = self._running.get(submission)
-        if running and running.event and running.event.attempt <= attempt:
+        running_attempt, running = self._running.get(submission, (0, None))
+        if running and running_attempt <= attempt:
             running.displace()
 
     def end(self, submission: str, attempt: int) -> None:
@@ -63,6 +77,7 @@ class Attempts:
         if len(self._ended) > REMEMBERED_ENDS:
             self._ended.popitem(last=False)
 
-    def forget_running(self, work: Work) -> None:
-        if work.event and self._running.get(work.event.id) is work:
-            del self._running[work.event.id]
+    def leave(self, work: Work, event: Submitted) -> None:
+        """Not in flight here any more; whether it ended is another question."""
+        if self._running.get(event.id, (0, None))[1] is work:
+            del self._running[event.id]

@@ -1,0 +1,215 @@
+"""One delivery, from its handing to its end: an outcome, a dead letter, a copy at the tail, or nothing left to do.
+
+`settle.py` decides which deliveries and when; this is the one place that obeys `retry.decide`.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from shared.errors import BrokerUnreachable, Refused, Transient
+from shared.events import Outcome, Removed, Requeued, Submitted
+from shared.outage import OutageGate
+from shared.retry import Bury, Decision, Fail, TryAgain, WaitForEnd, decide, pause
+from shared.run import Run
+from shared.transport.base import Consumer
+from shared.transport.dead_letter import dead_letter
+from shared.transport.outbox import Outbox
+from shared.transport.work import Attempts, Work
+from shared.wire import Record, encode
+
+log = structlog.get_logger()
+T = TypeVar("T")
+Handler = Callable[[Submitted, Run], Awaitable[Outcome]]
+DEATHS_BEFORE_ALONE = 2  # of workers while they handled it; the next one takes it alone
+
+
+class _Displaced(Exception):
+    """It was taken back, or a later attempt has come, while it waited."""
+
+
+class HandleDelivery:
+    """`held`: seconds that one may wait in flight before it goes to the tail."""
+
+    def __init__(
+        self, handler: Handler, consumer: Consumer, outbox: Outbox, gate: OutageGate, *, worker: str, held: float
+    ) -> None:
+        self.processed = 0
+        self.failed = 0
+        self._handler = handler
+        self._consumer = consumer
+        self._outbox = outbox
+        self._gate = gate
+        self._policy = gate.policy
+        self._worker = worker
+        self._held = held
+        self._attempts = Attempts()
+        self._bugs: set[str] = set()  # submissions that ended in a bug since the last that did not
+
+    async def __call__(self, work: Work) -> None:
+        """Returns when its end is stored."""
+        match work.event:
+            case Submitted() as event:
+                await self._handle(work, event)
+            case Removed() as event:
+                self._attempts.remove(event.id, event.attempt)
+                await self._end(work)
+            case _:
+                problem = work.problem or f"nothing here handles {type(work.event).__name__}"
+                log.error("unreadable record", stream=work.delivery.record.stream, error=problem)
+                await self._end(work, self._dead_letter(work, "invalid_event", problem, tries=0))
+
+    async def _handle(self, work: Work, event: Submitted) -> None:
+        """Already ended, deadly, or a run."""
+        if not await self._attempts.may_run(work, event):
+            await self._end(work)
+            return
+        run = Run(event, self._worker)
+        try:
+            if died_alone(work):
+                message = f"{work.deaths} workers died while handling it, the last one with nothing else to do"
+                await self._bury(work, run, Bury("killed_its_worker", message))
+            else:
+                await self._attempt(work, run)
+        except _Displaced:
+            await self._end_attempt(work, run)
+        finally:
+            self._attempts.leave(work, event)
+
+    async def _attempt(self, work: Work, run: Run) -> None:
+        """Call the handler until there is an outcome, or until it has waited too long to be held."""
+        held_until = time.monotonic() + self._held
+        while (turn := await self._may_call(work, held_until)) is not None:
+            self._outbox.say(run.started())
+            try:
+                outcome = await self._call(run)
+            except Exception as error:
+                decision = self._decide(error, run, turn)
+            else:
+                self._gate.open(turn)
+                self._bugs.clear()
+                self.processed += 1
+                await self._end_attempt(work, run, run.record(outcome))
+                return
+            match decision:
+                case Fail():
+                    self.failed += 1
+                    await self._end_attempt(work, run, run.failed(decision.code, decision.message))
+                    return
+                case Bury():
+                    await self._bury(work, run, decision)
+                    return
+                case TryAgain():
+                    until = datetime.now(UTC) + timedelta(seconds=decision.after)
+                    self._outbox.say(run.parked(f"trying again: {decision.message}", until))
+                    await self._rest(work, partial(asyncio.sleep, decision.after))
+                case WaitForEnd():
+                    is_news = turn == self._gate.turn
+                    until = self._gate.close(decision.reason, decision.after, turn)
+                    if is_news:
+                        log.warning("waiting", reason=decision.reason, until=until, error=decision.message)
+                    self._outbox.say(run.parked(decision.reason, until))
+        await self._put_at_tail(work, run)
+
+    async def _call(self, run: Run) -> Outcome:
+        try:
+            return await self._handler(run.event, run)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                raise
+            raise RuntimeError("the handler was cancelled from inside") from None
+
+    def _decide(self, error: Exception, run: Run, turn: int) -> Decision:
+        decision = decide(error, run.tries, self._policy, len(self._bugs | {run.event.id}))
+        if isinstance(error, Transient):
+            run.tries += 1
+        match decision:
+            case Bury(code="bug") | WaitForEnd(reason="bug"):
+                self._bugs.add(run.event.id)
+                log.error("a bug ended a run", submission=run.event.id, run=run.id, exc_info=error)
+        if isinstance(error, Refused):
+            self._gate.open(turn)  # whoever refuses is there
+            self._bugs.clear()
+        elif not isinstance(decision, WaitForEnd):
+            self._gate.gave_no_answer(turn)
+        return decision
+
+    async def _may_call(self, work: Work, held_until: float) -> int | None:
+        """Waits out an outage; None when the submission must not be held in flight any longer."""
+        if self._gate.is_open:
+            turn: int | None = self._gate.turn
+        else:
+            turn = await self._rest(work, lambda: self._gate.enter(held_until - time.monotonic()))
+        if turn is not None:
+            await self._begin(work)
+        return turn
+
+    async def _rest(self, work: Work, until: Callable[[], Awaitable[T]]) -> T:
+        """While it waits it is not begun: a worker that dies then did not die of it."""
+        if work.displaced:
+            raise _Displaced
+        try:
+            await self._consumer.waiting([work.delivery])
+        except BrokerUnreachable as error:
+            log.warning("could not store that a submission waits", error=str(error))
+        work.waits = True
+        try:
+            return await until()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task and work.displaced and task.uncancel() == 0:
+                raise _Displaced from None
+            raise
+        finally:
+            work.waits = False
+
+    async def _begin(self, work: Work) -> None:
+        """However long the broker is away: the call waits for it."""
+        failures = 0
+        while True:
+            try:
+                await self._consumer.started([work.delivery])
+            except BrokerUnreachable:
+                failures += 1
+                await asyncio.sleep(min(1.0, pause(failures, self._policy)))
+            else:
+                return
+
+    async def _put_at_tail(self, work: Work, run: Run) -> None:
+        """The same attempt again, behind the others, so that nothing old stays unsettled."""
+        before = run.event.requeued
+        requeued = Requeued(
+            n=before.n + 1 if before else 1,
+            tries=run.tries,
+            starts=work.deaths,
+            since=before.since if before else datetime.now(UTC),
+        )
+        self._attempts.leave(work, run.event)  # the copy may come before its storing is answered
+        await self._end(work, encode(run.event.model_copy(update={"requeued": requeued}), source=self._worker))
+
+    async def _bury(self, work: Work, run: Run, why: Bury) -> None:
+        self.failed += 1
+        failed = run.failed(why.code, why.message, dead_lettered=True)
+        letter = self._dead_letter(work, why.code, why.message, tries=run.tries)
+        await self._end_attempt(work, run, failed, letter)
+
+    def _dead_letter(self, work: Work, code: str, message: str, *, tries: int) -> Record:
+        return dead_letter(work.delivery, code=code, message=message, tries=tries, source=self._worker)
+
+    async def _end_attempt(self, work: Work, run: Run, *records: Record) -> None:
+        await self._end(work, *records)
+        self._attempts.end(run.event.id, run.event.attempt)
+
+    async def _end(self, work: Work, *records: Record) -> None:
+        await self._outbox.settle(work.delivery, records)
+        work.settled = True
+
+
+def died_alone(work: Work) -> bool:
+    return work.deaths > DEATHS_BEFORE_ALONE

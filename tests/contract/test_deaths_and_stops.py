@@ -1,0 +1,199 @@
+"""Workers that die, stop and start again: what they had goes on elsewhere, and what kills them is found."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from contract.brokers import GROUP, Broker
+from contract.submissions import DEAD_LETTERS, SUBMISSIONS, many, names, read_all, submitted, take
+from contract.workers import Workers
+from eventually import eventually
+
+from shared.errors import NewerVersion, Transient
+from shared.events import Requeued
+from shared.retry import Policy
+from shared.wire import Record
+
+LONG = Policy(first_pause=60, longest_pause=60)
+
+
+async def die_of(broker: Broker, deaths: int) -> None:
+    """So many workers begin what they are given and die."""
+    for _ in range(deaths):
+        member = await broker.member("a")
+        await member.started(await take(member, 1))
+        await broker.kill(member)
+
+
+async def test_a_killed_workers_submissions_are_completed_by_another(broker: Broker, workers: Workers) -> None:
+    may_end = asyncio.Event()
+    for title in names(20):
+        workers.handler.answer(title, may_end.wait)
+    await broker.transport.publish(many(20))
+    killed = await workers.start("a", in_flight=8)
+    await eventually(lambda: workers.handler.running.total() == 8, within=5)
+    await killed.kill()
+    may_end.set()
+    await workers.start("b")
+    await workers.settled()
+    assert await workers.completed() == Counter(names(20))
+    assert len(workers.handler.calls) == 28
+
+
+async def test_what_killed_two_workers_runs_alone(broker: Broker, workers: Workers) -> None:
+    await broker.transport.publish([submitted("deadly")])
+    await die_of(broker, 2)
+    await broker.transport.publish(many(40))
+    worker = await workers.start("a")
+    await workers.settled()
+    assert workers.handler.beside["deadly"] == 1
+    assert workers.handler.most_running > 1
+    assert await workers.completed() == Counter(["deadly", *names(40)])
+    assert worker.settlement.failed == 0
+
+
+async def test_what_killed_one_worker_runs_beside_others(broker: Broker, workers: Workers) -> None:
+    may_end = asyncio.Event()
+    workers.handler.answer("unlucky", may_end.wait)
+    await broker.transport.publish([submitted("unlucky")])
+    await die_of(broker, 1)
+    await broker.transport.publish(many(5))
+    await workers.start("a")
+    await eventually(lambda: len(workers.handler.calls) == 6, within=5)
+    may_end.set()
+    await workers.settled()
+    assert (await workers.completed()).total() == 6
+
+
+async def test_a_death_while_alone_fails_it_and_keeps_it_among_the_dead_letters(
+    broker: Broker, workers: Workers
+) -> None:
+    await broker.transport.publish([submitted("deadly")])
+    await die_of(broker, 3)
+    await broker.transport.publish(many(5))
+    await workers.start("a")
+    await workers.settled()
+    assert workers.handler.called("deadly") == 0
+    failed = await workers.failed()
+    assert failed.keys() == {"deadly"}
+    assert (failed["deadly"].error.code, failed["deadly"].dead_lettered) == ("killed_its_worker", True)
+    (letter,) = await read_all(broker.transport, DEAD_LETTERS)
+    assert (letter.record.headers["dl_error"], letter.record.headers["dl_starts"]) == ("killed_its_worker", "3")
+    assert await workers.completed() == Counter(names(5))
+
+
+async def test_a_copy_at_the_tail_remembers_the_deaths(broker: Broker, workers: Workers) -> None:
+    def after(starts: int) -> Requeued:
+        return Requeued(n=1, tries=0, starts=starts, since=datetime.now(UTC))
+
+    await broker.transport.publish(
+        [submitted("twice", requeued=after(2)), submitted("thrice", requeued=after(3)), *many(20)]
+    )
+    await workers.start("a")
+    await workers.settled()
+    assert workers.handler.beside["twice"] == 1
+    assert (await workers.failed()).keys() == {"thrice"}
+    assert await workers.completed() == Counter(["twice", *names(20)])
+
+
+async def test_one_that_waits_to_run_alone_is_not_to_blame_for_its_workers_death(
+    broker: Broker, workers: Workers
+) -> None:
+    forever = asyncio.Event()
+    workers.handler.answer("slow", forever.wait)
+    requeued = Requeued(n=1, tries=0, starts=2, since=datetime.now(UTC))
+    await broker.transport.publish([submitted("slow"), submitted("suspect", requeued=requeued)])
+    killed = await workers.start("a")
+    await eventually(lambda: killed.settlement.in_flight == 2, within=5)
+    await killed.kill()
+    await workers.start("a")
+    await workers.settled()
+    assert await workers.completed() == Counter(["slow", "suspect"])
+
+
+async def test_a_stop_finishes_what_runs_hands_back_the_rest_and_loses_nothing(
+    broker: Broker, workers: Workers
+) -> None:
+    may_end = asyncio.Event()
+    for title in names(3):
+        workers.handler.answer(title, may_end.wait)
+    workers.handler.answer("waits", Transient("timeout", "late"))
+    await broker.transport.publish([*many(3), submitted("waits"), *(submitted(f"later {n}") for n in range(10))])
+    for n in range(10):
+        workers.handler.answer(f"later {n}", may_end.wait)
+    worker = await workers.start("a", policy=LONG, in_flight=4)
+    await eventually(lambda: workers.handler.running.total() >= 3 and workers.handler.called("waits"), within=5)
+    await eventually(lambda: workers.story("waits"), within=5)
+    stopping = asyncio.create_task(worker.stop())
+    may_end.set()
+    await stopping
+    called, completed = len(workers.handler.calls), await workers.completed()
+    assert sum(completed.values()) == called - 1
+    await worker.consumer.close()
+    another = await broker.member("b")
+    left = await take(another, 14 - completed.total())
+    assert [delivery.starts for delivery in left] == [0] * len(left)
+    await another.close()
+    await workers.start("c")
+    await workers.settled()
+    assert await workers.completed() == Counter([*names(3), "waits", *(f"later {n}" for n in range(10))])
+    assert workers.handler.called("waits") == 2
+
+
+async def test_a_stop_starts_no_call(broker: Broker, workers: Workers) -> None:
+    worker = await workers.start("a")
+    worker.settlement.stop()
+    await broker.transport.publish(many(10))
+    await worker.stop()
+    assert workers.handler.calls == []
+
+
+async def test_a_call_that_outlives_the_grace_is_handed_back(broker: Broker, workers: Workers) -> None:
+    workers.handler.answer("endless", asyncio.Event().wait)
+    await broker.transport.publish([submitted("endless")])
+    worker = await workers.start("a", grace=0.2)
+    await eventually(lambda: workers.handler.running.total(), within=5)
+    await worker.stop()
+    await worker.consumer.close()
+    another = await broker.member("b")
+    (back,) = await take(another, 1)
+    assert back.starts == 0
+    await another.close()
+    await workers.start("c")
+    await workers.settled()
+    assert await workers.completed() == Counter(["endless"])
+
+
+async def test_what_a_worker_said_before_it_stopped_is_stored(broker: Broker, workers: Workers) -> None:
+    workers.handler.everybody = Transient("timeout", "late")
+    await broker.transport.publish(many(20))
+    worker = await workers.start("a", policy=LONG)
+    await eventually(lambda: len(workers.handler.calls) == 20, within=5)
+    await worker.stop()
+    stories = Counter([tuple(await workers.story(title)) for title in names(20)])
+    assert stories == {("Started", "Parked"): 20}
+
+
+async def test_a_newer_version_stops_the_worker_by_its_name_and_nobody_is_to_blame(
+    broker: Broker, workers: Workers
+) -> None:
+    may_end = asyncio.Event()
+    workers.handler.answer("paid for", may_end.wait)
+    await broker.transport.publish([submitted("paid for")])
+    worker = await workers.start("a")
+    await eventually(lambda: workers.handler.running.total(), within=5)
+    record = submitted("from the future")
+    headers = {**record.headers, "ce_type": "topicflow.TopicSubmitted.v2"}
+    await broker.transport.publish([Record(SUBMISSIONS, record.key, headers, record.data), submitted("neighbour")])
+    await eventually(lambda: worker.settlement._stopping, within=5)
+    may_end.set()
+    with pytest.raises(NewerVersion, match=r"TopicSubmitted\.v2"):
+        await worker.stop()
+    assert (await workers.completed())["paid for"] == 1
+    await worker.consumer.close()
+    another = await broker.member("b")
+    back = await take(another, 2 - (await workers.completed())["neighbour"])
+    assert [delivery.starts for delivery in back] == [0] * len(back)
+    assert (await broker.transport.lag(GROUP)).in_flight == len(back)
+    await another.close()

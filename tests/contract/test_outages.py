@@ -1,0 +1,151 @@
+"""What is called is out, or the broker is: everything waits visibly, spends no try, and goes on by itself."""
+
+import asyncio
+from collections import Counter
+
+from contract.brokers import Broker
+from contract.submissions import many, names, submitted
+from contract.workers import Worker, Workers, remains
+from eventually import eventually
+
+from shared.errors import RateLimited, Transient, Unavailable
+from shared.events import SubmissionParked
+from shared.retry import Policy
+
+PATIENT = Policy(first_pause=60, longest_pause=60)
+OUT = Unavailable("503")
+
+
+async def test_an_outage_parks_everything_spends_no_try_and_ends_by_itself(broker: Broker, workers: Workers) -> None:
+    workers.handler.everybody = OUT
+    await broker.transport.publish(many(40))
+    worker = await workers.start(in_flight=10)
+    await eventually(lambda: len(workers.handler.calls) >= 18, within=5)
+    waiting_for = worker.settlement.gate.waiting_for
+    assert waiting_for
+    assert (waiting_for.reason, worker.settlement.in_flight) == ("unavailable", 10)
+    parked = [outcome for outcome in await workers.outcomes() if isinstance(outcome, SubmissionParked)]
+    assert {outcome.reason for outcome in parked} == {"unavailable"}
+    assert len({outcome.id for outcome in parked}) == 10
+    workers.handler.everybody = None
+    await workers.settled()
+    assert await workers.completed() == Counter(names(40))
+    assert {outcome.tries for outcome in await workers.outcomes()} == {0}
+    assert worker.settlement.gate.waiting_for is None
+
+
+async def test_during_an_outage_one_probes_at_a_time(broker: Broker, workers: Workers) -> None:
+    workers.handler.everybody = OUT
+    await broker.transport.publish(many(40))
+    worker = await workers.start(in_flight=10)
+    await eventually(lambda: not worker.settlement.gate.is_open and not workers.handler.running.total(), within=5)
+    workers.handler.most_running = 0
+    begun = len(workers.handler.calls)
+    await eventually(lambda: len(workers.handler.calls) >= begun + 8, within=5)
+    assert workers.handler.most_running == 1
+    assert worker.settlement.in_flight == 10
+
+
+async def test_a_late_success_does_not_end_an_outage_that_began_meanwhile(broker: Broker, workers: Workers) -> None:
+    may_end = asyncio.Event()
+    workers.handler.answer("late", may_end.wait)
+    workers.handler.answer("limited", RateLimited("429", retry_after=60))
+    await broker.transport.publish([submitted("late"), submitted("limited")])
+    worker = await workers.start()
+    await eventually(lambda: not worker.settlement.gate.is_open, within=5)
+    may_end.set()
+    await eventually(workers.completed, within=5)
+    assert worker.settlement.gate.waiting_for
+    assert worker.settlement.gate.waiting_for.reason == "rate_limited"
+    assert workers.handler.called("limited") == 1
+
+
+async def test_failures_that_were_on_their_way_together_are_one_failure(broker: Broker, workers: Workers) -> None:
+    workers.handler.everybody = OUT
+    await broker.transport.publish(many(20))
+    worker = await workers.start(in_flight=20, policy=Policy(first_pause=20, longest_pause=4000))
+    await eventually(lambda: len(workers.handler.calls) == 20 and not workers.handler.running.total(), within=5)
+    waiting_for = worker.settlement.gate.waiting_for
+    assert waiting_for
+    assert waiting_for.until
+    assert 9 < (waiting_for.until - waiting_for.since).total_seconds() <= 20
+
+
+async def test_a_probe_that_ends_without_an_answer_leaves_the_others_their_turn(
+    broker: Broker, workers: Workers
+) -> None:
+    for title in names(6):
+        workers.handler.answer(title, OUT, ZeroDivisionError("ours"))
+    workers.handler.answer("last", OUT)
+    await broker.transport.publish([*many(2), submitted("last")])
+    await workers.start()
+    await workers.settled(within=5)
+    assert await workers.completed() == Counter(["last"])
+    assert set(await workers.failed()) == set(names(2))
+
+
+async def test_a_probe_that_fails_for_another_reason_spends_its_try_and_the_outage_goes_on(
+    broker: Broker, workers: Workers
+) -> None:
+    workers.handler.answer("probe", OUT, Transient("timeout", "late"), OUT)
+    await broker.transport.publish([submitted("probe")])
+    await workers.start()
+    await workers.settled()
+    assert [o.tries for o in await workers.outcomes("probe")] == [0, 0, 0, 1, 1, 1, 1, 1]
+
+
+async def test_the_other_sides_wish_for_a_longer_pause_is_heard(broker: Broker, workers: Workers) -> None:
+    workers.handler.answer("limited", RateLimited("429", retry_after=1.0))
+    await broker.transport.publish([submitted("limited")])
+    await workers.start()
+    await workers.settled()
+    story = await workers.outcomes("limited")
+    parked = story[1]
+    assert isinstance(parked, SubmissionParked)
+    assert parked.until
+    assert (parked.reason, [type(outcome) for outcome in story].count(SubmissionParked)) == ("rate_limited", 1)
+
+
+async def test_outcomes_wait_for_a_broker_that_was_killed_and_nothing_runs_twice(
+    broker: Broker, workers: Workers
+) -> None:
+    broker.must_be_mortal()
+    may_end = asyncio.Event()
+    for title in names(40):
+        workers.handler.answer(title, may_end.wait)
+    await broker.transport.publish(many(40))
+    both = [await workers.start(name, in_flight=10) for name in "ab"]
+    await eventually(lambda: workers.handler.running.total() == 20, within=5)
+    await broker.go_away()
+    may_end.set()
+    await eventually(lambda: all(map(waits_for_the_broker, both)), within=10)
+    assert workers.handler.running.total() == 0
+    await broker.come_back()
+    await workers.settled()
+    assert await workers.completed() == Counter(names(40))
+    assert Counter(title for title, _ in workers.handler.calls) == Counter(names(40))
+
+
+async def test_what_runs_longer_than_the_broker_is_away_is_not_stolen(broker: Broker, workers: Workers) -> None:
+    """Everybody's entries look idle when the broker is back."""
+    broker.must_be_mortal()
+    may_end = asyncio.Event()
+    for title in names(20):
+        workers.handler.answer(title, may_end.wait)
+    await broker.transport.publish(many(20))
+    both = [await workers.start(name) for name in "ab"]
+    await eventually(lambda: workers.handler.running.total() == 20, within=5)
+    for _ in range(2):
+        await broker.go_away()
+        await remains(lambda: True, during=3 * broker.idle)
+        await broker.come_back()
+        await remains(lambda: workers.handler.running.total() == 20, during=3 * broker.idle)
+    may_end.set()
+    await workers.settled()
+    assert Counter(title for title, _ in workers.handler.calls) == Counter(names(20))
+    assert await workers.completed() == Counter(names(20))
+    assert not any(map(waits_for_the_broker, both))
+
+
+def waits_for_the_broker(worker: Worker) -> bool:
+    return worker.settlement.outbox.broker_error is not None

@@ -1,0 +1,137 @@
+"""Workers of a test: a settlement on a member of the group, and a handler that answers what the test tells it."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from contract.brokers import Broker
+from contract.submissions import OUTCOMES, stored
+from eventually import eventually
+
+from shared.events import Outcome, SubmissionCompleted, SubmissionFailed, Submitted, TopicSubmitted, topic_id
+from shared.retry import Policy
+from shared.run import Run
+from shared.transport.base import Consumer, Lag
+from shared.transport.settle import Limits, Settlement
+
+SOON = Policy(first_pause=0.02, longest_pause=0.1)
+Answer = Exception | Callable[[], Awaitable[object]]
+
+
+class Handler:
+    """Answers as a title's list says, first to last, then as everybody is answered: with an error or a card."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self.running: Counter[str] = Counter()
+        self.most_running = 0
+        self.beside: dict[str, int] = {}  # by title: the most that ran at a time with it, itself included
+        self.everybody: Exception | None = None
+        self._answers: dict[str, deque[Answer]] = defaultdict(deque)
+
+    def answer(self, title: str, *answers: Answer) -> None:
+        self._answers[title].extend(answers)
+
+    def called(self, title: str) -> int:
+        return sum(called == title for called, _ in self.calls)
+
+    async def __call__(self, event: Submitted, run: Run) -> SubmissionCompleted:
+        assert isinstance(event, TopicSubmitted)
+        self.calls.append((event.title, event.attempt))
+        self.running[event.title] += 1
+        self.most_running = max(self.most_running, self.running.total())
+        for title in +self.running:
+            self.beside[title] = max(self.running.total(), self.beside.get(title, 0))
+        try:
+            await self._answer(event.title)
+        finally:
+            self.running[event.title] -= 1
+        return run.completed({"title": event.title}, simulated=True)
+
+    async def _answer(self, title: str) -> None:
+        await asyncio.sleep(0.005)  # what a call takes
+        answer = self._answers[title].popleft() if self._answers[title] else self.everybody
+        if isinstance(answer, Exception):
+            raise answer
+        if answer:
+            await answer()
+
+
+@dataclass(eq=False)
+class Worker:
+    broker: Broker
+    name: str
+    consumer: Consumer
+    settlement: Settlement
+    running: asyncio.Task[None]
+
+    async def stop(self) -> None:
+        """SIGTERM; raises what made it stop by itself."""
+        self.settlement.stop()
+        await asyncio.wait_for(asyncio.shield(self.running), 30)
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        self.running.cancel()
+        await asyncio.wait([self.running])
+        await self.broker.kill(self.consumer)
+
+    async def end(self) -> None:
+        self.running.cancel()
+        await asyncio.wait([self.running])
+        await self.consumer.close()
+
+
+@dataclass
+class Workers:
+    broker: Broker
+    handler: Handler = field(default_factory=Handler)
+    started: list[Worker] = field(default_factory=list)
+
+    async def start(self, name: str = "a", policy: Policy = SOON, **limits: Any) -> Worker:
+        consumer = await self.broker.member(name)
+        chosen = Limits(**{"poll": 0.1, "grace": 5.0} | limits)
+        settlement = Settlement(consumer, self.handler, worker=name, limits=chosen, policy=policy)
+        running = asyncio.create_task(settlement.run(), name=f"worker {name}")
+        self.started.append(Worker(self.broker, name, consumer, settlement, running))
+        return self.started[-1]
+
+    async def outcomes(self, title: str = "") -> list[Outcome]:
+        """Of one submission, or of all."""
+        found = [event for event in await stored(self.broker.transport, OUTCOMES) if isinstance(event, Outcome)]
+        return [outcome for outcome in found if not title or outcome.id == topic_id(title)]
+
+    async def story(self, title: str) -> list[str]:
+        return [type(outcome).__name__.removeprefix("Submission") for outcome in await self.outcomes(title)]
+
+    async def completed(self) -> Counter[str]:
+        return Counter(o.title or "" for o in await self.outcomes() if isinstance(o, SubmissionCompleted))
+
+    async def failed(self) -> dict[str, SubmissionFailed]:
+        return {o.title or "": o for o in await self.outcomes() if isinstance(o, SubmissionFailed)}
+
+    async def settled(self, within: float = 10) -> None:
+        """Until nothing is left to do."""
+
+        async def nothing_left() -> bool:
+            return await self.broker.transport.lag("topic-worker") == Lag(0, 0)
+
+        for worker in self.started:
+            if worker.running.done() and not worker.running.cancelled():
+                worker.running.result()
+        await eventually(nothing_left, within=within)
+
+    async def end(self) -> None:
+        for worker in self.started:
+            await worker.end()
+
+
+async def remains(condition: Callable[[], object], *, during: float) -> None:
+    """For what must not happen within a time."""
+    deadline = time.monotonic() + during
+    while time.monotonic() < deadline:
+        assert condition()
+        await asyncio.sleep(0.05)

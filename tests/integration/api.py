@@ -1,0 +1,83 @@
+"""The API as its clients see it, with what tests ask of it again and again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from eventually import eventually
+from servers import MODULES, Deployment, GeminiStandIn, ValkeyServer
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Api:
+    deployment: Deployment
+    http: httpx.AsyncClient
+
+    async def ready(self) -> "Api":
+        """Everything answers, a topic-worker lives and knows who it calls."""
+
+        async def is_ready() -> bool:
+            try:
+                is_up = (await self.http.get("/ready")).is_success
+                return is_up and (await self.get("/worker-status"))["simulated"] is True
+            except httpx.TransportError:
+                return False
+
+        await eventually(is_ready, within=20)
+        return self
+
+    async def answers(self) -> None:
+        async def does() -> bool:
+            try:
+                return (await self.http.get("/live")).is_success
+            except httpx.TransportError:
+                return False
+
+        await eventually(does, within=20)
+
+    async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        return await self.http.request(method, f"/api/v1{path}", **request)
+
+    async def get(self, path: str, **query: Any) -> Json:
+        answer = await self.ask("GET", path, params=query)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def submit(self, *titles: str, **options: Any) -> Json:
+        answer = await self.ask("POST", "/topics", json={"topics": titles} | options)
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    async def ended(self, *ids: str, as_: str = "completed") -> list[Json]:
+        """The topics, once each has this status."""
+
+        async def are() -> list[Json] | None:
+            topics = [await self.get(f"/topics/{id_}") for id_ in ids]
+            return topics if all(topic["status"] == as_ for topic in topics) else None
+
+        return await eventually(are, within=20)
+
+
+def started(folder: Path) -> Deployment:
+    """Broker, Gemini's stand-in and one replica of each service, on their way."""
+    valkey, gemini = ValkeyServer(folder / "valkey"), GeminiStandIn(folder)
+    valkey.start()
+    gemini.start()
+    deployed = Deployment(folder, valkey, gemini)
+    for service in MODULES:
+        deployed.add(service, f"{service}-1")
+    return deployed
+
+
+def problem(answer: httpx.Response, status: int) -> Json:
+    """The problem that is answered; every one of them has these fields."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = dict(answer.json())
+    assert body["status"] == status
+    assert {"type", "title", "status", "detail"} <= body.keys()
+    assert body["detail"]
+    return body

@@ -1,0 +1,184 @@
+"""What clients of the API see while broker, database, worker or projector are away, and when they are back."""
+
+import signal
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from integration.api import Api, problem, started
+from integration.projected import Projected
+from redis import Redis
+from servers import Deployment, GeminiStandIn, ValkeyServer
+
+from shared.streams import PROJECTOR, SUBMISSION_OUTCOMES
+
+
+@pytest.fixture(scope="module")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    deployed = started(tmp_path_factory.mktemp("breakable"))
+    yield deployed
+    deployed.end()
+
+
+@pytest.fixture
+async def own(breakable: Deployment) -> AsyncIterator[Api]:
+    """Everything, for a test that breaks it and repairs it."""
+    async with breakable.client() as client:
+        yield await Api(breakable, client).ready()
+
+
+@pytest.fixture
+async def alone(tmp_path: Path) -> AsyncIterator[Api]:
+    """An API with nothing behind it; its broker is not started yet."""
+    deployed = Deployment(tmp_path, ValkeyServer(tmp_path / "valkey"), GeminiStandIn(tmp_path))
+    deployed.add("api", "api-1")
+    async with deployed.client() as client:
+        api = Api(deployed, client)
+        await api.answers()
+        yield api
+    deployed.end()
+
+
+def _freeze(valkey: ValkeyServer) -> Callable[[], None]:
+    valkey.signal(signal.SIGSTOP)
+    return lambda: valkey.signal(signal.SIGCONT)
+
+
+def _kill(valkey: ValkeyServer) -> Callable[[], None]:
+    valkey.kill()
+    return valkey.start
+
+
+@pytest.mark.parametrize("break_", [_freeze, _kill], ids=["frozen", "dead"])
+async def test_without_a_broker_submitting_says_so_soon_reading_goes_on_and_sending_again_is_the_same_submission(
+    own: Api, break_: Callable[[ValkeyServer], Callable[[], None]]
+) -> None:
+    title = f"While it is {break_.__name__}"
+    [before] = (await own.submit(f"Before: {title}"))["topics"]
+    await own.ended(before["id"])
+    repair = break_(own.deployment.valkey)
+    try:
+        began = time.monotonic()
+        refused = await own.ask("POST", "/topics", json={"topics": [title]})
+        assert time.monotonic() - began < 12
+        assert "sending it again is the same submission" in problem(refused, 503)["detail"]
+        assert int(refused.headers["retry-after"]) > 0
+        await _reading_goes_on(own, before["id"])
+    finally:
+        repair()
+    await eventually(lambda: _is_taken(own, title), within=20)
+    [topic] = (await own.submit(title))["topics"]
+    [completed] = await own.ended(topic["id"])
+    assert completed["attempt"] == 1
+    assert (await own.get("/topics", search=title))["total_count"] == 2
+    assert own.deployment.gemini.calls["titles"][title] == 1
+
+
+async def _reading_goes_on(api: Api, id_: str) -> None:
+    for path in (f"/topics/{id_}", "/topics", "/processing-status"):
+        began = time.monotonic()
+        shown = await api.get(path)
+        assert time.monotonic() - began < 1.5
+        assert (shown["projection_lag_seconds"], shown["as_of"] is not None) == (None, True)
+    began = time.monotonic()
+    problem(await api.ask("GET", "/topics/unknown"), 404)
+    assert time.monotonic() - began < 2
+    assert (await api.http.get("/live")).status_code == 200
+    ready = await api.http.get("/ready")
+    assert (ready.status_code, ready.json()["broker"]["status"]) == (503, "unavailable")
+    assert (await api.http.get("/health")).json()["status"] == "unavailable"
+
+
+async def _is_taken(api: Api, title: str) -> bool:
+    answer = await api.ask("POST", "/topics", json={"topics": [title]})
+    assert answer.status_code in {202, 503}, answer.text
+    return answer.status_code == 202
+
+
+async def test_a_killed_worker_is_known_within_five_seconds_and_one_that_comes_back_too(own: Api) -> None:
+    own.deployment.services["topic-worker-1"].kill()
+    killed = time.monotonic()
+
+    async def is_running() -> bool:
+        return bool((await own.get("/worker-status"))["worker_running"])
+
+    async def is_not_running() -> bool:
+        return not await is_running()
+
+    assert await is_running()  # its last heartbeat is not old yet
+    await eventually(is_not_running, within=5.2)
+    assert time.monotonic() - killed < 5.2
+    status = await own.get("/worker-status")
+    assert (status["workers"], status["message"]) == ([], "no topic-worker is running; 0 topics wait for one")
+    own.deployment.services["topic-worker-1"].start()
+    await eventually(is_running, within=10)
+
+
+async def test_an_api_that_was_there_first_says_what_is_missing_and_recovers_by_itself(alone: Api) -> None:
+    problem(await alone.ask("POST", "/topics", json={"topics": ["Too early"]}), 503)
+    problem(await alone.ask("GET", "/topics"), 503)
+    ready = await alone.http.get("/ready")
+    assert (ready.status_code, ready.json()["broker"]["status"], ready.json()["database"]["status"]) == (
+        503,
+        "unavailable",
+        "unavailable",
+    )
+    alone.deployment.valkey.start()
+    alone.deployment.gemini.start()
+    alone.deployment.add(PROJECTOR, "projector-1")
+    alone.deployment.add("topic-worker", "topic-worker-1")
+    await alone.ready()
+    [topic] = (await alone.submit("Too early"))["topics"]
+    await alone.ended(topic["id"])
+
+
+async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
+    """Whether a title is skipped can not be judged."""
+    alone.deployment.valkey.start()
+
+    async def broker_is_there() -> bool:
+        return bool((await alone.http.get("/ready")).json()["broker"]["status"] == "ok")
+
+    await eventually(broker_is_there, within=10)
+    for method, path in (("POST", "/topics"), ("GET", "/topics"), ("GET", "/topics/x"), ("GET", "/processing-status")):
+        refused = await alone.ask(method, path, json={"topics": ["x"]} if method == "POST" else None)
+        assert "no such table" in problem(refused, 503)["detail"]
+        assert refused.headers["retry-after"]
+    assert "no such table" in (await alone.http.get("/ready")).json()["database"]["detail"]
+
+
+async def test_nothing_is_published_before_the_streams_have_their_groups(alone: Api) -> None:
+    """A stream with an entry and without a group looks as if the group had been lost, and nobody would start again."""
+    projected = await Projected(alone.deployment.folder).open()
+    alone.deployment.valkey.start()
+    await eventually(lambda: _is_taken(alone, "The first one"), within=10, every=0)
+    worker = alone.deployment.add("topic-worker", "topic-worker-1")
+    with Redis.from_url(alone.deployment.valkey.url) as redis:
+        await eventually(lambda: redis.exists(SUBMISSION_OUTCOMES.name), within=10)
+    assert worker.is_alive
+    await projected.close()
+
+
+async def test_reads_go_on_while_somebody_holds_the_database_for_writing(own: Api) -> None:
+    [topic] = (await own.submit("Readable"))["topics"]
+    await own.ended(topic["id"])
+    with closing(sqlite3.connect(own.deployment.folder / "topicflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert (await own.get("/topics", search="readable"))["total_count"] == 1
+        assert (await own.ask("POST", "/topics", json={"topics": ["Readable", "More"]})).status_code == 202
+        assert time.monotonic() - began < 1
+    await own.ended((await own.submit("More"))["topics"][0]["id"])
+
+
+async def test_a_stop_is_quick_and_clean(own: Api) -> None:
+    process = own.deployment.services["api-1"]
+    began = time.monotonic()
+    assert process.stop() in {0, -signal.SIGTERM}
+    assert time.monotonic() - began < 3
+    assert "Traceback" not in process.said
+    process.start()
