@@ -5,6 +5,8 @@ import os
 import signal
 from typing import Any
 
+import uvloop
+
 from bench.card import answer
 from shared.heartbeat import beat
 from shared.llm import Answer
@@ -36,4 +38,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

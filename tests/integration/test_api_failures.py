@@ -1,5 +1,6 @@
 """What clients of the API see while broker, database, worker or projector are away, and when they are back."""
 
+import asyncio
 import signal
 import sqlite3
 import time
@@ -154,8 +155,9 @@ async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
 async def test_nothing_is_published_before_the_streams_have_their_groups(alone: Api) -> None:
     """A stream with an entry and without a group looks as if the group had been lost, and nobody would start again."""
     projected = await Projected(alone.deployment.folder).open()
-    alone.deployment.valkey.start()
+    starting = asyncio.create_task(asyncio.to_thread(alone.deployment.valkey.start))
     await eventually(lambda: _is_taken(alone, "The first one"), within=10, every=0)
+    await starting
     worker = alone.deployment.add("topic-worker", "topic-worker-1")
     with Redis.from_url(alone.deployment.valkey.url) as redis:
         await eventually(lambda: redis.exists(SUBMISSION_OUTCOMES.name), within=10)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import structlog
+import uvloop
 from faststream import FastStream
 
 from shared import log as logs
@@ -27,7 +28,8 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
         logs.set_up(service, instance, settings.log_level)
         for name in unknown_names():
             log.warning("unknown setting", name=name)
-        asyncio.run(main(settings, instance))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main(settings, instance))
     except CannotGoOn as error:
         print(f"{service}: {error}", file=sys.stderr, flush=True)  # noqa: T201
         sys.exit(error.exit_code)

@@ -11,7 +11,7 @@ from shared.errors import InvalidEvent, NewerVersion
 from shared.events import Event, event_id, subject
 from shared.streams import EVENT_TYPES, STREAM_OF
 
-_TYPE = re.compile(r"topicflow\.([A-Za-z]+)\.v([1-9][0-9]*)")
+_TYPE = re.compile(r"topicflow\.([A-Za-z]+)\.v([1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ def decode(record: Record) -> Envelope:
     if match is None or match[1] not in EVENT_TYPES:
         raise InvalidEvent(f"unknown event type {record.headers.get('ce_type', '')[:100]!r}")
     kind = EVENT_TYPES[match[1]]
+    if record.stream != STREAM_OF[kind].name:
+        raise InvalidEvent(f"{match[0]} does not belong into {record.stream}")
     if int(match[2]) > kind.version:
         raise NewerVersion(
             f"{record.stream} holds {match[0]}, this version of topicflow knows v{kind.version}: finish the upgrade"

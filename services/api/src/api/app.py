@@ -40,6 +40,7 @@ def build() -> FastAPI:
         version=__version__,
         description="Submit topics, and see at any moment where each one stands.",
         redoc_url=None,
+        responses=problems.DOCUMENTED,
     )
     problems.install(app)
     app.add_middleware(LimitedBody)

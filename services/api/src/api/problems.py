@@ -15,6 +15,22 @@ from shared.errors import BrokerUnreachable
 
 log = structlog.get_logger()
 RETRY_AFTER = 2  # seconds
+TEXT = {"type": "string"}
+ERROR = {"type": "object", "properties": {"field": TEXT, "message": TEXT}}
+SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": TEXT,
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "errors": {"type": "array", "items": ERROR},
+    },
+}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "A problem (RFC 9457)", "content": {"application/problem+json": {"schema": SCHEMA}}}
+}
 
 
 class Problem(HTTPException):

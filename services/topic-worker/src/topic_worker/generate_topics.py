@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
 from uuid import uuid4
 
-from pydantic import ValidationError
-
-from shared.errors import Refused, Transient
+from shared.errors import Refused
 from shared.events import Usage
 from shared.llm import Answer, LanguageModel
+from topic_worker.judge_answer import AnswerNotUsable, judge
 from topic_worker.topic import Topic, answer_schema
 
 LINGER = 0.005  # seconds that a call which is not full waits for more titles, when some wait already
@@ -35,11 +33,6 @@ class _Item:
     result: asyncio.Future[Generated]
     paid: Callable[[Usage], None]
     reason: str = ""  # why the answer before was not taken; then it is asked alone
-
-
-class AnswerNotUsable(Transient):
-    def __init__(self, message: str) -> None:
-        super().__init__("answer_not_usable", message)
 
 
 class TopicGenerator:
@@ -104,13 +97,31 @@ class TopicGenerator:
     async def _call(self, batch: Sequence[_Item]) -> None:
         try:
             answer = await self._ask(batch)
-            self._book(batch, answer)
-            self._judge(batch, answer)
         except Exception as error:
-            for item in batch:
-                _fail(item, error)
+            verdicts: dict[str, Topic | Exception] = {item.id: error for item in batch}
+            made_by, simulated = "", False
+        else:
+            self._book(batch, answer)
+            verdicts = judge(answer, [item.id for item in batch])
+            made_by, simulated = answer.model, answer.simulated
         finally:
             self._free_calls.release()
+        for item in batch:
+            verdict = verdicts[item.id]
+            if isinstance(verdict, Topic):
+                _succeed(item, Generated(verdict, made_by, simulated))
+            elif self._is_worth_asking_alone(verdict, item, len(batch)):
+                item.reason = str(verdict)
+                self._queue(item)
+            else:
+                _fail(item, verdict)
+
+    @staticmethod
+    def _is_worth_asking_alone(problem: Exception, item: _Item, together: int) -> bool:
+        """An unusable answer once more, with the reason; a refusal only if it may have been meant for another one."""
+        if isinstance(problem, Refused):
+            return together > 1
+        return isinstance(problem, AnswerNotUsable) and not item.reason
 
     async def _ask(self, batch: Sequence[_Item]) -> Answer:
         instructions = self._instructions
@@ -120,33 +131,6 @@ class TopicGenerator:
         answer = await self._llm.generate(instructions=instructions, data=data, schema=self._schema)
         self.simulated = answer.simulated
         return answer
-
-    def _judge(self, batch: Sequence[_Item], answer: Answer) -> None:
-        """Each item alone. What spoils a whole answer is asked again item by item, so that one can not fail others."""
-        if answer.blocked:
-            whole: Exception | None = Refused("blocked", f"Gemini refuses to answer: {answer.blocked}")
-        elif answer.finish_reason == "MAX_TOKENS":
-            whole = AnswerNotUsable("the answer was cut off at the token limit")
-        else:
-            whole = None
-        found = {} if whole else _by_id(answer.text)
-        for item in batch:
-            problem = whole
-            if not problem:
-                try:
-                    topic = Topic.model_validate(_one(found, item, len(batch)))
-                except ValidationError as error:
-                    problem = AnswerNotUsable(_in_words(error))
-                except AnswerNotUsable as error:
-                    problem = error
-                else:
-                    _succeed(item, Generated(topic, answer.model, answer.simulated))
-                    continue
-            if (isinstance(problem, Refused) and len(batch) == 1) or item.reason:
-                _fail(item, problem)
-            else:
-                item.reason = str(problem)
-                self._queue(item)
 
     def _book(self, batch: Sequence[_Item], answer: Answer) -> None:
         """Whole tokens, shared so that the shares add up to the call."""
@@ -170,32 +154,6 @@ class TopicGenerator:
 
 def _share(total: int, n: int, of: int) -> int:
     return total * (n + 1) // of - total * n // of
-
-
-def _by_id(text: str) -> dict[str, Any]:
-    """Answers by the id they carry. Raises nothing: what can not be read is an empty answer."""
-    try:
-        answers = json.loads(text)
-    except ValueError:
-        return {}
-    if isinstance(answers, dict):
-        answers = [answers]
-    if not isinstance(answers, list):
-        return {}
-    return {str(answer.get("id")): answer for answer in answers if isinstance(answer, dict)}
-
-
-def _one(found: dict[str, Any], item: _Item, asked: int) -> Any:
-    if item.id in found:
-        return found[item.id]
-    if asked == 1 and len(found) == 1:
-        return next(iter(found.values()))
-    raise AnswerNotUsable("the answer has no readable JSON object with this item's id")
-
-
-def _in_words(error: ValidationError) -> str:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems[:5])
 
 
 def _succeed(item: _Item, generated: Generated) -> None:

@@ -13,6 +13,7 @@ from shared.wire import Record
 
 log = structlog.get_logger()
 BATCH = 500
+LINGER = 0.02  # seconds that what is only said waits for an end: one write to the broker's file where there were two
 
 
 class Outbox:
@@ -21,6 +22,7 @@ class Outbox:
         self._policy = policy
         self._waiting: list[tuple[Settled, asyncio.Future[None] | None]] = []
         self._filled = asyncio.Event()
+        self._urgent = asyncio.Event()  # somebody waits until it is stored
         self._empty = asyncio.Event()
         self._empty.set()
         self.broker_error: str | None = None
@@ -33,6 +35,7 @@ class Outbox:
         """Returns when the records are stored and the delivery is ended, which are one step where the broker can."""
         stored = asyncio.get_running_loop().create_future()
         self._put(Settled(records, delivery), stored)
+        self._urgent.set()
         await stored
 
     def _put(self, settled: Settled, stored: asyncio.Future[None] | None) -> None:
@@ -51,6 +54,9 @@ class Outbox:
         failures = 0
         while True:
             await self._filled.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await self._urgent.wait()
             batch = self._waiting[:BATCH]
             try:
                 await self._consumer.settle([settled for settled, _ in batch])
@@ -65,6 +71,8 @@ class Outbox:
                 log.info("the broker is back, outcomes are stored")
             failures, self.broker_error = 0, None
             del self._waiting[: len(batch)]
+            if not any(stored for _, stored in self._waiting):
+                self._urgent.clear()
             if not self._waiting:
                 self._filled.clear()
                 self._empty.set()

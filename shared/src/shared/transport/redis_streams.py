@@ -147,8 +147,8 @@ class RedisTransport:
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         with reaching():
             safe = await self._first_needed(stream, projected[PARTITION].get(stream.name, START))
-            seconds, _ = await self.client.time()
-            old = f"{max(0, int((seconds - keep.total_seconds()) * 1000))}-0"
+            seconds, microseconds = await self.client.time()
+            old = f"{max(0, int((seconds + microseconds / 1e6 - keep.total_seconds()) * 1000))}-0"
             removed = await self.client.xtrim(stream.name, minid=min(old, safe, key=order), approximate=False)
             size = await self.client.memory_usage(stream.name, samples=50) or 0
             if size > max_bytes:

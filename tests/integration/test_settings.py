@@ -1,0 +1,125 @@
+"""Settings come from the environment: what is understood, and how each service refuses what is not, in one line."""
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from api.settings import ApiSettings
+from shared.errors import SettingInvalid
+from shared.settings import unknown_names
+from status_projector.settings import ProjectorSettings
+
+OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        monkeypatch.delenv(name)
+
+
+async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
+    """Its exit code, standard output and standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        env=dict(os.environ) | settings,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        ("api", "TOPICFLOW_BROKER_URL", "ftp://secret@x"),
+        ("api", "TOPICFLOW_DATABASE_URL", "nonsense://secret@x/y"),
+        ("api", "TOPICFLOW_PORT", "99999"),
+        ("api", "TOPICFLOW_PORT", "secret"),
+        ("api", "TOPICFLOW_HOST", "0.0.0.0"),
+        ("api", "TOPICFLOW_HOST", "secret.example"),
+        ("api", "TOPICFLOW_INSTANCE", "not ascii: ü"),
+        ("api", "TOPICFLOW_BROKER_URL_FILE", "/nowhere/at/all"),
+        ("topic_worker", "GEMINI_API_KEY", ""),
+        ("topic_worker", "TOPICFLOW_IN_FLIGHT", "0"),
+        ("status_projector", "TOPICFLOW_RETAIN_DAYS", "-1"),
+    ],
+)
+async def test_a_bad_setting_is_refused_with_one_line_that_names_it_and_hides_its_value(
+    module: str, name: str, value: str
+) -> None:
+    code, out, err = await run(module, **({"GEMINI_API_KEY": "key"} | {name: value}))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"{module.replace('_', '-')}: ")
+    assert f"{name}: " in err
+    assert err.count("\n") == 1
+    assert "secret" not in err
+
+
+async def test_a_port_in_use_is_refused_with_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = await run("api", TOPICFLOW_PORT=str(port))
+    assert (code, out) == (3, "")
+    why = f"cannot listen on port {port} of 127.0.0.1: Address already in use"
+    assert err == f"api: {why} (TOPICFLOW_PORT is another one)\n"
+
+
+async def test_an_unknown_name_of_ours_is_warned_about() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        _, _, err = await run("api", TOPICFLOW_PORT=port, TOPICFLOW_PROT="1", TOPICFLOW_API_SERVICE_HOST="10.0.0.1")
+    [warning, _] = err.splitlines()
+    assert '"event": "unknown setting"' in warning
+    assert '"name": "TOPICFLOW_PROT"' in warning
+
+
+def test_what_kubernetes_injects_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOPICFLOW_PORT", "tcp://10.0.0.1:80")
+    monkeypatch.setenv("TOPICFLOW_PORT_80_TCP_ADDR", "10.0.0.1")
+    monkeypatch.setenv("REDIS_PORT", "tcp://10.0.0.2:6380")
+    monkeypatch.setenv("REDIS_HOST", "10.0.0.2")
+    settings = ApiSettings.load()
+    assert (settings.port, settings.broker_url) == (8000, "redis://10.0.0.2:6380/0")
+    assert unknown_names() == []
+
+
+def test_an_old_address_of_redis_with_its_port_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_HOST", "tcp://redis.local:6390")
+    assert ApiSettings.load().broker_url == "redis://redis.local:6390/0"
+
+
+def test_a_setting_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "broker-url"
+    secret.write_text("redis://:word@somewhere:1/0\n")
+    monkeypatch.setenv("TOPICFLOW_BROKER_URL_FILE", str(secret))
+    assert ApiSettings.load().broker_url == "redis://:word@somewhere:1/0"
+    assert "word" not in repr(ApiSettings.load())
+    monkeypatch.setenv("TOPICFLOW_BROKER_URL", "redis://named:2/0")  # the plain name wins
+    assert ApiSettings.load().broker_url == "redis://named:2/0"
+
+
+@pytest.mark.parametrize("name", ["TOPICFLOW_PORT", "TOPICFLOW_HOST", "TOPICFLOW_BROKER_URL", "TOPICFLOW_DATABASE_URL"])
+def test_an_empty_value_means_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    expected = ApiSettings.load()
+    monkeypatch.setenv(name, "")
+    monkeypatch.setenv(f"{name}_FILE", "")
+    assert ApiSettings.load() == expected
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_every_address_of_loopback_may_be_listened_on(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("TOPICFLOW_HOST", host)
+    assert ApiSettings.load().host == host
+
+
+@pytest.mark.parametrize("days", ["0", "nan", "inf", "many"])
+def test_streams_are_kept_for_a_number_of_days(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    monkeypatch.setenv("TOPICFLOW_RETAIN_DAYS", days)
+    with pytest.raises(SettingInvalid, match="TOPICFLOW_RETAIN_DAYS: "):
+        ProjectorSettings.load()

@@ -1,0 +1,131 @@
+"""The gate before what may be out: shut for all, then one tries, then it is open for all."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+from eventually import eventually
+
+from shared.outage import OutageGate
+from shared.retry import Policy
+
+AT_ONCE = Policy(first_pause=0.0, longest_pause=0.0)
+SOON = Policy(first_pause=0.02, longest_pause=0.1)
+MUCH_LATER = Policy(first_pause=60.0, longest_pause=3600.0)
+
+
+async def test_an_open_gate_lets_everybody_pass_at_once() -> None:
+    gate = OutageGate(MUCH_LATER)
+    assert await asyncio.gather(*(gate.enter(0.0) for _ in range(10))) == [gate.turn] * 10
+    assert gate.waiting_for is None
+
+
+async def test_a_closed_gate_lets_nobody_pass_before_its_time() -> None:
+    gate = OutageGate(MUCH_LATER)
+    gate.close("unavailable", None, gate.turn)
+    assert not gate.is_open
+    assert not gate.lets_one_try
+    assert await asyncio.gather(*(gate.enter(0.05) for _ in range(3))) == [None] * 3
+    assert await gate.enter(-1) is None
+
+
+async def test_when_it_is_time_exactly_one_tries() -> None:
+    gate = OutageGate(SOON)
+    gate.close("unavailable", None, gate.turn)
+    entered = await asyncio.gather(*(gate.enter(0.3) for _ in range(10)))
+    assert sorted(entered, key=lambda turn: turn is None) == [gate.turn] + [None] * 9
+    assert not gate.lets_one_try
+
+
+async def test_a_success_of_the_one_that_tried_lets_all_pass() -> None:
+    gate = OutageGate(AT_ONCE)
+    gate.close("unavailable", None, gate.turn)
+    turn = await gate.enter(1)
+    assert turn is not None
+    waiting = [asyncio.create_task(gate.enter(10)) for _ in range(5)]
+    await asyncio.sleep(0)
+    gate.open(turn)
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 1) == [gate.turn] * 5
+    assert gate.waiting_for is None
+
+
+@pytest.mark.parametrize("ending", ["fails", "gives no answer"])
+async def test_when_the_one_that_tried_fails_the_next_of_those_that_wait_tries(ending: str) -> None:
+    """However long each may wait: nobody sleeps through it."""
+    gate = OutageGate(SOON)
+    gate.close("unavailable", None, gate.turn)
+    tried: list[int] = []
+
+    async def try_once(number: int) -> None:
+        turn = await gate.enter(60)
+        assert turn is not None
+        tried.append(number)
+        if ending == "fails":
+            gate.close("unavailable", None, turn)
+        else:
+            gate.gave_no_answer(turn)
+
+    await asyncio.wait_for(asyncio.gather(*(try_once(number) for number in range(5))), 5)
+    assert sorted(tried) == [0, 1, 2, 3, 4]
+
+
+async def test_pauses_grow_with_each_failure_of_a_probe_and_start_small_after_a_success() -> None:
+    gate = OutageGate(Policy(first_pause=100, longest_pause=10_000))
+
+    def seconds() -> float:
+        until = gate.close("unavailable", None, gate.turn)
+        assert gate.waiting_for
+        return (until - gate.waiting_for.since).total_seconds()
+
+    longest = [seconds() for _ in range(4)]
+    assert 50 <= longest[0] <= 101
+    assert 400 <= longest[3] <= 801
+    gate.open(gate.turn)
+    assert 50 <= seconds() <= 101
+
+
+async def test_the_other_sides_wish_is_the_least_that_is_waited() -> None:
+    gate = OutageGate(AT_ONCE)
+    until = gate.close("rate_limited", 30.0, gate.turn)
+    assert gate.waiting_for
+    assert (until - gate.waiting_for.since).total_seconds() == pytest.approx(30, abs=1)
+    assert await gate.enter(0.05) is None
+
+
+async def test_what_began_before_the_gate_moved_moves_nothing() -> None:
+    gate = OutageGate(MUCH_LATER)
+    before = gate.turn
+    gate.close("unavailable", None, before)
+    waiting_for = gate.waiting_for
+    gate.close("rate_limited", 7200.0, before)
+    gate.open(before)
+    gate.gave_no_answer(before)
+    assert gate.waiting_for == waiting_for
+    gate.open(gate.turn)
+    gate.close("unavailable", None, before)
+    assert gate.is_open
+
+
+async def test_an_outage_began_when_it_was_first_noticed() -> None:
+    gate = OutageGate(AT_ONCE)
+
+    def waits() -> tuple[str, datetime]:
+        assert gate.waiting_for
+        return gate.waiting_for.reason, gate.waiting_for.since
+
+    gate.close("unavailable", None, gate.turn)
+    _, since = waits()
+    turn = await gate.enter(1)
+    assert turn is not None
+    gate.close("rate_limited", None, turn)
+    assert waits() == ("rate_limited", since)
+
+
+async def test_one_that_stops_waiting_leaves_the_try_to_others() -> None:
+    gate = OutageGate(SOON)
+    gate.close("unavailable", None, gate.turn)
+    impatient = asyncio.create_task(gate.enter(60))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await gate.enter(5) is not None
+    await eventually(impatient.cancelled, within=1)
