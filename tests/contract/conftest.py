@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 from contract.brokers import Broker, MemoryBroker, RedisStreamsBroker
 from contract.workers import Workers
+from servers import ValkeyServer
+
+from shared.transport.redis_streams import RedisTransport
 
 
 @pytest.fixture(params=["memory", "redis_streams"])
@@ -14,6 +17,14 @@ async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     await started.transport.provision()
     yield started
     await started.end()
+
+
+@pytest.fixture
+async def redis(broker: Broker, valkey: ValkeyServer) -> AsyncIterator[RedisTransport]:
+    """A connection of the test's own, for what only Redis can do."""
+    transport = RedisTransport(valkey.url, idle=broker.idle)
+    yield transport
+    await transport.close()
 
 
 @pytest.fixture

@@ -142,11 +142,14 @@ async def test_a_stop_finishes_what_runs_hands_back_the_rest_and_loses_nothing(
 
 
 async def test_a_stop_starts_no_call(broker: Broker, workers: Workers) -> None:
-    worker = await workers.start("a")
+    await broker.transport.publish([submitted("before")])
+    worker = await workers.start("a", poll=5)
+    await workers.settled()
+    await eventually(lambda: worker.settlement.in_flight == 0, within=5)
     worker.settlement.stop()
     await broker.transport.publish(many(10))
     await worker.stop()
-    assert workers.handler.calls == []
+    assert workers.handler.calls == [("before", 1)]
 
 
 async def test_a_call_that_outlives_the_grace_is_handed_back(broker: Broker, workers: Workers) -> None:
@@ -168,8 +171,8 @@ async def test_a_call_that_outlives_the_grace_is_handed_back(broker: Broker, wor
 async def test_what_a_worker_said_before_it_stopped_is_stored(broker: Broker, workers: Workers) -> None:
     workers.handler.everybody = Transient("timeout", "late")
     await broker.transport.publish(many(20))
-    worker = await workers.start("a", policy=LONG)
-    await eventually(lambda: len(workers.handler.calls) == 20, within=5)
+    worker = await workers.start("a", policy=LONG, store=0.2)
+    await eventually(lambda: len(workers.handler.calls) == 20 and not workers.handler.running.total(), within=5)
     await worker.stop()
     stories = Counter([tuple(await workers.story(title)) for title in names(20)])
     assert stories == {("Started", "Parked"): 20}
@@ -191,7 +194,7 @@ async def test_a_newer_version_stops_the_worker_by_its_name_and_nobody_is_to_bla
     with pytest.raises(NewerVersion, match=r"TopicSubmitted\.v2"):
         await worker.stop()
     assert (await workers.completed())["paid for"] == 1
-    await worker.consumer.close()
+    await broker.kill(worker.consumer)
     another = await broker.member("b")
     back = await take(another, 2 - (await workers.completed())["neighbour"])
     assert [delivery.starts for delivery in back] == [0] * len(back)

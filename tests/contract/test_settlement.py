@@ -15,7 +15,7 @@ from contract.submissions import (
     stored,
     submitted,
 )
-from contract.workers import Workers
+from contract.workers import Workers, remains
 from eventually import eventually
 
 from shared.errors import Refused, Transient, Unavailable
@@ -92,6 +92,28 @@ async def test_one_held_too_long_goes_to_the_tail_and_completes_once(broker: Bro
     assert worker.settlement.in_flight == 0
 
 
+async def test_a_copy_that_comes_before_its_storing_is_answered_is_run(broker: Broker, workers: Workers) -> None:
+    """The first goes to the tail; the second, held longer, ends the outage before the broker has answered that."""
+    out = asyncio.Event()
+    for title in ("first", "second"):
+        workers.handler.answer(title, out.wait)
+    await broker.transport.publish([submitted("first")])
+    await workers.start(held=0.8, answer=0.5)
+    await remains(lambda: not workers.handler.called("second"), during=0.5)
+    await broker.transport.publish([submitted("second")])
+    await eventually(lambda: workers.handler.running["second"], within=5)
+    workers.handler.everybody = Unavailable("503")
+    out.set()
+
+    async def copied() -> bool:
+        return len(await stored(broker.transport, SUBMISSIONS)) == 3
+
+    await eventually(copied, within=5)
+    workers.handler.everybody = None
+    await workers.settled()
+    assert await workers.completed() == Counter(["first", "second"])
+
+
 async def test_an_unreadable_record_goes_to_the_dead_letters_and_its_neighbours_go_on(
     broker: Broker, workers: Workers
 ) -> None:
@@ -144,7 +166,7 @@ async def test_several_submissions_in_a_row_that_end_in_a_bug_pause_the_worker(
 ) -> None:
     workers.handler.everybody = ZeroDivisionError("ours")
     await broker.transport.publish(many(10))
-    worker = await workers.start(in_flight=1, policy=Policy(bugs_in_a_row=3, first_pause=0.05, longest_pause=0.2))
+    worker = await workers.start(in_flight=1, policy=Policy(bugs_in_a_row=3, first_pause=0.02, longest_pause=0.1))
     await eventually(lambda: len(workers.handler.calls) >= 6, within=5)
     assert worker.settlement.gate.waiting_for
     assert worker.settlement.gate.waiting_for.reason == "bug"

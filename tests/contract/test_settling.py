@@ -7,19 +7,14 @@ from contract.submissions import OUTCOMES, end, gets, many, names, stored, submi
 from shared.errors import BrokerUnreachable
 from shared.events import Submitted
 from shared.run import Run
-from shared.transport.base import Delivery, Lag, Settled
+from shared.transport.base import Lag, Settled
 from shared.wire import decode
 
 
 async def test_a_fetch_gives_no_more_than_its_limit(broker: Broker) -> None:
     await broker.transport.publish(many(20))
     member = await broker.member()
-    seen: list[Delivery] = []
-    while len(seen) < 20:
-        given = await member.fetch(3, 0.2)
-        assert 1 <= len(given) <= 3
-        seen += given
-    assert titles(seen) == names(20)
+    assert titles(await take(member, 20, each=3)) == names(20)
 
 
 async def test_a_fetch_that_finds_nothing_ends_in_time_and_one_that_waits_is_woken(broker: Broker) -> None:

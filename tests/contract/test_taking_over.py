@@ -1,5 +1,7 @@
 """Who has what when members die, freeze, leave and come back."""
 
+import asyncio
+
 from contract.brokers import GROUP, Broker
 from contract.submissions import end, gets, many, names, submitted, take, titles
 
@@ -18,11 +20,11 @@ async def test_what_a_killed_member_had_is_delivered_to_another(broker: Broker) 
 async def test_what_a_member_has_in_flight_is_never_stolen_however_long_it_takes(broker: Broker) -> None:
     members = [await broker.member(name) for name in "ab"]
     await broker.transport.publish(many(40))
-    slow = [await gets(member, during=0.2) for member in members]
+    slow = await asyncio.gather(*(gets(member, during=0.2) for member in members))
     for member, hand in zip(members, slow, strict=True):
         await member.started(hand)
     await broker.transport.publish([submitted("one more")])
-    given = [await gets(member, during=max(0.2, 3 * broker.idle)) for member in members]
+    given = await asyncio.gather(*(gets(member, during=max(0.2, 4 * broker.idle)) for member in members))
     assert titles(given[0] + given[1]) == ["one more"]
     for member, hand in zip(members, slow, strict=True):
         await end(member, hand)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from eventually import eventually
 from shared.events import Outcome, SubmissionCompleted, SubmissionFailed, Submitted, TopicSubmitted, topic_id
 from shared.retry import Policy
 from shared.run import Run
-from shared.transport.base import Consumer, Lag
+from shared.transport.base import Consumer, Delivery, Lag, Settled
 from shared.transport.settle import Limits, Settlement
 
 SOON = Policy(first_pause=0.02, longest_pause=0.1)
@@ -53,11 +53,42 @@ class Handler:
 
     async def _answer(self, title: str) -> None:
         await asyncio.sleep(0.005)  # what a call takes
-        answer = self._answers[title].popleft() if self._answers[title] else self.everybody
+        answer = self._answers[title].popleft() if self._answers[title] else None
         if isinstance(answer, Exception):
             raise answer
         if answer:
             await answer()
+        if self.everybody:
+            raise self.everybody
+
+
+@dataclass
+class Slow:
+    """A member whose broker stores late, and answers later still, by so many seconds."""
+
+    member: Consumer
+    store: float = 0.0
+    answer: float = 0.0
+
+    async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
+        return await self.member.fetch(limit, timeout)
+
+    async def started(self, deliveries: Sequence[Delivery]) -> None:
+        await self.member.started(deliveries)
+
+    async def waiting(self, deliveries: Sequence[Delivery]) -> None:
+        await self.member.waiting(deliveries)
+
+    async def settle(self, batch: Sequence[Settled]) -> None:
+        await asyncio.sleep(self.store)
+        await self.member.settle(batch)
+        await asyncio.sleep(self.answer)
+
+    async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        await self.member.hand_back(deliveries)
+
+    async def close(self) -> None:
+        await self.member.close()
 
 
 @dataclass(eq=False)
@@ -91,10 +122,13 @@ class Workers:
     handler: Handler = field(default_factory=Handler)
     started: list[Worker] = field(default_factory=list)
 
-    async def start(self, name: str = "a", policy: Policy = SOON, **limits: Any) -> Worker:
+    async def start(
+        self, name: str = "a", policy: Policy = SOON, store: float = 0.0, answer: float = 0.0, **limits: Any
+    ) -> Worker:
+        """`store`, `answer`: how slow its broker is."""
         consumer = await self.broker.member(name)
         chosen = Limits(**{"poll": 0.1, "grace": 5.0} | limits)
-        settlement = Settlement(consumer, self.handler, worker=name, limits=chosen, policy=policy)
+        settlement = Settlement(Slow(consumer, store, answer), self.handler, worker=name, limits=chosen, policy=policy)
         running = asyncio.create_task(settlement.run(), name=f"worker {name}")
         self.started.append(Worker(self.broker, name, consumer, settlement, running))
         return self.started[-1]

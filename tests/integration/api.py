@@ -55,7 +55,9 @@ class Api:
         """The topics, once each has this status."""
 
         async def are() -> list[Json] | None:
-            topics = [await self.get(f"/topics/{id_}") for id_ in ids]
+            answers = [await self.ask("GET", f"/topics/{id_}") for id_ in ids]
+            assert all(answer.status_code in {200, 404} for answer in answers)  # 404: not projected yet
+            topics = [dict(answer.json()) for answer in answers]
             return topics if all(topic["status"] == as_ for topic in topics) else None
 
         return await eventually(are, within=20)

@@ -1,10 +1,20 @@
 """One running deployment for all tests that do not break it."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
+from pathlib import Path
 
 import pytest
+from eventually import eventually
 from integration.api import Api, started
-from servers import Deployment
+from integration.known_topics import LAST, known_records
+from integration.projected import Projected
+from integration.stories import BEGAN
+from servers import Deployment, GeminiStandIn, ValkeyServer
+
+from shared.streams import PROJECTOR
+from shared.transport.redis_streams import RedisTransport
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +31,57 @@ async def api(everything: Deployment) -> AsyncIterator[Api]:
     async with everything.client() as client:
         api = Api(everything, client)
         await api.ready()
+        yield api
+
+
+@pytest.fixture
+async def new(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Projected]]]:
+    made: list[Projected] = []
+
+    async def new() -> Projected:
+        made.append(Projected(tmp_path / str(len(made))))
+        return await made[-1].open()
+
+    yield new
+    for projected in made:
+        await projected.close()
+
+
+@pytest.fixture
+async def projected(new: Callable[[], Awaitable[Projected]]) -> Projected:
+    return await new()
+
+
+@pytest.fixture(scope="session")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The known topics are projected; no topic-worker runs."""
+    folder = tmp_path_factory.mktemp("reads")
+    valkey = ValkeyServer(folder / "valkey")
+    valkey.start()
+    deployed = Deployment(folder, valkey, GeminiStandIn(folder))
+    deployed.add("api", "api-1")
+    deployed.add(PROJECTOR, "projector-1")
+
+    async def publish() -> None:
+        transport = RedisTransport(valkey.url)
+        await transport.provision()
+        await transport.publish(known_records())
+        await transport.close()
+
+    asyncio.run(publish())
+    yield deployed
+    deployed.end()
+
+
+@pytest.fixture
+async def reads(known: Deployment) -> AsyncIterator[Api]:
+    async with known.client() as client:
+        api = Api(known, client)
+        await api.answers()
+
+        async def projected() -> bool:
+            answer = await api.ask("GET", "/topics")
+            return answer.is_success and datetime.fromisoformat(answer.json()["as_of"] or str(BEGAN)) == LAST
+
+        await eventually(projected, within=20)
         yield api

@@ -140,3 +140,8 @@ def counted(database: Path) -> Rows:
     """What the counts should be."""
     query = "SELECT status, count(*) FROM submissions WHERE status != 'removed' GROUP BY status ORDER BY status"
     return rows(database, query)
+
+
+def execute(database: Path, statement: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(statement)

@@ -1,118 +1,30 @@
-"""What the API shows of a projection whose every row is known: the lists, the single topics and the status routes.
+"""What the list and the single topics show of a projection whose every row is known."""
 
-No topic-worker runs; what it would have said is published here.
-"""
-
-import asyncio
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from eventually import eventually
 from integration.api import Api, Json, problem
-from integration.stories import BEGAN, at
-from servers import Deployment, GeminiStandIn, ValkeyServer
-
-from shared.events import (
-    ErrorDetail,
-    SubmissionCompleted,
-    SubmissionEvent,
-    SubmissionFailed,
-    SubmissionParked,
-    SubmissionStarted,
-    TopicRemoved,
-    TopicSubmitted,
-    topic_id,
+from integration.known_topics import (
+    COMPLETED,
+    FAILED,
+    LAST,
+    PARKED,
+    PENDING,
+    PROCESSING,
+    TIES,
+    TITLES,
+    UNTIL,
 )
-from shared.streams import PROJECTOR
-from shared.transport.redis_streams import RedisTransport
-from shared.wire import Record, encode
+from integration.stories import BEGAN
 
-TIES = 10  # topics that were submitted at the same moment
-PENDING = [f"Pending {n}" for n in range(5)]
-PARKED = ["Parked"]
-PROCESSING = [f"Processing {n}" for n in range(4)]
-FAILED = [f"Failed {n:02}" for n in range(12)]
-STRANGE = [
-    "100% sure",
-    "100 sure",
-    "snake_case",
-    "snakeXcase",
-    "Straße",
-    "back\\slash",
-    "and/or",
-    "数据库 design",
-    'O\'Reilly "x"',
-]
-COMPLETED = [*STRANGE, *(f"Completed {n}" for n in range(8))]
-TITLES = [*PENDING, *PARKED, *PROCESSING, *FAILED, *COMPLETED]
-UNTIL = BEGAN + timedelta(days=999)
-LAST = BEGAN + timedelta(hours=2)
+from shared.events import topic_id
+
 TOPIC = {"id", "title", "status", "attempt", "content", "error_message", "created_at", "updated_at", "started_at"}
 TOPIC |= {"completed_at", "tries", "worker", "legacy_id", "simulated", "waiting_for"}
 AGE = {"as_of", "projection_lag_seconds"}
-
-
-def _story(n: int, title: str) -> list[SubmissionEvent]:
-    at = BEGAN + timedelta(seconds=n // TIES)
-    asked = TopicSubmitted(id=topic_id(title), attempt=1, title=title, submitted_at=at, submitted_by="local")
-    about: dict[str, Any] = {"id": asked.id, "kind": "topic", "attempt": 1, "run": f"run {n}", "worker": "worker-1"}
-    about |= {"title": title, "submitted_at": at, "legacy_id": 374 if title == "Completed 0" else None}
-    if title in PENDING:
-        return [asked]
-    started = SubmissionStarted(**about)
-    if title in PROCESSING:
-        return [asked, started]
-    if title in PARKED:
-        return [asked, started, SubmissionParked(**about, reason="rate_limited", until=UNTIL)]
-    if title in FAILED:
-        return [asked, SubmissionFailed(**about, error=ErrorDetail(code="refused", message=f"no {title}"))]
-    return [asked, started, SubmissionCompleted(**about, content={"title": title, "n": n}, simulated=True)]
-
-
-def _records() -> list[Record]:
-    gone = _story(0, "Completed, then removed")
-    told = [(n, event) for n, title in enumerate(TITLES) for event in _story(n, title)]
-    told += [(0, event) for event in (*gone, TopicRemoved(id=gone[0].id, attempt=1, by="local"))]
-    records = [at(BEGAN + timedelta(hours=1, seconds=n), encode(event, source="test")) for n, event in told]
-    return [*records[:-1], at(LAST, records[-1])]
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    folder = tmp_path_factory.mktemp("reads")
-    valkey = ValkeyServer(folder / "valkey")
-    valkey.start()
-    deployed = Deployment(folder, valkey, GeminiStandIn(folder))
-    deployed.add("api", "api-1")
-    deployed.add(PROJECTOR, "projector-1")
-
-    async def publish() -> None:
-        transport = RedisTransport(valkey.url)
-        await transport.provision()
-        await transport.publish(_records())
-        await transport.close()
-
-    asyncio.run(publish())
-    yield deployed
-    deployed.end()
-
-
-@pytest.fixture
-async def reads(deployed: Deployment) -> AsyncIterator[Api]:
-    async with deployed.client() as client:
-        api = Api(deployed, client)
-        await api.answers()
-
-        async def projected() -> bool:
-            answer = await api.ask("GET", "/topics")
-            return answer.is_success and datetime.fromisoformat(answer.json()["as_of"] or str(BEGAN)) == LAST
-
-        await eventually(projected, within=20)
-        yield api
 
 
 def titles(page: Json) -> list[str]:
@@ -307,68 +219,3 @@ async def test_an_unknown_id_is_not_found_at_once(reads: Api, id_: str) -> None:
     began = time.monotonic()
     problem(await reads.ask("GET", f"/topics/{id_}"), 404)
     assert time.monotonic() - began < 0.5
-
-
-# -- status --------------------------------------------------------------------------------------------------------
-
-
-async def test_the_processing_status_has_exactly_the_contracts_shape(reads: Api) -> None:
-    status = await reads.get("/processing-status")
-    failures = status.pop("recent_failures")
-    assert datetime.fromisoformat(status.pop("as_of")) == LAST
-    assert status == {
-        "is_processing": True,
-        "pending_count": len(PENDING + PARKED),
-        "processing_count": len(PROCESSING),
-        "completed_count": len(COMPLETED),
-        "failed_count": len(FAILED),
-        "total_count": len(TITLES),
-        "show_status": True,
-        "waiting_for": None,
-        "simulated": None,
-        "projection_lag_seconds": 0.0,
-    }
-    assert [failure["title"] for failure in failures] == FAILED[:1:-1]  # the ten newest
-    assert all(failure.keys() == {"id", "title", "error_message", "created_at"} for failure in failures)
-    assert failures[0]["error_message"] == "no Failed 11"
-
-
-async def test_without_a_worker_the_worker_status_says_so(reads: Api) -> None:
-    async def known() -> Json | None:
-        status = await reads.get("/worker-status")
-        return None if status["message"].startswith("not known") else status
-
-    assert await eventually(known, within=5) == {
-        "worker_running": False,
-        "pending_topics": len(PENDING + PARKED),
-        "processing_topics": len(PROCESSING),
-        "message": f"no topic-worker is running; {len(PENDING + PARKED + PROCESSING)} topics wait for one",
-        "workers": [],
-        "waiting_for": None,
-        "simulated": None,
-    }
-
-
-async def test_the_summary_counts_each_status(reads: Api) -> None:
-    summary = await reads.get("/topic-status-summary")
-    counts = {"pending": len(PENDING + PARKED), "processing": len(PROCESSING)}
-    counts |= {"completed": len(COMPLETED), "failed": len(FAILED)}
-    assert summary == {"success": True, "summary": counts, "simulated": None}
-
-
-async def test_health_without_a_worker_is_degraded_and_says_what_there_is(reads: Api) -> None:
-    assert (await reads.http.get("/live")).json() == {"status": "ok"}
-    ready = await reads.http.get("/ready")
-    assert (ready.status_code, ready.json()) == (
-        200,
-        {"status": "ok", "broker": {"status": "ok"}, "database": {"status": "ok"}},
-    )
-
-    async def with_projector() -> Json | None:
-        health = (await reads.http.get("/health")).json()
-        return health if health["projectors"] else None
-
-    health = await eventually(with_projector, within=5)
-    assert (health["status"], health["topic_workers"], health["projectors"]) == ("degraded", 0, 1)
-    assert (health["dead_letters"], health["projection_lag_seconds"]) == (0, 0.0)
-    assert health["lag"].keys() == {"topic-worker"}

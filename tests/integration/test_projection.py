@@ -1,26 +1,18 @@
 """Batches of events onto a real database: whatever their order, size and failures, the tables are the same."""
 
 import asyncio
-import sqlite3
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from integration.projected import Projected
-from integration.stories import BEGAN, at, history, in_batches, in_disorder
+from integration.stories import BEGAN, at, execute, history, in_batches, in_disorder
 from sqlalchemy import Connection, event
 
-from shared.db import tables
-from shared.db.engine import DatabaseUnreachable, open_access, open_reader
-from shared.db.migrate import migrate
+from shared.db.engine import DatabaseUnreachable, open_reader
 from shared.errors import BrokerUnreachable, NewerVersion
 from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerBeat, topic_id
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
@@ -34,24 +26,6 @@ COUNTS = """
         UNION ALL SELECT status, -count(*) FROM submissions WHERE status != 'removed' GROUP BY status
     ) GROUP BY status HAVING sum(n) != 0
 """
-
-
-@pytest.fixture
-async def new(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Projected]]]:
-    made: list[Projected] = []
-
-    async def new() -> Projected:
-        made.append(Projected(tmp_path / str(len(made))))
-        return await made[-1].open()
-
-    yield new
-    for projected in made:
-        await projected.close()
-
-
-@pytest.fixture
-async def projected(new: Callable[[], Awaitable[Projected]]) -> Projected:
-    return await new()
 
 
 New = Callable[[], Awaitable[Projected]]
@@ -179,10 +153,10 @@ async def test_a_transaction_that_fails_moves_nothing_not_even_the_position(new:
     batches = list(in_batches(HISTORY, 100))
     await projection.project(batches[0])
     before = projected.tables
-    _execute(projected.path, "ALTER TABLE usage RENAME TO hidden")  # the last table that is written
+    execute(projected.path, "ALTER TABLE usage RENAME TO hidden")  # the last table that is written
     with pytest.raises(DatabaseUnreachable):
         await projection.project(batches[1])
-    _execute(projected.path, "ALTER TABLE hidden RENAME TO usage")
+    execute(projected.path, "ALTER TABLE hidden RENAME TO usage")
     assert projected.tables == before
     assert projected.version == 1
     await projection.project(batches[1])
@@ -272,7 +246,7 @@ async def test_a_dead_letter_is_listed_once_however_often_it_was_buried(projecte
     poison = replace(HISTORY[0], data=b"{")
     for _ in (1, 2):  # as by a projector that died before it stored its position
         await projected.project(in_batches([poison], 1))
-        _execute(projected.path, "DELETE FROM positions")
+        execute(projected.path, "DELETE FROM positions")
     assert len(projected.buried) == 2
     await projected.project(in_batches(projected.buried, 10))
     [(stream, error, data, position)] = projected.rows("SELECT stream, error, data, position FROM dead_letters")
@@ -293,57 +267,3 @@ async def test_a_redriven_record_that_still_has_the_headers_of_its_burial_is_pro
     redriven = replace(HISTORY[0], headers={**HISTORY[0].headers, "dl_id": "1"})
     await projected.project(in_batches([redriven], 1))
     assert projected.rows("SELECT count(*) FROM submissions") == [(1,)]
-
-
-# -- the database --------------------------------------------------------------------------------------------------
-
-
-async def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
-    def differences(connection: Connection) -> Any:
-        options = {"include_name": lambda name, kind, _: kind != "table" or not name.endswith("_version")}
-        return compare_metadata(MigrationContext.configure(connection, opts=options), tables.projection)
-
-    projected = await Projected(tmp_path / "somewhere with 100% of a space").open()
-    assert await projected.writer().run(differences) == []
-    await projected.close()
-
-
-async def test_migrating_again_and_at_the_same_time_is_harmless(tmp_path: Path) -> None:
-    """In processes: Alembic's context is one for a whole process."""
-    code = f"""
-import asyncio
-from shared.db.engine import open_writer
-from shared.db.migrate import reach_database
-async def main():
-    database = open_writer("sqlite:///{tmp_path}/topicflow.db")
-    await reach_database(database, "projection")
-    await reach_database(database, "projection")
-    await database.close()
-asyncio.run(main())
-"""
-    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(3)]
-    assert [await process.wait() for process in processes] == [0, 0, 0]
-
-
-async def test_a_database_of_a_newer_topicflow_is_refused_with_a_clear_line(projected: Projected) -> None:
-    _execute(projected.path, "UPDATE projection_version SET version_num = '9999'")
-    with pytest.raises(NewerVersion, match=r"projection tables .*9999.*: finish the upgrade"):
-        await migrate(projected.writer(), "projection")
-
-
-@pytest.mark.parametrize("what", ["no folder", "no tables", "no database"])
-async def test_a_database_that_can_not_be_read_is_unreachable_not_a_bug(tmp_path: Path, what: str) -> None:
-    path = tmp_path / "folder" / "topicflow.db"
-    if what != "no folder":
-        path.parent.mkdir()
-    if what == "no database":
-        path.write_bytes(b"not a database at all" * 100)
-    for database in (open_reader(f"sqlite:///{path}"), open_access(f"sqlite:///{path}")):
-        with pytest.raises(DatabaseUnreachable):
-            await database.run(lambda connection: connection.exec_driver_sql("SELECT * FROM seen").all())
-        await database.close()
-
-
-def _execute(path: Path, statement: str) -> None:
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(statement)

@@ -84,7 +84,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             name = str(first["loc"][0]).upper() if first["loc"] else ""
-            raise SettingInvalid(f"{name}: {first['msg']}" if name else first["msg"]) from error
+            message = first["msg"].removeprefix("Value error, ")
+            raise SettingInvalid(f"{name}: {message}" if name else message) from error
 
 
 def named(*names: str, default: Any = ..., **limits: Any) -> Any:
@@ -116,6 +117,8 @@ def _database_url(value: SecretStr) -> SecretStr:
     scheme = urlsplit(value.get_secret_value()).scheme
     if scheme != "sqlite":
         raise ValueError(f"unknown scheme {scheme or '(none)'!r}, expected sqlite:///path")
+    if len(urlsplit(value.get_secret_value()).path) < 2:
+        raise ValueError("no path, expected sqlite:///path: several processes share the file")
     return value
 
 

@@ -39,6 +39,7 @@ def build() -> FastAPI:
         title="topicflow",
         version=__version__,
         description="Submit topics, and see at any moment where each one stands.",
+        docs_url=None,  # its page would load scripts from another host
         redoc_url=None,
         responses=problems.DOCUMENTED,
     )

@@ -78,7 +78,7 @@ async def processing_status(context: Context) -> ProcessingStatus:
         _counts(context), context.projection.recent_failures("topic", SHOWN_FAILURES), context.seen.up_to()
     )
     is_processing = counts["pending"] + counts["processing"] > 0
-    has_unseen_failure = any(seen_up_to is None or False for row in failures)
+    has_unseen_failure = any(seen_up_to is None or row["ended_at"] > seen_up_to for row in failures)
     return ProcessingStatus(
         is_processing=is_processing,
         pending_count=counts["pending"],

@@ -30,18 +30,15 @@ def usage_rows(event: SubmissionEvent, time: datetime) -> list[dict[str, Any]]:
 
 
 def dead_letter_row(delivery: Delivery) -> dict[str, Any]:
-    """Whatever is in the stream, by hand even. Named by its origin and error: buried twice it is one row."""
+    """Whatever is in the stream, by hand even. Ids are derived, so that what is buried twice is one row."""
     headers = delivery.record.headers
-    stream = headers.get("dl_stream", delivery.record.stream)
-    position = headers.get("dl_position", delivery.position)
-    error = headers.get("dl_error", "")
-    origin = (stream, headers.get("dl_partition", str(delivery.partition)), position, error)
+    here = f"{delivery.record.stream}|{delivery.partition}|{delivery.position}"
     return {
-        "id": str(uuid5(NAMESPACE, "|".join(("dead letter", *origin)))),
-        "stream": stream,
-        "position": position,
+        "id": headers.get("dl_id") or str(uuid5(NAMESPACE, here)),
+        "stream": headers.get("dl_stream", delivery.record.stream),
+        "position": headers.get("dl_position", delivery.position),
         "submission": delivery.record.key,
-        "error": error,
+        "error": headers.get("dl_error", ""),
         "message": headers.get("dl_message", ""),
         "tries": _number(headers.get("dl_tries", "")),
         "time": _time(headers.get("dl_time", "")),

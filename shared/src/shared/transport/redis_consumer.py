@@ -3,18 +3,15 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import structlog
+from redis.asyncio import Redis
 
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
 from shared.transport.redis_entries import Entries, block, delivery_of, pairs, publish_args, reaching
-from shared.transport.redis_scripts import CLAIM, LEAVE, OWN
-
-if TYPE_CHECKING:
-    from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_scripts import CLAIM, LEAVE, OWN, PUBLISH_AND_ACK
 
 log = structlog.get_logger()
 HANDED_BACK = "handed-back"  # the member that entries wait under until somebody claims them
@@ -28,13 +25,14 @@ class RedisConsumer:
     that may have been the broker's, or our own, everybody's entries look idle: who notices one claims nothing for
     as long, so that the others can renew theirs. Times are the broker's."""
 
-    def __init__(self, transport: "RedisTransport", group: str, member: str) -> None:
-        self._transport = transport
-        self._client = transport.client
+    def __init__(self, client: Redis, group: str, member: str, *, idle: float) -> None:
+        """`idle`: seconds without a heartbeat after which a member's entries are taken over."""
+        self._client = client
         self._group = group
         self._member = member
         self._streams = [stream.name for stream in streams_of(group)]
-        self._idle = transport.idle
+        self._idle = idle
+        self._settle_script = client.register_script(PUBLISH_AND_ACK)
         self._claim_script = self._client.register_script(CLAIM)
         self._own_script = self._client.register_script(OWN)
         self._leave_script = self._client.register_script(LEAVE)
@@ -122,7 +120,8 @@ class RedisConsumer:
         ended = [settled.delivery for settled in batch if settled.delivery]
         for delivery in ended:
             args += ("A", delivery.record.stream, delivery.position)
-        await self._transport.run_script(self._group, args)
+        with reaching():
+            await self._settle_script(args=[self._group, *args])
         self._forget(ended)
 
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:

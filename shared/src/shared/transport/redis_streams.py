@@ -38,7 +38,7 @@ class RedisTransport:
         self.idle = idle
         self._allow_volatile = allow_volatile
         self._sync_each_publish = False
-        self._publish_and_ack = self.client.register_script(PUBLISH_AND_ACK)
+        self._publish = self.client.register_script(PUBLISH_AND_ACK)
 
     async def check(self) -> None:
         with reaching():
@@ -88,23 +88,23 @@ class RedisTransport:
 
     async def publish(self, records: Sequence[Record]) -> None:
         for at in range(0, len(records), BATCH):
-            await self.run_script("", [arg for r in records[at : at + BATCH] for arg in publish_args(r)])
+            await self._store([arg for r in records[at : at + BATCH] for arg in publish_args(r)])
 
-    async def run_script(self, group: str, args: list[str | bytes | int]) -> None:
-        """PUBLISH_AND_ACK, and where Redis syncs its file once a second only, wait for that."""
+    async def _store(self, args: Sequence[str | bytes | int]) -> None:
+        """Where Redis syncs its file once a second only, waits for that."""
         with reaching():
-            if not self._sync_each_publish or group:
-                await self._publish_and_ack(args=[group, *args])
+            if not self._sync_each_publish:
+                await self._publish(args=["", *args])
                 return
             pipeline = self.client.pipeline(transaction=False)
-            await self._publish_and_ack(args=[group, *args], client=pipeline)
+            await self._publish(args=["", *args], client=pipeline)
             pipeline.execute_command("WAITAOF", 1, 0, 4000)
             _, (synced, _) = await pipeline.execute()
         if not synced:
             raise BrokerUnreachable("Redis did not sync its append-only file within 4 s")
 
     async def consumer(self, group: str, member: str) -> RedisConsumer:
-        consumer = RedisConsumer(self, group, member)
+        consumer = RedisConsumer(self.client, group, member, idle=self.idle)
         await consumer.open()
         return consumer
 

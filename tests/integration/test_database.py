@@ -1,0 +1,64 @@
+"""The database itself: its migrations make the tables, and what it can not do is said."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from integration.projected import Projected
+from integration.stories import execute
+from sqlalchemy import Connection
+
+from shared.db import tables
+from shared.db.engine import DatabaseUnreachable, open_access, open_reader
+from shared.db.migrate import migrate
+from shared.errors import NewerVersion
+
+
+async def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+    def differences(connection: Connection) -> Any:
+        options = {"include_name": lambda name, kind, _: kind != "table" or not name.endswith("_version")}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), tables.projection)
+
+    projected = await Projected(tmp_path / "somewhere with 100% of a space").open()
+    assert await projected.writer().run(differences) == []
+    await projected.close()
+
+
+async def test_migrating_again_and_at_the_same_time_is_harmless(tmp_path: Path) -> None:
+    """In processes: Alembic's context is one for a whole process."""
+    code = f"""
+import asyncio
+from shared.db.engine import open_writer
+from shared.db.migrate import reach_database
+async def main():
+    database = open_writer("sqlite:///{tmp_path}/topicflow.db")
+    await reach_database(database, "projection")
+    await reach_database(database, "projection")
+    await database.close()
+asyncio.run(main())
+"""
+    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(3)]
+    assert [await process.wait() for process in processes] == [0, 0, 0]
+
+
+async def test_a_database_of_a_newer_topicflow_is_refused_with_a_clear_line(projected: Projected) -> None:
+    execute(projected.path, "UPDATE projection_version SET version_num = '9999'")
+    with pytest.raises(NewerVersion, match=r"projection tables .*9999.*: finish the upgrade"):
+        await migrate(projected.writer(), "projection")
+
+
+@pytest.mark.parametrize("what", ["no folder", "no tables", "no database"])
+async def test_a_database_that_can_not_be_read_is_unreachable_not_a_bug(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "folder" / "topicflow.db"
+    if what != "no folder":
+        path.parent.mkdir()
+    if what == "no database":
+        path.write_bytes(b"not a database at all" * 100)
+    for database in (open_reader(f"sqlite:///{path}"), open_access(f"sqlite:///{path}")):
+        with pytest.raises(DatabaseUnreachable):
+            await database.run(lambda connection: connection.exec_driver_sql("SELECT * FROM seen").all())
+        await database.close()

@@ -1,0 +1,154 @@
+"""Histories of submissions, drawn at random or told by hand, and what the rule of the projection makes of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from shared.events import (
+    ErrorDetail,
+    Outcome,
+    Removed,
+    Requeued,
+    SubmissionCompleted,
+    SubmissionEvent,
+    SubmissionFailed,
+    SubmissionParked,
+    SubmissionStarted,
+    Submitted,
+    TopicRemoved,
+    TopicSubmitted,
+    topic_id,
+)
+from status_projector.status_counts import State, advance
+
+BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+ATTEMPTS = st.integers(1, 4)
+MOMENTS = st.integers(0, 20).map(lambda seconds: BEGAN + timedelta(seconds=seconds))  # few, so that some are equal
+SPELLINGS = st.sampled_from(["Raft", " raft", "RAFT"])
+Content = dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Happened:
+    event: SubmissionEvent
+    time: datetime
+
+    @property
+    def keeps_its_place(self) -> bool:
+        """Of Started and Parked the later one in the stream is shown."""
+        return isinstance(self.event, SubmissionStarted | SubmissionParked)
+
+
+@dataclass
+class Row:
+    """What the tables hold of one submission."""
+
+    state: State
+    content: Content = None
+
+
+def project(history: Sequence[Happened]) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    for happened in history:
+        row = rows.setdefault(happened.event.id, Row(State(happened.event.id, "topic", 0)))
+        changed = advance(row.state, happened.event, happened.time)
+        if changed is not None:
+            row.content = changed.content
+    return rows
+
+
+def submitted(attempt: int = 1, title: str = "Raft", at: datetime = BEGAN, **more: Any) -> TopicSubmitted:
+    return TopicSubmitted(
+        id=topic_id("raft"), attempt=attempt, title=title, submitted_at=at, submitted_by="local", **more
+    )
+
+
+def outcome(attempt: int = 1, run: str = "run", **more: Any) -> dict[str, Any]:
+    about = {"id": topic_id("raft"), "kind": "topic", "attempt": attempt, "run": run, "worker": f"worker of {run}"}
+    return about | {"title": "Raft", "submitted_at": BEGAN} | more
+
+
+def failed(attempt: int = 1, run: str = "run", message: str = "no", **more: Any) -> SubmissionFailed:
+    return SubmissionFailed(**outcome(attempt, run, **more), error=ErrorDetail(code="refused", message=message))
+
+
+def completed(attempt: int = 1, run: str = "run", content: Content = None, **more: Any) -> SubmissionCompleted:
+    return SubmissionCompleted(**outcome(attempt, run, **more), content=content or {"title": f"by {run}"})
+
+
+def removed(attempt: int = 1) -> TopicRemoved:
+    return TopicRemoved(id=topic_id("raft"), attempt=attempt, by="local")
+
+
+def after(*events: SubmissionEvent) -> Row:
+    """The row, where each event happened a second after the one before."""
+    (row,) = project([Happened(event, BEGAN + timedelta(seconds=n)) for n, event in enumerate(events)]).values()
+    return row
+
+
+@st.composite
+def events(draw: st.DrawFn, run: str) -> Happened:
+    attempt, time = draw(ATTEMPTS), draw(MOMENTS)
+    title = draw(SPELLINGS)
+    id_ = topic_id(title if draw(st.booleans()) else "another one")
+    how = draw(st.sampled_from([Submitted, SubmissionStarted, SubmissionParked, SubmissionFailed, Completed, Removed]))
+    if how is Submitted:
+        requeued = draw(st.none() | st.just(Requeued(n=1, tries=1, starts=0, since=BEGAN)))
+        event: SubmissionEvent = submitted(attempt, title, draw(MOMENTS), requeued=requeued)
+    elif how is Removed:
+        event = removed(attempt)
+    else:
+        about = outcome(
+            attempt,
+            run,
+            title=draw(st.none() | st.just(title)),
+            submitted_at=draw(MOMENTS),
+            tries=draw(st.integers(0, 2)),
+            legacy_id=draw(st.none() | st.integers(0, 2)),
+        )
+        event = draw(outcomes(how, about))
+    return Happened(event.model_copy(update={"id": id_}), time)
+
+
+class Completed: ...
+
+
+@st.composite
+def outcomes(draw: st.DrawFn, how: type, about: dict[str, Any]) -> Outcome:
+    if how is SubmissionStarted:
+        return SubmissionStarted(**about)
+    if how is SubmissionParked:
+        until = draw(st.none() | MOMENTS)
+        return SubmissionParked(**about, reason=draw(st.sampled_from(["rate_limited", "unavailable"])), until=until)
+    if how is SubmissionFailed:
+        error = ErrorDetail(code="refused", message=f"failed in {about['run']}")
+        return SubmissionFailed(**about, error=error, dead_lettered=draw(st.booleans()))
+    content = draw(st.none() | st.just({"title": f"by {about['run']}"}))
+    return SubmissionCompleted(**about, content=content, simulated=draw(st.booleans()), skipped=draw(st.booleans()))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Happened]:
+    """Events of two submissions. A run has one end, so no two ends are of the same run."""
+    return [draw(events(f"run-{n}")) for n in range(draw(st.integers(1, 14)))]
+
+
+@st.composite
+def disorders(draw: st.DrawFn) -> tuple[list[Happened], list[Happened]]:
+    """A history, and the same doubled, late and shuffled, but for the order of Started and Parked."""
+    history = draw(histories())
+    free = [happened for happened in history if not happened.keeps_its_place]
+    if free:
+        free += draw(st.lists(st.sampled_from(free), max_size=5))
+    placed: list[Happened] = []
+    for n, happened in enumerate(once := [happened for happened in history if happened.keeps_its_place]):
+        placed.append(happened)
+        if draw(st.integers(0, 3)) == 0:  # a producer that heard no answer says again what it said last
+            placed += once[draw(st.integers(0, n)) : n + 1]
+    free = draw(st.permutations(free))
+    turns = draw(st.permutations([True] * len(placed) + [False] * len(free)))
+    streams = {True: iter(placed), False: iter(free)}
+    return history, [next(streams[turn]) for turn in turns]
