@@ -184,3 +184,21 @@ async def test_a_stop_is_quick_and_clean(own: Api) -> None:
     assert time.monotonic() - began < 3
     assert "Traceback" not in process.said
     process.start()
+
+
+async def test_a_lost_consumer_group_is_said_by_ready_and_health(deployment: Deployment) -> None:
+    for service in ("api", PROJECTOR):
+        deployment.add(service)
+    async with deployment.client() as client:
+        await Api(deployment, client).answers()
+
+        async def is_ready() -> bool:
+            return (await client.get("/ready")).is_success
+
+        await eventually(is_ready, within=20)
+        with closing(Redis.from_url(deployment.valkey.url)) as broker:
+            broker.xgroup_destroy("topic-submissions", "topic-worker")
+        assert (await client.get("/ready")).status_code == 503
+        health = (await client.get("/health")).json()
+        assert health["status"] == "unavailable"
+        assert "topic-worker" in health["broker"]["detail"]

@@ -13,8 +13,8 @@ from api.staleness import staleness
 from api.workers import TOPIC_WORKER
 from shared import __version__
 from shared.db.engine import DatabaseUnreachable
-from shared.errors import BrokerUnreachable
-from shared.streams import PROJECTED, PROJECTOR, STREAMS
+from shared.errors import BrokerUnreachable, PositionsLost
+from shared.streams import PROJECTOR, STREAMS
 
 router = APIRouter()
 PATIENCE = 2.0  # seconds that a dependency has to answer
@@ -51,7 +51,7 @@ async def health(context: Context) -> dict[str, Any]:
         "waiting_for": context.workers.waiting_for,
     }
     if status != "unavailable":
-        with suppress(BrokerUnreachable, DatabaseUnreachable):  # gone meanwhile
+        with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # gone meanwhile
             answer |= await staleness(context)
             answer["dead_letters"] = await context.projection.dead_letters()
             answer["lag"] = {group: await context.transport.lag(group) for group in GROUPS}
@@ -69,7 +69,7 @@ async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
 async def _reached(context: ApiContext) -> None:
     if not context.provisioned.is_set():
         raise BrokerUnreachable("the broker was not reached yet")
-    await context.transport.ends([stream.name for stream in PROJECTED])
+    await asyncio.gather(*(context.transport.lag(group) for group in GROUPS))
 
 
 async def _answers(call: Awaitable[Any]) -> dict[str, str]:
@@ -77,6 +77,6 @@ async def _answers(call: Awaitable[Any]) -> dict[str, str]:
         await asyncio.wait_for(call, PATIENCE)
     except TimeoutError:
         return {"status": "unavailable", "detail": f"no answer within {PATIENCE:.0f} s"}
-    except (BrokerUnreachable, DatabaseUnreachable) as error:
+    except (BrokerUnreachable, DatabaseUnreachable, PositionsLost) as error:
         return {"status": "unavailable", "detail": str(error)}
     return {"status": "ok"}

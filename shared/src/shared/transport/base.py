@@ -54,7 +54,7 @@ class Consumer(Protocol):
         """Up to `limit` deliveries, those of dead members first; [] after `timeout` seconds. None is in flight here."""
 
     async def started(self, deliveries: Sequence[Delivery]) -> None:
-        """Store that they are begun, before what they cost is paid."""
+        """Store that they are begun, before what they cost is paid. Harmless when repeated."""
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
         """Store that they are not begun any more: dying while they wait is not their fault."""
@@ -63,10 +63,11 @@ class Consumer(Protocol):
         """Store all records and end all deliveries of the batch, or neither."""
 
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Give away what was not ended, for another member to take at once; not counted as a start."""
+        """Give away what was not ended, for another member to take at once (where partitions belong to members: when
+        this one has left); not counted as a start."""
 
     async def close(self) -> None:
-        """Leave the group."""
+        """Hand back what is left and leave the group; raises nothing."""
 
 
 class Reader(Protocol):
@@ -110,7 +111,8 @@ class Transport(Protocol):
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
         """When the first record after the positions was stored, None if there is none."""
 
-    async def lag(self, group: str) -> Lag: ...
+    async def lag(self, group: str) -> Lag:
+        """Raises PositionsLost where the group is gone."""
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         """Remove what is older than `keep` or over `max_bytes`, if every group ended it and it is projected."""

@@ -37,7 +37,7 @@ def reaching() -> Iterator[None]:
     except (RedisConnectionError, RedisTimeoutError, OSError) as error:
         raise BrokerUnreachable(f"Redis does not answer: {str(error).rstrip('.')[:200]}") from error
     except ResponseError as error:
-        if "NOGROUP" in str(error):
+        if "NOGROUP" in str(error) or "no such key" in str(error):
             raise PositionsLost(f"Redis lost a consumer group: {error}") from error
         if str(error).startswith("OOM"):
             raise BrokerFull("Redis has reached its memory limit") from error

@@ -138,10 +138,11 @@ class RedisTransport:
         with reaching():
             for stream in STREAMS:
                 if group in stream.groups:
-                    for found in await self.client.xinfo_groups(stream.name):
-                        if found["name"].decode() == group:
-                            waiting += found["lag"] or 0
-                            in_flight += found["pending"]
+                    groups = {found["name"].decode(): found for found in await self.client.xinfo_groups(stream.name)}
+                    if group not in groups:
+                        raise PositionsLost(f"the group {group} of stream {stream.name} is gone")
+                    waiting += groups[group]["lag"] or 0
+                    in_flight += groups[group]["pending"]
         return Lag(waiting, in_flight)
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
