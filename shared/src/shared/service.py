@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ import uvloop
 from faststream import FastStream
 
 from shared import log as logs
-from shared.errors import BrokerUnreachable, CannotGoOn
+from shared.errors import BrokerUnreachable, CannotGoOn, TopicflowError
 from shared.retry import Policy, pause
 from shared.settings import BrokerSettings, unknown_names
 from shared.transport.base import Transport
@@ -39,19 +39,27 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
 
 async def reach(transport: Transport) -> None:
     """Wait until the broker answers, then see that it is safe and has its streams."""
+
+    async def provision() -> None:
+        await transport.check()
+        if made := await transport.provision():
+            log.info("provisioned", made=made)
+
+    await until_it_answers("broker", provision, BrokerUnreachable)
+
+
+async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unreachable: type[TopicflowError]) -> None:
+    """Repeat the call while it raises `unreachable`; says so once."""
     failures = 0
     while True:
         try:
-            await transport.check()
-            made = await transport.provision()
-        except BrokerUnreachable as error:
+            await call()
+        except unreachable as error:
             failures += 1
             if failures == 1:
-                log.warning("waiting for the broker", error=str(error))
+                log.warning(f"waiting for the {name}", error=str(error))
             await asyncio.sleep(pause(failures, Policy(first_pause=0.1, longest_pause=2.0)))
         else:
-            if made:
-                log.info("provisioned", made=made)
             return
 
 

@@ -26,10 +26,14 @@ class ApiContext:
     seen: Seen
     workers: Workers
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        """Not before provisioning: a stream that has entries and no group looks as if the group had been lost."""
+    def must_be_provisioned(self) -> None:
+        """Raises BrokerUnreachable."""
         if not self.provisioned.is_set():
             raise BrokerUnreachable("the broker was not reached yet")
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Not before provisioning: a stream that has entries and no group looks as if the group had been lost."""
+        self.must_be_provisioned()
         await self.transport.publish(records)
 
 

@@ -67,8 +67,7 @@ async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
 
 
 async def _reached(context: ApiContext) -> None:
-    if not context.provisioned.is_set():
-        raise BrokerUnreachable("the broker was not reached yet")
+    context.must_be_provisioned()
     await asyncio.gather(*(context.transport.lag(group) for group in GROUPS))
 
 

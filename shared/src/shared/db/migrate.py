@@ -1,9 +1,7 @@
 """Brings a schema to its newest version with Alembic: `projection` by the status-projector, `access` by the API."""
 
-import asyncio
 from pathlib import Path
 
-import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -11,25 +9,14 @@ from sqlalchemy import Connection
 
 from shared.db.engine import Database, DatabaseUnreachable
 from shared.errors import NewerVersion
-from shared.retry import Policy, pause
+from shared.service import until_it_answers
 
-log = structlog.get_logger()
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
 async def reach_database(database: Database, schema: str) -> None:
     """Wait until the database answers and has the newest schema. Raises NewerVersion."""
-    failures = 0
-    while True:
-        try:
-            await migrate(database, schema)
-        except DatabaseUnreachable as error:
-            failures += 1
-            if failures == 1:
-                log.warning("waiting for the database", error=str(error))
-            await asyncio.sleep(pause(failures, Policy(longest_pause=2.0)))
-        else:
-            return
+    await until_it_answers("database", lambda: migrate(database, schema), DatabaseUnreachable)
 
 
 async def migrate(database: Database, schema: str) -> None:

@@ -33,9 +33,9 @@ class RedisConsumer:
         self._streams = [stream.name for stream in streams_of(group)]
         self._idle = idle
         self._settle_script = client.register_script(PUBLISH_AND_ACK)
-        self._claim_script = self._client.register_script(CLAIM)
-        self._own_script = self._client.register_script(OWN)
-        self._leave_script = self._client.register_script(LEAVE)
+        self._claim_script = client.register_script(CLAIM)
+        self._own_script = client.register_script(OWN)
+        self._leave_script = client.register_script(LEAVE)
         self._in_flight: dict[tuple[str, str], Delivery] = {}
         self._begun: set[tuple[str, str]] = set()  # whose delivery count in Redis includes this start
         self._lost: set[str] = set()  # ids that others have taken over while they were in flight here
