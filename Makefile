@@ -41,7 +41,7 @@ bench: $(SETUP)  ## measure drain and latency beside a hand-written limit
 	@cd tests && ../$(BIN)/python -m bench
 
 lock: $(SETUP)  ## resolve the dependencies anew into requirements.lock
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-emit-index-url --no-header \
 		--group dev --all-extras --no-emit-package topicflow --no-emit-package topicflow-shared \
 		pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements.lock
 
