@@ -14,6 +14,7 @@ from shared.events import (
     SubmissionStarted,
     TopicRemoved,
     TopicSubmitted,
+    Usage,
     topic_id,
 )
 from shared.wire import Record, encode
@@ -36,6 +37,17 @@ STRANGE = [
 ]
 COMPLETED = [*STRANGE, *(f"Completed {n}" for n in range(8))]
 TITLES = [*PENDING, *PARKED, *PROCESSING, *FAILED, *COMPLETED]
+CATEGORIES = ("databases", "security")
+PAID = Usage(
+    call_id="call",
+    model="gemini",
+    prompt_version="1",
+    tokens_in=70,
+    tokens_out=700,
+    cost=0.25,
+    seconds=1.5,
+    shared_by=1,
+)
 UNTIL = BEGAN + timedelta(days=999)
 LAST = BEGAN + timedelta(hours=2)
 
@@ -54,12 +66,21 @@ def _story(n: int, title: str) -> list[SubmissionEvent]:
         return [asked, started, SubmissionParked(**about, reason="rate_limited", until=UNTIL)]
     if title in FAILED:
         return [asked, SubmissionFailed(**about, error=ErrorDetail(code="refused", message=f"no {title}"))]
-    return [asked, started, SubmissionCompleted(**about, content={"title": title, "n": n}, simulated=True)]
+    return [asked, started, SubmissionCompleted(**about, content=card(title), simulated=True, usage=(PAID,))]
+
+
+def card(title: str) -> dict[str, Any]:
+    """What it can be filtered and sorted by, different from one to the next."""
+    n = TITLES.index(title) if title in TITLES else 0
+    labels = {"tags": [f"tag {n % 2}", f"tag {n % 3}", "all"], "technologies": [f"technology {n % 4}", "Kafka"]}
+    one = {"category": CATEGORIES[n % 2], "subcategory": "sub", "company": f"Company {n % 5}"}
+    return {"title": title, "n": n, "difficulty": n % 10 + 1, "complexity_level": "expert"} | one | labels
 
 
 def known_records() -> list[Record]:
     gone = _story(0, "Completed, then removed")
-    told = [(n, event) for n, title in enumerate(TITLES) for event in _story(n, title)]
-    told += [(0, event) for event in (*gone, TopicRemoved(id=gone[0].id, attempt=1, by="local"))]
-    records = [at(BEGAN + timedelta(hours=1, seconds=n), encode(event, source="test")) for n, event in told]
+    told = [(n, k, event) for n, title in enumerate(TITLES) for k, event in enumerate(_story(n, title))]
+    told += [(0, k, event) for k, event in enumerate((*gone, TopicRemoved(id=gone[0].id, attempt=1, by="local")))]
+    hour = BEGAN + timedelta(hours=1)
+    records = [at(hour + timedelta(seconds=n, milliseconds=k), encode(e, source="test")) for n, k, e in told]
     return [*records[:-1], at(LAST, records[-1])]

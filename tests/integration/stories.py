@@ -60,7 +60,8 @@ class Story:
             error = ErrorDetail(code="refused", message=f"attempt {attempt} was refused")
             self._say(SubmissionFailed(**self._about(attempt, "bad run"), error=error, usage=self._paid()))
         if end in {"completed", "both"}:
-            content = {"title": f"{self._title}, told {attempt} times", "text": "ü\x00\u2028" * 9}
+            content: dict[str, Any] = {"title": f"{self._title}, told {attempt} times", "text": "ü\x00\u2028" * 9}
+            content |= {"category": f"category {attempt % 2}", "difficulty": attempt, "tags": ["all", f"tag {attempt}"]}
             self._say(SubmissionCompleted(**self._about(attempt, "good run"), content=content, usage=self._paid()))
         if end == "removed":
             self._say(TopicRemoved(id=topic_id(self._title), attempt=attempt, by="local"))
@@ -128,11 +129,17 @@ def rows(database: Path, query: str) -> Rows:
 
 def tables_of(database: Path) -> dict[str, Rows]:
     """What events leave behind, whoever projected them in whatever batches: all but positions and partitions."""
-    found = {name: rows(database, f"SELECT * FROM {name} ORDER BY 1, 2") for name in ("contents", "history", "usage")}
+    found = {
+        name: rows(database, f"SELECT * FROM {name} ORDER BY 1, 2")
+        for name in ("contents", "facets", "history", "usage")
+    }
     columns = [name for _, name, *_ in rows(database, "PRAGMA table_info(submissions)") if name != "partition"]
     found["submissions"] = rows(database, f"SELECT {', '.join(columns)} FROM submissions ORDER BY id")
-    counts = "SELECT status, sum(submissions) AS n FROM status_counts GROUP BY status HAVING n != 0 ORDER BY status"
+    sums = "sum(submissions) AS n, sum(timed), sum(milliseconds)"
+    counts = f"SELECT status, {sums} FROM status_counts GROUP BY status HAVING n != 0 ORDER BY status"
     found["status_counts"] = rows(database, counts)
+    of_facet = "SELECT facet, value, sum(submissions) AS n FROM facet_counts GROUP BY facet, value HAVING n != 0"
+    found["facet_counts"] = rows(database, of_facet)
     return found
 
 

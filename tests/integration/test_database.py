@@ -9,12 +9,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from integration.projected import Projected
-from integration.stories import execute
+from integration.stories import execute, rows
 from sqlalchemy import Connection
 
 from shared.db import tables
-from shared.db.engine import DatabaseUnreachable, open_access, open_reader
-from shared.db.migrate import migrate
+from shared.db.engine import DatabaseUnreachable, open_access, open_reader, open_writer
+from shared.db.migrate import migrate, upgrade
 from shared.errors import NewerVersion
 
 
@@ -43,6 +43,28 @@ asyncio.run(main())
 """
     processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(3)]
     assert [await process.wait() for process in processes] == [0, 0, 0]
+
+
+async def test_what_was_projected_before_there_were_filters_can_be_filtered_and_counted_after(tmp_path: Path) -> None:
+    path = tmp_path / "topicflow.db"
+    database = open_writer(f"sqlite:///{path}")
+    await database.run(lambda connection: upgrade(connection, "projection", "0001"))
+    execute(
+        path,
+        "INSERT INTO submissions (id, kind, partition, attempt, rank, status, removed_attempt, started_at, ended_at,"
+        " tries, dead_lettered, content_attempt) VALUES ('x', 'topic', 3, 1, 3, 'completed', 0,"
+        " '2026-05-01 00:00:00.000000', '2026-05-01 00:00:01.500000', 0, 0, 1)",
+    )
+    execute(path, "INSERT INTO status_counts VALUES ('topic', 3, 'completed', 1)")
+    card = '{"category": "databases", "tags": ["a", "b", "a", 7, " "], "company": null, "difficulty": 4}'
+    execute(path, f"INSERT INTO contents VALUES ('x', '{card}')")
+    await migrate(database, "projection")
+    await database.close()
+    found = [("category", "databases"), ("tag", "a"), ("tag", "b")]
+    assert rows(path, "SELECT * FROM facets") == [(*facet, "x") for facet in found]
+    assert rows(path, "SELECT * FROM facet_counts") == [(*facet, 3, 1) for facet in found]
+    assert rows(path, "SELECT submissions, timed, milliseconds FROM status_counts") == [(1, 1, 1500)]
+    assert rows(path, "SELECT difficulty FROM submissions") == [(4,)]
 
 
 async def test_a_database_of_a_newer_topicflow_is_refused_with_a_clear_line(projected: Projected) -> None:

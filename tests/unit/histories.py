@@ -126,7 +126,7 @@ def outcomes(draw: st.DrawFn, how: type, about: dict[str, Any]) -> Outcome:
     if how is SubmissionFailed:
         error = ErrorDetail(code="refused", message=f"failed in {about['run']}")
         return SubmissionFailed(**about, error=error, dead_lettered=draw(st.booleans()))
-    content = draw(st.none() | st.just({"title": f"by {about['run']}"}))
+    content = draw(st.none() | st.just({"title": f"by {about['run']}", "difficulty": len(about["run"])}))
     return SubmissionCompleted(**about, content=content, simulated=draw(st.booleans()), skipped=draw(st.booleans()))
 
 

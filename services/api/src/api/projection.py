@@ -1,20 +1,31 @@
 """The queries: everything the routes read of the projection, each in one place. They compute nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, and_, func, literal, literal_column, or_, select, tuple_
 
+from api import topic_pages
+from api.topic_pages import VISIBLE, Total, Wanted
 from shared.db.engine import Database
-from shared.db.tables import Moment, contents, dead_letters, positions, status_counts, submissions
-from shared.events import normal
+from shared.db.tables import (
+    Moment,
+    contents,
+    dead_letters,
+    facet_counts,
+    history,
+    positions,
+    status_counts,
+    submissions,
+    usage,
+)
 from shared.transport.base import Positions
 
-COUNT_AT_MOST = 10_000
 IDS_A_QUERY = 500
-_VISIBLE = submissions.c.status != "removed"
+MOST_OPTIONS = 1_000  # values of one facet, the most used ones
+_FAILED = submissions.c.status == literal_column("'failed'")  # in the words of its index
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +39,20 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which topics; `after`: (created_at, id) of the last one that was seen."""
-
-    status: str | None = None
-    search: str | None = None
-    after: tuple[datetime, str] | None = None
+class Page:
+    rows: list[RowMapping]
+    total: Total
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    rows: list[RowMapping]
-    total: int
-    is_capped: bool
+class Stats:
+    """`counts` by status; of `timed` completed ones it is known that they took `milliseconds` together; `facets`: how
+    many topics by facet and value."""
+
+    counts: Mapping[str, int]
+    timed: int
+    milliseconds: int
+    facets: Mapping[str, Mapping[str, int]]
 
 
 class ProjectionQueries:
@@ -58,7 +70,7 @@ class ProjectionQueries:
         for at in range(0, len(wanted), IDS_A_QUERY):
             some = wanted[at : at + IDS_A_QUERY]
             query = select(c.id, c.title, c.status, c.attempt, c.content_id).where(
-                or_(c.id.in_(some), and_(c.content_id.in_(some), _VISIBLE))
+                or_(c.id.in_(some), and_(c.content_id.in_(some), VISIBLE))
             )
             rows = sorted(await self._rows(query), key=lambda row: str(row["id"]))
             hits = [(Found(row["id"], row["title"], row["status"], row["attempt"]), row["content_id"]) for row in rows]
@@ -71,7 +83,7 @@ class ProjectionQueries:
         """With its content; by id or by the number it had in the old system."""
         c = submissions.c
         query = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == c.id)
-        query = query.where(c.kind == "topic", _VISIBLE).limit(1)
+        query = query.where(c.kind == "topic", VISIBLE).limit(1)
         rows = await self._rows(query.where(c.id == id_))
         if not rows and id_.isdecimal() and len(id_) < 19:
             rows = await self._rows(query.where(c.legacy_id == int(id_)))
@@ -82,26 +94,32 @@ class ProjectionQueries:
         rows = await self._rows(select(submissions.c.attempt, submissions.c.status).where(submissions.c.id == id_))
         return (rows[0]["attempt"], rows[0]["status"]) if rows else None
 
-    async def topics(self, wanted: Wanted, *, limit: int, offset: int) -> Page:
-        """Newest first, with content. Counting stops at 10,000 unless the counts know the answer."""
-        c = submissions.c
-        where = _conditions(wanted)
-        here = [tuple_(c.created_at, c.id) < _place(*wanted.after)] if wanted.after else []
+    async def history(self, id_: str, limit: int) -> list[RowMapping]:
+        """The newest events of a submission, with what was paid for in each."""
+        h, u = history.c, usage.c
+        paid = and_(u.id == h.id, u.run == h.run, u.time == h.time)
         query = (
-            select(submissions, contents.c.content)
-            .outerjoin(contents, contents.c.id == c.id)
-            .where(*where, *here)
-            .order_by(c.created_at.desc(), c.id.desc())
+            select(
+                *(h.event, h.attempt, h.time, h.run, h.worker, h.error),
+                func.max(u.model).label("model"),
+                *(func.sum(column).label(column.name) for column in (u.tokens_in, u.tokens_out, u.cost)),
+            )
+            .outerjoin(usage, paid)
+            .where(h.id == id_)
+            .group_by(h.event_id, *(h.event, h.attempt, h.time, h.run, h.worker, h.error))
+            .order_by(h.time.desc(), h.attempt.desc(), h.event_id)
             .limit(limit)
-            .offset(offset)
         )
-        rows = await self._rows(query)
-        if wanted.search is None:
-            counts = await self.counts("topic")
-            return Page(rows, counts.get(wanted.status, 0) if wanted.status else sum(counts.values()), False)
-        some = select(c.id).where(*where).limit(COUNT_AT_MOST + 1).subquery()
-        total = (await self._rows(select(func.count().label("n")).select_from(some)))[0]["n"]
-        return Page(rows, min(total, COUNT_AT_MOST), total > COUNT_AT_MOST)
+        return await self._rows(query)
+
+    async def topics(self, wanted: Wanted, *, limit: int, offset: int = 0, total: Total | None = None) -> Page:
+        """Rows and total are of one moment. `total`: as it was counted when this walk began."""
+
+        def read(connection: Connection) -> Page:
+            rows = topic_pages.page(connection, wanted, limit=limit, offset=offset)
+            return Page(rows, total or topic_pages.total(connection, wanted))
+
+        return await self._database.run(read)
 
     async def counts(self, kind: str) -> dict[str, int]:
         """A sum over a few rows, however many submissions there are."""
@@ -109,12 +127,54 @@ class ProjectionQueries:
         query = select(c.status, func.sum(c.submissions).label("n")).where(c.kind == kind).group_by(c.status)
         return {row["status"]: int(row["n"]) for row in await self._rows(query)}
 
+    async def stats(self, *facets: str) -> Stats:
+        """Of topics, by these facets."""
+        c, f = status_counts.c, facet_counts.c
+        numbers = [func.sum(column) for column in (c.submissions, c.timed, c.milliseconds)]
+        by_status = select(c.status, *numbers).where(c.kind == "topic").group_by(c.status)
+        by_facet = select(f.facet, f.value, func.sum(f.submissions)).where(f.facet.in_(facets))
+
+        def read(connection: Connection) -> Stats:
+            rows = connection.execute(by_status).all()
+            found: dict[str, dict[str, int]] = {facet: {} for facet in facets}
+            for facet, value, n in connection.execute(by_facet.group_by(f.facet, f.value).order_by(f.value)):
+                if n:
+                    found[facet][value] = int(n)
+            counts = {status: int(n) for status, n, *_ in rows}
+            return Stats(counts, int(sum(row[2] for row in rows)), int(sum(row[3] for row in rows)), found)
+
+        return await self._database.run(read)
+
+    async def facet_values(self) -> dict[str, list[str]]:
+        """By facet, in the order of the alphabet; of one that has very many, the most used ones."""
+        f = facet_counts.c
+        sums = select(f.facet, f.value, func.sum(f.submissions).label("n")).group_by(f.facet, f.value).subquery()
+        place = func.row_number().over(partition_by=sums.c.facet, order_by=(sums.c.n.desc(), sums.c.value))
+        placed = select(sums.c.facet, sums.c.value, place.label("place")).where(sums.c.n > 0).subquery()
+        found: dict[str, list[str]] = {}
+        query = select(placed.c.facet, placed.c.value).where(placed.c.place <= MOST_OPTIONS).order_by(placed.c.value)
+        for row in await self._rows(query):
+            found.setdefault(row["facet"], []).append(row["value"])
+        return found
+
     async def recent_failures(self, kind: str, limit: int) -> list[RowMapping]:
         c = submissions.c
         query = select(c.id, c.title, c.error_message, c.created_at, c.ended_at)
         return await self._rows(
-            query.where(c.kind == kind, c.status == "failed").order_by(c.ended_at.desc()).limit(limit)
+            query.where(c.kind == kind, _FAILED).order_by(c.ended_at.desc(), c.id.desc()).limit(limit)
         )
+
+    async def failed_topics(
+        self, until: datetime, after: tuple[datetime, str] | None, limit: int, error_contains: str | None = None
+    ) -> Sequence[RowMapping]:
+        """Those that failed up to then, the oldest first; `after`: when the last one seen had ended, and its id."""
+        c = submissions.c
+        query = select(c.id, c.title, c.attempt, c.ended_at).where(c.kind == "topic", _FAILED, c.ended_at <= until)
+        if after:
+            query = query.where(tuple_(c.ended_at, c.id) > tuple_(literal(after[0], Moment()), literal(after[1])))
+        if error_contains is not None:
+            query = query.where(c.error_message.icontains(error_contains, autoescape=True))
+        return await self._rows(query.order_by(c.ended_at, c.id).limit(limit))
 
     async def position(self) -> tuple[Mapping[int, Positions], datetime | None]:
         """By partition, and the time of the newest projected event."""
@@ -124,16 +184,3 @@ class ProjectionQueries:
 
     async def dead_letters(self) -> int:
         return int((await self._rows(select(func.count().label("n")).select_from(dead_letters)))[0]["n"])
-
-
-def _place(created_at: datetime, id_: str) -> ColumnElement[Any]:
-    return tuple_(literal(created_at, Moment()), literal(id_))
-
-
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
-    c = submissions.c
-    where: list[ColumnElement[bool]] = [c.kind == "topic"]
-    where.append(c.status == wanted.status if wanted.status else _VISIBLE)
-    if wanted.search is not None:
-        where.append(c.title_normal.contains(normal(wanted.search), autoescape=True))
-    return where

@@ -66,6 +66,17 @@ class Summary(BaseModel):
     simulated: bool | None
 
 
+class Stats(BaseModel):
+    total_topics: int
+    completed: int
+    failed: int
+    success_rate: float  # per cent of those that have ended
+    average_seconds: float
+    by_category: dict[str, int]
+    by_complexity: dict[str, int]
+    simulated: bool | None
+
+
 class Dismissed(BaseModel):
     success: Literal[True] = True
     message: str
@@ -124,6 +135,24 @@ async def worker_status(context: Context) -> WorkerStatus:
 @router.get("/topic-status-summary")
 async def topic_status_summary(context: Context) -> Summary:
     return Summary(summary=await _counts(context), simulated=context.workers.simulated)
+
+
+@router.get("/stats")
+async def stats(context: Context) -> Stats:
+    """Of the topics that there are now. `average_seconds`: from start to completion; 0 while none has ended."""
+    found = await context.projection.stats("category", "complexity")
+    counts = {status: found.counts.get(status, 0) for status in STATUSES}
+    ended = counts["completed"] + counts["failed"]
+    return Stats(
+        total_topics=sum(counts.values()),
+        completed=counts["completed"],
+        failed=counts["failed"],
+        success_rate=round(100 * counts["completed"] / ended, 2) if ended else 0.0,
+        average_seconds=round(found.milliseconds / 1000 / found.timed, 3) if found.timed else 0.0,
+        by_category=dict(found.facets["category"]),
+        by_complexity=dict(found.facets["complexity"]),
+        simulated=context.workers.simulated,
+    )
 
 
 async def _counts(context: ApiContext) -> dict[str, int]:

@@ -1,59 +1,44 @@
-"""GET /topics and /topics/{id}: what the projection has, and how old that is."""
+"""GET /topics: a page of what the projection has, what it can be filtered by, and how old that is."""
 
-import asyncio
-import json
-import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import RowMapping
 
-from api.context import ApiContext, Context
-from api.problems import Problem
-from api.projection import Wanted
-from api.staleness import is_behind, staleness
-from shared.errors import BrokerUnreachable
-from shared.events import WaitingFor
+from api.context import Context
+from api.cursor import LONGEST, cursor_after, place_of
+from api.read_topic import Topic, shown
+from api.staleness import staleness
+from api.topic_pages import Wanted
 from shared.status import Status
 
 router = APIRouter()
-PATIENCE = 1.0  # seconds that a read waits for the projection
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+FACETS = ("category", "subcategory", "company", "complexity", "tag", "technology")
 
 
 class TopicsWanted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Status | None = None
-    search: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
+    search: Text | None = None
+    category: Text | None = None
+    subcategory: Text | None = None
+    company: Text | None = None
+    complexity: Text | None = None
+    tag: Text | None = None
+    technology: Text | None = None
+    sort_by: Literal["created_at", "updated_at", "title", "status", "difficulty"] = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str | None, Field(max_length=200)] = None
+    cursor: Annotated[str | None, Field(max_length=LONGEST)] = None
     offset: Annotated[int, Field(ge=0, le=100_000)] = 0
 
-
-class Topic(BaseModel):
-    id: str
-    title: str
-    status: Status
-    attempt: int
-    content: dict[str, Any] | None
-    error_message: str | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    started_at: datetime | None
-    completed_at: datetime | None
-    tries: int
-    worker: str | None
-    legacy_id: int | None
-    simulated: bool | None
-    waiting_for: WaitingFor | None
-
-
-class OneTopic(Topic):
-    as_of: datetime | None
-    projection_lag_seconds: float | None
+    def as_query(self) -> Wanted:
+        facets = {name: value for name in FACETS if (value := getattr(self, name)) is not None}
+        return Wanted(self.status, self.search, facets, self.sort_by, ascending=self.sort_order == "asc")
 
 
 class Topics(BaseModel):
@@ -70,85 +55,49 @@ class Topics(BaseModel):
 
 @router.get("/topics")
 async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context) -> Topics:
-    """Newest first. Go on with `next_cursor`; `offset` is for old clients."""
-    after = _place(wanted.cursor) if wanted.cursor else None
+    """Go on with `next_cursor`; `offset` is for old clients.
+
+    Sorted by `created_at` or `title`, which never change, a walk meets every topic once, whatever happens meanwhile.
+    In another order that holds for each topic that keeps its place; one that moves may be met again, or be passed by.
+    """
+    query, total = wanted.as_query(), None
+    if wanted.cursor:
+        after, total = place_of(wanted.cursor, query)
+        query = replace(query, after=after)
     age = await staleness(context)
-    page = await context.projection.topics(
-        Wanted(wanted.status, wanted.search, after), limit=wanted.limit, offset=wanted.offset
-    )
+    page = await context.projection.topics(query, limit=wanted.limit, offset=wanted.offset, total=total)
     waiting_for = context.workers.waiting_for
+    is_full = len(page.rows) == wanted.limit
     return Topics(
-        topics=[_topic(row, waiting_for) for row in page.rows],
-        total_count=page.total,
-        total_count_capped=page.is_capped,
+        topics=[shown(row, waiting_for) for row in page.rows],
+        total_count=page.total.number,
+        total_count_capped=page.total.is_capped,
         limit=wanted.limit,
         offset=wanted.offset,
-        next_cursor=_cursor(page.rows[-1]) if len(page.rows) == wanted.limit else None,
+        next_cursor=cursor_after(query, page.rows[-1], page.total) if is_full else None,
         simulated=context.workers.simulated,
         **age,
     )
 
 
-@router.get("/topics/{id}")
-async def get_topic(id: str, context: Context) -> OneTopic:
-    age = await staleness(context)
-    topic = _topic(await patient_topic(context, id), context.workers.waiting_for)
-    return OneTopic(**topic.model_dump(), **age)
+class Filters(BaseModel):
+    categories: list[str]
+    subcategories: list[str]
+    companies: list[str]
+    technologies: list[str]
+    tags: list[str]
+    complexity_levels: list[str]
 
 
-async def patient_topic(context: ApiContext, id_: str) -> RowMapping:
-    """An unknown id is waited for only while the projection has something left to read. Raises Problem 404."""
-    give_up = time.monotonic() + PATIENCE
-    row = await context.projection.topic(id_)
-    while row is None and time.monotonic() < give_up:
-        try:
-            if not await is_behind(context):
-                row = await context.projection.topic(id_)
-                break
-        except BrokerUnreachable:
-            break
-        await asyncio.sleep(0.02)
-        row = await context.projection.topic(id_)
-    if row is None:
-        raise Problem(404, f"there is no topic {id_[:80]!r}")
-    return row
-
-
-def _topic(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:
-    status: Status = row["status"]
-    own = row["waiting_reason"]
-    waiting_for = None
-    if status == "pending":
-        waiting_for = (
-            WaitingFor(reason=own, since=row["waiting_since"], until=row["waiting_until"]) if own else all_wait_for
-        )
-    return Topic(
-        id=row["id"],
-        title=row["title"] or "",
-        status=status,
-        attempt=row["attempt"],
-        content=json.loads(row["content"]) if row["content"] else None,
-        error_message=row["error_message"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        started_at=row["started_at"],
-        completed_at=row["ended_at"] if status == "completed" else None,
-        tries=row["tries"],
-        worker=row["worker"],
-        legacy_id=row["legacy_id"],
-        simulated=row["simulated"],
-        waiting_for=waiting_for,
+@router.get("/topics/filter-options")
+async def filter_options(context: Context) -> Filters:
+    """What the list can be filtered by; of what has thousands of values, the thousand that are used most."""
+    values = await context.projection.facet_values()
+    return Filters(
+        categories=values.get("category", []),
+        subcategories=values.get("subcategory", []),
+        companies=values.get("company", []),
+        technologies=values.get("technology", []),
+        tags=values.get("tag", []),
+        complexity_levels=values.get("complexity", []),
     )
-
-
-def _cursor(row: RowMapping) -> str:
-    return urlsafe_b64encode(f"{row['created_at'].isoformat()} {row['id']}".encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    try:
-        created_at, _, id_ = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
-        return datetime.fromisoformat(created_at).astimezone(UTC), id_
-    except (ValueError, OverflowError) as error:
-        field = {"field": "cursor", "message": "not a cursor that this API gave"}
-        raise Problem(422, "cursor: not a cursor that this API gave", errors=[field]) from error

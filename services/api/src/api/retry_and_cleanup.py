@@ -1,27 +1,42 @@
-"""POST /topics/{id}/retry: the next attempt at a failed topic."""
+"""The next attempt at what failed, and taking back what is not wanted: one topic, or all that failed."""
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import RowMapping
 
 from api.context import ApiContext, Context
 from api.problems import Problem
-from api.read_topics import PATIENCE, patient_topic
+from api.read_topic import PATIENCE, patient_topic
 from shared.db.engine import DatabaseUnreachable
-from shared.events import TopicSubmitted
+from shared.events import SubmissionEvent, TopicRemoved, TopicSubmitted
 from shared.wire import encode
 
 router = APIRouter()
+TOGETHER = 500  # submissions in one publish
+LOOKS_APART = 0.02  # seconds
 
 
-class HowToRetry(BaseModel):
+class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+
+class HowToRetry(_Body):
     force: bool = False
+
+
+class WhichFailed(_Body):
+    older_than_hours: Annotated[float, Field(ge=0, le=100_000)] = 0
+
+
+class WhichToRetry(WhichFailed):
+    error_contains: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
 
 
 class Retried(BaseModel):
@@ -31,6 +46,19 @@ class Retried(BaseModel):
     attempt: int
 
 
+class Queued(BaseModel):
+    count: int
+
+
+class Deleted(BaseModel):
+    success: Literal[True] = True
+    message: str
+
+
+class CleanedUp(Deleted):
+    cleaned_count: int
+
+
 @router.post("/topics/{id}/retry", status_code=202)
 async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) -> Retried:
     """Queue it again. Answers when that is projected, or after a second."""
@@ -38,24 +66,90 @@ async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) 
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
         raise Problem(409, f"the topic is {row['status']}, only a failed one is retried without force")
-    submitted = TopicSubmitted(
-        id=row["id"],
-        attempt=row["attempt"] + 1,
-        title=row["title"],
-        submitted_at=datetime.now(UTC),
-        submitted_by="local",
-        force=how.force,
-    )
-    await context.publish([encode(submitted, source=context.instance)])
-    with suppress(DatabaseUnreachable):  # it is stored
-        await _projected(context, submitted)
+    submitted = _next_attempt(row, force=how.force)
+    await _publish(context, [submitted])
+    await _projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
 
 
-async def _projected(context: ApiContext, submitted: TopicSubmitted) -> None:
+@router.delete("/topics/{id}")
+async def delete_topic(id: str, context: Context) -> Deleted:
+    """Gone from every read and count. Answers when that is projected, or after a second."""
+    row = await patient_topic(context, id)
     give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up:
-        now = await context.projection.attempt_of(submitted.id)
-        if now and now[0] >= submitted.attempt:
-            return
-        await asyncio.sleep(0.02)
+    removed: TopicRemoved | None = _removed(row)
+    while removed:
+        await _publish(context, [removed])
+        now = await _projected(context, removed)
+        got_ahead = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
+        removed = TopicRemoved(id=row["id"], attempt=now[0], by="local") if now and got_ahead else None
+    return Deleted(message=f"deleted: {row['title'] or row['id']}")
+
+
+@router.post("/topics/retry-failed", status_code=202)
+async def retry_failed_topics(context: Context, which: WhichToRetry | None = None) -> Queued:
+    """Queue all that failed again, or those whose error has this text. What fails meanwhile is left alone."""
+    which = which or WhichToRetry()
+    count = 0
+    async for rows in _failed(context, which.older_than_hours, which.error_contains):
+        await _publish(context, submitted := [_next_attempt(row, force=False) for row in rows])
+        await _projected(context, submitted[-1])
+        count += len(submitted)
+    return Queued(count=count)
+
+
+@router.post("/cleanup-failed")
+async def clean_up_failed_topics(context: Context, which: WhichFailed | None = None) -> CleanedUp:
+    """Delete all that failed, but not those that somebody retries meanwhile."""
+    count = 0
+    async for rows in _failed(context, (which or WhichFailed()).older_than_hours):
+        await _publish(context, removed := [_removed(row) for row in rows])
+        await _projected(context, removed[-1])
+        count += len(removed)
+    return CleanedUp(message=f"{count} failed {'topic' if count == 1 else 'topics'} deleted", cleaned_count=count)
+
+
+def _next_attempt(row: RowMapping, *, force: bool) -> TopicSubmitted:
+    return TopicSubmitted(
+        id=row["id"],
+        attempt=row["attempt"] + 1,
+        title=row["title"] or "",
+        submitted_at=datetime.now(UTC),
+        submitted_by="local",
+        force=force,
+    )
+
+
+def _removed(row: RowMapping) -> TopicRemoved:
+    return TopicRemoved(id=row["id"], attempt=row["attempt"], by="local")
+
+
+async def _publish(context: ApiContext, events: Sequence[SubmissionEvent]) -> None:
+    await context.publish([encode(event, source=context.instance) for event in events])
+
+
+async def _failed(
+    context: ApiContext, older_than_hours: float, error_contains: str | None = None
+) -> AsyncIterator[Sequence[RowMapping]]:
+    """Page by page, those that have failed by now."""
+    until = datetime.now(UTC) - timedelta(hours=older_than_hours)
+    after: tuple[datetime, str] | None = None
+    while rows := await context.projection.failed_topics(until, after, TOGETHER, error_contains):
+        yield rows
+        after = rows[-1]["ended_at"], rows[-1]["id"]
+
+
+async def _projected(context: ApiContext, event: SubmissionEvent) -> tuple[int, str] | None:
+    """Attempt and status once the event counts; None when a second was not enough, for it is stored anyway."""
+    give_up = time.monotonic() + PATIENCE
+    with suppress(DatabaseUnreachable):
+        while time.monotonic() < give_up:
+            now = await context.projection.attempt_of(event.id)
+            if now and (now[0] > event.attempt or (now[0] == event.attempt and _shows(event, now[1]))):
+                return now
+            await asyncio.sleep(LOOKS_APART)
+    return None
+
+
+def _shows(event: SubmissionEvent, status: str) -> bool:
+    return status == "removed" or not isinstance(event, TopicRemoved)

@@ -1,8 +1,8 @@
 """Events onto the tables, within the transaction that `on_submission_event.py` opened."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,7 +13,9 @@ from shared.events import Outcome, Removed, Submitted
 from shared.transport.base import Delivery
 from shared.wire import decode
 from status_projector import statements
+from status_projector.facets import facets_of
 from status_projector.rows import history_row, usage_rows
+from status_projector.statements import Counted, Moved
 from status_projector.status_counts import NewContent, State, advance
 
 
@@ -32,8 +34,16 @@ class _Changes:
     """What a batch does to the tables."""
 
     states: dict[str, State]
-    contents: dict[str, NewContent]
-    counts: Counter[tuple[str, int, str]]
+    contents: dict[str, NewContent] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)  # those that had a content before the batch
+    counts: dict[Counted, Moved] = field(default_factory=lambda: defaultdict(Moved))
+
+    def count(self, state: State, status: str | None, milliseconds: int | None, sign: int) -> None:
+        if status:
+            moved = self.counts[state.kind, state.partition, status]
+            moved.submissions += sign
+            moved.timed += sign * (milliseconds is not None)
+            moved.milliseconds += sign * (milliseconds or 0)
 
 
 def read(delivery: Delivery) -> Told:
@@ -61,6 +71,7 @@ def apply_or_find_refused(connection: Connection, events: Sequence[Told]) -> lis
 
 def _apply(connection: Connection, events: Sequence[Told]) -> None:
     changes = _fold(statements.get_states(connection, {told.event.id for told in events}), events)
+    _move_facets(connection, changes)
     statements.put_states(connection, changes.states.values())
     statements.put_contents(connection, changes.contents)
     statements.move_counts(connection, changes.counts)
@@ -69,16 +80,34 @@ def _apply(connection: Connection, events: Sequence[Told]) -> None:
 
 
 def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
-    changes = _Changes(states, {}, Counter())
+    changes = _Changes(states)
     for told in events:
         event = told.event
         state = states.setdefault(event.id, State(event.id, event.kind, told.delivery.partition))
-        before = state.counted_as
+        before, had_content = (state.counted_as, state.milliseconds), state.content_attempt > 0
         if content := advance(state, event, told.time):
+            if had_content and event.id not in changes.contents:
+                changes.replaced.add(event.id)
             changes.contents[event.id] = content
-        if (after := state.counted_as) != before:
-            if before:
-                changes.counts[state.kind, state.partition, before] -= 1
-            if after:
-                changes.counts[state.kind, state.partition, after] += 1
+        if (after := (state.counted_as, state.milliseconds)) != before:
+            changes.count(state, *before, -1)
+            changes.count(state, *after, +1)
     return changes
+
+
+def _move_facets(connection: Connection, changes: _Changes) -> None:
+    """Before the contents are replaced, for what a submission was found by is read from the one before."""
+    before = statements.get_contents(connection, changes.replaced)
+    added: list[tuple[str, str, str]] = []
+    removed: list[tuple[str, str, str]] = []
+    counts: Counter[tuple[str, str, int]] = Counter()
+    for id_, new in changes.contents.items():
+        old_facets, new_facets = facets_of(before.get(id_)), facets_of(new.content)
+        partition = changes.states[id_].partition
+        for facet, value in new_facets - old_facets:
+            added.append((facet, value, id_))
+            counts[facet, value, partition] += 1
+        for facet, value in old_facets - new_facets:
+            removed.append((facet, value, id_))
+            counts[facet, value, partition] -= 1
+    statements.move_facets(connection, added, removed, counts)

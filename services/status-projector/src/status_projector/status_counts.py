@@ -5,7 +5,7 @@ and Parked in stream order decides what is shown. Of two ends of one attempt the
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.events import (
@@ -32,7 +32,7 @@ class State:
     kind: str
     partition: int
     title: str | None = None
-    title_normal: str | None = None
+    title_normal: str = ""  # what the list is sorted by and searched in
     legacy_id: int | None = None
     attempt: int = 0
     rank: int = PENDING
@@ -58,10 +58,18 @@ class State:
     content_run: str | None = None
     content_id: str | None = None
     simulated: bool | None = None
+    difficulty: int = 0
 
     @property
     def counted_as(self) -> str | None:
         return None if self.status in {"unknown", "removed"} else self.status
+
+    @property
+    def milliseconds(self) -> int | None:
+        """From its first start to its completion; None unless both are known, as of what was done elsewhere."""
+        if self.status != "completed" or not self.ended_at or not self.started_at:
+            return None
+        return max(0, (self.ended_at - self.started_at) // timedelta(milliseconds=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,7 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
 def _next_attempt(state: State, event: SubmissionEvent) -> None:
     state.attempt = event.attempt
     state.rank, state.status = PENDING, "pending"
-    state.title = state.title_normal = None
+    state.title, state.title_normal = None, ""
     state.submitted_at = state.submitted_by = state.started_at = None
     _forget_end(state)
     _forget_waiting(state)
@@ -119,7 +127,8 @@ def _next_attempt(state: State, event: SubmissionEvent) -> None:
 
 def _within_attempt(state: State, event: SubmissionEvent, rank: int, time: datetime) -> None:
     if rank == REMOVED:
-        state.title = state.title_normal = state.submitted_at = state.submitted_by = state.started_at = None
+        state.title, state.title_normal = None, ""
+        state.submitted_at = state.submitted_by = state.started_at = None
         _forget_end(state)
         _forget_waiting(state)
         state.rank, state.status = REMOVED, "removed"
@@ -188,6 +197,8 @@ def _take_content(state: State, event: SubmissionCompleted, time: datetime) -> N
     state.content_attempt, state.content_at, state.content_run = event.attempt, time, event.run
     title = content.get("title")
     state.content_id = topic_id(title) if event.kind == "topic" and isinstance(title, str) else None
+    difficulty = content.get("difficulty")
+    state.difficulty = difficulty if isinstance(difficulty, int) and 0 < difficulty < 100 else 0
     state.simulated = event.simulated
     return NewContent(content)
 
@@ -195,6 +206,7 @@ def _take_content(state: State, event: SubmissionCompleted, time: datetime) -> N
 def _forget_content(state: State) -> None:
     state.content_attempt = 0
     state.content_at = state.content_run = state.content_id = state.simulated = None
+    state.difficulty = 0
 
 
 def _forget_end(state: State) -> None:

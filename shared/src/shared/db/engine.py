@@ -14,7 +14,8 @@ from shared.errors import TopicflowError
 
 T = TypeVar("T")
 WAIT_FOR_LOCK = "PRAGMA busy_timeout=5000"  # milliseconds
-
+CHECKPOINT_AT = "PRAGMA wal_autocheckpoint=8000"  # pages; at the default of 1000 each large batch waited for one
+CACHE = "PRAGMA cache_size=-32000"  # KiB
 
 OF_THE_CALLER = (DataError, IntegrityError, ProgrammingError)
 
@@ -60,7 +61,7 @@ def open_reader(url: str) -> Database:
 
 def open_writer(url: str) -> Database:
     """A transaction takes the write lock when it begins, so that it can never fail for it half way."""
-    pragmas = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", WAIT_FOR_LOCK]
+    pragmas = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", CHECKPOINT_AT, CACHE, WAIT_FOR_LOCK]
     return Database(_open(url, "BEGIN IMMEDIATE", pragmas), threads=1)
 
 

@@ -22,18 +22,18 @@ async def reach_database(database: Database, schema: str) -> None:
 async def migrate(database: Database, schema: str) -> None:
     """Safe to repeat and to run twice at a time. Raises NewerVersion where a newer topicflow was here."""
     try:
-        await database.run(lambda connection: _upgrade(connection, schema))
+        await database.run(lambda connection: upgrade(connection, schema))
     except CommandError as error:
         raise NewerVersion(
             f"the database's {schema} tables are not of this version of topicflow ({error}): finish the upgrade"
         ) from error
 
 
-def _upgrade(connection: Connection, schema: str) -> None:
+def upgrade(connection: Connection, schema: str, revision: str = "head") -> None:
     config = _config(schema)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = _version_table(schema)
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _config(schema: str) -> Config:

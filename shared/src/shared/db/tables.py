@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 projection = MetaData()
@@ -37,6 +38,21 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
+
+def stored(moment: datetime | None) -> str | None:
+    """As `Moment` stores it in SQLite, for statements that go past SQLAlchemy's types. Raises OverflowError."""
+    if moment is None:
+        return None
+    utc = moment.isoformat(" ", "microseconds")
+    return utc[:26] if utc.endswith("+00:00") else stored(moment.astimezone(UTC))
+
+
+def _index(name: str, *columns: str, where: str) -> Index:
+    """Of the rows that some query asks for: it is smaller, and a row that is not among them costs it nothing."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+VISIBLE = "status != 'removed'"
 
 submissions = Table(
     "submissions",
@@ -71,11 +87,15 @@ submissions = Table(
     Column("content_run", Text),
     Column("content_id", Text),  # the id that a submission of the content's own title would have
     Column("simulated", Boolean),
-    Index("submissions_newest", "kind", "created_at", "id"),
-    Index("submissions_by_status", "kind", "status", "created_at", "id"),
-    Index("submissions_by_end", "kind", "status", "ended_at"),
-    Index("submissions_by_content", "content_id"),
-    Index("submissions_by_legacy_id", "kind", "legacy_id"),
+    Column("difficulty", Integer, nullable=False, server_default="0"),  # of the content; 0: none
+    _index("submissions_newest", "kind", "created_at", "id", where=VISIBLE),
+    _index("submissions_by_update", "kind", "updated_at", "id", where=VISIBLE),
+    _index("submissions_by_title", "kind", "title_normal", "id", where=VISIBLE),
+    _index("submissions_by_status", "kind", "status", "created_at", "id", where=VISIBLE),
+    _index("submissions_by_difficulty", "kind", "difficulty", "created_at", "id", where=VISIBLE),
+    _index("submissions_failed", "kind", "ended_at", "id", where="status = 'failed'"),
+    _index("submissions_by_content", "content_id", where="content_id IS NOT NULL"),
+    _index("submissions_by_legacy_id", "kind", "legacy_id", where="legacy_id IS NOT NULL"),
 )
 
 contents = Table(
@@ -83,6 +103,25 @@ contents = Table(
     projection,
     Column("id", Text, primary_key=True),
     Column("content", Text, nullable=False),  # JSON, written once and handed out as it is
+)
+
+facets = Table(  # what a list can be filtered by: one row for each value of each content
+    "facets",
+    projection,
+    Column("facet", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+facet_counts = Table(
+    "facet_counts",
+    projection,
+    Column("facet", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("submissions", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 history = Table(
@@ -128,6 +167,8 @@ status_counts = Table(
     Column("partition", Integer, primary_key=True),
     Column("status", Text, primary_key=True),
     Column("submissions", BigInteger, nullable=False),
+    Column("timed", BigInteger, nullable=False, server_default="0"),  # of how many it is known what they took
+    Column("milliseconds", BigInteger, nullable=False, server_default="0"),  # from start to completion, of all those
 )
 
 positions = Table(

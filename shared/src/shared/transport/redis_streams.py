@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
 from shared.streams import STREAMS, Stream
 from shared.transport.base import START, Lag, LoadPositions, Positions
+from shared.transport.redis_connection import PackingInC
 from shared.transport.redis_consumer import RedisConsumer
 from shared.transport.redis_entries import PARTITION, SOCKET_TIMEOUT, after, entry_time, order, publish_args, reaching
 from shared.transport.redis_reader import RedisReader
@@ -30,6 +31,7 @@ class RedisTransport:
         self._url = url
         self.client: Redis = Redis.from_url(
             url,
+            connection_class=PackingInC,
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             socket_connect_timeout=2,
             socket_timeout=SOCKET_TIMEOUT,

@@ -1,0 +1,77 @@
+"""What lists are filtered and sorted by, and how long completed submissions took; filled in from what is there."""
+# ruff: noqa: S608  # nothing in these statements comes from anybody
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+VISIBLE = "status != 'removed'"
+INDEXES = {
+    "submissions_newest": (["kind", "created_at", "id"], VISIBLE),
+    "submissions_by_update": (["kind", "updated_at", "id"], VISIBLE),
+    "submissions_by_title": (["kind", "title_normal", "id"], VISIBLE),
+    "submissions_by_status": (["kind", "status", "created_at", "id"], VISIBLE),
+    "submissions_by_difficulty": (["kind", "difficulty", "created_at", "id"], VISIBLE),
+    "submissions_failed": (["kind", "ended_at", "id"], "status = 'failed'"),
+    "submissions_by_content": (["content_id"], "content_id IS NOT NULL"),
+    "submissions_by_legacy_id": (["kind", "legacy_id"], "legacy_id IS NOT NULL"),
+}
+REPLACED = ("newest", "by_status", "by_end", "by_content", "by_legacy_id")
+FACETS = {
+    "category": "category",
+    "subcategory": "subcategory",
+    "company": "company",
+    "complexity_level": "complexity",
+    "tags": "tag",
+    "technologies": "technology",
+}
+
+
+def upgrade() -> None:
+    op.add_column("submissions", sa.Column("difficulty", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("status_counts", sa.Column("timed", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("status_counts", sa.Column("milliseconds", sa.BigInteger(), nullable=False, server_default="0"))
+    op.create_table(
+        "facets",
+        sa.Column("facet", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("facet", "value", "id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "facet_counts",
+        sa.Column("facet", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("submissions", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("facet", "value", "partition"),
+        sqlite_with_rowid=False,
+    )
+    if op.get_context().dialect.name == "sqlite":  # no other database has had the tables before
+        _fill_in()
+    for name in REPLACED:
+        op.drop_index(f"submissions_{name}", "submissions")
+    for name, (columns, where) in INDEXES.items():
+        op.create_index(name, "submissions", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
+def _fill_in() -> None:
+    usable = "typeof(value) = 'text' AND trim(value) != '' AND length(value) <= 200 AND coalesce(key, 0) < 50"
+    for field, facet in FACETS.items():
+        values = f"FROM contents, json_each(content, '$.{field}') WHERE {usable}"
+        op.execute(f"INSERT OR IGNORE INTO facets SELECT '{facet}', value, contents.id {values}")
+    op.execute(
+        "INSERT INTO facet_counts SELECT facet, value, partition, count(*) FROM facets JOIN submissions USING (id)"
+        " GROUP BY facet, value, partition"
+    )
+    of_content = "SELECT json_extract(content, '$.difficulty') FROM contents WHERE contents.id = submissions.id"
+    op.execute(f"UPDATE submissions SET difficulty = coalesce(({of_content}), 0) WHERE content_attempt > 0")
+    took = "sum(round((julianday(ended_at) - julianday(started_at)) * 86400000))"
+    timed = "s.status = 'completed' AND s.started_at IS NOT NULL"
+    same = f"s.kind = status_counts.kind AND s.partition = status_counts.partition AND {timed}"
+    for column, value in (("timed", "count(*)"), ("milliseconds", took)):
+        found = f"SELECT {value} FROM submissions s WHERE {same}"
+        op.execute(f"UPDATE status_counts SET {column} = coalesce(({found}), 0) WHERE status = 'completed'")

@@ -1,0 +1,151 @@
+"""GET /topics by any filter and in any order, what can be filtered by, and numbers over all of it."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from integration.api import Api, Json, problem
+from integration.known_topics import CATEGORIES, COMPLETED, FAILED, PENDING, TITLES, card
+from integration.test_api_reads import titles, walk
+
+from shared.events import normal, topic_id
+
+SORTS = ("created_at", "updated_at", "title", "status", "difficulty")
+
+
+def has(value: str, field: str) -> list[str]:
+    """Titles of the completed topics with this value."""
+    found = {title: card(title)[field] for title in COMPLETED}
+    return sorted(title for title, own in found.items() if own == value or (isinstance(own, list) and value in own))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "field", "value"),
+    [
+        ("category", "category", "databases"),
+        ("subcategory", "subcategory", "sub"),
+        ("company", "company", "Company 3"),
+        ("complexity", "complexity_level", "expert"),
+        ("tag", "tags", "tag 2"),
+        ("technology", "technologies", "Kafka"),
+        ("technology", "technologies", "kafka"),
+        ("tag", "tags", "Kafka"),
+    ],
+)
+async def test_a_filter_shows_exactly_the_cards_with_its_value(
+    reads: Api, parameter: str, field: str, value: str
+) -> None:
+    page = await reads.get("/topics", limit=100, **{parameter: value})
+    assert sorted(titles(page)) == has(value, field)
+    assert page["total_count"] == len(has(value, field))
+
+
+async def test_filters_together_show_what_has_all_of_them(reads: Api) -> None:
+    wanted = {"category": "security", "tag": "tag 1", "technology": "technology 3", "status": "completed"}
+    page = await reads.get("/topics", search="completed", **wanted)
+    assert titles(page)
+    expected = set(has("security", "category")) & set(has("tag 1", "tags")) & set(has("technology 3", "technologies"))
+    assert set(titles(page)) == {title for title in expected if "Completed" in title}
+    assert (await reads.get("/topics", **wanted | {"status": "failed"}))["topics"] == []
+
+
+def key(topic: Json, sort_by: str) -> Any:
+    """What the order goes by, ties included."""
+    if sort_by == "title":
+        return (normal(topic["title"]), topic["id"])
+    if sort_by == "updated_at":
+        return (topic["updated_at"], topic["id"])
+    first = {"created_at": 0, "status": topic["status"], "difficulty": (topic["content"] or {}).get("difficulty", 0)}
+    return (first[sort_by], topic["created_at"], topic["id"])
+
+
+@pytest.mark.parametrize("sort_order", ["asc", "desc"])
+@pytest.mark.parametrize("sort_by", SORTS)
+@pytest.mark.parametrize("filters", [{}, {"status": "completed"}, {"tag": "all"}], ids=str)
+async def test_a_walk_in_any_order_meets_each_topic_once_and_in_order(
+    reads: Api, sort_by: str, sort_order: str, filters: dict[str, str]
+) -> None:
+    found = await walk(reads, 7, sort_by=sort_by, sort_order=sort_order, **filters)
+    assert sorted(topic["title"] for topic in found) == sorted(COMPLETED if filters else TITLES)
+    keys = [key(topic, sort_by) for topic in found]
+    assert keys == sorted(keys, reverse=sort_order == "desc")
+
+
+async def test_a_cursor_is_refused_in_another_list_than_its_own(reads: Api) -> None:
+    cursor = (await reads.get("/topics", limit=3, tag="all"))["next_cursor"]
+    assert (await reads.get("/topics", limit=5, tag="all", cursor=cursor))["total_count"] == len(COMPLETED)
+    for other in ({}, {"tag": "tag 1"}, {"tag": "all", "sort_by": "title"}, {"tag": "all", "sort_order": "asc"}):
+        refused = problem(await reads.ask("GET", "/topics", params={"cursor": cursor} | other), 422)
+        assert "of another list" in refused["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("sort_by", "colour"), ("sort_order", "up"), ("tag", ""), ("company", "x" * 501)]
+)
+async def test_an_order_or_filter_that_is_none_is_refused_by_name(reads: Api, name: str, value: str) -> None:
+    assert problem(await reads.ask("GET", "/topics", params={name: value}), 422)["errors"][0]["field"] == name
+
+
+async def test_the_filter_options_are_what_the_cards_have(reads: Api) -> None:
+    assert await reads.get("/topics/filter-options") == {
+        "categories": sorted(CATEGORIES),
+        "subcategories": ["sub"],
+        "companies": [f"Company {n}" for n in range(5)],
+        "technologies": ["Kafka", *(f"technology {n}" for n in range(4))],
+        "tags": ["all", "tag 0", "tag 1", "tag 2"],
+        "complexity_levels": ["expert"],
+    }
+
+
+async def test_the_stats_are_of_the_topics_that_there_are(reads: Api) -> None:
+    stats = await reads.get("/stats")
+    by_category = {category: len(has(category, "category")) for category in CATEGORIES}
+    times = [await reads.get(f"/topics/{topic_id(title)}") for title in COMPLETED]
+    took = [_at(topic["completed_at"]) - _at(topic["started_at"]) for topic in times]
+    assert stats == {
+        "total_topics": len(TITLES),
+        "completed": len(COMPLETED),
+        "failed": len(FAILED),
+        "success_rate": round(100 * len(COMPLETED) / (len(COMPLETED) + len(FAILED)), 2),
+        "average_seconds": round(sum(took) / len(took), 3),
+        "by_category": by_category,
+        "by_complexity": {"expert": len(COMPLETED)},
+        "simulated": None,
+    }
+
+
+def _at(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
+
+
+async def test_a_history_tells_every_event_in_order_with_what_was_paid_in_it(reads: Api) -> None:
+    told = await reads.get(f"/topics/{topic_id('Straße')}/history")
+    assert (told["id"], told["is_complete"]) == (topic_id("Straße"), True)
+    names = [event["event"] for event in told["events"]]
+    assert names == ["TopicSubmitted", "SubmissionStarted", "SubmissionCompleted"]
+    submitted, started, completed = told["events"]
+    assert submitted.keys() == {
+        *("event", "attempt", "time", "run", "worker", "model", "tokens_in", "tokens_out", "cost", "error")
+    }
+    assert (submitted["run"], submitted["model"], submitted["cost"]) == (None, None, None)
+    assert started["run"] == completed["run"]
+    paid = [completed[name] for name in ("worker", "model", "tokens_in", "tokens_out", "cost")]
+    assert paid == ["worker-1", "gemini", 70, 700, 0.25]
+    failed = (await reads.get(f"/topics/{topic_id('Failed 03')}/history"))["events"][-1]
+    assert (failed["event"], failed["error"]) == ("SubmissionFailed", "no Failed 03")
+
+
+async def test_a_long_history_shows_its_newest_events_and_says_that_there_are_older_ones(reads: Api) -> None:
+    told = await reads.get(f"/topics/{topic_id('Straße')}/history", limit=2)
+    assert [event["event"] for event in told["events"]] == ["SubmissionStarted", "SubmissionCompleted"]
+    assert told["is_complete"] is False
+
+
+@pytest.mark.parametrize("id_", ["nothing", topic_id("Completed, then removed")])
+async def test_what_is_not_there_has_no_history(reads: Api, id_: str) -> None:
+    problem(await reads.ask("GET", f"/topics/{id_}/history"), 404)
+
+
+async def test_a_topic_of_the_old_system_has_its_history_under_its_old_number(reads: Api) -> None:
+    assert (await reads.get("/topics/374/history"))["id"] == topic_id("Completed 0")
+    assert PENDING[0] in titles(await reads.get("/topics", search=PENDING[0]))

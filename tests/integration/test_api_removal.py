@@ -1,0 +1,140 @@
+"""DELETE, retry-failed and cleanup-failed against everything running: what is gone, what is queued, what is left."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from integration.api import Api, Json, problem
+from integration.stories import execute
+
+from shared.events import topic_id
+
+NUMBER = count()
+
+
+async def failed(api: Api, *names: str) -> list[Json]:
+    """New topics that Gemini refused."""
+    titles = [f"{name} {next(NUMBER)} unwanted" for name in names]
+    api.deployment.gemini.tell("block", title_contains="unwanted")
+    topics = (await api.submit(*titles))["topics"]
+    found = await api.ended(*(topic["id"] for topic in topics), as_="failed")
+    api.deployment.gemini.forget_moods()
+    return found
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_failed_before(api: Api) -> None:
+    assert (await api.ask("POST", "/cleanup-failed")).status_code == 200
+
+
+async def counts(api: Api) -> dict[str, int]:
+    return dict((await api.get("/topic-status-summary"))["summary"])
+
+
+async def test_a_deleted_topic_is_gone_from_every_read_and_count_when_it_is_answered(api: Api) -> None:
+    [topic] = (await api.submit("Deleted"))["topics"]
+    await api.ended(topic["id"])
+    before, stats = await counts(api), await api.get("/stats")
+    answer = await api.ask("DELETE", f"/topics/{topic['id']}")
+    assert (answer.status_code, answer.json()) == (200, {"success": True, "message": "deleted: Deleted"})
+    problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)
+    problem(await api.ask("GET", f"/topics/{topic['id']}/history"), 404)
+    problem(await api.ask("DELETE", f"/topics/{topic['id']}"), 404)
+    problem(await api.ask("POST", f"/topics/{topic['id']}/retry", json={"force": True}), 404)
+    assert (await api.get("/topics", search="deleted"))["total_count"] == 0
+    assert await counts(api) == before | {"completed": before["completed"] - 1}
+    after = await api.get("/stats")
+    assert sum(after["by_category"].values()) == sum(stats["by_category"].values()) - 1
+
+
+async def test_a_topic_that_was_deleted_can_be_submitted_again(api: Api) -> None:
+    [topic] = (await api.submit("Deleted and back"))["topics"]
+    await api.ended(topic["id"])
+    await api.ask("DELETE", f"/topics/{topic['id']}")
+    assert (await api.submit("Deleted and back"))["saved_topics"] == 1
+    [again] = await api.ended(topic["id"])
+    assert (again["attempt"], again["content"]["title"]) == (2, "Deleted and back")
+
+
+async def test_a_topic_is_deleted_while_it_waits_and_is_never_paid_for(api: Api) -> None:
+    api.deployment.gemini.tell("503")
+    [topic] = (await api.submit("Deleted while it waits"))["topics"]
+    assert (await api.ask("DELETE", f"/topics/{topic['id']}")).status_code == 200
+    problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)
+    api.deployment.gemini.forget_moods()
+    [other] = (await api.submit("After the deleted one"))["topics"]
+    await api.ended(other["id"])
+    assert "Deleted while it waits" not in api.deployment.gemini.calls["titles"]
+    problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)
+
+
+async def test_what_is_not_there_cannot_be_deleted(api: Api) -> None:
+    problem(await api.ask("DELETE", "/topics/nothing"), 404)
+
+
+async def test_everything_that_failed_is_queued_again(api: Api) -> None:
+    topics = await failed(api, "A", "B", "C")
+    answer = await api.ask("POST", "/topics/retry-failed")
+    assert (answer.status_code, answer.json()) == (202, {"count": 3})
+    for topic in await api.ended(*(topic["id"] for topic in topics)):
+        assert (topic["attempt"], topic["error_message"]) == (2, None)
+    assert (await api.ask("POST", "/topics/retry-failed", json={})).json() == {"count": 0}
+
+
+@pytest.mark.parametrize(
+    ("which", "queued"),
+    [
+        ({"error_contains": "REFUSES to"}, 2),
+        ({"error_contains": "100%"}, 0),
+        ({"older_than_hours": 0.5}, 0),
+        ({"older_than_hours": 0, "error_contains": "refuses"}, 2),
+    ],
+)
+async def test_what_is_retried_can_be_chosen_by_its_error_and_its_age(
+    api: Api, which: dict[str, Any], queued: int
+) -> None:
+    topics = await failed(api, "D", "E")
+    assert (await api.ask("POST", "/topics/retry-failed", json=which)).json() == {"count": queued}
+    await api.ended(*(topic["id"] for topic in topics), as_="completed" if queued else "failed")
+
+
+async def test_only_what_failed_long_enough_ago_is_cleaned_up(api: Api) -> None:
+    old, new = await failed(api, "Old", "New")
+    long_ago = (datetime.now(UTC) - timedelta(hours=30)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    database = api.deployment.folder / "topicflow.db"
+    execute(database, f"UPDATE submissions SET ended_at = '{long_ago}' WHERE id = '{old['id']}'")
+    answer = await api.ask("POST", "/cleanup-failed", json={"older_than_hours": 24})
+    assert answer.json() == {"success": True, "message": "1 failed topic deleted", "cleaned_count": 1}
+    problem(await api.ask("GET", f"/topics/{old['id']}"), 404)
+    assert (await api.get(f"/topics/{new['id']}"))["status"] == "failed"
+
+
+async def test_more_failures_than_one_page_are_cleaned_up_and_retried_all(api: Api) -> None:
+    api.deployment.gemini.tell("block", title_contains="crowd")
+    titles = [f"Of a crowd {n}" for n in range(510)]
+    for some in (titles[:500], titles[500:]):
+        await api.submit(*some)
+    await api.ended(*map(topic_id, titles), as_="failed")
+    assert (await api.ask("POST", "/topics/retry-failed", json={"error_contains": "refuses"})).json() == {"count": 510}
+    await asyncio.gather(*(_at_attempt(api, topic_id(title), 2) for title in titles))
+    assert (await api.ask("POST", "/cleanup-failed")).json()["cleaned_count"] == 510
+    assert (await api.get("/topics", search="of a crowd"))["total_count"] == 0
+    assert (await counts(api))["failed"] == 0
+
+
+async def _at_attempt(api: Api, id_: str, attempt: int) -> None:
+    while True:
+        [topic] = await api.ended(id_, as_="failed")
+        if topic["attempt"] == attempt:
+            return
+
+
+@pytest.mark.parametrize("path", ["/topics/retry-failed", "/cleanup-failed"])
+@pytest.mark.parametrize("body", [{"older_than_hours": -1}, {"older_than_hours": "x"}, {"nonsense": 1}], ids=str)
+async def test_a_nonsensical_choice_is_refused_by_the_name_of_its_field(
+    api: Api, path: str, body: dict[str, Any]
+) -> None:
+    [field] = body
+    assert problem(await api.ask("POST", path, json=body), 422)["errors"][0]["field"] == field
