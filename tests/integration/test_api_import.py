@@ -130,8 +130,7 @@ async def test_bringing_it_again_changes_nothing_and_pays_for_nothing(api: Api) 
 async def test_bringing_it_again_before_anything_is_projected_is_the_same(api: Api) -> None:
     before = await counted(api)
     topics = [old(f"At once {n}") for n in range(50)] + [old(f"At once queued {n}", "pending") for n in range(5)]
-    for _ in range(3):
-        answer = await bring(api, *topics)
+    *_, answer = [await bring(api, *topics) for _ in range(3)]
     await api.ended(*(topic["id"] for topic in answer["topics"]))
     assert (await counted(api))["total_count"] == before["total_count"] + 55
     assert [calls(api, f"At once queued {n}") for n in range(5)] == [1] * 5

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,7 @@ def test_what_is_still_in_the_log_beside_the_file_is_read_too(
 
 def test_a_file_in_a_folder_that_cannot_be_written_is_read(file: OldFile, monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = []
-    connect = sqlite3.connect
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
     def noted(address: str, **options: Any) -> sqlite3.Connection:
         addresses.append(address)

@@ -1,6 +1,7 @@
 """A row of the old system's table `topics` as the card it was: its columns, with those that hold JSON parsed. Pure."""
 
 from collections.abc import Mapping
+from math import isinf
 from typing import Any
 
 from pydantic_core import from_json
@@ -51,7 +52,7 @@ def _plain(value: object) -> object:
     """SQLite lets any column hold anything."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return value if is_storable(value) else str(value)
+    return str(value) if isinstance(value, float) and isinf(value) else value
 
 
 def _parsed(value: object) -> object:
