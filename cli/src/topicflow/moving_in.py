@@ -86,25 +86,33 @@ def _batches(topics: Iterable[OldTopic], moved: Moved) -> Iterator[tuple[list[En
     batch: list[Entry] = []
     size = read = 0
     seen: set[str] = set()
-    for topic in topics:
-        read += 1
-        try:
-            entry, bytes_ = _entry(topic)
-        except CannotBring as error:
-            moved.left_out.append((topic.title, str(error)))
-            continue
-        if (same := topic_id(topic.title)) in seen:
-            moved.skip("the same topic as one before it")
-        elif topic.status == "completed" and topic.content is None:
-            moved.skip("completed, but its card is not in the file")
-        else:
-            batch.append(entry)
-            size += bytes_
-        seen.add(same)
+    for read, topic in enumerate(topics, start=1):
+        if wanted := _wanted(topic, seen, moved):
+            batch.append(wanted[0])
+            size += wanted[1]
         if len(batch) == PER_REQUEST or size >= FULL:
             yield batch, read
             batch, size = [], 0
     yield batch, read
+
+
+def _wanted(topic: OldTopic, seen: set[str], moved: Moved) -> tuple[Entry, int] | None:
+    """None where there is nothing to send, and `moved` knows why."""
+    try:
+        entry = _entry(topic)
+    except CannotBring as error:
+        moved.left_out.append((topic.title, str(error)))
+        return None
+    same = topic_id(topic.title)
+    is_another = same not in seen
+    seen.add(same)
+    if not is_another:
+        moved.skip("the same topic as one before it")
+    elif topic.status == "completed" and topic.content is None:
+        moved.skip("completed, but its card is not in the file")
+    else:
+        return entry
+    return None
 
 
 def _entry(topic: OldTopic) -> tuple[Entry, int]:

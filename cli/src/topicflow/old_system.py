@@ -108,12 +108,11 @@ class OldSystem:
 
 def _titles_in(columns: set[str], path: Path) -> tuple[str, str]:
     """Where `topic_status` holds a title as it was submitted and as it is now."""
-    if "original_title" in columns:
-        return "original_title", (
-            "coalesce(current_title, original_title)" if "current_title" in columns else "original_title"
-        )
-    if "title" in columns:
-        return "title", "title"
+    if {"original_title", "current_title"} <= columns:
+        return "original_title", "coalesce(current_title, original_title)"
+    for name in ("original_title", "title"):
+        if name in columns:
+            return name, name
     raise WrongUse(f"{path} is not a file of the old system: there is no column title in table topic_status")
 
 
