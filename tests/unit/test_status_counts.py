@@ -159,6 +159,27 @@ def test_a_skipped_completion_leaves_the_content_alone() -> None:
     assert (row.state.status, row.state.attempt, row.content) == ("completed", 2, {"title": "by first"})
 
 
+def test_an_old_number_that_is_told_afterwards_changes_nothing_else() -> None:
+    story = [submitted(title="Raft"), completed(run="first")]
+    told = outcome(run="import", title=None, legacy_id=374, submitted_at=BEGAN + timedelta(days=1))
+    before, row = after(*story), after(*story, SubmissionCompleted(**told, skipped=True))
+    assert row.content == before.content == {"title": "by first"}
+    assert row.state == replace(before.state, legacy_id=374, updated_at=BEGAN + timedelta(seconds=2))
+
+
+def test_an_older_end_that_is_imported_counts_against_the_one_here_whatever_comes_first() -> None:
+    old, new = Happened(completed(run="import"), BEGAN - timedelta(days=9)), Happened(completed(run="x"), BEGAN)
+    start = Happened(submitted(), BEGAN)
+    for order in ([start, old, new], [start, new, old]):
+        (row,) = project(order).values()
+        assert (row.state.run, row.state.ended_at) == ("import", old.time)
+        assert row.content == {"title": "by import"}
+
+
+def test_a_submission_brings_its_old_number_and_the_smallest_one_stays() -> None:
+    assert after(submitted(legacy_id=7), submitted(2, legacy_id=5), submitted(3)).state.legacy_id == 5
+
+
 def test_the_error_of_an_earlier_attempt_is_not_shown_on_the_next() -> None:
     row = after(submitted(), failed(), submitted(2))
     assert (row.state.status, row.state.error_message, row.state.ended_at) == ("pending", None, None)

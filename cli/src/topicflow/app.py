@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from topicflow.commands import topics as topics_commands
+from topicflow.commands.import_topics import import_topics
 from topicflow.commands.status import status
 from topicflow.commands.submit import submit_titles
 from topicflow.commands.up import up
@@ -21,9 +22,8 @@ app = typer.Typer(
 )
 app.command("up")(up)
 app.command("submit")(submit_titles)
-
-
 app.command("status")(status)
+app.command("import")(import_topics)
 app.add_typer(topics_commands.app, name="topics")
 
 

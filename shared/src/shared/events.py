@@ -76,6 +76,7 @@ class TopicSubmitted(Submitted):
     kind = "topic"
     title: str
     batch_size: int = Field(default=5, ge=1, le=5)
+    legacy_id: int | None = None
 
 
 class TopicRemoved(Removed):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
 from shared.errors import InvalidEvent, NewerVersion
 from shared.events import Event, event_id, subject
@@ -35,8 +36,11 @@ class Envelope:
     time: datetime
 
 
-def encode(event: Event, *, source: str, n: int = 0) -> Record:
-    """`source`: the instance that says it; `n`: the how many-th event of its type in its run."""
+def encode(event: Event, *, source: str, n: int = 0, time: datetime | None = None) -> Record:
+    """`source`: the instance that says it; `n`: the how many-th event of its type in its run.
+
+    `time`: when it happened, for what is told long after.
+    """
     name = type(event).__name__
     now = datetime.now(UTC)
     key = subject(event)
@@ -46,10 +50,19 @@ def encode(event: Event, *, source: str, n: int = 0) -> Record:
         "ce_type": f"topicflow.{name}.v{event.version}",
         "ce_source": source,
         "ce_subject": key,
-        "ce_time": now.isoformat(),
+        "ce_time": (time or now).isoformat(),
         "content-type": "application/json",
     }
     return Record(STREAM_OF[type(event)].name, key, headers, event.model_dump_json().encode())
+
+
+def is_storable(data: object) -> bool:
+    """Whether an event can bring it back: JSON without half surrogate pairs, infinities or too deep nesting."""
+    try:
+        from_json(to_json([[data]]), allow_inf_nan=False)  # as deep as content lies in its event
+    except ValueError:
+        return False
+    return True
 
 
 def decode(record: Record) -> Envelope:

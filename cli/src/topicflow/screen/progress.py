@@ -1,4 +1,4 @@
-"""How far submitted topics have come, as a bar and as a line. Made by `follow`, shown by `submit` and `up`."""
+"""How far something has come, as a bar and as a line: topics that `follow` follows, rows that `moving_in` sends."""
 
 from dataclasses import dataclass
 
@@ -41,9 +41,7 @@ class Progress:
         """`3.4/s, 14 s left`; empty while nothing can be said."""
         if self.is_over or not self.finished_here or not self.seconds:
             return ""
-        rate = self.finished_here / self.seconds
-        shown = f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min"
-        return f"{shown}, {duration((self.total - self.finished) / rate)} left"
+        return pace(self.finished_here / self.seconds, self.total - self.finished)
 
     @property
     def full_line(self) -> str:
@@ -52,10 +50,21 @@ class Progress:
 
     @property
     def picture(self) -> RenderableType:
-        row = Table.grid(padding=(0, 2), expand=True)
-        row.add_column(ratio=1)
-        row.add_column(no_wrap=True)
-        row.add_column(no_wrap=True)
         line = Text(self.line, style="red" if self.failed else "")
-        row.add_row(ProgressBar(total=self.total, completed=self.finished), line, Text(self.pace, style="dim"))
+        row = bar(self.total, self.finished, line, self.pace)
         return Group(row, Text(f"Waiting: {self.waiting}", style="yellow")) if self.waiting else row
+
+
+def pace(rate: float, left: int) -> str:
+    """`rate`: a second."""
+    shown = f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min"
+    return f"{shown}, {duration(left / rate)} left"
+
+
+def bar(total: int, finished: int, line: Text, pace: str) -> RenderableType:
+    row = Table.grid(padding=(0, 2), expand=True)
+    row.add_column(ratio=1)
+    row.add_column(no_wrap=True)
+    row.add_column(no_wrap=True)
+    row.add_row(ProgressBar(total=total, completed=finished), line, Text(pace, style="dim"))
+    return row

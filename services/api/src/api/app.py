@@ -10,7 +10,16 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from api import health, problems, read_status, read_topic, read_topics, retry_and_cleanup, submit_topics
+from api import (
+    health,
+    import_topics,
+    problems,
+    read_status,
+    read_topic,
+    read_topics,
+    retry_and_cleanup,
+    submit_topics,
+)
 from api.access import LimitedBody, LocalOnly
 from api.context import ApiContext
 from api.projection import ProjectionQueries
@@ -47,7 +56,8 @@ def build() -> FastAPI:
     app.add_middleware(LimitedBody)
     app.add_middleware(LocalOnly)
     app.include_router(health.router, tags=["health"])
-    for part in (submit_topics, retry_and_cleanup, read_topics, read_topic):  # /topics/filter-options is no id
+    parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
+    for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
     app.include_router(read_status.router, prefix="/api/v1", tags=["status"])
     return app

@@ -1,7 +1,7 @@
 """The queries: everything the routes read of the projection, each in one place. They compute nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,11 @@ class Found:
     title: str | None
     status: str
     attempt: int
+    legacy_id: int | None
+    simulated: bool | None
+
+
+_FOUND = [field.name for field in fields(Found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,11 @@ class ProjectionQueries:
         wanted = sorted(ids)
         for at in range(0, len(wanted), IDS_A_QUERY):
             some = wanted[at : at + IDS_A_QUERY]
-            query = select(c.id, c.title, c.status, c.attempt, c.content_id).where(
+            query = select(*(c[name] for name in _FOUND), c.content_id).where(
                 or_(c.id.in_(some), and_(c.content_id.in_(some), VISIBLE))
             )
             rows = sorted(await self._rows(query), key=lambda row: str(row["id"]))
-            hits = [(Found(row["id"], row["title"], row["status"], row["attempt"]), row["content_id"]) for row in rows]
+            hits = [(Found(*(row[name] for name in _FOUND)), row["content_id"]) for row in rows]
             own = {hit.id: hit for hit, _ in hits if hit.id in ids}
             by_content = {content_id: hit for hit, content_id in hits if content_id in ids}
             found |= own | by_content | {id_: hit for id_, hit in own.items() if hit.status != "removed"}

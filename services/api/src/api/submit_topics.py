@@ -1,6 +1,5 @@
 """POST /topics: one TopicSubmitted per title that is neither under way nor completed."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,27 +11,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api.context import Context
 from api.projection import Found
 from shared.events import TopicSubmitted, topic_id
+from shared.title import checked_title
 from shared.wire import encode
 
 router = APIRouter()
-LONGEST_TITLE = 500
-
-
-def _title(value: str) -> str:
-    title = value.strip()
-    if not title:
-        raise ValueError("a title must not be blank")
-    if len(title) > LONGEST_TITLE:
-        raise ValueError(f"a title has at most {LONGEST_TITLE} characters, this one has {len(title)}")
-    if any(unicodedata.category(character) in {"Cc", "Cs"} and not character.isspace() for character in title):
-        raise ValueError("a title must not have control characters or halves of surrogate pairs")
-    return title
 
 
 class TopicsToSubmit(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    topics: Annotated[list[Annotated[str, AfterValidator(_title)]], Field(min_length=1, max_length=500)]
+    topics: Annotated[list[Annotated[str, AfterValidator(checked_title)]], Field(min_length=1, max_length=500)]
     batch_size: Annotated[int, Field(ge=1, le=5)] = 5
     force: bool = False
 

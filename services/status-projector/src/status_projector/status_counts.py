@@ -98,7 +98,7 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
     state.updated_at = max(time, state.updated_at or time)
     if isinstance(event, Submitted | Outcome):
         state.created_at = min(event.submitted_at, state.created_at or event.submitted_at)
-    if isinstance(event, Outcome) and event.legacy_id is not None:
+    if isinstance(event, TopicSubmitted | Outcome) and event.legacy_id is not None:
         known = event.legacy_id if state.legacy_id is None else state.legacy_id
         state.legacy_id = min(event.legacy_id, known)
     if isinstance(event, Removed):

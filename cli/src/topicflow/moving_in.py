@@ -1,0 +1,135 @@
+"""Sends what the old system's file knows to the API, as much as a request takes at a time, and adds up the answers."""
+
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from shared.events import topic_id
+from shared.title import checked_title
+from topicflow.api_client import ApiClient, answer_of
+from topicflow.old_system import OldSystem, OldTopic
+from topicflow.screen.progress import bar, pace
+
+PER_REQUEST = 500  # topics
+FULL = 1_000_000  # bytes; with the largest card on top a request is still below the API's 2 MiB
+LARGEST = 1_000_000  # bytes of a topic with its card
+Entry = dict[str, Any]
+
+
+class CannotBring(ValueError):
+    """This topic cannot be brought over; the message says why."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """How far it has come. `reasons`: why topics were skipped; `left_out`: title and reason of what cannot be sent."""
+
+    total: int
+    is_dry_run: bool
+    sent: int = 0  # of the topics in the file, those that are dealt with
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    _began: float = field(default_factory=time.monotonic)
+
+    def skip(self, reason: str) -> None:
+        self.counts["skipped"] += 1
+        self.reasons[reason] += 1
+
+    def add(self, answer: dict[str, Any]) -> None:
+        self.counts.update({name: answer.get(name, 0) for name in ("imported", "queued", "skipped")})
+        reasons = (topic.get("reason") for topic in answer.get("topics", ()))
+        self.reasons.update(reason for reason in reasons if reason)
+
+    @property
+    def line(self) -> str:
+        """`1,204 imported, 37 queued, 12 skipped`."""
+        line = ", ".join(f"{self.counts[name]:,} {name}" for name in ("imported", "queued", "skipped"))
+        return line + (f", {len(self.left_out):,} left out" if self.left_out else "")
+
+    @property
+    def place(self) -> str:
+        return f"{self.sent:,} of {self.total:,} topics"
+
+    @property
+    def picture(self) -> RenderableType:
+        rate = self.sent / max(0.001, time.monotonic() - self._began)
+        return bar(self.total, self.sent, Text(self.place), pace(rate, self.total - self.sent) if rate else "")
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The answers added up, with reasons in place of the topics."""
+        counts = {name: self.counts[name] for name in ("imported", "queued", "skipped")}
+        left_out = [{"title": title, "reason": reason} for title, reason in self.left_out]
+        return {"dry_run": self.is_dry_run, **counts, "reasons": dict(self.reasons), "left_out": left_out}
+
+
+async def move_in(api: ApiClient, old: OldSystem, moved: Moved) -> AsyncGenerator[Moved, None]:
+    """`moved` after each request. Raises what the API client raises; what was sent before stays."""
+    for batch, read in _batches(old.topics(), moved):
+        if batch:
+            body = {"topics": batch, "dry_run": moved.is_dry_run}
+            moved.add(answer_of(await api.post_patiently("/topics/import", body, once=str(uuid.uuid4()))))
+        moved.sent = read
+        yield moved
+
+
+def _batches(topics: Iterable[OldTopic], moved: Moved) -> Iterator[tuple[list[Entry], int]]:
+    """With each the number of topics that are read by then."""
+    batch: list[Entry] = []
+    size = read = 0
+    seen: set[str] = set()
+    for read, topic in enumerate(topics, start=1):
+        if wanted := _wanted(topic, seen, moved):
+            batch.append(wanted[0])
+            size += wanted[1]
+        if len(batch) == PER_REQUEST or size >= FULL:
+            yield batch, read
+            batch, size = [], 0
+    yield batch, read
+
+
+def _wanted(topic: OldTopic, seen: set[str], moved: Moved) -> tuple[Entry, int] | None:
+    """None where there is nothing to send, and `moved` knows why."""
+    try:
+        entry = _entry(topic)
+    except CannotBring as error:
+        moved.left_out.append((topic.title, str(error)))
+        return None
+    same = topic_id(topic.title)
+    is_another = same not in seen
+    seen.add(same)
+    if not is_another:
+        moved.skip("the same topic as one before it")
+    elif topic.status == "completed" and topic.content is None:
+        moved.skip("completed, but its card is not in the file")
+    else:
+        return entry
+    return None
+
+
+def _entry(topic: OldTopic) -> tuple[Entry, int]:
+    """As the route takes it, and its bytes. Raises CannotBring."""
+    try:
+        title = checked_title(topic.title)
+    except ValueError as error:
+        raise CannotBring(str(error)) from error
+    entry = {
+        "title": title,
+        "legacy_id": topic.legacy_id,
+        "status": topic.status if topic.status in {"completed", "failed"} else "pending",
+        "content": topic.content,
+        "created_at": topic.created_at,
+        "completed_at": topic.completed_at,
+    }
+    size = len(json.dumps(entry, ensure_ascii=False).encode())
+    if size > LARGEST:
+        raise CannotBring(f"its card has more than {LARGEST:,} bytes")
+    return entry, size

@@ -1,0 +1,94 @@
+"""What becomes of a topic of the old system, by what is known of it here. Pure; `import_topics.py` publishes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from api.projection import Found
+from shared.events import topic_id
+from shared.title import checked_title
+from shared.wire import is_storable
+
+LARGEST_LEGACY_ID = 10**18 - 1  # what `/topics/{id}` takes for a number
+Became = Literal["imported", "queued", "skipped"]
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("there is no such time in UTC") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class OldTopic(BaseModel):
+    """`content`: its card as it is; no rule of today's cards is held against it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[str, AfterValidator(checked_title)]
+    legacy_id: Annotated[int | None, Field(ge=0, le=LARGEST_LEGACY_ID)] = None
+    status: Literal["completed", "failed", "pending"]
+    content: Annotated[dict[str, Any] | None, Field(validate_default=True)] = None
+    created_at: Moment | None = None
+    completed_at: Moment | None = None
+
+    @field_validator("content")
+    @classmethod
+    def _is_there_and_storable(cls, value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        if value is None and info.data.get("status") == "completed":
+            raise ValueError("a completed topic needs its content")
+        if not is_storable(value):
+            raise ValueError("has infinities, halves of surrogate pairs or too many levels")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`id`, `title`, `attempt`: what it is here; `adopts`: what is here already gets the old number."""
+
+    old: OldTopic
+    id: str
+    title: str
+    attempt: int
+    became: Became
+    reason: str | None = None
+    adopts: bool = False
+
+
+def judge(topics: Sequence[OldTopic], known: Mapping[str, Found]) -> list[Judgement]:
+    """One each, in the order sent; of those that are the same topic the first one counts.
+
+    `known`: what there is, by the id of the title that means it.
+    """
+    first: dict[str, Judgement] = {}
+    judged = []
+    for old in topics:
+        judgement = _judge_one(old, known.get(topic_id(old.title)))
+        if judgement.id in first:
+            judgement = replace(judgement, became="skipped", adopts=False, reason="the same topic as one before it")
+        first.setdefault(judgement.id, judgement)
+        judged.append(judgement)
+    return judged
+
+
+def _judge_one(old: OldTopic, found: Found | None) -> Judgement:
+    """What is completed here stays, unless a stand-in wrote it; what was removed here stays away."""
+    is_completed = old.status == "completed"
+    if found is None:
+        return Judgement(old, topic_id(old.title), old.title, 1, "imported" if is_completed else "queued")
+    is_its_own = found.id == topic_id(old.title)  # else it is what the model called it
+    title = old.title if is_its_own else found.title or old.title
+    here = Judgement(old, found.id, title, found.attempt, "skipped", f"{found.status} here already")
+    if found.status == "removed":
+        return replace(here, reason="removed here")
+    if is_completed and (found.status == "failed" or (found.status == "completed" and found.simulated)):
+        return replace(here, became="imported", attempt=found.attempt + 1, reason=None)
+    if is_completed and found.status != "completed":
+        return replace(here, became="imported", reason=None)  # the older end of one attempt counts
+    return replace(here, adopts=found.status == "completed" and found.legacy_id is None and old.legacy_id is not None)

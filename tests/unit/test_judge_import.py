@@ -1,0 +1,115 @@
+"""What becomes of a topic of the old system, by what is known of it here."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from api.judge_import import Judgement, OldTopic, judge
+from api.projection import Found
+from shared.events import topic_id
+
+CARD = {"title": "Raft", "description": "Elects a leader."}
+
+
+def old(title: str = "Raft", status: str = "completed", **more: Any) -> OldTopic:
+    content = CARD if status == "completed" else None
+    return OldTopic.model_validate({"title": title, "status": status, "content": content, "legacy_id": 374} | more)
+
+
+def here(status: str, attempt: int = 2, **more: Any) -> dict[str, Found]:
+    about = {"id": topic_id("Raft"), "title": "raft", "legacy_id": None, "simulated": False, **more}
+    return {topic_id("Raft"): Found(status=status, attempt=attempt, **about)}
+
+
+def one(topic: OldTopic, known: dict[str, Found]) -> Judgement:
+    [judgement] = judge([topic], known)
+    return judgement
+
+
+def test_what_is_unknown_here_is_imported_or_queued_as_its_first_attempt() -> None:
+    judged = judge([old(), old("Paxos", "failed"), old("Quorums", "pending")], {})
+    assert [(j.became, j.attempt, j.reason) for j in judged] == [
+        ("imported", 1, None),
+        ("queued", 1, None),
+        ("queued", 1, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "became", "attempt"),
+    [
+        ("pending", "imported", 2),
+        ("processing", "imported", 2),
+        ("failed", "imported", 3),
+        ("completed", "skipped", 2),
+        ("removed", "skipped", 2),
+    ],
+)
+def test_an_old_card_gives_way_only_to_what_is_completed_or_removed_here(
+    status: str, became: str, attempt: int
+) -> None:
+    judged = one(old(), here(status))
+    assert (judged.became, judged.attempt) == (became, attempt)
+    assert (judged.reason is None) == (became == "imported")
+
+
+def test_an_old_card_replaces_what_only_a_stand_in_wrote() -> None:
+    judged = one(old(), here("completed", simulated=True))
+    assert (judged.became, judged.attempt) == ("imported", 3)
+    assert one(old(status="failed"), here("completed", simulated=True)).became == "skipped"
+
+
+@pytest.mark.parametrize("status", ["pending", "processing", "failed", "completed", "removed"])
+@pytest.mark.parametrize("old_status", ["failed", "pending"])
+def test_what_has_no_card_is_not_queued_where_anything_is_known(status: str, old_status: str) -> None:
+    assert one(old(status=old_status), here(status)).became == "skipped"
+
+
+def test_what_is_completed_here_gets_its_old_number_unless_it_has_one() -> None:
+    assert one(old(), here("completed")).adopts
+    assert one(old(status="failed"), here("completed")).adopts
+    assert not one(old(), here("completed", legacy_id=9)).adopts
+    assert not one(old(legacy_id=None), here("completed")).adopts
+    assert not one(old(), here("removed")).adopts
+    assert not one(old(status="failed"), here("failed")).adopts
+
+
+def test_of_the_same_topic_twice_the_first_counts() -> None:
+    judged = judge([old(legacy_id=1), old(" RAFT", legacy_id=2), old("Paxos")], {})
+    assert [j.became for j in judged] == ["imported", "skipped", "imported"]
+    assert judged[1].reason == "the same topic as one before it"
+    assert [j.adopts for j in judge([old(legacy_id=1), old("raft", legacy_id=2)], here("completed"))] == [True, False]
+
+
+def test_a_title_that_the_model_gave_another_topic_means_that_topic() -> None:
+    other = Found(topic_id("How Raft works"), "How Raft works", "failed", 1, None, None)
+    judged = one(old(), {topic_id("Raft"): other})
+    assert (judged.id, judged.title, judged.attempt) == (other.id, "How Raft works", 2)
+    twice = judge([old("How Raft works"), old()], {topic_id("Raft"): other, other.id: other})
+    assert [j.became for j in twice] == ["imported", "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"title": " "}, "title"),
+        ({"title": "x" * 501}, "title"),
+        ({"content": None}, "content"),
+        ({"content": []}, "content"),
+        ({"content": {"a": float("inf")}}, "content"),
+        ({"content": {"a": "\ud800"}}, "content"),
+        ({"content": {"\ud800": 1}}, "content"),
+        ({"legacy_id": -1}, "legacy_id"),
+        ({"legacy_id": 10**18}, "legacy_id"),
+        ({"status": "skipped"}, "status"),
+        ({"created_at": "2024-01-01T00:00:00"}, "created_at"),
+        ({"completed_at": "0001-01-01T00:00:00+09:00"}, "completed_at"),
+        ({"error": "x"}, "error"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_stored_is_refused(wrong: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        old(**wrong)
+    assert [error["loc"] for error in refused.value.errors()] == [(field,)]

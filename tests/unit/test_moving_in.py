@@ -1,0 +1,100 @@
+"""How the topics of an old file are packed into requests, and how the answers add up."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from old_file import OldFile
+
+from topicflow.api_client import ApiClient
+from topicflow.errors import Unavailable
+from topicflow.moving_in import Moved, move_in
+from topicflow.old_system import opened
+
+
+class FakeApi:
+    """Takes every topic as new; from the request on that `fails_at` names it answers 503."""
+
+    def __init__(self, fails_at: int | None = None) -> None:
+        self.requests: list[tuple[int, list[dict[str, Any]]]] = []  # bytes, topics
+        self._fails_at = fails_at
+
+    def client(self) -> ApiClient:
+        return ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(self._answer))
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/api/v1/topics/import"
+        if len(self.requests) == self._fails_at:
+            return httpx.Response(503, json={"detail": "away"}, headers={"Retry-After": "3600"})
+        topics = json.loads(request.content)["topics"]
+        self.requests.append((len(request.content), topics))
+        return httpx.Response(202, json={"imported": len(topics), "queued": 0, "skipped": 0, "topics": []})
+
+    @property
+    def titles(self) -> list[str]:
+        return [topic["title"] for _, topics in self.requests for topic in topics]
+
+
+async def moved_from(path: Path, api: FakeApi, places: list[str] | None = None) -> Moved:
+    with opened(path) as old:
+        moved = Moved(old.count, is_dry_run=False)
+        async with api.client() as client:
+            async for step in move_in(client, old, moved):
+                if places is not None:
+                    places.append(step.place)
+    return moved
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> OldFile:
+    return OldFile(tmp_path / "old.db")
+
+
+async def test_a_request_carries_at_most_500_topics_and_every_topic_is_in_one(file: OldFile) -> None:
+    api, places = FakeApi(), list[str]()
+    moved = await moved_from(file.completed(1100).path, api, places)
+    assert [len(topics) for _, topics in api.requests] == [500, 500, 100]
+    assert api.titles == [f"Old topic {n}" for n in range(1, 1101)]
+    assert places == ["500 of 1,100 topics", "1,000 of 1,100 topics", "1,100 of 1,100 topics"]
+    assert moved.line == "1,100 imported, 0 queued, 0 skipped"
+
+
+@pytest.mark.parametrize(
+    "description", ["ü" * 15_000, "\x01" * 20_000, "x" * 995_000], ids=["wide", "escaped", "large"]
+)
+async def test_no_request_is_larger_than_the_api_takes_however_large_the_cards_are(
+    file: OldFile, description: str
+) -> None:
+    api = FakeApi()
+    await moved_from(file.completed(150, description=description).path, api)
+    assert len(api.titles) == 150
+    assert max(size for size, _ in api.requests) < 2 * 1024 * 1024
+    assert len(api.requests) < 150
+
+
+async def test_the_same_topic_in_another_request_is_not_sent_again(file: OldFile) -> None:
+    file.completed(600).topic(601, "old TOPIC 1").status("Old topic 2", "failed").status("Twice", "failed")
+    file.status("twice ", "pending").status("No card", "completed").status("no card", "failed")
+    api = FakeApi()
+    moved = await moved_from(file.path, api)
+    assert api.titles == [*(f"Old topic {n}" for n in range(1, 601)), "Twice"]
+    assert moved.reasons == {"the same topic as one before it": 3, "completed, but its card is not in the file": 1}
+    assert moved.counts["skipped"] == 4
+
+
+async def test_an_empty_file_asks_nothing_of_anybody(file: OldFile) -> None:
+    api = FakeApi()
+    moved = await moved_from(file.path, api)
+    assert (api.requests, moved.line, moved.place) == ([], "0 imported, 0 queued, 0 skipped", "0 of 0 topics")
+
+
+async def test_an_error_half_way_leaves_the_place_of_what_is_stored(file: OldFile) -> None:
+    api = FakeApi(fails_at=1)
+    with opened(file.completed(600).path) as old:
+        moved = Moved(old.count, is_dry_run=False)
+        with pytest.raises(Unavailable, match="away"):
+            async for _ in move_in(api.client(), old, moved):
+                pass
+    assert moved.place == "500 of 600 topics"
