@@ -7,6 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from api.access import may
 from api.context import ApiContext, Context
 from api.staleness import staleness
 from api.workers import TOPIC_WORKER
@@ -71,7 +72,7 @@ class Dismissed(BaseModel):
     message: str
 
 
-@router.get("/processing-status")
+@router.get("/processing-status", dependencies=[may("read")])
 async def processing_status(context: Context) -> ProcessingStatus:
     age = await staleness(context)
     counts, failures, seen_up_to = await asyncio.gather(
@@ -94,7 +95,7 @@ async def processing_status(context: Context) -> ProcessingStatus:
     )
 
 
-@router.post("/processing-status/seen")
+@router.post("/processing-status/seen", dependencies=[may("submit")])
 async def mark_failures_seen(context: Context) -> Dismissed:
     """The failures so far no longer make `show_status` true."""
     failures = await context.projection.recent_failures("topic", 1)
@@ -103,7 +104,7 @@ async def mark_failures_seen(context: Context) -> Dismissed:
     return Dismissed(message="the failures so far are marked as seen")
 
 
-@router.get("/worker-status")
+@router.get("/worker-status", dependencies=[may("read")])
 async def worker_status(context: Context) -> WorkerStatus:
     """Running means that a topic-worker lives, whether it has work or not."""
     counts = await _counts(context)
@@ -121,7 +122,7 @@ async def worker_status(context: Context) -> WorkerStatus:
     )
 
 
-@router.get("/topic-status-summary")
+@router.get("/topic-status-summary", dependencies=[may("read")])
 async def topic_status_summary(context: Context) -> Summary:
     return Summary(summary=await _counts(context), simulated=context.workers.simulated)
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
+from api.access import may
 from api.context import ApiContext, Context
 from api.problems import Problem
 from api.projection import Wanted
@@ -19,7 +20,7 @@ from shared.errors import BrokerUnreachable
 from shared.events import WaitingFor
 from shared.status import Status
 
-router = APIRouter()
+router = APIRouter(dependencies=[may("read")])
 PATIENCE = 1.0  # seconds that a read waits for the projection
 
 

@@ -4,10 +4,12 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.problems import Problem
 from api.read_topics import PATIENCE, patient_topic
@@ -32,7 +34,9 @@ class Retried(BaseModel):
 
 
 @router.post("/topics/{id}/retry", status_code=202)
-async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) -> Retried:
+async def retry_topic(
+    id: str, context: Context, caller: Annotated[Caller, may("submit")], how: HowToRetry | None = None
+) -> Retried:
     """Queue it again. Answers when that is projected, or after a second."""
     row = await patient_topic(context, id)
     how = how or HowToRetry()
@@ -43,7 +47,7 @@ async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) 
         attempt=row["attempt"] + 1,
         title=row["title"],
         submitted_at=datetime.now(UTC),
-        submitted_by="local",
+        submitted_by=caller.name,
         force=how.force,
     )
     await context.publish([encode(submitted, source=context.instance)])
