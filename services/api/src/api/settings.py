@@ -16,9 +16,10 @@ class ApiSettings(BrokerSettings, DatabaseSettings):
     @classmethod
     def _is_address(cls, value: str) -> str:
         try:
-            return value if value == "localhost" else str(ip_address(value))
+            _ = value == "localhost" or ip_address(value)
         except ValueError as error:
             raise ValueError("not an IP address to listen on") from error
+        return value
 
     @property
     def needs_key(self) -> bool:
