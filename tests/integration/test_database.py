@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,35 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from integration.projected import Projected
 from integration.stories import execute, rows
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 
 from shared.db import tables
-from shared.db.engine import DatabaseUnreachable, open_access, open_reader, open_writer
+from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader, open_writer
 from shared.db.migrate import migrate, upgrade
 from shared.errors import NewerVersion
 
 
-async def test_the_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("schema", "opened", "metadata"),
+    [("projection", open_writer, tables.projection), ("access", open_access, tables.access)],
+)
+async def test_the_migrations_make_exactly_the_tables(
+    tmp_path: Path, schema: str, opened: Callable[[str], Database], metadata: MetaData
+) -> None:
+    without_schema = MetaData()  # as SQLite has them
+    for table in metadata.tables.values():
+        table.to_metadata(without_schema, schema=None)  # type: ignore[arg-type] # None is said to be none
+
     def differences(connection: Connection) -> Any:
         options = {"include_name": lambda name, kind, _: kind != "table" or not name.endswith("_version")}
-        return compare_metadata(MigrationContext.configure(connection, opts=options), tables.projection)
+        return compare_metadata(MigrationContext.configure(connection, opts=options), without_schema)
 
-    projected = await Projected(tmp_path / "somewhere with 100% of a space").open()
-    assert await projected.writer().run(differences) == []
-    await projected.close()
+    folder = tmp_path / "somewhere with 100% of a space"
+    folder.mkdir()
+    database = opened(f"sqlite:///{folder}/topicflow.db")
+    await migrate(database, schema)
+    assert await database.run(differences) == []
+    await database.close()
 
 
 async def test_migrating_again_and_at_the_same_time_is_harmless(tmp_path: Path) -> None:

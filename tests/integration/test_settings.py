@@ -6,7 +6,10 @@ import socket
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+from eventually import eventually
+from servers import free_port
 
 from api.settings import ApiSettings
 from shared.errors import SettingInvalid
@@ -41,8 +44,8 @@ async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
         ("api", "TOPICFLOW_DATABASE_URL", "nonsense://secret@x/y"),
         ("api", "TOPICFLOW_PORT", "99999"),
         ("api", "TOPICFLOW_PORT", "secret"),
-        ("api", "TOPICFLOW_HOST", "0.0.0.0"),
         ("api", "TOPICFLOW_HOST", "secret.example"),
+        ("api", "TOPICFLOW_REQUESTS_PER_SECOND", "0"),
         ("api", "TOPICFLOW_INSTANCE", "not ascii: ü"),
         ("api", "TOPICFLOW_BROKER_URL_FILE", "/nowhere/at/all"),
         ("topic_worker", "GEMINI_API_KEY", ""),
@@ -112,10 +115,52 @@ def test_an_empty_value_means_not_set(monkeypatch: pytest.MonkeyPatch, name: str
     assert ApiSettings.load() == expected
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
-def test_every_address_of_loopback_may_be_listened_on(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "needs_key"),
+    [
+        ("127.0.0.1", False),
+        ("127.1.2.3", False),
+        ("::1", False),
+        ("localhost", False),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("10.0.0.7", True),
+        ("::ffff:127.0.0.1", True),
+    ],
+)
+def test_every_address_may_be_listened_on_and_beyond_loopback_a_key_is_needed(
+    monkeypatch: pytest.MonkeyPatch, host: str, needs_key: bool
+) -> None:
     monkeypatch.setenv("TOPICFLOW_HOST", host)
-    assert ApiSettings.load().host == host
+    settings = ApiSettings.load()
+    assert (settings.host, settings.needs_key) == (host, needs_key)
+
+
+async def test_beyond_loopback_the_api_waits_for_its_database_and_refuses_to_run_without_a_key(tmp_path: Path) -> None:
+    folder = tmp_path / "not there yet"
+    port = free_port()
+    command = run(
+        "api", TOPICFLOW_HOST="0.0.0.0", TOPICFLOW_PORT=str(port), TOPICFLOW_DATABASE_URL=f"sqlite:///{folder}/t.db"
+    )
+    running = asyncio.create_task(command)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+
+        async def answers() -> bool:
+            try:
+                return (await client.get("/live")).is_success
+            except httpx.TransportError:
+                return False
+
+        await eventually(answers, within=10)
+        assert (await client.get("/api/v1/topics")).status_code == 401
+        assert (await client.get("/api/v1/topics", headers={"Authorization": "Bearer tf_1_2"})).status_code == 503
+    assert not running.done()
+    folder.mkdir()
+    code, out, err = await running
+    assert (code, out) == (2, "")
+    why = "beyond loopback an API key is needed and there is none: run `topicflow keys create NAME` first"
+    assert err.splitlines()[-1] == f"api: {why}"
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("days", ["0", "nan", "inf", "many"])

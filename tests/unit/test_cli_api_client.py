@@ -85,6 +85,13 @@ async def test_a_503_is_sent_again_after_the_time_it_asks_for_and_as_the_same_re
     assert seen[0].headers["Authorization"] == "Bearer secret"
 
 
+async def test_while_the_same_request_is_being_answered_its_answer_is_waited_for(pauses: list[float]) -> None:
+    accepted = {"topics": [], "total_topics": 1, "saved_topics": 1, "skipped_topics": 0}
+    running = httpx.Response(409, headers={"Retry-After": "1"}, json={"title": "Conflict"})
+    submitted = await submit(_api(running, httpx.Response(202, json=accepted)), ["Raft"])
+    assert (submitted.answer, pauses) == (accepted, [1])
+
+
 async def test_a_503_that_stays_ends_with_exit_code_3(pauses: list[float]) -> None:
     with pytest.raises(CommandError) as caught:
         await submit(_api(*[httpx.Response(503, json={"detail": "the broker is out"})] * 5), ["Raft"])

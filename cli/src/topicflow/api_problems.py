@@ -31,7 +31,7 @@ def problem_of(response: httpx.Response) -> CommandError:
     )
     if errors := _field_errors(problem):
         message = f"{message}: {errors}"
-    if response.status_code in _COME_AGAIN:
+    if response.status_code in _COME_AGAIN or (response.status_code == 409 and "Retry-After" in response.headers):
         return Unavailable(message, retry_after_seconds(response.headers.get("Retry-After")))
     return _BY_STATUS.get(response.status_code, Failed)(message)
 

@@ -9,6 +9,7 @@ import typer
 
 from topicflow.commands import topics as topics_commands
 from topicflow.commands.import_topics import import_topics
+from topicflow.commands.keys import keys
 from topicflow.commands.status import status
 from topicflow.commands.submit import submit_titles
 from topicflow.commands.up import up
@@ -25,6 +26,11 @@ app.command("submit")(submit_titles)
 app.command("status")(status)
 app.command("import")(import_topics)
 app.add_typer(topics_commands.app, name="topics")
+app.command(
+    "keys",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(keys)
 
 
 def _print_version(wanted: bool) -> None:

@@ -36,7 +36,7 @@ class Unreachable(CommandError):
 
 
 class Unavailable(Unreachable):
-    """Somebody answers that it cannot help now (429, 502, 503, 504)."""
+    """Somebody answers that it cannot help now (429, 502, 503, 504, or 409 while the same request runs)."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)

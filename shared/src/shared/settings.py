@@ -31,6 +31,7 @@ KNOWN = {
         "INSTANCE",
         "LOG_LEVEL",
         "PORT",
+        "REQUESTS_PER_SECOND",
         "RETAIN_BYTES",
         "RETAIN_DAYS",
         "SESSION_TIMEOUT_SECONDS",

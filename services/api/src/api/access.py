@@ -1,56 +1,58 @@
-"""Who may do what. Without keys only this machine may: no other host's page, no other name for this host, no flood."""
+"""Who may do what: the caller of a request, what it is allowed, and the scope that a route asks for."""
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
 
-from api.problems import Problem, problem
+from api.problems import Problem
 
-LARGEST_BODY = 2 * 1024 * 1024  # bytes; 500 titles of 500 characters, escaped, are 1.5 MB
-
-
-class LocalOnly:
-    """A page of another origin, or a name that was pointed at loopback, must not be able to spend money here."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        if not _is_from_here(headers.get(b"host", ""), headers.get(b"origin")):
-            await problem(403, "only this machine may use this API, by its loopback address")(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+Scope = Literal["read", "submit", "operate"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)  # a set: none includes another
+BODY_BYTES = 2 * 1024 * 1024  # 500 titles of 500 characters, escaped, are 1.5 MB
+MOST_BODY_BYTES = 16 * 1024 * 1024  # whatever a key says: a body is held in memory
 
 
-class LimitedBody:
-    """Stops reading a body that is too large, whatever its Content-Length says."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`requests_per_second`: None is without a limit."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        read = 0
-
-        async def limited() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > LARGEST_BODY:
-                raise Problem(413, f"the body is larger than {LARGEST_BODY // 1024 // 1024} MiB")
-            return message
-
-        await self._app(scope, limited, send)
+    id: str
+    name: str
+    scopes: frozenset[str]
+    requests_per_second: int | None
+    body_bytes: int
 
 
-def _is_from_here(host: str, origin: str | None) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        is_same_origin = origin is None or urlsplit(origin).netloc == host
-        return is_same_origin and (name == "localhost" or ip_address(name).is_loopback)
-    except ValueError:
-        return False
+LOCAL = Caller("local", "local", frozenset(SCOPES), None, BODY_BYTES)
+PROBE = Caller("probe", "probe", frozenset(), None, BODY_BYTES)
+
+
+def may(scope: Scope) -> Any:
+    """What a route depends on to be for callers with this scope only. As a parameter it is the caller:
+
+    `@router.get("/topics", dependencies=[may("read")])`, or `caller: Annotated[Caller, may("submit")]`.
+    """
+    return Security(_BEARER, scopes=[scope])
+
+
+class _Bearer(SecurityBase):
+    """`authentication.py` has found the caller; here its scopes are held against the route's."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="`topicflow keys create` makes one; on loopback none is needed.")
+        self.scheme_name = "API key"
+
+    async def __call__(self, request: Request, needed: SecurityScopes) -> Caller:
+        caller: Caller = request.state.caller
+        for scope in needed.scopes:
+            if scope not in caller.scopes:
+                held = ", ".join(sorted(caller.scopes))
+                raise Problem(403, f"the scope {scope} is missing: this key has {held}")
+        return caller
+
+
+_BEARER = _Bearer()

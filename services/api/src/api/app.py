@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from api import (
     health,
+    idempotency,
     import_topics,
     problems,
     read_status,
@@ -20,18 +21,23 @@ from api import (
     retry_and_cleanup,
     submit_topics,
 )
-from api.access import LimitedBody, LocalOnly
+from api.api_keys import ApiKeys
+from api.authentication import Authentication
 from api.context import ApiContext
+from api.idempotency import Idempotency
+from api.known_keys import KnownKeys
+from api.limits import LimitedBody, LimitedRate
 from api.projection import ProjectionQueries
 from api.seen import Seen
 from api.settings import ApiSettings
+from api.stored_answers import StoredAnswers
 from api.workers import Workers
 from shared import __version__
-from shared.db.engine import open_access, open_reader
+from shared.db.engine import DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import reach_database
 from shared.errors import CannotGoOn
 from shared.heartbeat import beat
-from shared.service import reach
+from shared.service import reach, until_it_answers
 from shared.transport import connect
 from shared.transport.redis_heartbeats import follow_heartbeats
 
@@ -52,14 +58,15 @@ def build() -> FastAPI:
         redoc_url=None,
         responses=problems.DOCUMENTED,
     )
+    for inner_first in (Idempotency, LimitedBody, LimitedRate, Authentication):
+        app.add_middleware(inner_first)
     problems.install(app)
-    app.add_middleware(LimitedBody)
-    app.add_middleware(LocalOnly)
     app.include_router(health.router, tags=["health"])
     parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
     app.include_router(read_status.router, prefix="/api/v1", tags=["status"])
+    idempotency.document(app)
     return app
 
 
@@ -107,11 +114,19 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         transport = connect(settings)
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
-        workers = Workers()
+        workers, keys = Workers(), ApiKeys(access)
         shell = transport.shell()
         provisioned = asyncio.Event()
         app.state.context = ApiContext(
-            instance, transport, provisioned, ProjectionQueries(reader), Seen(access), workers
+            instance,
+            transport,
+            provisioned,
+            ProjectionQueries(reader),
+            Seen(access),
+            workers,
+            settings.needs_key,
+            KnownKeys(keys, settings.requests_per_second),
+            StoredAnswers(access),
         )
 
         async def connected() -> None:
@@ -119,7 +134,12 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
             provisioned.set()
             await asyncio.gather(beat(transport, SERVICE, instance), follow_heartbeats(shell, workers.note))
 
-        tasks = [asyncio.create_task(beside) for beside in (connected(), reach_database(access, "access"))]
+        async def reached_by_callers() -> None:
+            await reach_database(access, "access")
+            if settings.needs_key:
+                await until_it_answers("database", keys.must_exist, DatabaseUnreachable)
+
+        tasks = [asyncio.create_task(beside) for beside in (connected(), reached_by_callers())]
         for task in tasks:
             task.add_done_callback(stop_after_error)
         yield

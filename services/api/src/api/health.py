@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from api.access import may
 from api.context import ApiContext, Context
 from api.staleness import staleness
 from api.workers import TOPIC_WORKER
@@ -33,7 +34,7 @@ async def ready(context: Context) -> JSONResponse:
     return JSONResponse({"status": "ok" if is_ready else "unavailable", **found}, 200 if is_ready else 503)
 
 
-@router.get("/health")
+@router.get("/health", dependencies=[may("read")])
 async def health(context: Context) -> dict[str, Any]:
     """Always 200: it is there to be read. `status` is ok, degraded (no worker or projector) or unavailable."""
     found = await _dependencies(context)

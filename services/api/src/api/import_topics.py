@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access import may
 from api.context import Context
 from api.judge_import import Became, Judgement, OldTopic, judge
 from shared.events import SubmissionCompleted, TopicSubmitted, topic_id
@@ -43,6 +44,7 @@ class TopicsImported(BaseModel):
 @router.post(
     "/topics/import",
     status_code=202,
+    dependencies=[may("operate")],
     responses={200: {"model": TopicsImported, "description": "What a dry run would do"}},
 )
 async def import_topics(body: TopicsToImport, context: Context, response: Response) -> TopicsImported:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
@@ -36,8 +37,8 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 class Problem(HTTPException):
     """An HTTPException, because FastAPI takes any other error while it reads a body for a body that it cannot parse."""
 
-    def __init__(self, status: int, detail: str, **more: object) -> None:
-        super().__init__(status, detail)
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> None:
+        super().__init__(status, detail, headers)
         self.more = more
 
 
@@ -48,11 +49,13 @@ def problem(status: int, detail: str, **more: object) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Every error of every route goes through here."""
+    """Every error of every route goes through here, and of every middleware that was added before."""
 
     @app.exception_handler(Problem)
     async def ours(_: Request, error: Problem) -> JSONResponse:
-        return problem(error.status_code, error.detail, **error.more)
+        answer = problem(error.status_code, error.detail, **error.more)
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -73,6 +76,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(DatabaseUnreachable)
     async def database(_: Request, error: DatabaseUnreachable) -> JSONResponse:
         return problem(503, str(error))
+
+    app.add_middleware(ExceptionMiddleware, handlers=dict(app.exception_handlers))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from api.access import may
 from api.context import ApiContext, Context
 from api.staleness import staleness
 from api.workers import TOPIC_WORKER
@@ -82,7 +83,7 @@ class Dismissed(BaseModel):
     message: str
 
 
-@router.get("/processing-status")
+@router.get("/processing-status", dependencies=[may("read")])
 async def processing_status(context: Context) -> ProcessingStatus:
     age = await staleness(context)
     counts, failures, seen_up_to = await asyncio.gather(
@@ -105,7 +106,7 @@ async def processing_status(context: Context) -> ProcessingStatus:
     )
 
 
-@router.post("/processing-status/seen")
+@router.post("/processing-status/seen", dependencies=[may("submit")])
 async def mark_failures_seen(context: Context) -> Dismissed:
     """The failures so far no longer make `show_status` true."""
     failures = await context.projection.recent_failures("topic", 1)
@@ -114,7 +115,7 @@ async def mark_failures_seen(context: Context) -> Dismissed:
     return Dismissed(message="the failures so far are marked as seen")
 
 
-@router.get("/worker-status")
+@router.get("/worker-status", dependencies=[may("read")])
 async def worker_status(context: Context) -> WorkerStatus:
     """Running means that a topic-worker lives, whether it has work or not."""
     counts = await _counts(context)
@@ -132,12 +133,12 @@ async def worker_status(context: Context) -> WorkerStatus:
     )
 
 
-@router.get("/topic-status-summary")
+@router.get("/topic-status-summary", dependencies=[may("read")])
 async def topic_status_summary(context: Context) -> Summary:
     return Summary(summary=await _counts(context), simulated=context.workers.simulated)
 
 
-@router.get("/stats")
+@router.get("/stats", dependencies=[may("read")])
 async def stats(context: Context) -> Stats:
     """Of the topics that there are now. `average_seconds`: from start to completion; 0 while none has ended."""
     found = await context.projection.stats("category", "complexity")

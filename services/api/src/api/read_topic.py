@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
+from api.access import may
 from api.context import ApiContext, Context
 from api.problems import Problem
 from api.staleness import is_behind, staleness
@@ -17,7 +18,7 @@ from shared.errors import BrokerUnreachable
 from shared.events import WaitingFor
 from shared.status import Status
 
-router = APIRouter()
+router = APIRouter(dependencies=[may("read")])
 PATIENCE = 1.0  # seconds that a read waits for the projection
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access import may
 from api.context import Context
 from api.cursor import LONGEST, cursor_after, place_of
 from api.read_topic import Topic, shown
@@ -14,7 +15,7 @@ from api.staleness import staleness
 from api.topic_pages import Wanted
 from shared.status import Status
 
-router = APIRouter()
+router = APIRouter(dependencies=[may("read")])
 Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 FACETS = ("category", "subcategory", "company", "complexity", "tag", "technology")
 

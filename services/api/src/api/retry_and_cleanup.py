@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
+from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.problems import Problem
 from api.read_topic import PATIENCE, patient_topic
@@ -19,6 +20,7 @@ from shared.events import SubmissionEvent, TopicRemoved, TopicSubmitted
 from shared.wire import encode
 
 router = APIRouter()
+Operator = Annotated[Caller, may("operate")]
 TOGETHER = 500  # submissions in one publish
 LOOKS_APART = 0.02  # seconds
 
@@ -60,68 +62,70 @@ class CleanedUp(Deleted):
 
 
 @router.post("/topics/{id}/retry", status_code=202)
-async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) -> Retried:
+async def retry_topic(
+    id: str, context: Context, caller: Annotated[Caller, may("submit")], how: HowToRetry | None = None
+) -> Retried:
     """Queue it again. Answers when that is projected, or after a second."""
     row = await patient_topic(context, id)
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
         raise Problem(409, f"the topic is {row['status']}, only a failed one is retried without force")
-    submitted = _next_attempt(row, force=how.force)
+    submitted = _next_attempt(row, caller, force=how.force)
     await _publish(context, [submitted])
     await _projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
 
 
 @router.delete("/topics/{id}")
-async def delete_topic(id: str, context: Context) -> Deleted:
+async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
     """Gone from every read and count. Answers when that is projected, or after a second."""
     row = await patient_topic(context, id)
     give_up = time.monotonic() + PATIENCE
-    removed: TopicRemoved | None = _removed(row)
+    removed: TopicRemoved | None = _removed(row, caller)
     while removed:
         await _publish(context, [removed])
         now = await _projected(context, removed)
         got_ahead = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
-        removed = TopicRemoved(id=row["id"], attempt=now[0], by="local") if now and got_ahead else None
+        removed = TopicRemoved(id=row["id"], attempt=now[0], by=caller.name) if now and got_ahead else None
     return Deleted(message=f"deleted: {row['title'] or row['id']}")
 
 
 @router.post("/topics/retry-failed", status_code=202)
-async def retry_failed_topics(context: Context, which: WhichToRetry | None = None) -> Queued:
+async def retry_failed_topics(context: Context, caller: Operator, which: WhichToRetry | None = None) -> Queued:
     """Queue all that failed again, or those whose error has this text. What fails meanwhile is left alone."""
     which = which or WhichToRetry()
     count = 0
     async for rows in _failed(context, which.older_than_hours, which.error_contains):
-        await _publish(context, submitted := [_next_attempt(row, force=False) for row in rows])
+        await _publish(context, submitted := [_next_attempt(row, caller, force=False) for row in rows])
         await _projected(context, submitted[-1])
         count += len(submitted)
     return Queued(count=count)
 
 
 @router.post("/cleanup-failed")
-async def clean_up_failed_topics(context: Context, which: WhichFailed | None = None) -> CleanedUp:
+async def clean_up_failed_topics(context: Context, caller: Operator, which: WhichFailed | None = None) -> CleanedUp:
     """Delete all that failed, but not those that somebody retries meanwhile."""
     count = 0
     async for rows in _failed(context, (which or WhichFailed()).older_than_hours):
-        await _publish(context, removed := [_removed(row) for row in rows])
+        await _publish(context, removed := [_removed(row, caller) for row in rows])
         await _projected(context, removed[-1])
         count += len(removed)
     return CleanedUp(message=f"{count} failed {'topic' if count == 1 else 'topics'} deleted", cleaned_count=count)
 
 
-def _next_attempt(row: RowMapping, *, force: bool) -> TopicSubmitted:
+def _next_attempt(row: RowMapping, caller: Caller, *, force: bool) -> TopicSubmitted:
     return TopicSubmitted(
         id=row["id"],
         attempt=row["attempt"] + 1,
         title=row["title"] or "",
         submitted_at=datetime.now(UTC),
-        submitted_by="local",
+        submitted_by=caller.name,
         force=force,
     )
 
 
-def _removed(row: RowMapping) -> TopicRemoved:
-    return TopicRemoved(id=row["id"], attempt=row["attempt"], by="local")
+def _removed(row: RowMapping, caller: Caller) -> TopicRemoved:
+    return TopicRemoved(id=row["id"], attempt=row["attempt"], by=caller.name)
 
 
 async def _publish(context: ApiContext, events: Sequence[SubmissionEvent]) -> None:

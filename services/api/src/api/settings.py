@@ -10,14 +10,18 @@ from shared.settings import BrokerSettings, DatabaseSettings, OwnPort, named
 class ApiSettings(BrokerSettings, DatabaseSettings):
     host: str = named("TOPICFLOW_HOST", default="127.0.0.1")
     port: OwnPort = named("TOPICFLOW_PORT", default=8000)
+    requests_per_second: int = named("TOPICFLOW_REQUESTS_PER_SECOND", default=100, ge=1, le=1_000_000)
 
     @field_validator("host")
     @classmethod
-    def _is_loopback(cls, value: str) -> str:
+    def _is_address(cls, value: str) -> str:
         try:
-            is_loopback = value == "localhost" or ip_address(value).is_loopback
-        except ValueError:
-            is_loopback = False
-        if not is_loopback:
-            raise ValueError("the API listens on loopback only: there are no API keys yet to protect more")
+            _ = value == "localhost" or ip_address(value)
+        except ValueError as error:
+            raise ValueError("not an IP address to listen on") from error
         return value
+
+    @property
+    def needs_key(self) -> bool:
+        """Beyond loopback nobody calls without an API key."""
+        return self.host != "localhost" and not ip_address(self.host).is_loopback

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.access import Caller, may
 from api.context import Context
 from api.projection import Found
 from shared.events import TopicSubmitted, topic_id
@@ -51,7 +52,9 @@ class Verdict:
 
 
 @router.post("/topics", status_code=202)
-async def submit_topics(body: TopicsToSubmit, context: Context) -> TopicsSubmitted:
+async def submit_topics(
+    body: TopicsToSubmit, context: Context, caller: Annotated[Caller, may("submit")]
+) -> TopicsSubmitted:
     """Submit titles. A title that is completed or under way is skipped, unless forced; a failed one is queued again."""
     known = await context.projection.find({topic_id(title) for title in body.topics})
     verdicts, skipped = judge(body.topics, known, force=body.force)
@@ -64,7 +67,7 @@ async def submit_topics(body: TopicsToSubmit, context: Context) -> TopicsSubmitt
                     attempt=verdict.attempt,
                     title=verdict.title,
                     submitted_at=now,
-                    submitted_by="local",
+                    submitted_by=caller.name,
                     force=body.force,
                     batch_size=body.batch_size,
                 ),

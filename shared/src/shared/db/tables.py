@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 projection = MetaData()
 access = MetaData(schema="access")
+LIVE = text("revoked_at IS NULL")
 
 
 class Moment(TypeDecorator[datetime]):
@@ -201,4 +202,32 @@ seen = Table(
     access,
     Column("what", Text, primary_key=True),
     Column("up_to", Moment, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    access,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("hash", Text, nullable=False),  # SHA-256 of the secret
+    Column("scopes", JSON, nullable=False),
+    Column("requests_per_second", Integer),  # NULL: as the API is set
+    Column("body_bytes", Integer),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Index("api_keys_live_name", "name", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    access,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("claim", Text, nullable=False),  # changes with each takeover
+    Column("claimed_at", Moment, nullable=False),
+    Column("status", Integer),  # NULL until it is answered
+    Column("headers", JSON(none_as_null=True)),
+    Column("body", LargeBinary),
+    Index("idempotency_keys_oldest", "claimed_at"),
 )

@@ -1,0 +1,111 @@
+"""`topicflow keys`: makes, lists and revokes keys where the database is, and a key that it made opens the API."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from e2e.local_mode import Ended, LocalMode, run
+
+KEY = re.compile(r"tf_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n")
+
+
+def keys(data: Path, *arguments: str) -> Ended:
+    return run(data, "keys", *arguments)
+
+
+def test_a_key_is_all_that_standard_output_gets_and_only_its_hash_is_kept(tmp_path: Path) -> None:
+    made = keys(tmp_path, "create", "ci")
+    assert made.code == 0
+    assert KEY.fullmatch(made.out)
+    assert made.err == "ci may read, submit. Keep this key: it is not shown again.\n"
+    secret = made.out.strip().split("_", 2)[2]
+    for path in tmp_path.iterdir():
+        assert secret.encode() not in path.read_bytes()
+    assert secret not in keys(tmp_path, "list").out + keys(tmp_path, "list", "--json").out
+
+
+def test_what_a_key_may_is_said_when_it_is_made_and_listed(tmp_path: Path) -> None:
+    options = ("--scope", "operate", "--scope", "read", "--rate", "7", "--body-limit", "5000")
+    made = json.loads(keys(tmp_path, "create", "night-shift", *options, "--json").out)
+    assert KEY.fullmatch(made.pop("key") + "\n")
+    assert made == {
+        "id": made["id"],
+        "name": "night-shift",
+        "scopes": ["operate", "read"],
+        "requests_per_second": 7,
+        "body_bytes": 5000,
+        "created_at": made["created_at"],
+        "revoked_at": None,
+    }
+    assert json.loads(keys(tmp_path, "list", "--json").out) == {"keys": [made]}
+    _, line = keys(tmp_path, "list").out.splitlines()
+    assert line.split()[:6] == ["night-shift", made["id"], "operate,", "read", "7", "5000"]
+
+
+def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(tmp_path: Path) -> None:
+    first = json.loads(keys(tmp_path, "create", "ci", "--json").out)
+    taken = keys(tmp_path, "create", "ci")
+    assert (taken.code, taken.out, taken.err.count("\n")) == (1, "", 1)
+    assert taken.err.startswith("topicflow: there is a key named ci already")
+    revoked = keys(tmp_path, "revoke", "ci")
+    assert (revoked.code, revoked.err) == (0, "")
+    assert revoked.out.startswith(f"ci ({first['id']}) is revoked")
+    second = json.loads(keys(tmp_path, "create", "ci", "--json").out)
+    assert json.loads(keys(tmp_path, "revoke", second["id"], "--json").out)["revoked_at"]
+    assert [bool(key["revoked_at"]) for key in json.loads(keys(tmp_path, "list", "--json").out)["keys"]] == [True, True]
+    nobody = keys(tmp_path, "revoke", "ci")
+    assert (nobody.code, nobody.out, nobody.err) == (1, "", "topicflow: there is no live key 'ci'\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["create", "local"],
+        ["create", "two words"],
+        ["create", "x", "--scope", "everything"],
+        ["create", "x", "--rate", "0"],
+        ["create", "x", "--body-limit", str(16 * 1024**2 + 1)],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_has_exit_code_2_and_makes_nothing(tmp_path: Path, arguments: list[str]) -> None:
+    wrong = keys(tmp_path, *arguments)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_setting_has_exit_code_2_and_a_database_that_does_not_answer_3(tmp_path: Path) -> None:
+    bad = run(tmp_path, "keys", "list", TOPICFLOW_DATABASE_URL="nonsense://secret@x/y")
+    assert (bad.code, bad.err.count("\n"), "secret" in bad.err) == (2, 1, False)
+    assert "TOPICFLOW_DATABASE_URL: " in bad.err
+    away = run(tmp_path, "keys", "create", "x", TOPICFLOW_DATABASE_URL=f"sqlite:///{tmp_path}/nowhere/t.db")
+    assert (away.code, away.out, away.err.count("\n")) == (3, "", 1)
+    assert f"{tmp_path}/nowhere/t.db" in away.err
+
+
+def test_the_databases_tables_of_a_newer_topicflow_are_left_alone(tmp_path: Path) -> None:
+    assert keys(tmp_path, "list").code == 0
+    with closing(sqlite3.connect(tmp_path / "topicflow-access.db")) as connection, connection:
+        connection.execute("UPDATE access_version SET version_num = '9999'")
+    refused = keys(tmp_path, "create", "ci")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.endswith("finish the upgrade\n")
+
+
+async def test_a_key_made_beside_a_running_topicflow_opens_it_and_a_wrong_one_does_not(tmp_path: Path) -> None:
+    local_mode = LocalMode(tmp_path)
+    try:
+        await local_mode.ready()
+        key = local_mode.run("keys", "create", "reader", "--scope", "read").out.strip()
+        assert run(local_mode.data, "status", TOPICFLOW_API_KEY=key).code == 0
+        refused = run(local_mode.data, "submit", "Not with this one", TOPICFLOW_API_KEY=key)
+        assert (refused.code, refused.err) == (4, "topicflow: the scope submit is missing: this key has read\n")
+        wrong = run(local_mode.data, "status", TOPICFLOW_API_KEY=key + "x")
+        assert (wrong.code, wrong.err) == (4, "topicflow: this API key is not known or was revoked\n")
+        assert not [log for log in (local_mode.data / "logs").iterdir() if key.encode()[-43:] in log.read_bytes()]
+    finally:
+        local_mode.end()

@@ -1,0 +1,64 @@
+"""An API that needs keys, and the keys that tests send to it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+from servers import Deployment, GeminiStandIn, ValkeyServer
+
+from api.api_keys import ApiKey, ApiKeys
+from shared.db.engine import open_access
+from shared.db.migrate import migrate
+from shared.streams import PROJECTOR
+
+
+class Keyed:
+    """Listens on every address; a second replica, in front of the same database, on loopback only."""
+
+    def __init__(self, folder: Path) -> None:
+        valkey = ValkeyServer(folder / "valkey")
+        valkey.start()
+        self.open = Deployment(folder, valkey, GeminiStandIn(folder))
+        self.local = Deployment(folder, valkey, self.open.gemini)
+        self.secrets: list[str] = []
+        self.reader = asyncio.run(self.create("reader", "read"))
+        self.submitter = asyncio.run(self.create("submitter", "submit"))
+        self.operator = asyncio.run(self.create("operator", "operate"))
+        self.open.add("api", "open", TOPICFLOW_HOST="0.0.0.0")
+        self.local.add("api", "local")
+        self.open.add(PROJECTOR)
+
+    async def create(self, name: str, *scopes: str, **limits: int) -> str:
+        """What its holder sends."""
+        database = open_access(self.open.database_url)
+        await migrate(database, "access")
+        _, key = await ApiKeys(database).create(name, scopes, **limits)
+        await database.close()
+        self.secrets.append(key.rpartition("_")[2])
+        return key
+
+    async def revoke(self, name: str) -> ApiKey:
+        database = open_access(self.open.database_url)
+        revoked = await ApiKeys(database).revoke(name)
+        await database.close()
+        return revoked
+
+    @property
+    def said(self) -> str:
+        return self.open.services["open"].said + self.local.services["local"].said
+
+    def end(self) -> None:
+        self.local.end()
+        self.open.end()
+
+
+def bearer(key: str, **more: str) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer {key}"} | more}
+
+
+def elsewhere(deployment: Deployment) -> httpx.AsyncClient:
+    """Calls it by a name that is not loopback's."""
+    client = deployment.client()
+    client.headers["Host"] = "topicflow.example"
+    return client

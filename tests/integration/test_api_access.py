@@ -1,0 +1,250 @@
+"""Who may do what: keys, scopes and limits of an API that listens beyond loopback, and of one that does not."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from itertools import count
+
+import httpx
+import pytest
+from eventually import eventually
+from fastapi.routing import iter_route_contexts
+from integration.api import Api, problem
+from integration.keyed import Keyed, bearer, elsewhere
+from integration.stories import rows
+
+from api.access import MOST_BODY_BYTES, may
+from api.app import build
+
+NAMES = (f"key-{n}" for n in count())
+TOPICS = {"json": {"topics": ["Anything"]}}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    keyed = Keyed(tmp_path_factory.mktemp("keyed"))
+    yield keyed
+    keyed.end()
+    assert not [secret for secret in keyed.secrets if secret in keyed.said]
+    assert "Traceback" not in keyed.said
+
+
+@pytest.fixture
+async def api(keyed: Keyed) -> AsyncIterator[Api]:
+    """The one that needs keys, called from elsewhere."""
+    async with elsewhere(keyed.open) as client:
+        api = Api(keyed.open, client)
+        await api.answers()
+
+        async def is_ready() -> bool:
+            return (await client.get("/ready")).is_success
+
+        await eventually(is_ready, within=20)
+        yield api
+
+
+@pytest.fixture
+async def local(keyed: Keyed) -> AsyncIterator[Api]:
+    async with keyed.local.client() as client:
+        api = Api(keyed.local, client)
+        await api.answers()
+        yield api
+
+
+# -- keys ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v1/topics"),
+        ("POST", "/api/v1/topics"),
+        ("GET", "/api/v1/nothing"),
+        ("GET", "/health"),
+        ("GET", "/openapi.json"),
+        ("GET", "/live/"),
+        ("GET", "/"),
+    ],
+)
+async def test_beyond_loopback_nobody_is_answered_without_a_key(api: Api, method: str, path: str) -> None:
+    for headers in ({}, {"Host": f"127.0.0.1:{api.deployment.api_port}"}):
+        refused = await api.http.request(method, path, headers=headers)
+        assert "an API key is needed" in problem(refused, 401)["detail"]
+        assert refused.headers["www-authenticate"] == "Bearer"
+
+
+async def test_probes_need_no_key_and_a_wrong_one_does_not_disturb_them(api: Api, local: Api) -> None:
+    for path in ("/live", "/ready"):
+        assert (await api.http.get(path)).status_code == 200
+        assert (await api.http.get(path, **bearer("tf_0_wrong"))).status_code == 200
+        assert (await local.http.get(path, **bearer("tf_0_wrong"))).status_code == 200
+
+
+async def test_only_a_key_as_it_was_shown_opens(api: Api, local: Api, keyed: Keyed) -> None:
+    _, id_, secret = keyed.reader.split("_", 2)
+    wrong = [
+        f"Basic {keyed.reader}",
+        keyed.reader,
+        "Bearer",
+        "",
+        f"Bearer tf_{id_}",
+        f"Bearer tf_{id_}_",
+        f"Bearer tf_{id_}_{secret[:-1]}",
+        f"Bearer tf_{id_}_{secret}x",
+        f"Bearer tf_0000000000000000_{secret}",
+        f"Bearer xx_{id_}_{secret}",
+        f"Bearer {keyed.submitter.rpartition('_')[0]}_{secret}",
+        "Bearer tf_ü_ü".encode("latin-1"),
+    ]
+    for each in (api, local):
+        for authorization in wrong:
+            refused = await each.ask("GET", "/topics", headers={"Authorization": authorization})
+            assert "not known or was revoked" in problem(refused, 401)["detail"]
+            assert refused.headers["www-authenticate"] == "Bearer"
+        for scheme in ("Bearer", "bearer"):
+            headers = {"Authorization": f"{scheme} {keyed.reader}"}
+            assert (await each.ask("GET", "/topics", headers=headers)).status_code == 200
+
+
+async def test_on_loopback_this_machine_needs_no_key_and_who_has_one_may_come_by_any_name(
+    local: Api, keyed: Keyed
+) -> None:
+    assert (await local.ask("GET", "/topics")).status_code == 200
+    foreign = {"Host": "topicflow.example", "Origin": "https://elsewhere.example"}
+    problem(await local.ask("GET", "/topics", headers=foreign), 403)
+    assert (await local.ask("GET", "/topics", **bearer(keyed.reader, **foreign))).status_code == 200
+
+
+async def test_a_new_key_opens_at_once_and_a_revoked_one_no_longer_within_five_seconds(api: Api, keyed: Keyed) -> None:
+    name = next(NAMES)
+    key = await keyed.create(name, "read")
+    assert (await api.ask("GET", "/topics", **bearer(key))).status_code == 200
+    await keyed.revoke(name)
+
+    async def is_refused() -> bool:
+        return (await api.ask("GET", "/topics", **bearer(key))).status_code == 401
+
+    await eventually(is_refused, within=5)
+    assert await keyed.create(name, "read") != key  # the name is free again
+    assert await is_refused()
+
+
+async def test_many_unknown_keys_at_once_are_all_refused_and_a_known_one_is_not(api: Api, keyed: Keyed) -> None:
+    unknown = [bearer(f"tf_{n:016x}_secret") for n in range(50)]
+    asked = [api.ask("GET", "/topics", **headers) for headers in (*unknown, bearer(keyed.reader))]
+    *refused, answer = await asyncio.gather(*asked)
+    assert {answer.status_code for answer in refused} == {401}
+    assert answer.status_code == 200
+
+
+async def test_while_keys_can_not_be_looked_up_the_answer_is_503_and_known_ones_go_on(api: Api, keyed: Keyed) -> None:
+    await api.ask("GET", "/topics", **bearer("tf_0_unknown"))  # all live keys are read now
+    with closing(sqlite3.connect(keyed.open.folder / "topicflow-access.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        unknown = asyncio.create_task(api.ask("GET", "/topics", **bearer("tf_0_unknown")))
+        assert (await api.ask("GET", "/topics", **bearer(keyed.reader))).status_code == 200
+        assert not unknown.done()
+        refused = await unknown
+    assert "the database does not answer" in problem(refused, 503)["detail"]
+    assert refused.headers["retry-after"]
+
+
+# -- scopes --------------------------------------------------------------------------------------------------------
+
+
+def test_every_route_asks_for_one_scope_and_every_get_for_read() -> None:
+    scheme = may("read").dependency
+    asked = {}
+    for route in iter_route_contexts(build().routes):
+        if route.path and route.path.startswith("/api/v1"):
+            needed = [
+                scope
+                for dependency in route.dependant.dependencies
+                if dependency.call is scheme
+                for scope in dependency.own_oauth_scopes or []
+            ]
+            for method in route.methods or {"?"}:
+                asked[method, route.path] = needed
+    assert ("POST", "/api/v1/topics") in asked
+    assert {route: scopes for route, scopes in asked.items() if len(scopes) != 1} == {}
+    assert {route for route, scopes in asked.items() if (route[0] == "GET") != (scopes == ["read"])} == set()
+
+
+async def test_each_scope_opens_its_own_routes_and_no_other(api: Api, keyed: Keyed) -> None:
+    keys = {"read": keyed.reader, "submit": keyed.submitter, "operate": keyed.operator}
+    routes = [
+        ("read", "GET", "/api/v1/topics"),
+        ("read", "GET", "/api/v1/topics/none"),
+        ("read", "GET", "/api/v1/processing-status"),
+        ("read", "GET", "/api/v1/worker-status"),
+        ("read", "GET", "/api/v1/topic-status-summary"),
+        ("read", "GET", "/health"),
+        ("submit", "POST", "/api/v1/topics"),
+        ("submit", "POST", "/api/v1/topics/none/retry"),
+        ("submit", "POST", "/api/v1/processing-status/seen"),
+    ]
+    for needed, method, path in routes:
+        for scope, key in keys.items():
+            answer = await api.http.request(method, path, **bearer(key))
+            if scope == needed:
+                assert answer.status_code in {200, 404, 422}, (path, answer.text)  # whatever is said beyond the door
+            else:
+                assert problem(answer, 403)["detail"] == f"the scope {needed} is missing: this key has {scope}"
+
+
+async def test_what_is_submitted_carries_the_name_of_the_key_or_local(api: Api, local: Api, keyed: Keyed) -> None:
+    title = {"topics": ["By whom"]}
+    [topic] = (await api.ask("POST", "/topics", json=title, **bearer(keyed.submitter))).json()["topics"]
+    query = f"SELECT attempt, submitted_by FROM submissions WHERE id = '{topic['id']}'"
+    path = keyed.open.folder / "topicflow.db"
+    await eventually(lambda: rows(path, query) == [(1, "submitter")], within=10)
+    await local.ask("POST", f"/topics/{topic['id']}/retry", json={"force": True})
+    await eventually(lambda: rows(path, query) == [(2, "local")], within=10)
+    await api.ask("POST", f"/topics/{topic['id']}/retry", json={"force": True}, **bearer(keyed.submitter))
+    await eventually(lambda: rows(path, query) == [(3, "submitter")], within=10)
+
+
+# -- limits --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_another_is_not_held_up(
+    api: Api, keyed: Keyed
+) -> None:
+    key = await keyed.create(next(NAMES), "read", requests_per_second=1)
+    answers = await asyncio.gather(*(api.ask("GET", "/topics", **bearer(key)) for _ in range(20)))
+    taken = [answer for answer in answers if answer.status_code == 200]
+    assert 2 <= len(taken) <= 4  # a burst of two seconds', and one more for each second that it took
+    for refused in answers:
+        if refused not in taken:
+            assert "1 requests a second" in problem(refused, 429)["detail"]
+            assert refused.headers["retry-after"] == "1"
+    assert (await api.ask("GET", "/topics", **bearer(keyed.reader))).status_code == 200
+
+    async def is_taken() -> bool:
+        return (await api.ask("GET", "/topics", **bearer(key))).status_code == 200
+
+    await eventually(is_taken, within=3)
+
+
+async def test_without_a_key_loopback_is_not_limited(local: Api) -> None:
+    answers = await asyncio.gather(*(local.http.get("/api/v1/topic-status-summary") for _ in range(300)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [(None, 2 * 1024**2), (1000, 1000), (3 * 1024**2, 3 * 1024**2), (64 * 1024**2, MOST_BODY_BYTES)],
+)
+async def test_a_body_may_be_as_large_as_the_key_says_and_never_larger_than_the_api_bears(
+    api: Api, keyed: Keyed, limit: int | None, most: int
+) -> None:
+    limits = {} if limit is None else {"body_bytes": limit}
+    key = await keyed.create(next(NAMES), "submit", **limits)
+
+    async def send(size: int) -> httpx.Response:
+        headers = {"Content-Type": "application/json"}
+        return await api.ask("POST", "/topics", content=b" " * size, **bearer(key, **headers))
+
+    problem(await send(most), 422)
+    assert "the body is larger than" in problem(await send(most + 1), 413)["detail"]

@@ -1,0 +1,234 @@
+"""`Idempotency-Key`: a request that is sent again, at once or after a crash, runs once and gets the same answer."""
+
+import asyncio
+import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from eventually import eventually
+from integration.api import Api, Json, problem
+from integration.keyed import bearer
+from integration.stories import rows
+from servers import Deployment
+
+from api.api_keys import ApiKeys
+from api.problems import Problem
+from api.stored_answers import Answer, Once, StoredAnswers
+from shared.db.engine import Database, open_access
+from shared.db.migrate import migrate
+from shared.events import topic_id
+
+ANSWER = Answer(202, [("content-type", "application/json")], b'{"said": "\xc3\xbc"}')
+
+
+def named(key: str | None = None, **more: str) -> dict[str, str]:
+    return {"Idempotency-Key": key or str(uuid4())} | more
+
+
+async def forced(api: Api, title: str, headers: dict[str, str]) -> httpx.Response:
+    """Without a key each of these would be one more attempt."""
+    return await api.ask("POST", "/topics", json={"topics": [title], "force": True}, headers=headers)
+
+
+async def completed(api: Api, title: str) -> Json:
+    [topic] = (await api.submit(title))["topics"]
+    [ended] = await api.ended(topic["id"])
+    return ended
+
+
+async def at_rest(api: Api, id_: str) -> int:
+    """Its attempt, once nothing of it is under way."""
+    return int((await api.ended(id_))[0]["attempt"])
+
+
+async def test_a_request_that_is_sent_again_gets_the_same_bytes_and_does_nothing(api: Api) -> None:
+    topic = await completed(api, "Sent again")
+    once = named()
+    first = await forced(api, "Sent again", once)
+    assert (first.status_code, first.json()["saved_topics"]) == (202, 1)
+    assert "idempotency-replayed" not in first.headers
+
+    async def is_done() -> bool:
+        return await at_rest(api, topic["id"]) == 2
+
+    await eventually(is_done, within=20)
+    again = await forced(api, "Sent again", once)
+    assert (again.status_code, again.content) == (202, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert await at_rest(api, topic["id"]) == 2
+    other = await forced(api, "Sent again", named())
+    assert "idempotency-replayed" not in other.headers
+
+
+async def test_twenty_of_the_same_at_once_are_one_attempt(api: Api) -> None:
+    topic = await completed(api, "Raced for")
+    once = named()
+    answers = await asyncio.gather(*(forced(api, "Raced for", once) for _ in range(20)))
+    taken = [answer for answer in answers if answer.status_code == 202]
+    assert len({answer.content for answer in taken}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in taken) == 1
+    for answer in answers:
+        if answer not in taken:
+            assert "being answered" in problem(answer, 409)["detail"]
+            assert answer.headers["retry-after"] == "1"
+
+    async def is_one() -> bool:
+        return await at_rest(api, topic["id"]) == 2
+
+    await eventually(is_one, within=20)
+    assert (await forced(api, "Raced for", once)).content == taken[0].content
+    assert await at_rest(api, topic["id"]) == 2
+
+
+async def test_a_key_is_good_for_one_request_only(api: Api) -> None:
+    once = named()
+    assert (await forced(api, "One request", once)).status_code == 202
+    for path, body in (
+        ("/topics", {"topics": ["One request"]}),
+        ("/topics?x=1", {"topics": ["One request"], "force": True}),
+        ("/processing-status/seen", {"topics": ["One request"], "force": True}),
+    ):
+        refused = await api.ask("POST", path, json=body, headers=once)
+        assert "used for another request" in problem(refused, 422)["detail"]
+
+
+async def test_what_was_refused_is_not_kept(api: Api) -> None:
+    once = named()
+    problem(await api.ask("POST", "/topics", json={"topics": []}, headers=once), 422)
+    problem(await api.ask("POST", "/topics/nothing/retry", headers=once), 404)
+    problem(await api.ask("POST", "/topics", content=b" " * (2 * 1024**2 + 1), headers=once), 413)
+    taken = await forced(api, "Refused before", once)
+    assert (taken.status_code, "idempotency-replayed" in taken.headers) == (202, False)
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 256, "ü".encode(), "ü".encode("latin-1"), b"a\tb"], ids=repr)
+async def test_a_key_that_is_none_is_refused(api: Api, key: bytes) -> None:
+    refused = await api.ask("POST", "/topics", json={"topics": ["Not taken"]}, headers={b"Idempotency-Key": key})
+    assert problem(refused, 422)["detail"].startswith("Idempotency-Key: ")
+    twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    problem(await api.ask("POST", "/topics", json={"topics": ["Not taken"]}, headers=twice), 422)
+    problem(await api.ask("GET", f"/topics/{topic_id('Not taken')}"), 404)
+
+
+async def test_every_printable_key_up_to_255_characters_is_good_and_reading_does_not_look_at_it(api: Api) -> None:
+    key = "".join(chr(c) for c in range(0x21, 0x7F)).ljust(255, "~")
+    assert (await api.ask("POST", "/processing-status/seen", headers=named(key))).status_code == 200
+    again = await api.ask("POST", "/processing-status/seen", headers=named(key))
+    assert again.headers["idempotency-replayed"] == "true"
+    for _ in range(2):
+        read = await api.ask("GET", "/topics", headers=named("x" * 300))
+        assert (read.status_code, "idempotency-replayed" in read.headers) == (200, False)
+
+
+async def test_callers_do_not_share_their_keys(api: Api) -> None:
+    database = open_access(api.deployment.database_url)
+    _, key = await ApiKeys(database).create("another caller", ["submit"])
+    await database.close()
+    once = named()
+    assert (await forced(api, "Mine", once)).status_code == 202
+    theirs = await forced(api, "Theirs", once | bearer(key)["headers"])
+    assert (theirs.status_code, "idempotency-replayed" in theirs.headers) == (202, False)
+    assert (await forced(api, "Mine", once)).headers["idempotency-replayed"] == "true"
+
+
+async def test_replicas_replay_each_others_answers(api: Api) -> None:
+    other = Deployment(api.deployment.folder, api.deployment.valkey, api.deployment.gemini)
+    process = other.add("api", "api-2")
+    try:
+        once = named()
+        first = await forced(api, "Asked here", once)
+        async with other.client() as client:
+            replica = Api(other, client)
+            await replica.answers()
+            again = await forced(replica, "Asked here", once)
+        assert (again.status_code, again.content) == (202, first.content)
+        assert again.headers["idempotency-replayed"] == "true"
+    finally:
+        process.end()
+
+
+async def test_while_the_database_is_away_nothing_runs(api: Api) -> None:
+    with closing(sqlite3.connect(api.deployment.folder / "topicflow-access.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        problem(await forced(api, "Not run", named()), 503)
+    problem(await api.ask("GET", f"/topics/{topic_id('Not run')}"), 404)
+
+
+async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_old(running: Deployment) -> None:
+    once = named()
+    async with running.client() as client:
+        api = Api(running, client)
+        topic = await completed(api, "Killed")
+        running.valkey.signal(signal.SIGSTOP)
+        asked = asyncio.create_task(forced(api, "Killed", once))
+        path = running.folder / "topicflow-access.db"
+        claims = "SELECT status FROM idempotency_keys"
+        await eventually(lambda: rows(path, claims) == [(None,)], within=5)
+        running.services["api-1"].kill()
+        with pytest.raises(httpx.TransportError):
+            await asked
+        running.valkey.signal(signal.SIGCONT)
+        running.services["api-1"].start()
+        await api.ready()
+        refused = await forced(api, "Killed", once)
+        problem(refused, 409)
+        assert refused.headers["retry-after"] == "1"
+        _age(path, seconds=61)
+        taken = await forced(api, "Killed", once)
+        assert (taken.status_code, "idempotency-replayed" in taken.headers) == (202, False)
+        assert (await forced(api, "Killed", once)).content == taken.content
+        await api.ended(topic["id"])
+
+
+# -- the claims themselves -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = open_access(f"sqlite:///{tmp_path}/topicflow.db")
+    await migrate(database, "access")
+    yield database
+    await database.close()
+
+
+async def test_who_comes_back_after_his_claim_was_taken_over_changes_nothing(database: Database) -> None:
+    once = Once("local", "key", "print")
+    frozen, other = StoredAnswers(database), StoredAnswers(database, lease=timedelta(0))
+    lost = await frozen.claim(once)
+    assert isinstance(lost, str)
+    with pytest.raises(Problem):
+        await frozen.claim(once)
+    claim = await other.claim(once)
+    assert isinstance(claim, str)
+    await frozen.release(once, lost)
+    await frozen.store(once, lost, Answer(200, [], b"late"))
+    await other.store(once, claim, ANSWER)
+    await frozen.store(once, lost, Answer(200, [], b"later still"))
+    assert await frozen.claim(once) == await other.claim(once) == ANSWER
+
+
+async def test_an_answer_is_kept_for_a_day(database: Database, tmp_path: Path) -> None:
+    answers, path = StoredAnswers(database), tmp_path / "topicflow-access.db"
+    for key in ("old", "older"):
+        claim = await answers.claim(Once("local", key, "print"))
+        assert isinstance(claim, str)
+        await answers.store(Once("local", key, "print"), claim, ANSWER)
+    _age(path, seconds=23 * 3600)
+    assert await answers.claim(Once("local", "old", "print")) == ANSWER
+    _age(path, seconds=2 * 3600)
+    assert isinstance(await answers.claim(Once("local", "old", "print")), str)
+    assert rows(path, "SELECT key FROM idempotency_keys") == [("old",)]
+
+
+def _age(path: Path, *, seconds: int) -> None:
+    """Every claim was made so much earlier."""
+    older = f"strftime('%Y-%m-%d %H:%M:%f', claimed_at, '-{seconds} seconds') || '000'"
+    with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
+        connection.execute(f"UPDATE idempotency_keys SET claimed_at = {older}")
