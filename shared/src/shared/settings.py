@@ -30,6 +30,7 @@ KNOWN = {
         "IN_FLIGHT",
         "INSTANCE",
         "LOG_LEVEL",
+        "MAX_BACKLOG",
         "PORT",
         "RETAIN_BYTES",
         "RETAIN_DAYS",

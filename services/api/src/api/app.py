@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from api import health, problems, read_status, read_topics, retry_and_cleanup, submit_topics
 from api.access import LimitedBody, LocalOnly
+from api.back_pressure import BackPressure
 from api.context import ApiContext
 from api.projection import ProjectionQueries
 from api.seen import Seen
@@ -97,17 +98,21 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         transport = connect(settings)
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
-        workers = Workers()
+        workers, back_pressure = Workers(), BackPressure(transport, settings.max_backlog)
         shell = transport.shell()
         provisioned = asyncio.Event()
         app.state.context = ApiContext(
-            instance, transport, provisioned, ProjectionQueries(reader), Seen(access), workers
+            instance, transport, provisioned, ProjectionQueries(reader), Seen(access), workers, back_pressure
         )
 
         async def connected() -> None:
             await reach(transport)
             provisioned.set()
-            await asyncio.gather(beat(transport, SERVICE, instance), follow_heartbeats(shell, workers.note))
+            await asyncio.gather(
+                beat(transport, SERVICE, instance),
+                follow_heartbeats(shell, workers.note),
+                back_pressure.look_for_ever(),
+            )
 
         tasks = [asyncio.create_task(beside) for beside in (connected(), reach_database(access, "access"))]
         for task in tasks:

@@ -36,14 +36,15 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 class Problem(HTTPException):
     """An HTTPException, because FastAPI takes any other error while it reads a body for a body that it cannot parse."""
 
-    def __init__(self, status: int, detail: str, **more: object) -> None:
+    def __init__(self, status: int, detail: str, *, retry_after: int = RETRY_AFTER, **more: object) -> None:
         super().__init__(status, detail)
+        self.retry_after = retry_after
         self.more = more
 
 
-def problem(status: int, detail: str, **more: object) -> JSONResponse:
+def problem(status: int, detail: str, *, retry_after: int = RETRY_AFTER, **more: object) -> JSONResponse:
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    headers = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {"Retry-After": str(retry_after)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -52,7 +53,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def ours(_: Request, error: Problem) -> JSONResponse:
-        return problem(error.status_code, error.detail, **error.more)
+        return problem(error.status_code, error.detail, retry_after=error.retry_after, **error.more)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -46,7 +46,7 @@ async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) 
         submitted_by="local",
         force=how.force,
     )
-    await context.publish([encode(submitted, source=context.instance)])
+    await context.publish_work([encode(submitted, source=context.instance)])
     with suppress(DatabaseUnreachable):  # it is stored
         await _projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)

@@ -10,6 +10,7 @@ from shared.settings import BrokerSettings, DatabaseSettings, OwnPort, named
 class ApiSettings(BrokerSettings, DatabaseSettings):
     host: str = named("TOPICFLOW_HOST", default="127.0.0.1")
     port: OwnPort = named("TOPICFLOW_PORT", default=8000)
+    max_backlog: int = named("TOPICFLOW_MAX_BACKLOG", default=500_000, ge=1)
 
     @field_validator("host")
     @classmethod

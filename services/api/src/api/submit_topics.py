@@ -68,7 +68,7 @@ async def submit_topics(body: TopicsToSubmit, context: Context) -> TopicsSubmitt
     known = await context.projection.find({topic_id(title) for title in body.topics})
     verdicts, skipped = judge(body.topics, known, force=body.force)
     now = datetime.now(UTC)
-    await context.publish(
+    await context.publish_work(
         [
             encode(
                 TopicSubmitted(
