@@ -4,6 +4,7 @@ What causes work is refused here before anything of it is stored. Removals and o
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,19 +61,16 @@ class BackPressure:
             self.load = load
 
     async def look_for_ever(self) -> None:
-        """Until cancelled; says when refusing begins and ends."""
-        was_full: str | None = None
+        """Until cancelled; says that work is refused, once a minute at most."""
+        say_from = 0.0  # monotonic
         while True:
             try:
                 await asyncio.wait_for(self.look(), PATIENCE)
             except (TimeoutError, BrokerUnreachable, PositionsLost) as error:
                 log.debug("what waits is not known", error=str(error))
-            full = self.full()
-            if full and not was_full:
+            if (full := self.full()) and time.monotonic() >= say_from:
+                say_from = time.monotonic() + 60
                 log.warning("work is refused", reason=full)
-            elif was_full and not full:
-                log.info("work is taken again")
-            was_full = full
             await asyncio.sleep(LOOK_EVERY)
 
     def must_have_room(self, records: Sequence[Record]) -> None:

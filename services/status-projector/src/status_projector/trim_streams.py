@@ -18,39 +18,30 @@ from status_projector.settings import ProjectorSettings
 log = structlog.get_logger()
 EVERY = 60.0
 LOOK_EVERY = 1.0
-SHORT_FROM, SHORT_UNTIL = 0.6, 0.5  # of the broker's memory limit; the API refuses work from 0.8 on
+SHORT = (  # said once
+    "the broker's memory is short: from now on all that is done with is removed while it is, whatever its age;"
+    " a rebuild of the projection will not cover it"
+)
+SHORT_FROM = 0.6  # of the broker's memory limit; the API refuses work from 0.8 on
 
 
 async def trim_for_ever(transport: Transport, projection: Projection, settings: ProjectorSettings) -> None:
     """Until cancelled. What a group has not ended or the projection not stored is never removed."""
     keep = timedelta(days=settings.retain_days)
-    is_short = False
+    was_short = False
     next_turn = time.monotonic() + EVERY
     while True:
         await asyncio.sleep(LOOK_EVERY)
         with suppress(BrokerUnreachable, DatabaseUnreachable):  # whoever projects says so
-            is_short = await _is_short(transport, is_short)
-            if is_short:
+            if (share := await transport.memory_share() or 0.0) > SHORT_FROM:
+                if not was_short:
+                    log.warning(SHORT, memory_share=round(share, 3))
+                was_short = True
                 await _trim(transport, projection, timedelta(0), settings.retain_bytes)
             elif time.monotonic() >= next_turn:
                 next_turn = time.monotonic() + EVERY
                 for stream, removed in (await _trim(transport, projection, keep, settings.retain_bytes)).items():
                     log.info("trimmed", stream=stream, entries=removed)
-
-
-async def _is_short(transport: Transport, was_short: bool) -> bool:
-    """Says once when it begins and once when it ends."""
-    share = await transport.memory_share() or 0.0
-    is_short = share > (SHORT_UNTIL if was_short else SHORT_FROM)
-    if is_short and not was_short:
-        log.warning(
-            "the broker's memory is short: all that is done with is removed, whatever its age;"
-            " a rebuild of the projection will not cover it",
-            memory_share=round(share, 3),
-        )
-    elif was_short and not is_short:
-        log.info("the broker has memory again", memory_share=round(share, 3))
-    return is_short
 
 
 async def _trim(transport: Transport, projection: Projection, keep: timedelta, max_bytes: int) -> dict[str, int]:
