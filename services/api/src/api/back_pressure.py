@@ -56,7 +56,8 @@ class BackPressure:
         load = None
         try:
             groups = {group: _waits(await self._transport.lag(group)) for group in GROUPS}
-            load = Load(groups, await self._transport.memory_share())
+            share = await self._transport.memory_share()
+            load = Load(groups, None if share is None else round(share, 4))
         finally:
             self.load = load
 
