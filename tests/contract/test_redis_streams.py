@@ -165,6 +165,23 @@ async def test_trimming_gives_memory_back_at_once(broker: Broker, redis: RedisTr
     assert (left - before) < (full - before) / 2
 
 
+async def test_what_ends_while_trimming_looks_for_it_is_trimmed_too(
+    broker: Broker, redis: RedisTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await redis.publish(many(300))
+    member = await broker.member()
+    taken = await take(member, 300)
+    look = redis.client.xinfo_groups
+
+    async def look_then_all_end(stream: str) -> object:
+        seen = await look(stream)
+        await end(member, taken)
+        return seen
+
+    monkeypatch.setattr(redis.client, "xinfo_groups", look_then_all_end)
+    assert await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 1 << 30) == 299
+
+
 async def test_a_redis_that_does_not_tell_its_memory_is_one_without_a_limit(
     broker: Broker, redis: RedisTransport
 ) -> None:

@@ -32,6 +32,7 @@ async def _first_needed(client: Redis, stream: Stream, projected: str) -> str:
         return "0-0"  # nobody knows what a lost group had ended
     for group in found:
         needed.append(after(group["last-delivered-id"].decode()))
-        if group["pending"]:
-            needed.append((await client.xpending(stream.name, group["name"]))["min"].decode())
+        pending = await client.xpending(stream.name, group["name"])
+        if pending["min"]:  # all that was pending when the groups were asked may have ended since
+            needed.append(pending["min"].decode())
     return min(needed, key=order)
