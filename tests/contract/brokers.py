@@ -40,6 +40,9 @@ class Broker(Protocol):
     async def rebalance(self) -> None:
         """What belongs to members is dealt out anew, as may happen at any moment; nothing where it never does."""
 
+    async def limit_memory(self, limit: int | None) -> None:
+        """So many bytes and no more, however many it has already."""
+
     def must_be_mortal(self) -> None:
         """Skips the test where there is no process to kill."""
 
@@ -80,6 +83,9 @@ class MemoryBroker:
     async def rebalance(self) -> None:
         self._shift += 1
         await self._memory.rebalance(GROUP, self._shift)
+
+    async def limit_memory(self, limit: int | None) -> None:
+        self._memory.max_bytes = limit
 
     def must_be_mortal(self) -> None:
         pytest.skip("lives in the test's own process")
@@ -129,6 +135,9 @@ class RedisStreamsBroker:
         await cast(RedisConsumer, member).open()
 
     async def rebalance(self) -> None: ...
+
+    async def limit_memory(self, limit: int | None) -> None:
+        await self._connections[0].client.config_set("maxmemory", limit or 0)
 
     def must_be_mortal(self) -> None: ...
 

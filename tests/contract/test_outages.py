@@ -126,6 +126,23 @@ async def test_outcomes_wait_for_a_broker_that_was_killed_and_nothing_runs_twice
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(40))
 
 
+async def test_outcomes_wait_for_room_in_a_full_broker_and_nothing_runs_twice(broker: Broker, workers: Workers) -> None:
+    may_end = asyncio.Event()
+    for title in names(40):
+        workers.handler.answer(title, may_end.wait)
+    await broker.transport.publish(many(40))
+    both = [await workers.start(name, in_flight=10) for name in "ab"]
+    await eventually(lambda: workers.handler.running.total() == 20, within=5)
+    await broker.limit_memory(1)
+    may_end.set()
+    await eventually(lambda: all(map(waits_for_the_broker, both)), within=10)
+    await remains(lambda: not any(worker.running.done() for worker in both), during=3 * broker.idle)
+    await broker.limit_memory(None)
+    await workers.settled()
+    assert await workers.completed() == Counter(names(40))
+    assert Counter(title for title, _ in workers.handler.calls) == Counter(names(40))
+
+
 async def test_what_runs_longer_than_the_broker_is_away_is_not_stolen(broker: Broker, workers: Workers) -> None:
     """Everybody's entries look idle when the broker is back."""
     broker.must_be_mortal()

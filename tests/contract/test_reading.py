@@ -115,6 +115,27 @@ async def test_the_ends_are_where_a_reader_of_everything_arrives(broker: Broker)
     assert {p: of for p, of in ends.items() if of[SUBMISSIONS]} == arrived
 
 
+async def test_the_ends_are_reached_by_who_has_read_all_before_them_whatever_comes_after(broker: Broker) -> None:
+    has_reached = broker.transport.has_reached
+    assert has_reached({}, await broker.transport.ends([SUBMISSIONS, OUTCOMES]))
+    before = [submitted("Chat System", n) for n in range(1, 31)]
+    await broker.transport.publish(before)
+    ends = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
+    await broker.transport.publish(many(30))
+    later_ends = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
+    reader = await broker.reader([SUBMISSIONS, OUTCOMES], reading_from({}))
+    positions: BY_PARTITION = {}
+    found: list[Delivery] = []
+    while sum(delivery.record.key == before[0].key for delivery in found) < 30:
+        assert not has_reached(positions, ends)
+        found += await read_until(reader, 1, positions)
+    assert has_reached(positions, ends)
+    assert not has_reached(positions, later_ends)
+    await read_until(reader, 60 - len(found), positions)
+    assert has_reached(positions, later_ends)
+    await reader.close()
+
+
 async def test_the_oldest_after_the_positions_is_the_first_that_is_not_read(broker: Broker) -> None:
     everything_read = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
     assert await broker.transport.oldest_after(everything_read) is None

@@ -24,10 +24,9 @@ from contract.workers import Workers
 from eventually import eventually
 from servers import ValkeyServer
 
-from shared.errors import BrokerFull, BrokerUnsafe, PositionsLost
+from shared.errors import BrokerUnsafe, PositionsLost
 from shared.events import WorkerBeat
 from shared.streams import TOPIC_SUBMISSIONS
-from shared.transport.base import Lag
 from shared.transport.redis_consumer import RedisConsumer
 from shared.transport.redis_streams import RedisTransport
 from shared.wire import encode
@@ -150,18 +149,45 @@ async def test_where_the_file_is_synced_once_a_second_a_publish_waits_for_it(bro
     server.end()
 
 
-async def test_a_full_redis_takes_no_work_and_says_so(broker: Broker, redis: RedisTransport) -> None:
-    await redis.publish(many(2))
+async def test_trimming_gives_memory_back_at_once(broker: Broker, redis: RedisTransport) -> None:
+    """What is left of a submission is its id, for ten minutes."""
+    await broker.limit_memory(16 * 1024**2)
+    before = await redis.memory_share()
+    await redis.publish([submitted(f"{n} {'long ' * 90}") for n in range(3000)])
+    full = await redis.memory_share()
     member = await broker.member()
-    both = await take(member, 2)
-    await redis.client.config_set("maxmemory", "1mb")
-    with pytest.raises(BrokerFull):
-        await redis.publish([submitted("one too many")])
-    await end(member, both[:1])
-    assert await redis.lag(GROUP) == Lag(0, 1)
-    await redis.client.config_set("maxmemory", "0")
-    await redis.publish([submitted("one too many")])
-    assert await redis.lag(GROUP) == Lag(1, 1)
+    await end(member, await take(member, 3000))
+    await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 1 << 30)
+    left = await redis.memory_share()
+    assert before
+    assert full
+    assert left
+    assert (left - before) < (full - before) / 2
+
+
+async def test_what_ends_while_trimming_looks_for_it_is_trimmed_too(
+    broker: Broker, redis: RedisTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await redis.publish(many(300))
+    member = await broker.member()
+    taken = await take(member, 300)
+    look = redis.client.xinfo_groups
+
+    async def look_then_all_end(stream: str) -> object:
+        seen = await look(stream)
+        await end(member, taken)
+        return seen
+
+    monkeypatch.setattr(redis.client, "xinfo_groups", look_then_all_end)
+    assert await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 1 << 30) == 299
+
+
+async def test_a_redis_that_does_not_tell_its_memory_is_one_without_a_limit(
+    broker: Broker, redis: RedisTransport
+) -> None:
+    await broker.limit_memory(1)
+    await redis.client.acl_setuser("default", enabled=True, commands=["-info"])
+    assert await redis.memory_share() is None
 
 
 async def test_a_group_of_several_streams_is_fetched_from_all_of_them_within_the_limit(

@@ -1,10 +1,12 @@
 """What settlement promises: bounded, once, and stored together with what it causes."""
 
+from datetime import UTC, datetime
+
 import pytest
 from contract.brokers import GROUP, Broker
-from contract.submissions import OUTCOMES, end, gets, many, names, stored, submitted, take, titles
+from contract.submissions import OUTCOMES, end, gets, many, names, stored, submitted, take, title_of, titles
 
-from shared.errors import BrokerUnreachable
+from shared.errors import BrokerFull, BrokerUnreachable
 from shared.events import Submitted
 from shared.run import Run
 from shared.transport.base import Lag, Settled
@@ -74,6 +76,64 @@ async def test_lag_is_what_is_not_settled(broker: Broker) -> None:
     assert await broker.transport.lag(GROUP) == Lag(12, 8)
     await end(member, taken[4:])
     assert await broker.transport.lag(GROUP) == Lag(12, 4)
+
+
+async def test_lag_says_when_the_oldest_that_is_not_settled_was_stored(broker: Broker) -> None:
+    assert (await broker.transport.lag(GROUP)).oldest is None
+    await broker.transport.publish([submitted("first")])
+    await broker.transport.publish([submitted("second")])
+    waiting = await broker.transport.lag(GROUP)
+    assert waiting.oldest
+    assert abs((datetime.now(UTC) - waiting.oldest).total_seconds()) < 5
+    member = await broker.member()
+    first, second = sorted(await take(member, 2), key=lambda delivery: title_of(delivery.record))
+    assert (await broker.transport.lag(GROUP)).oldest == waiting.oldest
+    await end(member, [first])
+    in_flight = await broker.transport.lag(GROUP)
+    assert in_flight.oldest
+    assert in_flight.oldest > waiting.oldest
+    await end(member, [second])
+    assert (await broker.transport.lag(GROUP)).oldest is None
+
+
+async def test_what_no_retention_removes_unread_is_never_lost(broker: Broker) -> None:
+    await broker.transport.publish(many(2))
+    assert (await broker.transport.lag(GROUP)).lost_at is None
+
+
+async def test_without_a_limit_there_is_no_memory_share(broker: Broker) -> None:
+    assert await broker.transport.memory_share() is None
+
+
+async def test_the_memory_share_says_how_full_the_broker_is(broker: Broker) -> None:
+    await broker.limit_memory(8 * 1024**2)
+    empty = await broker.transport.memory_share()
+    await broker.transport.publish(many(1000))
+    fuller = await broker.transport.memory_share()
+    assert empty is not None
+    assert fuller is not None
+    assert 0 <= empty < fuller < 1
+    await broker.limit_memory(1)
+    full = await broker.transport.memory_share()
+    assert full is not None
+    assert full >= 1
+
+
+async def test_a_full_broker_takes_no_records_and_ends_what_needs_none(broker: Broker) -> None:
+    await broker.transport.publish(many(2))
+    member = await broker.member()
+    both = await take(member, 2)
+    await broker.limit_memory(1)
+    with pytest.raises(BrokerFull):
+        await broker.transport.publish([submitted("one too many")])
+    with pytest.raises(BrokerFull):
+        await member.settle([Settled([submitted("its outcome")], both[0]), Settled(delivery=both[1])])
+    assert await broker.transport.lag(GROUP) == Lag(0, 2)
+    await end(member, both[1:])
+    assert await broker.transport.lag(GROUP) == Lag(0, 1)
+    await broker.limit_memory(None)
+    await broker.transport.publish([submitted("one too many")])
+    assert await broker.transport.lag(GROUP) == Lag(1, 1)
 
 
 async def test_nothing_is_settled_while_the_broker_is_away(broker: Broker) -> None:

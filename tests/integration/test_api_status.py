@@ -76,7 +76,8 @@ async def test_health_with_everything_running_is_ok(api: Api) -> None:
     assert health["status"] == "ok"
     assert (health["topic_workers"], health["projectors"], health["simulated"]) == (1, 1, True)
     assert health["broker"] == health["database"] == {"status": "ok"}
-    assert health["lag"]["topic-worker"].keys() == {"waiting", "in_flight"}
+    figures = {"waiting", "in_flight", "oldest_seconds", "time_to_loss_seconds"}
+    assert health["lag"]["topic-worker"].keys() == figures
 
 
 async def test_answers_are_sent_at_once(api: Api) -> None:

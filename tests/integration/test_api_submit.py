@@ -104,7 +104,9 @@ async def test_many_who_submit_the_same_title_at_once_get_one_row_and_one_call(a
     [id_] = {answer["topics"][0]["id"] for answer in answers}
     [topic] = await api.ended(id_)
     assert topic["attempt"] == 1
-    assert sum(n for title, n in api.deployment.gemini.calls["titles"].items() if "met at once" in title.casefold()) == 1
+    assert (
+        sum(n for title, n in api.deployment.gemini.calls["titles"].items() if "met at once" in title.casefold()) == 1
+    )
     assert (await api.get("/topics", search="met at once"))["total_count"] == 1
 
 

@@ -4,6 +4,7 @@ import socket
 import stat
 from pathlib import Path
 
+import psutil
 import pytest
 
 from topicflow.errors import InUse, WrongUse
@@ -118,6 +119,12 @@ def test_valkeys_config_and_password_are_for_its_owner_only(tmp_path: Path) -> N
     assert f'dir "{tmp_path}/a \\"quoted\\" folder"' in config
     for line in ("bind 127.0.0.1", "port 21000", "appendfsync always", "maxmemory-policy noeviction", 'save ""'):
         assert line in config.splitlines()
+
+
+def test_valkey_may_not_take_the_whole_machine(tmp_path: Path) -> None:
+    valkey.prepare(tmp_path, 21000).program({})
+    [limit] = [line.split()[1] for line in (tmp_path / "valkey.conf").read_text().splitlines() if "maxmemory " in line]
+    assert 0 < int(limit) <= min(2 * 1024**3, psutil.virtual_memory().total // 2 + 1)
 
 
 @pytest.mark.parametrize(

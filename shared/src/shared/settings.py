@@ -30,6 +30,7 @@ KNOWN = {
         "IN_FLIGHT",
         "INSTANCE",
         "LOG_LEVEL",
+        "MAX_BACKLOG",
         "PORT",
         "REQUESTS_PER_SECOND",
         "RETAIN_BYTES",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from topicflow.errors import Failed
 from topicflow.local_mode.child import Program
 from topicflow.local_mode.data_folder import write_private
 from topicflow.local_mode.ports import LOOPBACK
+
+MOST_MEMORY = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,18 @@ class Valkey:
                 f"dir {_quoted(self.folder)}",
                 "appendonly yes",
                 "appendfsync always",  # a 202 means stored
+                f"maxmemory {memory_limit()}",
                 "maxmemory-policy noeviction",
                 'save ""',
                 "daemonize no",
                 "",
             )
         )
+
+
+def memory_limit() -> int:
+    """Bytes: 2 GB, or half of the machine's memory where that is less. A runaway backlog is refused before."""
+    return min(MOST_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
 def prepare(folder: Path, port: int) -> Valkey:

@@ -23,6 +23,7 @@ from api import (
 )
 from api.api_keys import ApiKeys
 from api.authentication import Authentication
+from api.back_pressure import BackPressure
 from api.context import ApiContext
 from api.idempotency import Idempotency
 from api.known_keys import KnownKeys
@@ -115,6 +116,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         transport = connect(settings)
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
         workers, keys = Workers(), ApiKeys(access)
+        back_pressure = BackPressure(transport, settings.max_backlog)
         shell = transport.shell()
         provisioned = asyncio.Event()
         app.state.context = ApiContext(
@@ -124,6 +126,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
             ProjectionQueries(reader),
             Seen(access),
             workers,
+            back_pressure,
             settings.needs_key,
             KnownKeys(keys, settings.requests_per_second),
             StoredAnswers(access),
@@ -132,7 +135,11 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         async def connected() -> None:
             await reach(transport)
             provisioned.set()
-            await asyncio.gather(beat(transport, SERVICE, instance), follow_heartbeats(shell, workers.note))
+            await asyncio.gather(
+                beat(transport, SERVICE, instance),
+                follow_heartbeats(shell, workers.note),
+                back_pressure.look_for_ever(),
+            )
 
         async def reached_by_callers() -> None:
             await reach_database(access, "access")

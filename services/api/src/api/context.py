@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.back_pressure import BackPressure
 from api.known_keys import KnownKeys
 from api.projection import ProjectionQueries
 from api.seen import Seen
@@ -30,6 +31,7 @@ class ApiContext:
     projection: ProjectionQueries
     seen: Seen
     workers: Workers
+    back_pressure: BackPressure
     needs_key: bool
     known_keys: KnownKeys
     answers: StoredAnswers
@@ -43,6 +45,11 @@ class ApiContext:
         """Not before provisioning: a stream that has entries and no group looks as if the group had been lost."""
         self.must_be_provisioned()
         await self.transport.publish(records)
+
+    async def publish_work(self, records: Sequence[Record]) -> None:
+        """What causes work. Raises Problem 503 while there is no room for it."""
+        self.back_pressure.must_have_room(records)
+        await self.publish(records)
 
 
 async def _context(request: Request) -> ApiContext:  # async, or FastAPI runs it in a thread: +0.2 ms a request

@@ -9,17 +9,17 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from api.access import may
+from api.back_pressure import MEMORY_LIMIT
 from api.context import ApiContext, Context
 from api.staleness import staleness
 from api.workers import TOPIC_WORKER
 from shared import __version__
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable, PositionsLost
-from shared.streams import PROJECTOR, STREAMS
+from shared.streams import PROJECTOR
 
 router = APIRouter()
 PATIENCE = 2.0  # seconds that a dependency has to answer
-GROUPS = sorted({group for stream in STREAMS for group in stream.groups})
 
 
 @router.get("/live")
@@ -36,10 +36,12 @@ async def ready(context: Context) -> JSONResponse:
 
 @router.get("/health", dependencies=[may("read")])
 async def health(context: Context) -> dict[str, Any]:
-    """Always 200: it is there to be read. `status` is ok, degraded (no worker or projector) or unavailable."""
+    """Always 200: it is there to be read. `status` is ok, degraded (no worker, no projector, or no room for work) or
+    unavailable."""
     found = await _dependencies(context)
+    load, full = context.back_pressure.load, context.back_pressure.full()
     workers, projectors = context.workers.live(TOPIC_WORKER), context.workers.live(PROJECTOR)
-    status = "ok" if workers and projectors else "degraded"
+    status = "ok" if workers and projectors and not full else "degraded"
     if any(what["status"] != "ok" for what in found.values()):
         status = "unavailable"
     answer: dict[str, Any] = {
@@ -50,12 +52,15 @@ async def health(context: Context) -> dict[str, Any]:
         "topic_workers": len(workers),
         "projectors": len(projectors),
         "waiting_for": context.workers.waiting_for,
+        "no_room": full,
+        "limits": {"memory_share": MEMORY_LIMIT, "backlog": context.back_pressure.max_backlog},
     }
+    if load:
+        answer |= {"memory_share": load.memory_share, "lag": load.groups}
     if status != "unavailable":
         with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # gone meanwhile
             answer |= await staleness(context)
             answer["dead_letters"] = await context.projection.dead_letters()
-            answer["lag"] = {group: await context.transport.lag(group) for group in GROUPS}
     return answer
 
 
@@ -69,7 +74,7 @@ async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
 
 async def _reached(context: ApiContext) -> None:
     context.must_be_provisioned()
-    await asyncio.gather(*(context.transport.lag(group) for group in GROUPS))
+    await context.back_pressure.look()
 
 
 async def _answers(call: Awaitable[Any]) -> dict[str, str]:

@@ -54,7 +54,7 @@ async def import_topics(body: TopicsToImport, context: Context, response: Respon
         response.status_code = 200
     else:
         now = datetime.now(UTC)
-        await context.publish([record for one in judged for record in _records(one, now, context.instance)])
+        await context.publish_work([record for one in judged for record in _records(one, now, context.instance)])
     counts = Counter(one.became for one in judged)
     return TopicsImported(
         dry_run=body.dry_run,

@@ -1,8 +1,6 @@
 """GET /topics/{id} and its history: what the projection has, and how old that is."""
 
-import asyncio
 import json
-import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,8 +11,7 @@ from sqlalchemy import RowMapping
 from api.access import may
 from api.context import ApiContext, Context
 from api.problems import Problem
-from api.staleness import is_behind, staleness
-from shared.errors import BrokerUnreachable
+from api.staleness import projected_up_to_now, staleness
 from shared.events import WaitingFor
 from shared.status import Status
 
@@ -81,17 +78,10 @@ async def get_history(id: str, context: Context, limit: Annotated[int, Query(ge=
 
 
 async def patient_topic(context: ApiContext, id_: str) -> RowMapping:
-    """An unknown id is waited for only while the projection has something left to read. Raises Problem 404."""
-    give_up = time.monotonic() + PATIENCE
+    """An unknown id is waited for until all that was stored before is projected. Raises Problem 404."""
     row = await context.projection.topic(id_)
-    while row is None and time.monotonic() < give_up:
-        try:
-            if not await is_behind(context):
-                row = await context.projection.topic(id_)
-                break
-        except BrokerUnreachable:
-            break
-        await asyncio.sleep(0.02)
+    if row is None:
+        await projected_up_to_now(context, PATIENCE)
         row = await context.projection.topic(id_)
     if row is None:
         raise Problem(404, f"there is no topic {id_[:80]!r}")

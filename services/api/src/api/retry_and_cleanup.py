@@ -71,7 +71,7 @@ async def retry_topic(
     if row["status"] != "failed" and not how.force:
         raise Problem(409, f"the topic is {row['status']}, only a failed one is retried without force")
     submitted = _next_attempt(row, caller, force=how.force)
-    await _publish(context, [submitted])
+    await _publish_work(context, [submitted])
     await _projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
 
@@ -96,7 +96,7 @@ async def retry_failed_topics(context: Context, caller: Operator, which: WhichTo
     which = which or WhichToRetry()
     count = 0
     async for rows in _failed(context, which.older_than_hours, which.error_contains):
-        await _publish(context, submitted := [_next_attempt(row, caller, force=False) for row in rows])
+        await _publish_work(context, submitted := [_next_attempt(row, caller, force=False) for row in rows])
         await _projected(context, submitted[-1])
         count += len(submitted)
     return Queued(count=count)
@@ -128,8 +128,12 @@ def _removed(row: RowMapping, caller: Caller) -> TopicRemoved:
     return TopicRemoved(id=row["id"], attempt=row["attempt"], by=caller.name)
 
 
-async def _publish(context: ApiContext, events: Sequence[SubmissionEvent]) -> None:
+async def _publish(context: ApiContext, events: Sequence[TopicRemoved]) -> None:
     await context.publish([encode(event, source=context.instance) for event in events])
+
+
+async def _publish_work(context: ApiContext, events: Sequence[TopicSubmitted]) -> None:
+    await context.publish_work([encode(event, source=context.instance) for event in events])
 
 
 async def _failed(

@@ -4,23 +4,27 @@ Ask this before what the answer shows is read: then that can only be newer than 
 """
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from api.context import ApiContext
 from shared.errors import BrokerUnreachable
 from shared.streams import PROJECTED
 from shared.transport.base import START, Positions
 
+T = TypeVar("T")
 PATIENCE = 0.5  # seconds that the broker has to say what comes next
+EVENTS = [stream.name for stream in PROJECTED]
 
 
 async def staleness(context: ApiContext) -> dict[str, Any]:
     """`as_of`, and `projection_lag_seconds`: 0 when all is projected, null while the broker does not say."""
     positions, as_of = await context.projection.position()
     try:
-        oldest = await _oldest_after(context, positions)
+        oldest = await _in_time(context.transport.oldest_after(_of_events(positions)))
     except BrokerUnreachable:
         lag = None
     else:  # clocks differ, but what is behind never looks as if it were not
@@ -28,19 +32,27 @@ async def staleness(context: ApiContext) -> dict[str, Any]:
     return {"as_of": as_of, "projection_lag_seconds": lag}
 
 
-async def is_behind(context: ApiContext) -> bool:
-    """Whether a stream has something that is not projected yet. Raises BrokerUnreachable."""
-    positions, _ = await context.projection.position()
-    return await _oldest_after(context, positions) is not None
+async def projected_up_to_now(context: ApiContext, within: float) -> None:
+    """Wait until what the streams hold at this moment is projected, however much comes after it.
+
+    Gives up after `within` seconds, or where the broker does not say what they hold.
+    """
+    give_up = time.monotonic() + within
+    with suppress(BrokerUnreachable):
+        ends = await _in_time(context.transport.ends(EVENTS))
+        while not context.transport.has_reached((await context.projection.position())[0], ends):
+            if time.monotonic() > give_up:
+                return
+            await asyncio.sleep(0.02)
 
 
-async def _oldest_after(context: ApiContext, positions: Mapping[int, Positions]) -> datetime | None:
+async def _in_time(answer: Awaitable[T]) -> T:
+    """Raises BrokerUnreachable."""
     try:
-        return await asyncio.wait_for(context.transport.oldest_after(_of_events(positions)), PATIENCE)
+        return await asyncio.wait_for(answer, PATIENCE)
     except TimeoutError as error:
         raise BrokerUnreachable(f"the broker does not answer within {PATIENCE} s") from error
 
 
 def _of_events(positions: Mapping[int, Positions]) -> dict[int, Positions]:
-    names = [stream.name for stream in PROJECTED]
-    return {p: {name: of.get(name, START) for name in names} for p, of in (positions or {0: {}}).items()}
+    return {p: {name: of.get(name, START) for name in EVENTS} for p, of in (positions or {0: {}}).items()}

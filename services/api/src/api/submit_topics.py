@@ -59,7 +59,7 @@ async def submit_topics(
     known = await context.projection.find({topic_id(title) for title in body.topics})
     verdicts, skipped = judge(body.topics, known, force=body.force)
     now = datetime.now(UTC)
-    await context.publish(
+    await context.publish_work(
         [
             encode(
                 TopicSubmitted(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import structlog
 from faststream import FastStream
@@ -17,14 +16,13 @@ from shared.service import reach, run_beside
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
 from shared.transport import connect
 from shared.transport.base import Batch, Reader, Transport
-from shared.transport.redis_entries import PARTITION
 from status_projector.on_submission_event import PositionMoved, Projection
 from status_projector.settings import ProjectorSettings
+from status_projector.trim_streams import trim_for_ever
 
 log = structlog.get_logger()
 BATCH = 1000  # records of each stream in one transaction
 STAND_BY = 3.0  # seconds a position must rest before another projector takes it over
-TRIM_EVERY = 60.0
 READ = [stream.name for stream in PROJECTED]
 READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.projected]
 
@@ -90,17 +88,3 @@ async def _stand_by(projection: Projection, partition: int) -> None:
     while version != (now := (await projection.stored(partition)).version):
         version = now
         await asyncio.sleep(STAND_BY)
-
-
-async def trim_for_ever(transport: Transport, projection: Projection, settings: ProjectorSettings) -> None:
-    keep = timedelta(days=settings.retain_days)
-    while True:
-        await asyncio.sleep(TRIM_EVERY)
-        try:
-            positions = (await projection.stored(PARTITION)).positions
-            for stream in PROJECTED:
-                removed = await transport.trim(stream, {PARTITION: positions}, keep, settings.retain_bytes)
-                if removed:
-                    log.info("trimmed", stream=stream.name, entries=removed)
-        except (BrokerUnreachable, DatabaseUnreachable) as error:
-            log.warning("not trimmed", error=str(error))

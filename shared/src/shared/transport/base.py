@@ -1,7 +1,7 @@
 """What topicflow asks of a broker. `tests/contract` states what these promise, once, for every implementation."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -41,10 +41,20 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Entries a group has not settled: not yet delivered, and delivered."""
+    """Entries a group has not settled: not yet delivered, and delivered. Equal where these two are.
+
+    `oldest`: when the first of them was stored. `lost_at`: when retention removes the first that is not yet delivered,
+    None where it never does.
+    """
 
     waiting: int
     in_flight: int
+    oldest: datetime | None = field(default=None, compare=False)
+    lost_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def backlog(self) -> int:
+        return self.waiting + self.in_flight
 
 
 class Consumer(Protocol):
@@ -95,7 +105,7 @@ class Transport(Protocol):
         """Make the streams and groups that are missing; says what it made. Raises PositionsLost."""
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Returns when all are stored; an error means not known to be, possibly in part.
+        """Returns when all are stored; an error means not known to be, possibly in part. Raises BrokerFull.
 
         What causes work is stored once per event id, within ten minutes.
         """
@@ -108,11 +118,17 @@ class Transport(Protocol):
     async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
         """By partition: the position that a reader of everything has reached."""
 
+    def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
+        """Whether whoever has read up to the positions has read everything before the ends. Pure."""
+
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
         """When the first record after the positions was stored, None if there is none."""
 
     async def lag(self, group: str) -> Lag:
-        """Raises PositionsLost where the group is gone."""
+        """At the same cost, whatever waits. Raises PositionsLost where the group is gone."""
+
+    async def memory_share(self) -> float | None:
+        """How much of the memory that it may use it does use, from 0 to 1 (full); None where it has no limit."""
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         """Remove what is older than `keep` or over `max_bytes`, if every group ended it and it is projected."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
+from shared.errors import BrokerFull
 from shared.streams import STREAMS, Stream, streams_of
 from shared.transport.base import START, Batch, Delivery, Lag, LoadPositions, Positions, Settled
 from shared.transport.window import PartitionWindow
@@ -29,6 +30,7 @@ class MemoryTransport:
         self.logs: dict[Place, list[tuple[datetime, Record]]] = {}
         self.groups: dict[str, _Group] = {}
         self.changed = asyncio.Condition()
+        self.max_bytes: int | None = None  # of records' data
         self._stored_ids: set[str] = set()
 
     async def check(self) -> None: ...
@@ -41,6 +43,8 @@ class MemoryTransport:
         return made
 
     async def publish(self, records: Sequence[Record]) -> None:
+        if records and (await self.memory_share() or 0) >= 1:
+            raise BrokerFull("the memory limit is reached")
         causing = {stream.name for stream in STREAMS if stream.causes_work}
         for record in records:
             if record.stream in causing:
@@ -92,6 +96,13 @@ class MemoryTransport:
     async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
         return {p: {s: str(len(self.logs[s, p]) or START) for s in streams} for p in range(self.partitions)}
 
+    def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
+        return all(
+            int(positions.get(partition, {}).get(stream) or 0) >= int(end or 0)
+            for partition, of in ends.items()
+            for stream, end in of.items()
+        )
+
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
         unread = [
             self.logs[stream, partition][int(position or 0)][0]
@@ -103,12 +114,18 @@ class MemoryTransport:
 
     async def lag(self, group: str) -> Lag:
         of_group = self.group(group)
-        windows = {place: PartitionWindow(*commit) for place, commit in of_group.commits.items()}
         names = {stream.name for stream in streams_of(group)}
-        behind = sum(len(log) for (stream, _), log in self.logs.items() if stream in names)
-        behind -= sum(window.watermark + window.finished for window in windows.values())
+        logs = {place: log for place, log in self.logs.items() if place[0] in names}
+        windows = {place: PartitionWindow(*of_group.commits.get(place, (0, ""))) for place in logs}
+        behind = sum(len(log) - windows[place].watermark - windows[place].finished for place, log in logs.items())
         in_flight = sum(member.in_flight for member in of_group.members if isinstance(member, MemoryConsumer))
-        return Lag(behind - in_flight, in_flight)
+        unsettled = (log[windows[place].watermark :] for place, log in logs.items())
+        return Lag(behind - in_flight, in_flight, min((log[0][0] for log in unsettled if log), default=None))
+
+    async def memory_share(self) -> float | None:
+        if self.max_bytes is None:
+            return None
+        return sum(len(record.data) for log in self.logs.values() for _, record in log) / self.max_bytes
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         return 0

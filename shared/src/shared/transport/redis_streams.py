@@ -13,10 +13,11 @@ from redis.exceptions import ResponseError
 
 from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
 from shared.streams import STREAMS, Stream
+from shared.transport import redis_load, redis_trimming
 from shared.transport.base import START, Lag, LoadPositions, Positions
 from shared.transport.redis_connection import PackingInC
 from shared.transport.redis_consumer import RedisConsumer
-from shared.transport.redis_entries import PARTITION, SOCKET_TIMEOUT, after, entry_time, order, publish_args, reaching
+from shared.transport.redis_entries import PARTITION, SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
 from shared.transport.redis_reader import RedisReader
 from shared.transport.redis_scripts import PUBLISH_AND_ACK
 from shared.wire import Record
@@ -127,6 +128,13 @@ class RedisTransport:
             }
         }
 
+    def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
+        return all(
+            order(positions.get(partition, {}).get(stream) or "0-0") >= order(end or "0-0")
+            for partition, of in ends.items()
+            for stream, end in of.items()
+        )
+
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
         with reaching():
             pipeline = self.client.pipeline(transaction=False)
@@ -136,41 +144,13 @@ class RedisTransport:
         return min((entry_time(entries[0][0]) for entries in found if entries), default=None)
 
     async def lag(self, group: str) -> Lag:
-        waiting = in_flight = 0
-        with reaching():
-            for stream in STREAMS:
-                if group in stream.groups:
-                    groups = {found["name"].decode(): found for found in await self.client.xinfo_groups(stream.name)}
-                    if group not in groups:
-                        raise PositionsLost(f"the group {group} of stream {stream.name} is gone")
-                    waiting += groups[group]["lag"] or 0
-                    in_flight += groups[group]["pending"]
-        return Lag(waiting, in_flight)
+        return await redis_load.lag(self.client, group)
+
+    async def memory_share(self) -> float | None:
+        return await redis_load.memory_share(self.client)
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
-        with reaching():
-            safe = await self._first_needed(stream, projected[PARTITION].get(stream.name, START))
-            seconds, microseconds = await self.client.time()
-            old = f"{max(0, int((seconds + microseconds / 1e6 - keep.total_seconds()) * 1000))}-0"
-            removed = await self.client.xtrim(stream.name, minid=min(old, safe, key=order), approximate=False)
-            size = await self.client.memory_usage(stream.name, samples=50) or 0
-            if size > max_bytes:
-                length = await self.client.xlen(stream.name)
-                too_many = length - length * max_bytes // size
-                removed += await self.client.xtrim(stream.name, minid=safe, limit=too_many, approximate=True)
-        return int(removed)
-
-    async def _first_needed(self, stream: Stream, projected: str) -> str:
-        """The first entry that some group has not ended or that is not projected yet."""
-        needed = [projected or "0-0"]  # kept itself: a reader sees by it that this is still the same stream
-        found = await self.client.xinfo_groups(stream.name) if stream.groups else []
-        if set(stream.groups) - {group["name"].decode() for group in found}:
-            return "0-0"  # nobody knows what a lost group had ended
-        for group in found:
-            needed.append(after(group["last-delivered-id"].decode()))
-            if group["pending"]:
-                needed.append((await self.client.xpending(stream.name, group["name"]))["min"].decode())
-        return min(needed, key=order)
+        return await redis_trimming.trim(self.client, stream, projected[PARTITION], keep, max_bytes)
 
     def shell(self) -> RedisBroker:
         """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""

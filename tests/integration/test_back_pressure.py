@@ -1,0 +1,127 @@
+"""What the API refuses while too much waits or the broker's memory is full, and that it takes it again afterwards."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+
+import pytest
+from contract.submissions import submitted
+from eventually import eventually
+from integration.api import Api, Json, problem
+from redis import Redis
+from servers import Deployment, GeminiStandIn, ValkeyServer
+
+from api.back_pressure import BackPressure
+from api.problems import Problem
+from shared.events import topic_id
+from shared.streams import PROJECTOR
+from shared.transport.redis_streams import RedisTransport
+
+MAX_BACKLOG = 20
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The API takes 20 submissions and no more; no worker runs until a test starts one."""
+    folder = tmp_path_factory.mktemp("limited")
+    deployed = Deployment(folder, ValkeyServer(folder / "valkey"), GeminiStandIn(folder))
+    deployed.valkey.start()
+    deployed.gemini.start()
+    deployed.add("api", "api-1", TOPICFLOW_MAX_BACKLOG=str(MAX_BACKLOG))
+    deployed.add(PROJECTOR, "projector-1")
+    yield deployed
+    deployed.end()
+
+
+@pytest.fixture
+async def api(limited: Deployment) -> AsyncIterator[Api]:
+    async with limited.client() as client:
+        api = Api(limited, client)
+        await api.answers()
+
+        async def is_ready() -> bool:
+            return (await client.get("/ready")).is_success
+
+        await eventually(is_ready, within=20)
+        yield api
+
+
+async def test_at_the_backlog_limit_work_is_refused_until_it_is_drained(api: Api) -> None:
+    titles = [f"Waiting {n}" for n in range(MAX_BACKLOG)]
+    await api.submit(*titles)
+    await eventually(lambda: _no_room(api), within=5)
+    refused = await api.ask("POST", "/topics", json={"topics": ["One too many"]})
+    detail = problem(refused, 503)["detail"]
+    assert detail == (
+        "20 submissions wait for topic-worker, TOPICFLOW_MAX_BACKLOG is 20. Nothing was stored, send it again later"
+    )
+    assert int(refused.headers["retry-after"]) == 5
+    problem(await api.ask("GET", f"/topics/{topic_id('One too many')}"), 404)
+    retried = await api.ask("POST", f"/topics/{topic_id(titles[0])}/retry", json={"force": True})
+    assert problem(retried, 503)["detail"] == detail
+    assert (await api.ask("POST", "/topics", json={"topics": titles[:1]})).status_code == 202  # causes no work
+    health = await _health(api)
+    assert (health["status"], health["no_room"]) == ("degraded", detail.partition(". ")[0])
+    assert health["limits"] == {"memory_share": 0.8, "backlog": MAX_BACKLOG}
+    waits = health["lag"]["topic-worker"]
+    assert (waits["waiting"], waits["in_flight"], waits["time_to_loss_seconds"]) == (MAX_BACKLOG, 0, None)
+    assert 0 < waits["oldest_seconds"] < 60
+
+    api.deployment.add("topic-worker", "topic-worker-1")
+    await api.ended(*map(topic_id, titles))
+    [taken] = (await api.submit("One too many"))["topics"]
+    await api.ended(taken["id"])
+    health = await _health(api)
+    assert (health["no_room"], health["lag"]["topic-worker"]["oldest_seconds"]) == (None, None)
+
+
+async def test_above_80_percent_of_the_memory_work_is_refused(api: Api) -> None:
+    with closing(Redis.from_url(api.deployment.valkey.url)) as broker:
+        used = broker.info("memory")["used_memory"]
+        broker.config_set("maxmemory", int(used / 0.9))
+        await eventually(lambda: _no_room(api), within=5)
+        refused = await api.ask("POST", "/topics", json={"topics": ["Too big"]})
+        detail = problem(refused, 503)["detail"]
+        assert detail.startswith("The broker's memory is ")
+        assert detail.endswith(" full, from 80% on it takes no more work. Nothing was stored, send it again later")
+        assert refused.headers["retry-after"]
+        assert 0.8 < (await _health(api))["memory_share"] < 1
+        broker.config_set("maxmemory", 0)
+    await eventually(lambda: _has_room(api), within=5)
+    await api.submit("Too big")
+    assert (await _health(api))["memory_share"] is None
+
+
+async def test_what_a_broker_said_before_it_fell_silent_refuses_nothing(valkey: ValkeyServer) -> None:
+    transport = RedisTransport(valkey.url)
+    await transport.provision()
+    await transport.client.config_set("maxmemory", 1)
+    pressure = BackPressure(transport, MAX_BACKLOG)
+    work = [submitted("Chat System")]
+    pressure.must_have_room(work)
+    looking = asyncio.create_task(pressure.look_for_ever())
+    await eventually(lambda: pressure.load, within=5)
+    with pytest.raises(Problem, match="memory"):
+        pressure.must_have_room(work)
+    pressure.must_have_room([])
+    valkey.signal(signal.SIGSTOP)
+    await eventually(lambda: pressure.load is None, within=5)
+    pressure.must_have_room(work)
+    valkey.signal(signal.SIGCONT)
+    await eventually(lambda: pressure.load, within=5)
+    looking.cancel()
+    await asyncio.wait([looking])
+    await transport.close()
+
+
+async def _no_room(api: Api) -> bool:
+    return (await _health(api))["no_room"] is not None
+
+
+async def _has_room(api: Api) -> bool:
+    return not await _no_room(api)
+
+
+async def _health(api: Api) -> Json:
+    return dict((await api.http.get("/health")).json())

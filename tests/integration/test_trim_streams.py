@@ -1,0 +1,94 @@
+"""What the projector removes from the streams of a real broker, and when."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from contract.submissions import end, many, take
+from contract.workers import remains
+from eventually import eventually
+from integration.projected import Projected
+from servers import ValkeyServer
+from structlog.testing import capture_logs
+
+from shared.streams import TOPIC_SUBMISSIONS
+from shared.transport.redis_streams import RedisTransport
+from status_projector import app, trim_streams
+from status_projector.settings import ProjectorSettings
+
+TITLES = 200
+
+
+@pytest.fixture
+async def broker(valkey: ValkeyServer) -> AsyncIterator[RedisTransport]:
+    """With submissions that all but one have been ended."""
+    transport = RedisTransport(valkey.url)
+    await transport.provision()
+    await transport.publish(many(TITLES))
+    member = await transport.consumer("topic-worker", "worker-1")
+    *done, _ = await take(member, TITLES)
+    await end(member, done)
+    yield transport
+    await member.close()
+    await transport.close()
+
+
+async def fill_to(share: float, broker: RedisTransport) -> None:
+    used = (await broker.client.info("memory"))["used_memory"]
+    await broker.client.config_set("maxmemory", int(used / share))
+
+
+async def submissions(broker: RedisTransport) -> int:
+    return int(await broker.client.xlen(TOPIC_SUBMISSIONS.name))
+
+
+@asynccontextmanager
+async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
+    task = asyncio.create_task(
+        trim_streams.trim_for_ever(broker, await projected.projection(), ProjectorSettings.load())
+    )
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def projecting(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
+    task = asyncio.create_task(app.project_for_ever(broker, await projected.projection()))
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_while_memory_is_short_what_is_done_with_goes_at_once_and_that_is_said_once(
+    broker: RedisTransport, projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trim_streams, "LOOK_EVERY", 0.05)
+    await fill_to(0.55, broker)
+    with capture_logs() as said:
+        async with trimming(broker, projected), projecting(broker, projected):
+            await eventually(lambda: projected.rows("SELECT 1 FROM submissions LIMIT 1"), within=10)
+            before = await submissions(broker)
+            await remains(lambda: not said, during=0.5)
+            await fill_to(0.9, broker)
+
+            async def only_the_last_is_left() -> bool:
+                return await submissions(broker) == 1
+
+            await eventually(only_the_last_is_left, within=5)
+            await remains(lambda: len(said) == 1, during=0.3)
+    assert before == TITLES
+    assert "memory is short" in said[0]["event"]
+
+
+async def test_what_is_not_projected_is_not_removed_however_short_memory_is(
+    broker: RedisTransport, projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trim_streams, "LOOK_EVERY", 0.05)
+    await fill_to(0.99, broker)
+    with capture_logs() as said:
+        async with trimming(broker, projected):
+            await eventually(lambda: said, within=5)
+            await remains(lambda: True, during=0.3)
+            assert await submissions(broker) == TITLES
