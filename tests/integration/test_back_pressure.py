@@ -70,6 +70,7 @@ async def test_at_the_backlog_limit_work_is_refused_until_it_is_drained(api: Api
 
     api.deployment.add("topic-worker", "topic-worker-1")
     await api.ended(*map(topic_id, titles))
+    await eventually(lambda: _has_room(api), within=5)  # known at the next look
     [taken] = (await api.submit("One too many"))["topics"]
     await api.ended(taken["id"])
     health = await _health(api)
@@ -113,6 +114,10 @@ async def test_what_a_broker_said_before_it_fell_silent_refuses_nothing(valkey: 
     looking.cancel()
     await asyncio.wait([looking])
     await transport.close()
+
+
+async def _has_room(api: Api) -> bool:
+    return not await _no_room(api)
 
 
 async def _no_room(api: Api) -> bool:
