@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select
 
-from api import queries, topic_pages
-from api.topic_pages import Total, Wanted
+from api import queries
+from api.topic_pages import Total, Wanted, read_page
 from shared.db.engine import Database
 from shared.transport.base import Positions
 
@@ -87,8 +87,7 @@ class ProjectionQueries:
         """Rows and total are of one moment. `total`: as it was counted when this walk began."""
 
         def read(connection: Connection) -> Page:
-            rows = topic_pages.page(connection, wanted, limit=limit, offset=offset)
-            return Page(rows, total or topic_pages.total(connection, wanted))
+            return Page(*read_page(connection, wanted, limit=limit, offset=offset, total=total))
 
         return await self._database.run(read)
 

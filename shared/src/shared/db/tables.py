@@ -91,7 +91,7 @@ submissions = Table(
     Column("difficulty", Integer, nullable=False, server_default="0"),  # of the content; 0: none
     _index("submissions_newest", "kind", "created_at", "id", where=VISIBLE),
     _index("submissions_by_update", "kind", "updated_at", "id", where=VISIBLE),
-    _index("submissions_by_title", "kind", "title_normal", "id", where=VISIBLE),
+    _index("submissions_by_title", "kind", "title_normal", "id", "status", where=VISIBLE),  # all that a search reads
     _index("submissions_by_status", "kind", "status", "created_at", "id", where=VISIBLE),
     _index("submissions_by_difficulty", "kind", "difficulty", "created_at", "id", where=VISIBLE),
     _index("submissions_failed", "kind", "ended_at", "id", where="status = 'failed'"),

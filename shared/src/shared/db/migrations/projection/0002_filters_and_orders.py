@@ -14,7 +14,7 @@ VISIBLE = "status != 'removed'"
 INDEXES = {
     "submissions_newest": (["kind", "created_at", "id"], VISIBLE),
     "submissions_by_update": (["kind", "updated_at", "id"], VISIBLE),
-    "submissions_by_title": (["kind", "title_normal", "id"], VISIBLE),
+    "submissions_by_title": (["kind", "title_normal", "id", "status"], VISIBLE),
     "submissions_by_status": (["kind", "status", "created_at", "id"], VISIBLE),
     "submissions_by_difficulty": (["kind", "difficulty", "created_at", "id"], VISIBLE),
     "submissions_failed": (["kind", "ended_at", "id"], "status = 'failed'"),
