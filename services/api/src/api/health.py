@@ -1,19 +1,22 @@
-"""/live: the process answers. /ready: it can take submissions and read status. /health: all of it in words."""
+"""/live: the process answers. /ready: it can take submissions and read status. /health: all of it in words.
+/metrics: for Prometheus."""
 
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from api.context import ApiContext, Context
 from api.staleness import staleness
+from api.system_gauges import read_system_gauges
 from api.workers import TOPIC_WORKER
-from shared import __version__
+from shared import __version__, metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable, PositionsLost
+from shared.exposition import exposition
 from shared.streams import PROJECTOR, STREAMS
 
 router = APIRouter()
@@ -56,6 +59,14 @@ async def health(context: Context) -> dict[str, Any]:
             answer["dead_letters"] = await context.projection.dead_letters()
             answer["lag"] = {group: await context.transport.lag(group) for group in GROUPS}
     return answer
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def scrape(request: Request, context: Context) -> Response:
+    """In Prometheus' text format, or OpenMetrics where that is asked for."""
+    await read_system_gauges(context)
+    body, content_type = exposition(metrics.API, request.headers.get("accept", ""))
+    return Response(body, media_type=content_type)
 
 
 async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from api.problems import Problem
 from api.read_topics import PATIENCE, patient_topic
 from shared.db.engine import DatabaseUnreachable
 from shared.events import TopicSubmitted
+from shared.metrics import SUBMISSIONS
 from shared.wire import encode
 
 router = APIRouter()
@@ -47,6 +48,7 @@ async def retry_topic(id: str, context: Context, how: HowToRetry | None = None) 
         force=how.force,
     )
     await context.publish([encode(submitted, source=context.instance)])
+    SUBMISSIONS.labels("topic", "queued").inc()
     with suppress(DatabaseUnreachable):  # it is stored
         await _projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)

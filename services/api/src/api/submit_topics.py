@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api.context import Context
 from api.projection import Found
 from shared.events import TopicSubmitted, topic_id
+from shared.metrics import SUBMISSIONS
 from shared.wire import encode
 
 router = APIRouter()
@@ -87,6 +88,8 @@ async def submit_topics(body: TopicsToSubmit, context: Context) -> TopicsSubmitt
         ]
     )
     saved = len(body.topics) - len(skipped)
+    SUBMISSIONS.labels("topic", "queued").inc(saved)
+    SUBMISSIONS.labels("topic", "skipped").inc(len(skipped))
     return TopicsSubmitted(
         message=f"{saved} queued, {len(skipped)} skipped",
         total_topics=len(body.topics),
