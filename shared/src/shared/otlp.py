@@ -19,7 +19,6 @@ from shared import __version__, tracing
 
 log = structlog.get_logger()
 SHUTDOWN = 3.0  # seconds to send what is left
-THEIRS = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal")  # a line for each retry, and for a full queue
 
 
 class Recorder:
@@ -29,8 +28,8 @@ class Recorder:
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(_Quiet(OTLPSpanExporter())))
         self._tracer = self._provider.get_tracer("topicflow", __version__)
-        for name in THEIRS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # a line for each retry
+        logging.getLogger("opentelemetry.sdk._shared_internal").addFilter(_Once())  # a full queue, every 20 s
 
     def begin(
         self, name: str, kind: tracing.Kind, parent: str, links: Sequence[str] = (), at: int | None = None
@@ -40,11 +39,12 @@ class Recorder:
         linked = [Link(_context_of(link)) for link in links]
         return self._tracer.start_span(name, context, SpanKind[kind.upper()], links=linked, start_time=at)
 
-    def end(self, span: Span, about: tracing.Span, at: int | None = None) -> None:
+    @staticmethod
+    def end(span: Span, name: str, attributes: tracing.Attributes, at: int | None = None) -> None:
         if span.is_recording():
-            span.update_name(about.name)
-            span.set_attributes(about.attributes)
-            if "error.type" in about.attributes:
+            span.update_name(name)
+            span.set_attributes(attributes)
+            if "error.type" in attributes:
                 span.set_status(Status(StatusCode.ERROR))
         span.end(at)
 
@@ -63,6 +63,17 @@ class Recorder:
 def _context_of(traceparent: str) -> SpanContext:
     _, trace_id, span_id, flags = traceparent.split("-")
     return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+
+
+class _Once(logging.Filter):
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_news = record.msg not in self._said
+        self._said.add(record.msg)
+        return is_news
 
 
 class _Quiet(SpanExporter):

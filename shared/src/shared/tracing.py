@@ -6,10 +6,8 @@ Whoever begins a trace decides whether it is recorded; everybody after follows (
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -22,14 +20,6 @@ _VALID = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 _SAMPLED = frozenset("13579bdf")  # the last bit of the flags
 _current: ContextVar[str] = ContextVar("traceparent", default="")
 _recorder: "Recorder | None" = None
-
-
-@dataclass(slots=True)
-class Span:
-    """What is told of it when it ends; with an `error.type` it ended badly."""
-
-    name: str
-    attributes: Attributes = field(default_factory=dict)
 
 
 def set_up(service: str, instance: str) -> None:
@@ -64,28 +54,42 @@ def is_recorded(traceparent: str) -> bool:
     return _recorder is not None and traceparent[-1:] in _SAMPLED
 
 
-@contextmanager
-def span(name: str, kind: Kind, parent: str | None = None, links: Sequence[str] = ()) -> Iterator[Span]:
-    """`parent`: the traceparent that came from outside, "" if none did; without it, what is being done now."""
-    about = Span(name)
-    before = _current.get() if parent is None else parent
-    before = before if _VALID.fullmatch(before) else ""
-    recorder = _recorder if not before or is_recorded(before) else None
-    recorded = recorder.begin(name, kind, before, links) if recorder else None
-    token = _current.set(recorder.traceparent(recorded) if recorder and recorded else before)
-    try:
-        yield about
-    except BaseException as error:
-        about.attributes.setdefault("error.type", type(error).__name__)
-        raise
-    finally:
-        _current.reset(token)
-        if recorder and recorded:
-            recorder.end(recorded, about)
+class Span:
+    """A context manager. `parent`: the traceparent that came from outside, "" if none did; without it, what is being
+    done now. `name` and `attributes` are told when it ends; with an `error.type` it ended badly.
+    """
+
+    __slots__ = ("_kind", "_links", "_parent", "_recorded", "_recorder", "_token", "attributes", "name")
+
+    def __init__(self, name: str, kind: Kind, parent: str | None = None, links: Sequence[str] = ()) -> None:
+        self.name, self.attributes = name, Attributes()
+        self._kind, self._parent, self._links = kind, parent, links
+
+    @property
+    def is_recorded(self) -> bool:
+        """Else nobody reads its attributes."""
+        return self._recorder is not None
+
+    def __enter__(self) -> "Span":
+        before = _current.get() if self._parent is None else self._parent
+        if before and not _VALID.fullmatch(before):
+            before = ""
+        self._recorder = _recorder if not before or is_recorded(before) else None
+        if self._recorder:
+            self._recorded = self._recorder.begin(self.name, self._kind, before, self._links)
+            before = self._recorder.traceparent(self._recorded)
+        self._token = _current.set(before)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _current.reset(self._token)
+        if kind and issubclass(kind, Exception):  # being cancelled is none
+            self.attributes.setdefault("error.type", kind.__name__)
+        if self._recorder:
+            self._recorder.end(self._recorded, self.name, self.attributes)
 
 
 def record(name: str, parent: str, began: int, ended: int, attributes: Attributes) -> None:
     """A span of what is over, between two times in nanoseconds; ask `is_recorded` before."""
     if _recorder and _VALID.fullmatch(parent):
-        recorded = _recorder.begin(name, "internal", parent, (), began)
-        _recorder.end(recorded, Span(name, attributes), ended)
+        _recorder.end(_recorder.begin(name, "internal", parent, at=began), name, attributes, ended)

@@ -34,27 +34,14 @@ class _Request:
         self._is_answered = False
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
-        """What was a bug is in the log and answered with 500: uvicorn would only log it again, without its request."""
-        began = time.perf_counter()
         structlog.contextvars.bind_contextvars(request_id=self._id)  # uvicorn runs each request in a task of its own
-        try:
-            if self._scope["path"].startswith(BASE):
-                await self._traced(app, receive)
-            else:
-                await app(self._scope, receive, self._answer)
-        except Exception:
-            if not self._is_answered:
-                raise
-        finally:
-            seconds = time.perf_counter() - began
-            REQUESTS.labels(self._method, self._route, self._status).observe(seconds)
-            log.debug("request", method=self._method, path=self._scope["path"], status=self._status)
-
-    async def _traced(self, app: ASGIApp, receive: Receive) -> None:
+        if not self._scope["path"].startswith(BASE):
+            await self._timed(app, receive)
+            return
         parent = dict(self._scope["headers"]).get(b"traceparent", b"").decode("latin-1")
-        with tracing.span(self._method, "server", parent) as span:
+        with tracing.Span(self._method, "server", parent) as span:
             try:
-                await app(self._scope, receive, self._answer)
+                await self._timed(app, receive)
             finally:
                 span.name = f"{self._method} {self._route}"
                 span.attributes |= {
@@ -64,6 +51,18 @@ class _Request:
                 }
                 if self._status >= 500:
                     span.attributes["error.type"] = str(self._status)
+
+    async def _timed(self, app: ASGIApp, receive: Receive) -> None:
+        """What was a bug is in the log and answered with 500: uvicorn would only log it again, without its request."""
+        began = time.perf_counter()
+        try:
+            await app(self._scope, receive, self._answer)
+        except Exception:
+            if not self._is_answered:
+                raise
+        finally:
+            REQUESTS.labels(self._method, self._route, self._status).observe(time.perf_counter() - began)
+            log.debug("request", method=self._method, path=self._scope["path"], status=self._status)
 
     async def _answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":

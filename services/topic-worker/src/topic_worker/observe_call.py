@@ -25,7 +25,7 @@ def observed(sharing: Mapping[str, Context]) -> Iterator[Callable[[Answer], None
         structlog.contextvars.bind_contextvars(shared_with=others)
     traces = [sharing[other].run(tracing.current) for other in others]
     links = [trace for trace in traces if tracing.is_recorded(trace)]
-    with tracing.span("generate_content", "client", links=links) as span:
+    with tracing.Span("generate_content", "client", links=links) as span:
         span.attributes |= {"gen_ai.operation.name": "generate_content", "topicflow.titles": len(sharing)}
 
         def tell(answer: Answer) -> None:

@@ -26,11 +26,12 @@ def observed(work: Work, run: Run) -> Iterator[None]:
     record, event = work.delivery.record, run.event
     began = time.perf_counter()
     structlog.contextvars.bind_contextvars(submission=event.id, attempt=event.attempt, run=run.id)
-    with tracing.span(f"process {record.stream}", "consumer", record.headers.get("traceparent", "")) as span:
+    with tracing.Span(f"process {record.stream}", "consumer", record.headers.get("traceparent", "")) as span:
         try:
             yield
         finally:
-            span.attributes |= _attributes(work, run)
+            if span.is_recorded:
+                span.attributes |= _attributes(work, run)
             if work.settled:
                 HANDLING_SECONDS.observe(time.perf_counter() - began)
                 _say(work)

@@ -1,0 +1,174 @@
+"""What each service counts and measures, scraped from the real ones after real work."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+from eventually import eventually
+from integration.observed import Observed
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from scrape import Scraped, scrape
+from servers import Deployment, GeminiStandIn, ValkeyServer
+
+from shared import __version__
+from shared.streams import PROJECTOR
+
+SERVICES = ("api", PROJECTOR, "topic-worker")
+NUMBER = count()
+
+
+def difference(after: Scraped, before: Scraped, name: str, **labels: str) -> float:
+    return (after.get(name, **labels) or 0) - (before.get(name, **labels) or 0)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_service_says_who_it_is_in_both_formats(observed: Observed, service: str) -> None:
+    scraped = await observed.scrape(service)
+    assert scraped.get("topicflow_build_info", service=service, version=__version__) == 1
+    assert (scraped.get("process_resident_memory_bytes") or 0) > 1e6
+    async with httpx.AsyncClient(trust_env=False) as client:
+        headers = {"accept": "application/openmetrics-text; version=1.0.0"}
+        answer = await client.get(f"http://127.0.0.1:{observed.ports[service]}/metrics", headers=headers)
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = parse_openmetrics(answer.text)  # type: ignore[no-untyped-call]
+    assert {family.name for family in families} >= {"topicflow_build_info", "topicflow_broker_errors"}
+
+
+async def test_requests_are_counted_by_method_template_and_status(observed: Observed) -> None:
+    before = await observed.scrape("api")
+    http = observed.api.http
+    await http.get("/api/v1/topics/one")
+    await http.get("/api/v1/topics/another")
+    await http.get("/api/v1/no/such/route")
+    await http.request("PROPFIND", "/live")
+    await http.post("/api/v1/topics", json={"topics": []})
+    after = await observed.scrape("api")
+
+    def counted(**labels: str) -> float:
+        return difference(after, before, "topicflow_http_request_seconds_count", **labels)
+
+    assert counted(method="GET", route="/api/v1/topics/{id}", status="404") == 2
+    assert counted(method="GET", route="(none)", status="404") == 1
+    assert counted(method="other", status="405") == 1
+    assert counted(method="POST", route="/api/v1/topics", status="422") == 1
+    assert counted(method="GET", route="/metrics", status="200") == 1
+    assert difference(after, before, "topicflow_http_requests_refused_total", reason="not_found") == 3
+    assert difference(after, before, "topicflow_http_requests_refused_total", reason="unprocessable_entity") == 1
+
+
+async def test_what_people_send_is_counted_by_verdict(observed: Observed) -> None:
+    before = await observed.scrape("api")
+    title = f"Counted by verdict {next(NUMBER)}"
+    [topic] = (await observed.api.submit(title, title))["topics"]
+    await observed.api.ended(topic["id"])
+    await observed.api.submit(title)
+    await observed.api.ask("POST", f"/topics/{topic['id']}/retry", json={"force": True})
+    after = await observed.scrape("api")
+    received = "topicflow_submissions_received_total"
+    assert difference(after, before, received, kind="topic", verdict="queued") == 2
+    assert difference(after, before, received, kind="topic", verdict="skipped") == 2
+
+
+async def test_a_worker_counts_ends_calls_and_tokens(observed: Observed) -> None:
+    before = await observed.scrape("topic-worker")
+    observed.deployment.gemini.tell("block", title_contains="Counted as blocked")
+    titles = [f"Counted {n}" for n in range(4)]
+    topics = (await observed.api.submit(*titles))["topics"]
+    blocked = (await observed.api.submit("Counted as blocked"))["topics"][0]["id"]
+    await observed.api.ended(*(topic["id"] for topic in topics))
+    await observed.api.ended(blocked, as_="failed")
+    after = await observed.scrape("topic-worker")
+    assert difference(after, before, "topicflow_deliveries_total", end="completed") == 4
+    assert difference(after, before, "topicflow_deliveries_total", end="failed") == 1
+    assert difference(after, before, "topicflow_handling_seconds_count") == 5
+    assert difference(after, before, "topicflow_llm_calls_total", outcome="answered") == 1
+    assert difference(after, before, "topicflow_llm_calls_total", outcome="blocked") == 1
+    assert difference(after, before, "topicflow_llm_call_seconds_count") == 2
+    assert difference(after, before, "topicflow_llm_titles_per_call_sum") == 5
+    assert difference(after, before, "topicflow_llm_tokens_total", kind="out") > 0
+    assert after.get("topicflow_in_flight") == 0
+
+
+async def test_an_outage_is_a_gauge_by_reason_only_while_it_lasts(observed: Observed) -> None:
+    before = await observed.scrape("topic-worker")
+    observed.deployment.gemini.tell("429", retry_after_seconds=0.1)
+    id_ = (await observed.api.submit(f"Waits for quota {next(NUMBER)}"))["topics"][0]["id"]
+
+    async def waits() -> Scraped | None:
+        now = await observed.scrape("topic-worker")
+        return now if now.get("topicflow_waiting_seconds", reason="rate_limited") is not None else None
+
+    during = await eventually(waits, within=10)
+    assert during.get("topicflow_in_flight") == 1
+    observed.deployment.gemini.forget_moods()
+    await observed.api.ended(id_)
+    after = await observed.scrape("topic-worker")
+    assert after.get("topicflow_waiting_seconds") is None
+    assert difference(after, before, "topicflow_llm_calls_total", outcome="rate_limited") >= 1
+
+
+async def test_a_projector_counts_events_by_type(observed: Observed) -> None:
+    before = await observed.scrape(PROJECTOR)
+    topics = (await observed.api.submit(*(f"Projected {n}" for n in range(3))))["topics"]
+    await observed.api.ended(*(topic["id"] for topic in topics))
+    after = await observed.scrape(PROJECTOR)
+    for kind in ("TopicSubmitted", "SubmissionStarted", "SubmissionCompleted"):
+        assert difference(after, before, "topicflow_projected_events_total", type=kind) == 3
+    assert difference(after, before, "topicflow_projection_batch_events_sum") == 9
+    batches = difference(after, before, "topicflow_projection_batch_events_count")
+    assert 1 <= batches == difference(after, before, "topicflow_projection_transaction_seconds_count")
+
+
+async def test_gauges_of_the_system_are_what_the_status_routes_say(observed: Observed) -> None:
+    await observed.api.ended((await observed.api.submit("Gauged"))["topics"][0]["id"])
+    summary = (await observed.api.get("/topic-status-summary"))["summary"]
+    scraped = await observed.scrape("api")
+    shown = {status: scraped.get("topicflow_submissions", kind="topic", status=status) for status in summary}
+    assert shown == summary
+    assert scraped.get("topicflow_dead_letters") == 0
+    assert scraped.get("topicflow_projection_lag_seconds") == 0
+    assert [scraped.get("topicflow_live_processes", service=service) for service in SERVICES] == [1, 1, 1]
+
+
+async def test_no_label_holds_what_somebody_sent(observed: Observed) -> None:
+    [topic] = (await observed.api.submit("Never a label"))["topics"]
+    await observed.api.ended(topic["id"])
+    await observed.api.http.get(f"/api/v1/topics/{topic['id']}/no-such-route")
+    for service in SERVICES:
+        values = set((await observed.scrape(service)).label_values())
+        assert values
+        assert not [value for value in values if topic["id"] in value or "Never" in value or "no-such" in value]
+
+
+@pytest.fixture
+def alone(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Deployment]:
+    """An API and a broker; nobody projects, so there is no database."""
+    deployed = Deployment(tmp_path, valkey, GeminiStandIn(tmp_path))
+    deployed.add("api")
+    yield deployed
+    deployed.end()
+
+
+async def test_what_does_not_answer_is_absent_and_the_rest_is_there(alone: Deployment) -> None:
+    async def beats() -> Scraped | None:
+        try:
+            now = await scrape(alone.api_port)
+        except httpx.TransportError:
+            return None
+        return now if now.get("topicflow_live_processes", service="api") == 1 else None
+
+    scraped = await eventually(beats, within=20)
+    assert scraped.get("topicflow_live_processes", service="topic-worker") == 0
+    for name in ("topicflow_submissions", "topicflow_dead_letters", "topicflow_projection_lag_seconds"):
+        assert scraped.get(name) is None
+    assert scraped.get("topicflow_broker_errors_total") is None
+    alone.valkey.kill()
+
+    async def is_gone() -> bool:
+        return (await scrape(alone.api_port)).get("topicflow_live_processes") is None
+
+    await eventually(is_gone, within=15)
+    errors = (await scrape(alone.api_port)).get("topicflow_broker_errors_total", error="BrokerUnreachable")
+    assert errors
