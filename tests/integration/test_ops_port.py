@@ -73,7 +73,7 @@ async def test_it_is_alive_but_not_ready_while_the_broker_is_away_and_ready_agai
 ) -> None:
     deployed.valkey.kill()
     port = free_port()
-    deployed.add(service, TOPICFLOW_OPS_PORT=str(port))
+    process = deployed.add(service, TOPICFLOW_OPS_PORT=str(port))
     await answers(port, "/live", 200)
     assert await ask(port, "/ready") == (503, {"status": "unavailable", "reason": "starting"})
     deployed.valkey.start()
@@ -83,6 +83,16 @@ async def test_it_is_alive_but_not_ready_while_the_broker_is_away_and_ready_agai
     assert (await ask(port, "/live"))[0] == 200
     deployed.valkey.signal(signal.SIGCONT)
     await answers(port, "/ready", 200)
+    assert process.stop() == 0
+
+
+async def test_sigterm_ends_it_while_it_waits_for_the_broker(deployed: Deployment) -> None:
+    """uvicorn takes the process's signals where it is not stopped from that."""
+    deployed.valkey.kill()
+    port = free_port()
+    process = deployed.add(PROJECTOR, TOPICFLOW_OPS_PORT=str(port))
+    await answers(port, "/live", 200)
+    process.stop(within=5)
 
 
 @pytest.mark.parametrize(("module", "service"), [("topic_worker", "topic-worker"), ("status_projector", PROJECTOR)])

@@ -137,6 +137,23 @@ async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: 
         deployed.end()
 
 
+async def test_what_was_recorded_is_sent_when_a_service_stops(observed: Observed, tmp_path: Path) -> None:
+    later = observed.collector.settings | {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
+    deployed = started(tmp_path, **later)
+    try:
+        async with deployed.client() as client:
+            api = await Api(deployed, client).ready()
+            id_ = (await api.submit("Sent at the end"))["topics"][0]["id"]
+            await api.ended(id_)
+        assert observed.collector.of_submission(id_) == []
+        for process in deployed.services.values():
+            process.stop(within=10)
+        of = await spans_of(observed, id_, HANDLING, *PROJECTED)
+        assert "api" in {span.service for span in observed.trace(of[HANDLING])}
+    finally:
+        deployed.end()
+
+
 async def test_without_a_collector_that_answers_all_works_and_it_is_said_once(tmp_path: Path) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     soon = {"OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}
