@@ -87,7 +87,7 @@ async def test_it_is_alive_but_not_ready_while_the_broker_is_away_and_ready_agai
 
 
 async def test_sigterm_ends_it_while_it_waits_for_the_broker(deployed: Deployment) -> None:
-    """uvicorn takes the process's signals where it is not stopped from that."""
+    """uvicorn, which runs in it, takes the process's signals and must hand them on."""
     deployed.valkey.kill()
     port = free_port()
     process = deployed.add(PROJECTOR, TOPICFLOW_OPS_PORT=str(port))

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -66,13 +66,6 @@ def _json(code: int, status: str, **more: str) -> Answer:
     return code, json.dumps({"status": status, **more}).encode(), "application/json"
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals are for the service: uvicorn would take them from it."""
-        yield
-
-
 @asynccontextmanager
 async def serving(ops: Ops, settings: OpsSettings) -> AsyncIterator[None]:
     """While the body runs, if there is a port. Raises CannotListen."""
@@ -89,7 +82,7 @@ async def serving(ops: Ops, settings: OpsSettings) -> AsyncIterator[None]:
         ws="none",
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve([listening]), name="ops port")
     try:
         yield
