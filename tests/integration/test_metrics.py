@@ -1,16 +1,13 @@
 """What each service counts and measures, scraped from the real ones after real work."""
 
-from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import httpx
 import pytest
 from eventually import eventually
 from integration.observed import Observed
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from scrape import Scraped, scrape
-from servers import Deployment, GeminiStandIn, ValkeyServer
+from scrape import Scraped
 
 from shared import __version__
 from shared.streams import PROJECTOR
@@ -92,8 +89,8 @@ async def test_a_worker_counts_ends_calls_and_tokens(observed: Observed) -> None
     observed.deployment.gemini.tell("block", title_contains="Counted as blocked")
     titles = [f"Counted {n}" for n in range(4)]
     topics = (await observed.api.submit(*titles))["topics"]
-    blocked = (await observed.api.submit("Counted as blocked"))["topics"][0]["id"]
     await observed.api.ended(*(topic["id"] for topic in topics))
+    blocked = (await observed.api.submit("Counted as blocked"))["topics"][0]["id"]
     await observed.api.ended(blocked, as_="failed")
     after = await moved(observed, "topic-worker", before, 5, "topicflow_handling_seconds_count")
     assert difference(after, before, "topicflow_deliveries_total", end="completed") == 4
@@ -139,17 +136,6 @@ async def test_a_projector_counts_events_by_type(observed: Observed) -> None:
     assert 1 <= batches == difference(after, before, "topicflow_projection_transaction_seconds_count")
 
 
-async def test_gauges_of_the_system_are_what_the_status_routes_say(observed: Observed) -> None:
-    await observed.api.ended((await observed.api.submit("Gauged"))["topics"][0]["id"])
-    summary = (await observed.api.get("/topic-status-summary"))["summary"]
-    scraped = await observed.scrape("api")
-    shown = {status: scraped.get("topicflow_submissions", kind="topic", status=status) for status in summary}
-    assert shown == summary
-    assert scraped.get("topicflow_dead_letters") == 0
-    assert scraped.get("topicflow_projection_lag_seconds") == 0
-    assert [scraped.get("topicflow_live_processes", service=service) for service in SERVICES] == [1, 1, 1]
-
-
 async def test_no_label_holds_what_somebody_sent(observed: Observed) -> None:
     [topic] = (await observed.api.submit("Never a label"))["topics"]
     await observed.api.ended(topic["id"])
@@ -158,35 +144,3 @@ async def test_no_label_holds_what_somebody_sent(observed: Observed) -> None:
         values = set((await observed.scrape(service)).label_values())
         assert values
         assert not [value for value in values if topic["id"] in value or "Never" in value or "no-such" in value]
-
-
-@pytest.fixture
-def alone(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Deployment]:
-    """An API and a broker; nobody projects, so there is no database."""
-    deployed = Deployment(tmp_path, valkey, GeminiStandIn(tmp_path))
-    deployed.add("api")
-    yield deployed
-    deployed.end()
-
-
-async def test_what_does_not_answer_is_absent_and_the_rest_is_there(alone: Deployment) -> None:
-    async def beats() -> Scraped | None:
-        try:
-            now = await scrape(alone.api_port)
-        except httpx.TransportError:
-            return None
-        return now if now.get("topicflow_live_processes", service="api") == 1 else None
-
-    scraped = await eventually(beats, within=20)
-    assert scraped.get("topicflow_live_processes", service="topic-worker") == 0
-    for name in ("topicflow_submissions", "topicflow_dead_letters", "topicflow_projection_lag_seconds"):
-        assert scraped.get(name) is None
-    assert scraped.get("topicflow_broker_errors_total") is None
-    alone.valkey.kill()
-
-    async def is_gone() -> bool:
-        return (await scrape(alone.api_port)).get("topicflow_live_processes") is None
-
-    await eventually(is_gone, within=15)
-    errors = (await scrape(alone.api_port)).get("topicflow_broker_errors_total", error="BrokerUnreachable")
-    assert errors
