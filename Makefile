@@ -34,7 +34,7 @@ check: $(SETUP)  ## format, lint, import rules, types, contract documents up to 
 	@$(BIN)/mypy shared/src services/*/src cli/src deploy/local/src tests
 	@$(BIN)/python tests/contracts.py --check
 
-contracts: $(SETUP)  ## write docs/openapi.json and docs/asyncapi.json anew
+contracts: $(SETUP)  ## write docs/openapi.json, asyncapi.json and metrics.md anew
 	@$(BIN)/python tests/contracts.py
 
 bench: $(SETUP)  ## measure drain and latency beside a hand-written limit

@@ -79,7 +79,7 @@ class BackPressure:
         groups = {group for record in records for group in BY_NAME[record.stream].groups}
         if records and (full := self.full(groups)):
             detail = f"{full}. Nothing was stored, send it again later"
-            raise Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)})
+            raise Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason="no_room")
 
     def full(self, groups: Collection[str] = GROUPS) -> str | None:
         """Which limit is reached, in words."""

@@ -17,6 +17,7 @@ from api.problems import Problem
 from api.read_topic import PATIENCE, patient_topic
 from shared.db.engine import DatabaseUnreachable
 from shared.events import SubmissionEvent, TopicRemoved, TopicSubmitted
+from shared.metrics import SUBMISSIONS
 from shared.wire import encode
 
 router = APIRouter()
@@ -136,6 +137,7 @@ async def _publish(context: ApiContext, events: Sequence[TopicRemoved]) -> None:
 
 async def _publish_work(context: ApiContext, events: Sequence[TopicSubmitted]) -> None:
     await context.publish_work([encode(event, source=context.instance) for event in events])
+    SUBMISSIONS.labels("topic", "queued").inc(len(events))
 
 
 async def _failed(
