@@ -16,10 +16,11 @@ def confirmed(question: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise WrongUse("without a terminal to ask on, --yes is needed; nothing was deleted")
+    typer.echo(f"{question} [y/N] ", nl=False, err=True)
     try:
-        wanted = typer.confirm(question, err=True)
-    except typer.Abort as interruption:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt as interruption:
         typer.echo(err=True)
         raise Interrupted("interrupted; nothing was deleted") from interruption
-    if not wanted:
+    if answer.strip().casefold() not in {"y", "yes"}:
         raise Failed("nothing was deleted")
