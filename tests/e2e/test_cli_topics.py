@@ -37,7 +37,7 @@ def _failed(local_mode: LocalMode) -> list[str]:
 
 def test_a_list_of_several_pages_keeps_its_filters_and_its_order(local_mode: LocalMode) -> None:
     titles = [f"paged {n:03}" for n in range(230)]
-    assert local_mode.run("submit", "-", "other 1", stdin="").code == 0
+    assert local_mode.run("submit", "other 1").code == 0
     assert local_mode.run("submit", "-", "--wait", stdin="\n".join(titles)).code == 0
     query = ("--search", "paged", "--status", "completed", "--sort-by", "title", "--limit", "225")
     upwards = _json(local_mode, "topics", "list", *query, "--sort-order", "asc")
