@@ -130,8 +130,8 @@ RARE = {"company": "Company 7"}
         (lambda q: q.topic(topic_id("Topic 7")), "sqlite_autoindex_submissions_1 (id=?)"),
         (lambda q: q.topic("374"), "submissions_by_legacy_id (kind=? AND legacy_id=?)"),
         (lambda q: q.attempt_of(topic_id("Topic 7")), "sqlite_autoindex_submissions_1 (id=?)"),
-        (lambda q: q.history(topic_id("Topic 7"), 200), "history_by_submission (id=?)"),
-        (lambda q: q.history(topic_id("Topic 7"), 200), "usage_by_submission (id=?)"),
+        (lambda q: q.history(topic_id("Topic 7"), 200), "history USING PRIMARY KEY (id=?)"),
+        (lambda q: q.history(topic_id("Topic 7"), 200), "usage USING PRIMARY KEY (id=?)"),
         (lambda q: q.counts("topic"), "status_counts_1 (kind=?)"),
     ],
 )
