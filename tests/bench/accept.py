@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bench.drain import LIMIT_SECONDS
 from bench.figure import Aim, Figure
 from bench.processes import Costs
 from bench.setting import API, BY_HAND, VALKEY, Setting, setting
@@ -29,7 +30,7 @@ class _Load:
 @dataclass(frozen=True, slots=True)
 class _Accepted:
     titles_per_s: float
-    client_share: float  # of its core
+    client_percent: float  # of a core
     microseconds: Mapping[str, float]  # a title, by process
     megabytes: Mapping[str, float]
 
@@ -47,7 +48,8 @@ def accept(sizes: Sizes) -> Iterator[Figure]:
         yield Figure(load.what, "titles/s", of_ours.titles_per_s, limit.titles_per_s, aim=load.aim)
         for name in (API, VALKEY):
             yield Figure(f"… CPU a title, {name}", "µs", of_ours.microseconds[name], limit.microseconds[name])
-        yield Figure("… the client's own share of its core", "", of_ours.client_share, limit.client_share)
+        yield Figure("… how busy the client is", "%", of_ours.client_percent)
+        yield Figure("… how busy the client is, at the limit", "%", limit.client_percent)
     for name in (API, VALKEY):
         yield Figure(f"memory at the end, {name}", "MB", ours[-1].megabytes[name], limits[-1].megabytes[name])
 
@@ -68,13 +70,14 @@ def _sent(run: Setting, costs: Costs, load: _Load, sizes: Sizes) -> _Accepted:
     requests = load.requests(sizes)
     arguments = map(str, (run.api_port, load.connections, requests, load.titles))
     costs.begin_anew()
-    client = subprocess.run([sys.executable, "-m", "bench.load", *arguments], capture_output=True, text=True)
+    command = [sys.executable, "-m", "bench.load", *arguments]
+    client = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     if client.returncode:
         raise RuntimeError(f"{client.stderr}\n{run.processes[API].said}")
     found = json.loads(client.stdout)
     return _Accepted(
         requests * load.titles / found["seconds"],
-        found["cpu_seconds"] / found["seconds"],
+        100 * found["cpu_seconds"] / found["seconds"],
         costs.microseconds(found["titles_with_warm_up"]),
         costs.megabytes(),
     )

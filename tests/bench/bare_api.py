@@ -1,4 +1,4 @@
-"""The limit of accepting: an ASGI app by hand on the same server, that stores titles with one pipeline a request.
+"""The limit of accepting: an ASGI app by hand on the same server, that stores titles with one write a request.
 
 `python -m bench.bare_api PORT`: no checks, no callers, no limits, no look at what is known already.
 """
@@ -11,17 +11,19 @@ from hashlib import sha1
 from typing import Any
 
 import uvicorn
-from redis.asyncio import Redis
 
-SUBMISSIONS = "topic-submissions"
-HEADERS = {"ce_specversion": "1.0", "ce_type": "topicflow.TopicSubmitted.v1", "ce_source": "bench"}
+from bench.bare_broker import BareBroker
+
+XADD = ("XADD", "topic-submissions", "*", "ce_specversion", "1.0", "ce_source", "bench", "ce_type")
+TYPE = "topicflow.TopicSubmitted.v1"
 
 
 class BareApi:
-    def __init__(self, broker: Redis) -> None:
-        self._broker = broker
+    def __init__(self, broker_url: str) -> None:
+        self._broker_url = broker_url
+        self._broker: BareBroker | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, _: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
         while more:
             message = await receive()
@@ -32,19 +34,18 @@ class BareApi:
         await send({"type": "http.response.body", "body": answer})
 
     async def _store(self, titles: list[str]) -> bytes:
+        self._broker = self._broker or await BareBroker.connect(self._broker_url)
         now = datetime.now(UTC).isoformat()
-        pipeline = self._broker.pipeline(transaction=False)
-        topics = []
+        commands, topics = [], []
         for title in titles:
             id_ = sha1(title.encode()).hexdigest()
             data = json.dumps({"id": id_, "attempt": 1, "title": title, "submitted_at": now, "submitted_by": "bench"})
-            entry: Any = HEADERS | {"ce_id": id_, "ce_subject": id_, "ce_time": now, "data": data}
-            pipeline.xadd(SUBMISSIONS, entry)
+            commands.append((*XADD, TYPE, "ce_id", id_, "ce_subject", id_, "ce_time", now, "data", data))
             topics.append({"id": id_, "title": title, "status": "pending"})
-        await pipeline.execute()
+        await self._broker.send(commands)
         return json.dumps({"total_topics": len(topics), "topics": topics}).encode()
 
 
 if __name__ == "__main__":
-    app = BareApi(Redis.from_url(os.environ["TOPICFLOW_BROKER_URL"]))
+    app = BareApi(os.environ["TOPICFLOW_BROKER_URL"])
     uvicorn.run(app, port=int(sys.argv[1]), lifespan="off", access_log=False, log_level="warning")

@@ -66,7 +66,8 @@ def _await(run: Setting, broker: redis.Redis, costs: Costs, topics: int) -> None
         if run.has_projected:
             costs.begin(PROJECTING)
         time.sleep(0.02)
-    costs.begin(PROJECTING)  # few topics are one batch
+    for name in run.processes:
+        costs.begin(name)  # few topics end between two looks
 
 
 async def _fill(url: str, topics: int) -> None:

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import uvloop
 
@@ -25,8 +26,7 @@ class Connection(asyncio.Protocol):
         self._answer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not one by isinstance
         self._go_on()
 
     def data_received(self, data: bytes) -> None:

@@ -29,7 +29,7 @@ BATCH = 50_000
 SUBJECTS = ("Consistent hashing", "Write-ahead logs", "Leader election", "Bloom filters", "Backpressure", "Sagas")
 ASPECTS = ("in practice", "from scratch", "at scale", "and its failures", "on one machine", "over slow networks")
 LEVELS = ("beginner", "intermediate", "advanced", "expert")
-DESCRIPTION = "It keeps the write path short and measures the few hot paths first."
+DESCRIPTION = "It keeps the write path short."
 
 
 async def make(url: str, rows: int) -> None:
@@ -79,11 +79,11 @@ def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
         "title": title,
         "description": DESCRIPTION,
         "category": f"category {some(9)}",
-        "subcategory": f"subcategory {some(min(40, rows // 40))}",
+        "subcategory": f"sub {some(min(40, rows // 40))}",
         "company": f"company {some(min(300, rows // 40))}",
         "complexity_level": chance.choice(LEVELS),
         "tags": [f"tag {some(min(3000, 3 * rows // 40))}" for _ in range(3)],
-        "technologies": [f"technology {some(min(500, 3 * rows // 40))}" for _ in range(3)],
+        "technologies": [f"tech {some(min(500, 3 * rows // 40))}" for _ in range(3)],
         "difficulty": 1 + some(10),
     }
 
