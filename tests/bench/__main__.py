@@ -26,8 +26,8 @@ def main() -> None:
     console = Console(width=WIDTH)
     machine = facts()
     console.print(
-        f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, SQLite {machine['sqlite']},"
-        f" {machine['date']}, commit {machine['commit']}, load {machine['load_average_before']}\n",
+        f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, SQLite {machine['sqlite']}\n"
+        f"{machine['date']}, commit {machine['commit']}, load {machine['load_average_before']}\n",
         highlight=False,
     )
     figures = [figure for name in asked.names or BENCHMARKS for figure in _measured(console, name, sizes)]
