@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from sqlalchemy import RowMapping, create_engine
 
-from api import topic_pages
 from api.cursor import cursor_after
-from api.topic_pages import ORDERS, Total, Wanted
+from api.topic_filters import Wanted
+from api.topic_pages import ORDERS, Total, read_page
 from bench.figure import NO_AIM, Aim
 from shared.db.tables import stored
 
@@ -105,6 +105,6 @@ def _topics(**query: str) -> str:
 def _row_in_the_middle(database_url: str, sort_by: str, rows: int) -> RowMapping:
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        [row] = topic_pages.page(connection, Wanted(sort_by=sort_by), limit=1, offset=rows // 2)
+        [row], _ = read_page(connection, Wanted(sort_by=sort_by), limit=1, offset=rows // 2)
     engine.dispose()
     return row
