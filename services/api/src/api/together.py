@@ -1,6 +1,6 @@
 """Calls that come while one runs share the next one: what costs a hop or a round trip costs it once for all of them.
 
-With 32 clients at once the API took 500 single titles a second, and 1,400 since their queries and publishes go together.
+With 32 clients at once the API took 500 single titles a second; it takes 1,400 since queries and publishes go together.
 A call that comes alone goes at once.
 """
 
