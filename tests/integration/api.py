@@ -63,12 +63,12 @@ class Api:
         return await eventually(are, within=20)
 
 
-def started(folder: Path) -> Deployment:
-    """Broker, Gemini's stand-in and one replica of each service, on their way."""
+def started(folder: Path, **settings: str) -> Deployment:
+    """Broker, Gemini's stand-in and one replica of each service, on their way. `settings`: of all of them."""
     valkey, gemini = ValkeyServer(folder / "valkey"), GeminiStandIn(folder)
     valkey.start()
     gemini.start()
-    deployed = Deployment(folder, valkey, gemini)
+    deployed = Deployment(folder, valkey, gemini, settings)
     for service in MODULES:
         deployed.add(service, f"{service}-1")
     return deployed
