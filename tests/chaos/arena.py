@@ -47,7 +47,7 @@ class Arena:
         return await self.judged(titles, map(begin, titles))
 
     async def judged(self, titles: Sequence[str], deeds: Iterable[Awaitable[None]]) -> dict[str, list[Said]]:
-        """All at once, while counts are looked at; then every title's end is what the streams say, which is answered."""
+        """All at once while counts are looked at; then each title's end is what the streams say, which is answered."""
         with Looks(self.checker.path):
             async with self._pace():
                 await asyncio.gather(*deeds)

@@ -1,8 +1,8 @@
 """60 who write at the same time, through two replicas of the API, with everything running."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,7 +19,13 @@ TITLES = [f"Parallel title number {n} on straße" for n in range(100)]
 
 def written(arena: Arena, title: str) -> str:
     """As one of many would type it: in another case, with other spaces, in another width."""
-    ways = [str.upper, str.title, lambda text: f"  {text.replace(' ', chr(0x3000))}\t", _wide, str]
+    ways: list[Callable[[str], str]] = [
+        str.upper,
+        str.title,
+        lambda text: f"  {text.replace(' ', chr(0x3000))}\t",
+        _wide,
+        str,
+    ]
     return arena.chance.choice(ways)(title)
 
 
@@ -50,7 +56,7 @@ async def test_60_parallel_writers_of_the_same_titles_get_one_row_and_one_call_a
     assert "locked" not in said_by_all(arena)
 
 
-async def every_topic(api: Api) -> Sequence[dict[str, str]]:
+async def every_topic(api: Api) -> Sequence[dict[str, Any]]:
     answer = await api.get("/topics", search="parallel title", limit=100)
     assert answer["total_count"] == len(TITLES)
     return list(answer["topics"])
