@@ -116,10 +116,6 @@ async def test_what_a_broker_said_before_it_fell_silent_refuses_nothing(valkey: 
     await transport.close()
 
 
-async def _has_room(api: Api) -> bool:
-    return not await _no_room(api)
-
-
 async def _no_room(api: Api) -> bool:
     return (await _health(api))["no_room"] is not None
 

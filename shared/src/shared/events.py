@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 NAMESPACE = UUID("90854226-d4ce-58ec-b4b5-06b0c2d3c460")
+_NAMESPACE_BYTES = NAMESPACE.bytes
 Kind = Literal["topic", "article"]
 
 
@@ -143,7 +144,7 @@ def normal(title: str) -> str:
 
 def derived_id(name: str) -> str:
     """UUIDv5 (RFC 9562 §5.5) of our namespace as text, in a third of the time that `uuid.uuid5` takes."""
-    digest = bytearray(sha1(NAMESPACE.bytes + name.encode(), usedforsecurity=False).digest()[:16])
+    digest = bytearray(sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
     text = digest.hex()

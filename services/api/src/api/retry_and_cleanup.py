@@ -94,22 +94,24 @@ async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
 async def retry_failed_topics(context: Context, caller: Operator, which: WhichToRetry | None = None) -> Queued:
     """Queue all that failed again, or those whose error has this text. What fails meanwhile is left alone."""
     which = which or WhichToRetry()
-    count = 0
+    count, last = 0, None
     async for rows in _failed(context, which.older_than_hours, which.error_contains):
         await _publish_work(context, submitted := [_next_attempt(row, caller, force=False) for row in rows])
-        await _projected(context, submitted[-1])
-        count += len(submitted)
+        count, last = count + len(submitted), submitted[-1]
+    if last:
+        await _projected(context, last)
     return Queued(count=count)
 
 
 @router.post("/cleanup-failed")
 async def clean_up_failed_topics(context: Context, caller: Operator, which: WhichFailed | None = None) -> CleanedUp:
     """Delete all that failed, but not those that somebody retries meanwhile."""
-    count = 0
+    count, last = 0, None
     async for rows in _failed(context, (which or WhichFailed()).older_than_hours):
         await _publish(context, removed := [_removed(row, caller) for row in rows])
-        await _projected(context, removed[-1])
-        count += len(removed)
+        count, last = count + len(removed), removed[-1]
+    if last:
+        await _projected(context, last)
     return CleanedUp(message=f"{count} failed {'topic' if count == 1 else 'topics'} deleted", cleaned_count=count)
 
 

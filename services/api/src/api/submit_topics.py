@@ -56,8 +56,8 @@ async def submit_topics(
     body: TopicsToSubmit, context: Context, caller: Annotated[Caller, may("submit")]
 ) -> TopicsSubmitted:
     """Submit titles. A title that is completed or under way is skipped, unless forced; a failed one is queued again."""
-    known = await context.projection.find({topic_id(title) for title in body.topics})
-    verdicts, skipped = judge(body.topics, known, force=body.force)
+    ids = [topic_id(title) for title in body.topics]
+    verdicts, skipped = judge(body.topics, ids, await context.projection.find(set(ids)), force=body.force)
     now = datetime.now(UTC)
     await context.publish_work(
         [
@@ -88,25 +88,27 @@ async def submit_topics(
     )
 
 
-def judge(titles: Sequence[str], known: Mapping[str, Found], *, force: bool) -> tuple[list[Verdict], list[str]]:
+def judge(
+    titles: Sequence[str], ids: Sequence[str], known: Mapping[str, Found], *, force: bool
+) -> tuple[list[Verdict], list[str]]:
     """One verdict on each submission that the titles mean, and the titles to skip, both in the order sent.
 
-    `known`: what there is, by the id of the title that means it.
+    `ids`: the title's own; `known`: what there is, by the id of the title that means it.
     """
     verdicts: dict[str, Verdict] = {}
     skipped = []
-    for title in titles:
-        verdict = _judge_one(title, known.get(topic_id(title)), force)
+    for title, id_ in zip(titles, ids, strict=True):
+        verdict = _judge_one(title, id_, known.get(id_), force)
         if verdict.attempt is None or verdict.id in verdicts:
             skipped.append(title)
         verdicts.setdefault(verdict.id, verdict)
     return list(verdicts.values()), skipped
 
 
-def _judge_one(title: str, found: Found | None, force: bool) -> Verdict:
+def _judge_one(title: str, id_: str, found: Found | None, force: bool) -> Verdict:
     if found is None:
-        return Verdict(topic_id(title), title, "pending", 1)
+        return Verdict(id_, title, "pending", 1)
     if found.status not in {"failed", "removed"} and not force:
         return Verdict(found.id, found.title or title, found.status, None)
-    is_its_own = found.id == topic_id(title)  # else it is what the model called it
+    is_its_own = found.id == id_  # else it is what the model called it
     return Verdict(found.id, title if is_its_own else found.title or title, "pending", found.attempt + 1)

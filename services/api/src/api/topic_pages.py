@@ -55,38 +55,54 @@ class Total:
     is_capped: bool = False
 
 
-def page(connection: Connection, wanted: Wanted, *, limit: int, offset: int) -> list[RowMapping]:
-    """With content."""
+def read_page(
+    connection: Connection, wanted: Wanted, *, limit: int, offset: int = 0, total: Total | None = None
+) -> tuple[list[RowMapping], Total]:
+    """With content. `total`: as it was counted when this walk began, else from the counts where they know it, else
+    counting stops at 10,000."""
+    found = _found(connection, wanted.search) if wanted.search is not None else None
+    if found == []:
+        return [], Total(0)
+    where = _conditions(connection, wanted, found)
     order = ORDERS[wanted.sort_by]
     query = (
         select(submissions, contents.c.content)
         .outerjoin(contents, contents.c.id == _C.id)
-        .where(*_conditions(connection, wanted))
+        .where(*where, *_beyond(order, wanted))
         .order_by(*(column.asc() if wanted.ascending else column.desc() for column in order))
         .limit(limit)
         .offset(offset)
     )
-    if wanted.after:
-        query = query.where(_beyond(order, wanted.after, wanted.ascending))
-    return list(connection.execute(query).mappings())
+    rows = list(connection.execute(query).mappings())
+    return rows, total or _total(connection, wanted, where)
 
 
-def total(connection: Connection, wanted: Wanted) -> Total:
-    """From the counts where they know it; else counting stops at 10,000."""
+def _total(connection: Connection, wanted: Wanted, where: list[ColumnElement[bool]]) -> Total:
     if wanted.search is None and not wanted.facets:
-        c = status_counts.c
-        of = [c.kind == "topic"] + ([c.status == wanted.status] if wanted.status else [])
-        return Total(_sum(connection, select(func.sum(c.submissions)).where(*of)))
-    some = select(_C.id).where(*_conditions(connection, wanted)).limit(COUNT_AT_MOST + 1).subquery()
+        return Total(_size_of_status(connection, wanted.status))
+    some = select(_C.id).where(*where).limit(COUNT_AT_MOST + 1).subquery()
     counted = _sum(connection, select(func.count()).select_from(some))
     return Total(min(counted, COUNT_AT_MOST), counted > COUNT_AT_MOST)
 
 
-def _conditions(connection: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _found(connection: Connection, search: str) -> list[str] | None:
+    """Ids, by reading the index of titles; None if they are not few."""
+    query = select(_C.id).where(_C.kind == "topic", VISIBLE, _title_has(search)).limit(FEW + 1)
+    ids = list(connection.scalars(query))
+    return ids if len(ids) <= FEW else None
+
+
+def _title_has(search: str) -> ColumnElement[bool]:
+    return _C.title_normal.contains(normal(search), autoescape=True)
+
+
+def _conditions(connection: Connection, wanted: Wanted, found: list[str] | None) -> list[ColumnElement[bool]]:
     """The rarest filter leads if few have it; the others are asked of each row that comes up."""
     sizes = {name: _size_of_facet(connection, name, value) for name, value in wanted.facets.items()}
     if wanted.status:
-        sizes["status"] = total(connection, Wanted(wanted.status)).number
+        sizes["status"] = _size_of_status(connection, wanted.status)
+    if found is not None:
+        sizes["search"] = len(found)
     rarest = min(sizes, key=lambda name: sizes[name], default="")
     leader = rarest if sizes and sizes[rarest] <= FEW else None
     by_order = leader in {None, "status"}
@@ -96,7 +112,7 @@ def _conditions(connection: Connection, wanted: Wanted) -> list[ColumnElement[bo
         where.append((_C.status if by_status else _past_indexes(_C.status)) == wanted.status)
     where += [_has_facet(name, value, leads=leader == name) for name, value in wanted.facets.items()]
     if wanted.search is not None:
-        where.append(_C.title_normal.contains(normal(wanted.search), autoescape=True))
+        where.append(_C.id.in_(found) if found is not None and leader == "search" else _title_has(wanted.search))
     return where
 
 
@@ -117,11 +133,20 @@ def _size_of_facet(connection: Connection, name: str, value: str) -> int:
     return _sum(connection, select(func.sum(c.submissions)).where(c.facet == name, c.value == value))
 
 
+def _size_of_status(connection: Connection, status: str | None) -> int:
+    """Of all where there is no status."""
+    c = status_counts.c
+    of = [c.kind == "topic"] + ([c.status == status] if status else [])
+    return _sum(connection, select(func.sum(c.submissions)).where(*of))
+
+
 def _sum(connection: Connection, query: Select[Any]) -> int:
     return int(connection.scalar(query) or 0)
 
 
-def _beyond(order: tuple[ColumnElement[Any], ...], after: tuple[Any, ...], ascending: bool) -> ColumnElement[bool]:
+def _beyond(order: tuple[ColumnElement[Any], ...], wanted: Wanted) -> list[ColumnElement[bool]]:
+    if wanted.after is None:
+        return []
     here = tuple_(*order)
-    last = tuple_(*(literal(value, column.type) for value, column in zip(after, order, strict=True)))
-    return here > last if ascending else here < last
+    last = tuple_(*(literal(value, column.type) for value, column in zip(wanted.after, order, strict=True)))
+    return [here > last if wanted.ascending else here < last]

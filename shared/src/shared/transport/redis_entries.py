@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
@@ -18,6 +19,7 @@ PARTITION = 0
 SOCKET_TIMEOUT = 5.0  # seconds
 Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]  # by stream: ids and fields
 REMEMBERED = timedelta(minutes=10)  # how long a published event id that causes work is
+NOT_OURS = "backslashreplace"  # anybody can write anything into a stream; nothing of it may stop the reading
 _NOT_NOW = ("MISCONF", "READONLY", "MASTERDOWN", "BUSY ", "LOADING")  # its disk is full, a replica takes over, …
 
 
@@ -69,14 +71,14 @@ def publish_args(record: Record) -> list[str | bytes | int]:
 
 
 def delivery_of(stream: str, entry_id: bytes, fields: Mapping[bytes, bytes], starts: int = 0) -> Delivery:
-    headers = {_ascii(name): _ascii(value) for name, value in fields.items() if name != b"data"}
+    headers = {_name(name): value.decode("ascii", NOT_OURS) for name, value in fields.items() if name != b"data"}
     record = Record(stream, headers.get("ce_subject", ""), headers, fields.get(b"data", b""))
     return Delivery(record, PARTITION, entry_id.decode(), starts)
 
 
-def _ascii(text: bytes) -> str:
-    """Anybody can write anything into a stream; nothing of it may stop the reading."""
-    return text.decode("ascii", "backslashreplace")
+@lru_cache(256)
+def _name(text: bytes) -> str:
+    return text.decode("ascii", NOT_OURS)
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -1,4 +1,7 @@
-"""What lists are filtered and sorted by, and how long completed submissions took; filled in from what is there."""
+"""What lists are filtered and sorted by, how long submissions took, and their events and calls lying together.
+
+Filled in from what is there.
+"""
 # ruff: noqa: S608  # nothing in these statements comes from anybody
 
 import sqlalchemy as sa
@@ -11,7 +14,7 @@ VISIBLE = "status != 'removed'"
 INDEXES = {
     "submissions_newest": (["kind", "created_at", "id"], VISIBLE),
     "submissions_by_update": (["kind", "updated_at", "id"], VISIBLE),
-    "submissions_by_title": (["kind", "title_normal", "id"], VISIBLE),
+    "submissions_by_title": (["kind", "title_normal", "id", "status"], VISIBLE),
     "submissions_by_status": (["kind", "status", "created_at", "id"], VISIBLE),
     "submissions_by_difficulty": (["kind", "difficulty", "created_at", "id"], VISIBLE),
     "submissions_failed": (["kind", "ended_at", "id"], "status = 'failed'"),
@@ -52,10 +55,28 @@ def upgrade() -> None:
     )
     if op.get_context().dialect.name == "sqlite":  # no other database has had the tables before
         _fill_in()
+    _lay_together()
     for name in REPLACED:
         op.drop_index(f"submissions_{name}", "submissions")
     for name, (columns, where) in INDEXES.items():
         op.create_index(name, "submissions", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
+def _lay_together() -> None:
+    """The same columns, by the submission's id first."""
+    metadata = sa.MetaData()
+    for name, key, index in (
+        ("history", "event_id", "history_by_submission"),
+        ("usage", "call_id", "usage_by_submission"),
+    ):
+        op.drop_index(index, name)
+        op.rename_table(name, f"{name}_before")
+        before = sa.Table(f"{name}_before", metadata, autoload_with=op.get_bind())
+        columns = [sa.Column(c.name, c.type, nullable=c.nullable) for c in before.c]
+        op.create_table(name, *columns, sa.PrimaryKeyConstraint("id", key), sqlite_with_rowid=False)
+        names = ", ".join(column.name for column in columns)
+        op.execute(f"INSERT INTO {name} ({names}) SELECT {names} FROM {name}_before")
+        op.drop_table(f"{name}_before")
 
 
 def _fill_in() -> None:
