@@ -5,8 +5,9 @@ from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
 
-_TOOK = """max(0, ((strftime('%s', ended_at) - strftime('%s', started_at)) * 1000000
-    + substr(ended_at, 21) - substr(started_at, 21)) / 1000)"""
+_SECONDS = "strftime('%s', substr({0}, 1, 19))"  # of the whole text, SQLite rounds .9995 up to the next second
+_MICROSECONDS = f"({_SECONDS} * 1000000 + substr({{0}}, 21))"
+_TOOK = f"max(0, ({_MICROSECONDS.format('ended_at')} - {_MICROSECONDS.format('started_at')}) / 1000)"
 _ONE = {"category": "category", "subcategory": "subcategory", "company": "company", "complexity_level": "complexity"}
 _MANY = {"tags": "tag", "technologies": "technology"}
 _OF_CONTENTS = " UNION ".join(
