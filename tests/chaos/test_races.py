@@ -224,7 +224,9 @@ async def test_a_cleanup_during_retries_takes_what_failed_and_not_what_is_retrie
 
     told = await beside(clean_up(), arena.race(titles, one))
     for title, said in told.items():
-        assert retried[title] <= {one.attempt for one in said if one.event == "SubmissionFailed"}
+        failed = {one.attempt: one.place for one in said if one.event == "SubmissionFailed"}
+        assert retried[title] <= failed.keys()
+        assert all(failed[one.attempt] < one.place for one in said if one.event == "TopicRemoved")
     assert_it_was_a_race(
         sum(said_at_the_end(said) == "removed" for said in told.values()),
         sum(survived_a_cleanup(said) for said in told.values()),
