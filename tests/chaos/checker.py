@@ -41,12 +41,12 @@ class Checker:
 
     def assert_ends(self, ends: Mapping[str, End]) -> None:
         """Each submission's row and card are what they must be."""
-        query = (
-            "SELECT id, attempt, status, title, error_message, content FROM submissions LEFT JOIN contents USING (id)"
-        )
+        columns = "id, attempt, status, title, run, error_message, content"
         found = {
-            id_: End(attempt, status, title, error, json.loads(content) if content else None)
-            for id_, attempt, status, title, error, content in self._rows(query)
+            id_: End(attempt, status, title, run, error, json.loads(content) if content else None)
+            for id_, attempt, status, title, run, error, content in self._rows(
+                f"SELECT {columns} FROM submissions LEFT JOIN contents USING (id)"
+            )
             if id_ in ends
         }
         differs = [(found.get(id_), end) for id_, end in ends.items() if found.get(id_) != end]

@@ -5,7 +5,7 @@ The rule, from docs/events.md: a submission's state (attempt, rank) only grows. 
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
@@ -40,6 +40,7 @@ class End:
     attempt: int = 0
     status: str = ""
     title: str | None = None
+    run: str | None = None
     error: str | None = None
     content: dict[str, Any] | None = None
 
@@ -69,14 +70,14 @@ def end_of(told: Sequence[Said]) -> End:
         if (said.attempt, rank) > state or (said.attempt, rank) == state == (said.attempt, 1):
             state = said.attempt, rank
             error = said.data["error"]["message"] if status == "failed" else None
-            end = End(said.attempt, status, error=error)
+            end = End(said.attempt, status, run=said.data.get("run"), error=error)
         if said.attempt == state[0]:
             title = None if end.status == "removed" else title or said.data.get("title")
         if said.event == "SubmissionCompleted":
             contents.setdefault(said.attempt, said.data["content"])
     removed = max((said.attempt for said in told if said.event == "TopicRemoved"), default=0)
     kept = max((attempt for attempt in contents if attempt > removed), default=None)
-    return End(end.attempt, end.status, title, end.error, contents[kept] if kept else None)
+    return replace(end, title=title, content=contents[kept] if kept else None)
 
 
 def place_of(told: Sequence[Said], event: str, attempt: int) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ class Api:
     deployment: Deployment
     http: httpx.AsyncClient
 
-    async def ready(self) -> "Api":
+    async def ready(self, within: float = 20) -> "Api":
         """Everything answers, a topic-worker lives and knows who it calls."""
 
         async def is_ready() -> bool:
@@ -26,7 +26,7 @@ class Api:
             except httpx.TransportError:
                 return False
 
-        await eventually(is_ready, within=20)
+        await eventually(is_ready, within=within)
         return self
 
     async def answers(self) -> None:
