@@ -75,6 +75,5 @@ class Looks:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._enough.set()
         self._thread.join()
-        if kind is None:
-            assert self._found is None, self._found
-            assert self.number > 10, f"only {self.number} looks"
+        assert self._found is None, self._found
+        assert kind or self.number > 10, f"only {self.number} looks"
