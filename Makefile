@@ -34,11 +34,11 @@ check: $(SETUP)  ## format, lint, import rules, types, contract documents up to 
 	@$(BIN)/mypy shared/src services/*/src cli/src deploy/local/src tests
 	@$(BIN)/python tests/contracts.py --check
 
-contracts: $(SETUP)  ## write docs/openapi.json and docs/asyncapi.json anew
+contracts: $(SETUP)  ## write docs/openapi.json, asyncapi.json and metrics.md anew
 	@$(BIN)/python tests/contracts.py
 
-bench: $(SETUP)  ## measure drain and latency beside a hand-written limit
-	@cd tests && ../$(BIN)/python -m bench
+bench: $(SETUP)  ## measure beside a hand-written limit, all or ARGS="drain reads --json FILE"
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 lock: $(SETUP)  ## resolve the dependencies anew into requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-emit-index-url --no-header \

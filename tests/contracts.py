@@ -1,4 +1,4 @@
-"""The contracts as documents: docs/openapi.json and docs/asyncapi.json, written, or compared with `--check`."""
+"""The contracts as documents, openapi.json, asyncapi.json and metrics.md: written, or compared with `--check`."""
 
 import json
 import sys
@@ -9,12 +9,21 @@ from typing import Any
 
 from faststream.redis import RedisBroker
 from faststream.specification import AsyncAPI
+from prometheus_client.metrics import MetricWrapperBase
 
 from api.app import build
-from shared import __version__
+from shared import __version__, metrics
+from shared.exposition import Reading
 from shared.streams import PROJECTOR, STREAMS, Stream
 
 DOCS = Path(__file__).parents[1] / "docs"
+EVERY = {family.name for family in metrics.EVERY.collect()}
+SERVICES = {
+    "Every process": metrics.EVERY,
+    "api": metrics.API,
+    "topic-worker": metrics.WORKER,
+    "status-projector": metrics.PROJECTOR,
+}
 
 
 def openapi() -> dict[str, Any]:
@@ -43,10 +52,42 @@ def _described(stream: Stream) -> str:
     return described
 
 
+def metrics_page() -> str:
+    """Every metric of `shared/metrics.py`, by the registry it is in."""
+    lines = [
+        "# Metrics",
+        "",
+        "Made from `shared/metrics.py` by `make contracts`; [observability](observability.md) says",
+    ]
+    lines += ["how to scrape them and what to be woken for. Every process also shows `process_…` (memory, CPU seconds,"]
+    lines += ["open files) where the system tells."]
+    found = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase | Reading)]
+    for title, registry in SERVICES.items():
+        lines += ["", f"## {title}", "", "| name | type | labels | |", "|---|---|---|---|"]
+        shown = {family.name for family in registry.collect()} - (EVERY if registry is not metrics.EVERY else set())
+        lines += [_row(metric) for metric in found if next(iter(metric.collect())).name in shown]
+    return "\n".join(lines) + "\n"
+
+
+def _row(metric: MetricWrapperBase | Reading) -> str:
+    [family] = metric.collect()
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    names = metric.labels if isinstance(metric, Reading) else metric._labelnames
+    return f"| `{name}` | {family.type} | {', '.join(names)} | {family.documentation} |"
+
+
+def documents() -> dict[str, str]:
+    made = {"openapi.json": openapi(), "asyncapi.json": asyncapi()}
+    texts = {
+        name: json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) for name, document in made.items()
+    }
+    return {name: text + "\n" for name, text in texts.items()} | {"metrics.md": metrics_page()}
+
+
 def main(folder: Path, *, only_check: bool) -> int:
     """Answers the exit code: 1 where only checking and a document is not up to date."""
-    for name, document in (("openapi.json", openapi()), ("asyncapi.json", asyncapi())):
-        path, text = folder / name, json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    for name, text in documents().items():
+        path = folder / name
         if not only_check:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:

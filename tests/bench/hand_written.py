@@ -18,6 +18,7 @@ import redis
 from bench.card import answer
 
 GROUP, SUBMISSIONS, OUTCOMES = "topic-worker", "topic-submissions", "submission-outcomes"
+RANKS = {"topicflow.SubmissionStarted.v1": 1, "topicflow.SubmissionCompleted.v1": 3}
 
 
 def worker(broker: redis.Redis) -> None:
@@ -38,7 +39,7 @@ def worker(broker: redis.Redis) -> None:
 
 def _say(pipeline: Any, event: str, submitted: dict[str, Any], more: dict[str, Any]) -> None:
     data = json.dumps({"id": submitted["id"], "attempt": 1, "kind": "topic", "title": submitted["title"], **more})
-    headers = {"ce_id": str(uuid4()), "ce_type": event, "ce_time": datetime.now(UTC).isoformat()}
+    headers = {"ce_id": str(uuid4()), "ce_type": f"topicflow.{event}.v1", "ce_time": datetime.now(UTC).isoformat()}
     pipeline.xadd(OUTCOMES, {**headers, "data": data})
 
 
@@ -64,7 +65,7 @@ def projector(broker: redis.Redis, path: str) -> None:
             at[name.decode()] = entries[-1][0].decode()
             for _, fields in entries:
                 event, data = fields[b"ce_type"].decode(), json.loads(fields[b"data"])
-                rank = {"SubmissionStarted": 1, "SubmissionCompleted": 3}.get(event, 0)
+                rank = RANKS.get(event, 0)
                 if rank >= rows.get(data["id"], ("", "", -1, "", ""))[2]:
                     rows[data["id"]] = (data["id"], data["title"], rank, event, fields[b"ce_time"].decode())
                 if rank == 3:

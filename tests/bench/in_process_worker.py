@@ -8,6 +8,7 @@ from typing import Any
 import uvloop
 
 from bench.card import answer
+from shared import log as logs
 from shared.heartbeat import beat
 from shared.llm import Answer
 from shared.service import reach
@@ -23,6 +24,7 @@ class InProcess:
 
 
 async def main() -> None:
+    logs.set_up("topic-worker", "bench")
     transport = RedisTransport(os.environ["TOPICFLOW_BROKER_URL"])
     await reach(transport)
     consumer = await transport.consumer("topic-worker", "bench")

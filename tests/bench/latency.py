@@ -4,12 +4,15 @@ import asyncio
 import sqlite3
 import statistics
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
 from eventually import eventually
 
-from bench.setting import BY_HAND, Setting, setting
+from bench.figure import Figure
+from bench.setting import API, BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, Setting, setting
+from bench.sizes import Sizes
 from shared.events import TopicSubmitted, topic_id
 from shared.transport.redis_streams import RedisTransport
 from shared.wire import encode
@@ -17,14 +20,23 @@ from shared.wire import encode
 WARM_UP = 20
 
 
-def latency(llm: str, rate: float, topics: int) -> tuple[float, float]:
-    """(p50, p99) in milliseconds at `rate` topics a second, through POST /topics; by hand, from the broker on."""
+def latency(sizes: Sizes) -> Iterator[Figure]:
+    """one title each, at a steady rate, from POST (the limit: from the broker) until its card is projected"""
+    by_how = {how: _latency(how, sizes.rate, int(sizes.rate * sizes.seconds)) for how in HOW}
+    for how in (LLM_IN_PROCESS, LLM_OVER_HTTP):
+        for name, ours, limit in zip(("p50", "p99"), by_how[how], by_how[BY_HAND], strict=True):
+            yield Figure(f"{name}, {how}", "ms", ours, limit)
+
+
+def _latency(llm: str, rate: float, topics: int) -> tuple[float, float]:
+    """(p50, p99) in milliseconds."""
     with setting() as run:
         if llm == BY_HAND:
             asyncio.run(_provision(run.valkey.url))
         else:
-            run.add("api", "api-1")
-        run.start_workers(llm)
+            run.add("api", API)
+        run.start_worker(llm)
+        run.start_projector(llm)
         found = asyncio.run(_measure(run, llm, rate, topics + WARM_UP))[WARM_UP:]
     return statistics.median(found) * 1000, statistics.quantiles(found, n=100)[98] * 1000
 

@@ -1,15 +1,32 @@
-"""What the tests of the old sufferings share: one deployment with two replicas of the API."""
+"""One `topicflow up` for all tests of a module; one deployment with two replicas of the API for the sufferings."""
 
 import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from e2e.local_mode import LocalMode
 from integration.api import Api
 from servers import Deployment, GeminiStandIn, ValkeyServer, free_port
 
 from shared.streams import PROJECTOR
 
 SESSION_TIMEOUT = 1.5  # seconds; short, so that a call can be longer
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
+    local_mode = LocalMode(tmp_path_factory.mktemp("local"))
+    yield local_mode
+    local_mode.end()
+
+
+@pytest.fixture
+async def local_mode(started: LocalMode) -> LocalMode:
+    """Ready, with a stand-in in no particular mood."""
+    await started.ready()
+    started.stand_in("DELETE", "/moods")
+    started.stand_in("PUT", "/seconds", {"seconds": 0})
+    return started
 
 
 @pytest.fixture(scope="module")

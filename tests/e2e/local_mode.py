@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -96,6 +97,12 @@ class LocalMode:
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, trust_env=False)
+
+    def stand_in(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        """Tells the stand-in for Gemini how to behave."""
+        words = self.children()["stand_ins.gemini"].cmdline()
+        url = f"http://127.0.0.1:{words[words.index('--port') + 1]}/stand-in{path}"
+        httpx.request(method, url, json=body, trust_env=False).raise_for_status()
 
     def end(self) -> None:
         if self.process.poll() is None:

@@ -2,38 +2,13 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from e2e.local_mode import LocalMode, run
 from eventually import eventually
 
 from topicflow.local_mode.ports import free_port
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
-    local_mode = LocalMode(tmp_path_factory.mktemp("local"))
-    yield local_mode
-    local_mode.end()
-
-
-@pytest.fixture
-async def local_mode(started: LocalMode) -> LocalMode:
-    """Ready, with a stand-in in no particular mood."""
-    await started.ready()
-    _stand_in(started, "DELETE", "/moods")
-    _stand_in(started, "PUT", "/seconds", {"seconds": 0})
-    return started
-
-
-def _stand_in(local_mode: LocalMode, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-    words = local_mode.children()["stand_ins.gemini"].cmdline()
-    url = f"http://127.0.0.1:{words[words.index('--port') + 1]}/stand-in{path}"
-    httpx.request(method, url, json=body, trust_env=False).raise_for_status()
 
 
 def test_waiting_ends_when_each_topic_has_and_status_agrees(local_mode: LocalMode) -> None:
@@ -79,7 +54,7 @@ def test_more_titles_than_a_request_takes_are_one_submission_to_their_sender(
 
 
 def test_a_topic_that_fails_is_named_and_the_exit_code_is_1(local_mode: LocalMode) -> None:
-    _stand_in(local_mode, "POST", "/moods", {"mood": "block", "title_contains": "forbidden"})
+    local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": "forbidden"})
     waited = local_mode.run("submit", "forbidden [red]fruit", "allowed fruit", "--wait")
     assert (waited.code, waited.out) == (1, "2 topics submitted\n1 of 2 completed, 1 failed\n")
     assert "failed: forbidden [red]fruit: " in waited.err
@@ -89,17 +64,17 @@ def test_a_topic_that_fails_is_named_and_the_exit_code_is_1(local_mode: LocalMod
 
 
 def test_a_failed_topic_that_is_submitted_again_is_waited_for_to_its_next_end(local_mode: LocalMode) -> None:
-    _stand_in(local_mode, "POST", "/moods", {"mood": "block", "title_contains": "twice"})
+    local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": "twice"})
     assert local_mode.run("submit", "twice", "--wait").code == 1
-    _stand_in(local_mode, "DELETE", "/moods")
+    local_mode.stand_in("DELETE", "/moods")
     again = local_mode.run("submit", "twice", "--wait")
     assert (again.code, again.out) == (0, "1 topic submitted\n1 of 1 completed\n")
 
 
 def test_a_failed_topic_is_run_again_and_another_one_only_when_forced(local_mode: LocalMode) -> None:
-    _stand_in(local_mode, "POST", "/moods", {"mood": "block", "title_contains": "retried"})
+    local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": "retried"})
     assert local_mode.run("submit", "retried", "--wait").code == 1
-    _stand_in(local_mode, "DELETE", "/moods")
+    local_mode.stand_in("DELETE", "/moods")
     assert local_mode.run("topics", "retry", "retried").code == 0
     assert local_mode.run("submit", "retried", "--wait").code == 0
     refused = local_mode.run("topics", "retry", "retried")
@@ -109,7 +84,7 @@ def test_a_failed_topic_is_run_again_and_another_one_only_when_forced(local_mode
 
 
 async def test_an_interrupted_wait_says_that_the_work_goes_on(local_mode: LocalMode) -> None:
-    _stand_in(local_mode, "PUT", "/seconds", {"seconds": 60})
+    local_mode.stand_in("PUT", "/seconds", {"seconds": 60})
     waiting = local_mode.begin("submit", "slow one", "--wait")
     await eventually(lambda: "slow one" in local_mode.get("/api/v1/topics?status=processing").text, within=10)
     waiting.send_signal(signal.SIGINT)

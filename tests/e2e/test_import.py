@@ -3,7 +3,6 @@
 import json
 import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,6 @@ from eventually import eventually
 from old_file import OldFile
 
 from topicflow.local_mode.ports import free_port
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
-    local_mode = LocalMode(tmp_path_factory.mktemp("local"))
-    yield local_mode
-    local_mode.end()
-
-
-@pytest.fixture
-async def local_mode(started: LocalMode) -> LocalMode:
-    return await started.ready()
 
 
 @pytest.fixture

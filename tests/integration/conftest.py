@@ -9,6 +9,7 @@ import pytest
 from eventually import eventually
 from integration.api import Api, started
 from integration.known_topics import LAST, known_records
+from integration.observed import Observed
 from integration.projected import Projected
 from integration.stories import BEGAN
 from servers import Deployment, GeminiStandIn, ValkeyServer
@@ -32,6 +33,22 @@ async def api(everything: Deployment) -> AsyncIterator[Api]:
         api = Api(everything, client)
         await api.ready()
         yield api
+
+
+@pytest.fixture(scope="session")
+def everything_observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    observed = Observed(tmp_path_factory.mktemp("observed"))
+    yield observed
+    observed.end()
+
+
+@pytest.fixture
+async def observed(everything_observed: Observed) -> AsyncIterator[Observed]:
+    """Ready, with a stand-in in no mood."""
+    everything_observed.deployment.gemini.forget_moods()
+    async with everything_observed.deployment.client() as client:
+        everything_observed.api = await Api(everything_observed.deployment, client).ready()
+        yield everything_observed
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from integration.stories import counted, history, in_batches, rows, tables_of
 from redis import Redis
 from servers import Deployment, GeminiStandIn, Process, ValkeyServer
 
+from shared.progress import Progress
 from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS, WORKER_HEARTBEATS
 from shared.transport.base import Transport
 from shared.transport.memory import MemoryTransport
@@ -51,7 +52,7 @@ async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
 
 @asynccontextmanager
 async def projecting(transport: Transport, projected: Projected) -> AsyncIterator[None]:
-    task = asyncio.create_task(app.project_for_ever(transport, await projected.projection()))
+    task = asyncio.create_task(app.project_for_ever(transport, await projected.projection(), Progress("projection")))
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):

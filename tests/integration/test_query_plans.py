@@ -12,7 +12,8 @@ from integration.stories import BEGAN, in_batches
 from sqlalchemy import Connection, event
 
 from api.projection import ProjectionQueries
-from api.topic_pages import COUNT_AT_MOST, FEW, ORDERS, Total, Wanted
+from api.topic_filters import FEW, Wanted
+from api.topic_pages import COUNT_AT_MOST, ORDERS, Total
 from shared.db.engine import Database, open_reader
 from shared.events import SubmissionCompleted, TopicSubmitted, topic_id
 from shared.wire import Record, encode

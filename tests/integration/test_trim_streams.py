@@ -12,6 +12,7 @@ from integration.projected import Projected
 from servers import ValkeyServer
 from structlog.testing import capture_logs
 
+from shared.progress import Progress
 from shared.streams import TOPIC_SUBMISSIONS
 from shared.transport.redis_streams import RedisTransport
 from status_projector import app, trim_streams
@@ -55,7 +56,7 @@ async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterato
 
 @asynccontextmanager
 async def projecting(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
-    task = asyncio.create_task(app.project_for_ever(broker, await projected.projection()))
+    task = asyncio.create_task(app.project_for_ever(broker, await projected.projection(), Progress("the projection")))
     yield
     task.cancel()
     await asyncio.wait([task])

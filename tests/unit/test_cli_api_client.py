@@ -1,6 +1,5 @@
 """The API's answers, good and bad, as the command takes them."""
 
-import asyncio
 from pathlib import Path
 
 import httpx
@@ -10,29 +9,10 @@ from topicflow.api_client import ApiClient, answer_of, api_url
 from topicflow.api_problems import retry_after_seconds
 from topicflow.errors import CommandError, Unreachable, WrongUse
 from topicflow.local_mode.data_folder import write_private
-from topicflow.submit import merged, submit
 
 
-def _api(*responses: httpx.Response, seen: list[httpx.Request] | None = None) -> ApiClient:
-    answers = iter(responses)
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        if seen is not None:
-            seen.append(request)
-        return next(answers)
-
-    return ApiClient("http://127.0.0.1:1", "secret", httpx.MockTransport(answer))
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    taken: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        taken.append(seconds)
-
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    return taken
+def _api(response: httpx.Response) -> ApiClient:
+    return ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(lambda _: response))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +34,13 @@ async def test_the_fields_that_are_wrong_are_named() -> None:
     assert str(caught.value) == "Invalid: topics[0] is blank; topics[1] is blank; topics[2] is blank and 2 more"
 
 
+async def test_what_the_detail_says_already_is_not_said_twice() -> None:
+    problem = {"detail": "limit: too large", "errors": [{"field": "limit", "message": "too large"}]}
+    with pytest.raises(WrongUse) as caught:
+        await _api(httpx.Response(422, json=problem)).get("/topics")
+    assert str(caught.value) == "limit: too large"
+
+
 async def test_an_answer_that_is_not_json_is_not_topicflows() -> None:
     with pytest.raises(Unreachable, match="not answered by topicflow"):
         answer_of(await _api(httpx.Response(200, text="<html>")).get("/topics"))
@@ -72,63 +59,6 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after_seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     assert retry_after_seconds("soon") is None
     assert retry_after_seconds(None) is None
-
-
-async def test_a_503_is_sent_again_after_the_time_it_asks_for_and_as_the_same_request(pauses: list[float]) -> None:
-    seen: list[httpx.Request] = []
-    accepted = {"topics": [], "total_topics": 1, "saved_topics": 1, "skipped_topics": 0}
-    busy = httpx.Response(503, headers={"Retry-After": "3"}, json={"title": "Busy"})
-    submitted = await submit(_api(busy, busy, httpx.Response(202, json=accepted), seen=seen), ["Raft"])
-    assert submitted.answer == accepted
-    assert pauses == [3, 3]
-    assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
-    assert seen[0].headers["Authorization"] == "Bearer secret"
-
-
-async def test_while_the_same_request_is_being_answered_its_answer_is_waited_for(pauses: list[float]) -> None:
-    accepted = {"topics": [], "total_topics": 1, "saved_topics": 1, "skipped_topics": 0}
-    running = httpx.Response(409, headers={"Retry-After": "1"}, json={"title": "Conflict"})
-    submitted = await submit(_api(running, httpx.Response(202, json=accepted)), ["Raft"])
-    assert (submitted.answer, pauses) == (accepted, [1])
-
-
-async def test_a_503_that_stays_ends_with_exit_code_3(pauses: list[float]) -> None:
-    with pytest.raises(CommandError) as caught:
-        await submit(_api(*[httpx.Response(503, json={"detail": "the broker is out"})] * 5), ["Raft"])
-    assert caught.value.exit_code == 3
-    assert pauses == [1, 2, 4, 8]
-
-
-async def test_nobody_waits_an_hour_for_a_503(pauses: list[float]) -> None:
-    with pytest.raises(CommandError):
-        await submit(_api(httpx.Response(503, headers={"Retry-After": "3600"})), ["Raft"])
-    assert pauses == []
-
-
-async def test_a_refused_chunk_says_what_was_taken_before() -> None:
-    accepted = httpx.Response(202, json={"topics": []})
-    with pytest.raises(WrongUse, match="titles 501 to 600: too long; the 500 before them are submitted"):
-        await submit(_api(accepted, httpx.Response(422, json={"detail": "too long"})), ["x"] * 600)
-
-
-def test_several_answers_become_one_of_the_same_shape() -> None:
-    first = {
-        "message": "m",
-        "total_topics": 2,
-        "saved_topics": 1,
-        "skipped_topics": 1,
-        "skipped_titles": ["b"],
-        "topics": [{"id": "1", "title": "a", "status": "pending"}, {"id": "2", "title": "b", "status": "completed"}],
-    }
-    second = {**first, "topics": [{"id": "1", "title": "a", "status": "processing"}]}
-    assert merged([first, second]) == {
-        "message": "2 topics submitted, 2 skipped (completed or under way already)",
-        "total_topics": 4,
-        "saved_topics": 2,
-        "skipped_topics": 2,
-        "skipped_titles": ["b", "b"],
-        "topics": [{"id": "1", "title": "a", "status": "processing"}, {"id": "2", "title": "b", "status": "completed"}],
-    }
 
 
 def test_the_url_comes_from_the_option_the_environment_the_folder_or_the_usual_port(tmp_path: Path) -> None:

@@ -72,6 +72,13 @@ def test_a_broker_of_the_users_is_not_mixed_with_local_modes_own() -> None:
     assert "TOPICFLOW_BROKER_URL_FILE" not in mode.api().environment
 
 
+def test_services_beside_each_other_are_not_given_one_ops_port() -> None:
+    mode = _local_mode({"TOPICFLOW_OPS_PORT": "9000", "TOPICFLOW_LOG_LEVEL": "DEBUG"}, None)
+    for program in (mode.topic_worker(), mode.status_projector(), mode.api()):
+        assert "TOPICFLOW_OPS_PORT" not in program.environment
+        assert program.environment["TOPICFLOW_LOG_LEVEL"] == "DEBUG"
+
+
 def test_pauses_double_while_a_child_dies_young_and_begin_anew_after_a_good_life() -> None:
     pauses: list[float] = []
     for _ in range(8):

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,13 @@ from rich.console import Console, RenderableType
 from topicflow.screen.display import PlainDisplay, display_on
 from topicflow.screen.plain_text import one_line, plain
 from topicflow.screen.progress import Progress
+from topicflow.screen.sending import Sending
 from topicflow.screen.times import ago, duration, local_time
 from topicflow.screen.topic_card import topic_card
+from topicflow.screen.topics_table import topics_table, total_line
 from topicflow.status import picture
 from topicflow.system_state import SystemState
-from topicflow.topics import topic_path, topics_table, total_line
+from topicflow.topics import topic_path
 
 
 def _drawn(picture: RenderableType, width: int = 80) -> str:
@@ -91,6 +94,31 @@ def test_a_worker_that_is_not_there_is_said_everywhere() -> None:
     assert "No worker since 12:00" in _drawn(picture(state, "u"))
     assert "no worker is running" in state.line
     assert state.waiting == "no worker is running"
+
+
+def test_refused_work_and_an_old_backlog_are_said_and_a_young_one_is_not() -> None:
+    lag = {
+        "status-projector": {"waiting": 9, "in_flight": 0, "oldest_seconds": None},
+        "topic-worker": {"waiting": 41_210, "in_flight": 30, "oldest_seconds": 310.2},
+    }
+    full = replace(_state(), health={"no_room": "The broker's memory is 83% full", "lag": lag})
+    drawn = _drawn(picture(full, "u"), width=120)
+    assert "more work is refused: The broker's memory is 83% full" in drawn
+    assert "topic-worker: 41,210 waiting, 30 in flight, the oldest for 5 min" in drawn
+    assert "status-projector" not in drawn
+    assert full.line.endswith("; more is refused: The broker's memory is 83% full")
+    young = replace(full, health={"no_room": None, "lag": {"topic-worker": {"oldest_seconds": 2.0}}})
+    for absent in ("No room", "Backlog", "refused"):
+        assert absent not in _drawn(picture(young, "u")) + young.line
+
+
+def test_what_is_sent_waits_visibly() -> None:
+    sending = Sending(1200, "titles", lambda _: None, sent=500)
+    assert sending.full_line == "500 of 1,200 titles sent"
+    sending.waits("no room")
+    assert "Waiting, the API says: no room" in _drawn(sending.picture)
+    sending.reached(1000)
+    assert "no room" not in sending.full_line + _drawn(sending.picture)
 
 
 def test_failures_are_listed_with_their_errors() -> None:

@@ -12,7 +12,7 @@ import pytest
 from shared.streams import EVENT_TYPES, STREAMS
 
 
-@pytest.mark.parametrize("name", ["openapi.json", "asyncapi.json"])
+@pytest.mark.parametrize("name", ["openapi.json", "asyncapi.json", "metrics.md"])
 def test_a_stale_or_missing_document_is_named_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -27,7 +27,7 @@ def test_a_stale_or_missing_document_is_named_in_one_line(
 
 
 def test_the_documents_are_the_same_in_every_process() -> None:
-    code = "import contracts, json; print(json.dumps([contracts.openapi(), contracts.asyncapi()], sort_keys=True))"
+    code = "import contracts, json; print(json.dumps(contracts.documents()))"
     written = {
         subprocess.run(
             [sys.executable, "-c", code],

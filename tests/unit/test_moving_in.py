@@ -12,6 +12,7 @@ from topicflow.api_client import ApiClient
 from topicflow.errors import Unavailable
 from topicflow.moving_in import Moved, move_in
 from topicflow.old_system import opened
+from topicflow.screen.sending import Sending
 
 
 class FakeApi:
@@ -39,11 +40,11 @@ class FakeApi:
 
 async def moved_from(path: Path, api: FakeApi, places: list[str] | None = None) -> Moved:
     with opened(path) as old:
-        moved = Moved(old.count, is_dry_run=False)
+        moved = Moved(is_dry_run=False)
+        sending = Sending(old.count, "topics", lambda now: places.append(now.place) if places is not None else None)
         async with api.client() as client:
-            async for step in move_in(client, old, moved):
-                if places is not None:
-                    places.append(step.place)
+            await move_in(client, old, moved, sending)
+    assert sending.is_over
     return moved
 
 
@@ -57,7 +58,7 @@ async def test_a_request_carries_at_most_500_topics_and_every_topic_is_in_one(fi
     moved = await moved_from(file.completed(1100).path, api, places)
     assert [len(topics) for _, topics in api.requests] == [500, 500, 100]
     assert api.titles == [f"Old topic {n}" for n in range(1, 1101)]
-    assert places == ["500 of 1,100 topics", "1,000 of 1,100 topics", "1,100 of 1,100 topics"]
+    assert places == ["500 of 1,100 topics", "1,000 of 1,100 topics"]
     assert moved.line == "1,100 imported, 0 queued, 0 skipped"
 
 
@@ -87,14 +88,13 @@ async def test_the_same_topic_in_another_request_is_not_sent_again(file: OldFile
 async def test_an_empty_file_asks_nothing_of_anybody(file: OldFile) -> None:
     api = FakeApi()
     moved = await moved_from(file.path, api)
-    assert (api.requests, moved.line, moved.place) == ([], "0 imported, 0 queued, 0 skipped", "0 of 0 topics")
+    assert (api.requests, moved.line) == ([], "0 imported, 0 queued, 0 skipped")
 
 
 async def test_an_error_half_way_leaves_the_place_of_what_is_stored(file: OldFile) -> None:
     api = FakeApi(fails_at=1)
     with opened(file.completed(600).path) as old:
-        moved = Moved(old.count, is_dry_run=False)
+        sending = Sending(old.count, "topics", lambda _: None)
         with pytest.raises(Unavailable, match="away"):
-            async for _ in move_in(api.client(), old, moved):
-                pass
-    assert moved.place == "500 of 600 topics"
+            await move_in(api.client(), old, Moved(is_dry_run=False), sending)
+    assert sending.place == "500 of 600 topics"

@@ -1,7 +1,8 @@
 """The API as the command sees it: answers, or an error that says what the person can do."""
 
 import asyncio
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -16,6 +17,9 @@ from topicflow.screen.plain_text import one_line
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PREFIX = "/api/v1"
+TIMEOUT = 30.0  # seconds
+PATIENCE = 600.0  # seconds that a request waits for an API that says when to come again
+SHORT_PATIENCE = 15.0  # seconds, for one that does not say
 LONGEST_WAIT = 60.0  # seconds; what asks for more is reported instead of waited for
 
 
@@ -39,7 +43,7 @@ class ApiClient:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         here = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is asked
         self._http = httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=30, trust_env=not here, transport=transport
+            base_url=url, headers=headers, timeout=TIMEOUT, trust_env=not here, transport=transport
         )
 
     async def get(self, path: str, **query: str | int | None) -> httpx.Response:
@@ -50,19 +54,32 @@ class ApiClient:
         headers = {"Idempotency-Key": once} if once else {}
         return await self._call("POST", PREFIX + path, body=body, headers=headers)
 
-    async def post_patiently(self, path: str, body: Mapping[str, Any], *, once: str, tries: int = 5) -> httpx.Response:
-        """Again on 503 and its kin, when the API says it may be sent again; raises the last Unavailable."""
-        pause = 1.0
-        for _ in range(tries - 1):
+    async def post_at_length(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """What goes over all topics takes its time."""
+        return await self._call("POST", PREFIX + path, body=body, timeout=httpx.Timeout(TIMEOUT, read=PATIENCE))
+
+    async def delete(self, path: str) -> httpx.Response:
+        return await self._call("DELETE", PREFIX + path)
+
+    async def health(self) -> httpx.Response:
+        return await self._call("GET", "/health")
+
+    async def post_patiently(
+        self, path: str, body: Mapping[str, Any], waits: Callable[[Unavailable], None]
+    ) -> httpx.Response:
+        """One request, sent again while the API says that it may be; `waits` hears why. Raises the last Unavailable."""
+        once, waited, pause = str(uuid.uuid4()), 0.0, 1.0
+        while True:
             try:
                 return await self.post(path, body, once=once)
             except Unavailable as error:
-                wait = pause if error.retry_after is None else error.retry_after
-                if wait > LONGEST_WAIT:
+                after = error.retry_after
+                wait, patience = (pause, SHORT_PATIENCE) if after is None else (max(1.0, after), PATIENCE)
+                if wait > LONGEST_WAIT or waited + wait > patience:
                     raise
-                await asyncio.sleep(wait)
-                pause *= 2
-        return await self.post(path, body, once=once)
+                waits(error)
+            await asyncio.sleep(wait)
+            waited, pause = waited + wait, pause * 2
 
     async def is_ready(self) -> bool:
         try:
@@ -77,9 +94,10 @@ class ApiClient:
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float | httpx.Timeout = TIMEOUT,
     ) -> httpx.Response:
         try:
-            response = await self._http.request(method, path, params=query, json=body, headers=headers)
+            response = await self._http.request(method, path, params=query, json=body, headers=headers, timeout=timeout)
         except httpx.ConnectError as error:
             raise Unreachable(f"nothing answers at {self.url}: is `topicflow up` running?") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:

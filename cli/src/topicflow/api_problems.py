@@ -29,7 +29,7 @@ def problem_of(response: httpx.Response) -> CommandError:
     message = one_line(
         problem.get("detail") or problem.get("title") or f"{response.request.url} answered {response.status_code}"
     )
-    if errors := _field_errors(problem):
+    if errors := _field_errors(problem, message):
         message = f"{message}: {errors}"
     if response.status_code in _COME_AGAIN or (response.status_code == 409 and "Retry-After" in response.headers):
         return Unavailable(message, retry_after_seconds(response.headers.get("Retry-After")))
@@ -53,14 +53,15 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     return {}
 
 
-def _field_errors(problem: dict[str, Any]) -> str:
+def _field_errors(problem: dict[str, Any], said: str) -> str:
+    """Those that are not said already."""
     errors = problem.get("errors")
     if not isinstance(errors, list):
         return ""
     lines = [
-        f"{one_line(error.get('field', ''))} {one_line(error.get('message', ''))}"
+        f"{one_line(error.get('field', ''))} {message}"
         for error in errors
-        if isinstance(error, dict)
+        if isinstance(error, dict) and (message := one_line(error.get("message", ""))) not in said
     ]
     more = len(lines) - _SHOWN_ERRORS
     return "; ".join(lines[:_SHOWN_ERRORS]) + (f" and {more} more" if more > 0 else "")

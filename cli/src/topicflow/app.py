@@ -10,6 +10,7 @@ import typer
 from topicflow.commands import topics as topics_commands
 from topicflow.commands.import_topics import import_topics
 from topicflow.commands.keys import keys
+from topicflow.commands.stats import stats
 from topicflow.commands.status import status
 from topicflow.commands.submit import submit_titles
 from topicflow.commands.up import up
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command("up")(up)
 app.command("submit")(submit_titles)
 app.command("status")(status)
+app.command("stats")(stats)
 app.command("import")(import_topics)
 app.add_typer(topics_commands.app, name="topics")
 app.command(

@@ -1,21 +1,16 @@
 """Sends what the old system's file knows to the API, as much as a request takes at a time, and adds up the answers."""
 
 import json
-import time
-import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-
-from rich.console import RenderableType
-from rich.text import Text
 
 from shared.events import topic_id
 from shared.title import checked_title
 from topicflow.api_client import ApiClient, answer_of
 from topicflow.old_system import OldSystem, OldTopic
-from topicflow.screen.progress import bar, pace
+from topicflow.screen.sending import Sending
 
 PER_REQUEST = 500  # topics
 FULL = 1_000_000  # bytes; with the largest card on top a request is still below the API's 2 MiB
@@ -29,15 +24,12 @@ class CannotBring(ValueError):
 
 @dataclass(slots=True)
 class Moved:
-    """How far it has come. `reasons`: why topics were skipped; `left_out`: title and reason of what cannot be sent."""
+    """What became of them. `reasons`: why topics were skipped; `left_out`: title and reason of what cannot be sent."""
 
-    total: int
     is_dry_run: bool
-    sent: int = 0  # of the topics in the file, those that are dealt with
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     left_out: list[tuple[str, str]] = field(default_factory=list)
-    _began: float = field(default_factory=time.monotonic)
 
     def skip(self, reason: str) -> None:
         self.counts["skipped"] += 1
@@ -55,15 +47,6 @@ class Moved:
         return line + (f", {len(self.left_out):,} left out" if self.left_out else "")
 
     @property
-    def place(self) -> str:
-        return f"{self.sent:,} of {self.total:,} topics"
-
-    @property
-    def picture(self) -> RenderableType:
-        rate = self.sent / max(0.001, time.monotonic() - self._began)
-        return bar(self.total, self.sent, Text(self.place), pace(rate, self.total - self.sent) if rate else "")
-
-    @property
     def answer(self) -> dict[str, Any]:
         """The answers added up, with reasons in place of the topics."""
         counts = {name: self.counts[name] for name in ("imported", "queued", "skipped")}
@@ -71,14 +54,14 @@ class Moved:
         return {"dry_run": self.is_dry_run, **counts, "reasons": dict(self.reasons), "left_out": left_out}
 
 
-async def move_in(api: ApiClient, old: OldSystem, moved: Moved) -> AsyncGenerator[Moved, None]:
-    """`moved` after each request. Raises what the API client raises; what was sent before stays."""
+async def move_in(api: ApiClient, old: OldSystem, moved: Moved, sending: Sending) -> None:
+    """`sending` counts the topics in the file that are dealt with. Raises what the API client raises; what was sent
+    before stays."""
     for batch, read in _batches(old.topics(), moved):
         if batch:
             body = {"topics": batch, "dry_run": moved.is_dry_run}
-            moved.add(answer_of(await api.post_patiently("/topics/import", body, once=str(uuid.uuid4()))))
-        moved.sent = read
-        yield moved
+            moved.add(answer_of(await api.post_patiently("/topics/import", body, sending.waits)))
+        sending.reached(read)
 
 
 def _batches(topics: Iterable[OldTopic], moved: Moved) -> Iterator[tuple[list[Entry], int]]:

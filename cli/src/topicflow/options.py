@@ -1,12 +1,15 @@
 """Options that several commands share, and the API that they lead to."""
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
+import httpx
 import typer
 
-from topicflow.api_client import ApiClient, api_url
+from topicflow.api_client import ApiClient, answer_of, api_url
 from topicflow.errors import WrongUse
 
 UrlOption = Annotated[
@@ -19,6 +22,22 @@ UrlOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print what the API answered, for scripts.")]
 TopicArgument = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, or its title as it was submitted.")]
+
+
+class Answer(NamedTuple):
+    content: dict[str, Any]
+    text: str  # the same, exactly as it was answered
+
+
+def answer_from(url: str | None, call: Callable[[ApiClient], Awaitable[httpx.Response]]) -> Answer:
+    """To one call."""
+
+    async def command() -> Answer:
+        async with api_at(url) as api:
+            response = await call(api)
+            return Answer(answer_of(response), response.text)
+
+    return asyncio.run(command())
 
 
 def api_at(url: str | None) -> ApiClient:

@@ -10,7 +10,7 @@ from topicflow.api_client import ApiClient
 from topicflow.errors import Unreachable
 from topicflow.screen.display import display_on
 from topicflow.screen.state_picture import counts_row, facts, failures, gemini
-from topicflow.system_state import SystemState, read_state
+from topicflow.system_state import SystemState, read_state_and_health
 
 LOOKS_APART = 1.0  # seconds
 
@@ -23,12 +23,12 @@ def picture(state: SystemState, url: str) -> RenderableType:
 
 
 async def show_status(api: ApiClient, console: Console) -> None:
-    console.print(picture(await read_state(api), api.url))
+    console.print(picture(await read_state_and_health(api), api.url))
 
 
 async def watch_status(api: ApiClient, console: Console) -> None:
     """Until Ctrl-C. An API that is gone for a while is said, not fatal; at the start it is."""
-    state = await read_state(api)
+    state = await read_state_and_health(api)
     shown, line = picture(state, api.url), state.line
     try:
         with display_on(console) as display:
@@ -36,7 +36,7 @@ async def watch_status(api: ApiClient, console: Console) -> None:
                 display.show(shown, line)
                 await asyncio.sleep(LOOKS_APART)
                 try:
-                    state = await read_state(api)
+                    state = await read_state_and_health(api)
                 except Unreachable as error:
                     shown, line = Text(str(error), style="red"), str(error)
                 else:

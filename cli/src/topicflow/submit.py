@@ -1,7 +1,6 @@
 """Sends titles to the API, as many as a request takes at a time. Used by `submit` and `up --submit`."""
 
 import json
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ import httpx
 
 from topicflow.api_client import ApiClient, answer_of
 from topicflow.errors import CommandError, Unavailable
+from topicflow.screen.sending import Sending
 from topicflow.titles import chunks
 
 _COUNTS = ("total_topics", "saved_topics", "skipped_topics")
@@ -29,21 +29,20 @@ class Submitted:
 
 
 async def submit(
-    api: ApiClient, titles: Sequence[str], *, force: bool = False, batch_size: int | None = None
+    api: ApiClient, titles: Sequence[str], sending: Sending, *, force: bool = False, batch_size: int | None = None
 ) -> Submitted:
     """A chunk that is refused ends it; its error then says how many titles were taken before."""
     options: dict[str, Any] = {"force": True} if force else {}
     if batch_size is not None:
         options["batch_size"] = batch_size
     responses: list[httpx.Response] = []
-    sent = 0
     for chunk in chunks(titles):
         body = {"topics": list(chunk), **options}
         try:
-            responses.append(await api.post_patiently("/topics", body, once=str(uuid.uuid4())))
+            responses.append(await api.post_patiently("/topics", body, sending.waits))
         except CommandError as error:
-            raise _after(sent, len(chunk), error) from error
-        sent += len(chunk)
+            raise _after(sending.sent, len(chunk), error) from error
+        sending.reached(sending.sent + len(chunk))
     answers = [answer_of(response) for response in responses]
     if len(answers) == 1:
         return Submitted(answers[0], responses[0].text)

@@ -1,7 +1,7 @@
-"""Where everything stands, read from two cheap routes; `status` and `up` show it, waiting reads its counts."""
+"""Where everything stands, read from cheap routes; `status` and `up` show it, waiting reads its counts."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from topicflow.api_client import ApiClient, answer_of
@@ -15,6 +15,7 @@ STATUSES = ("pending", "processing", "completed", "failed")
 class SystemState:
     status: dict[str, Any]  # GET /processing-status
     worker: dict[str, Any]  # GET /worker-status
+    health: dict[str, Any] = field(default_factory=dict)  # GET /health, where it was read
 
     def count(self, status: str) -> int:
         return int(self.status.get(f"{status}_count") or 0)
@@ -53,12 +54,25 @@ class SystemState:
         return waiting_line(self.status.get("waiting_for"))
 
     @property
+    def no_room(self) -> str | None:
+        """Why more work is refused, if it is."""
+        reason = self.health.get("no_room")
+        return one_line(reason) if reason else None
+
+    @property
+    def backlogs(self) -> dict[str, dict[str, Any]]:
+        """What each group of workers has not ended."""
+        groups = self.health.get("lag")
+        return {one_line(name): dict(waits) for name, waits in groups.items()} if isinstance(groups, dict) else {}
+
+    @property
     def line(self) -> str:
         """Everything in one line of text."""
         counts = ", ".join(f"{self.count(status)} {status}" for status in STATUSES)
         worker = "" if self.worker_is_running else "; no worker is running"
         waiting = waiting_line(self.status.get("waiting_for"))
-        return counts + worker + (f"; waiting: {waiting}" if waiting else "")
+        no_room = f"; more is refused: {self.no_room}" if self.no_room else ""
+        return counts + worker + (f"; waiting: {waiting}" if waiting else "") + no_room
 
 
 def waiting_line(waiting_for: object) -> str | None:
@@ -71,5 +85,11 @@ def waiting_line(waiting_for: object) -> str | None:
 
 
 async def read_state(api: ApiClient) -> SystemState:
+    """Without health."""
     status, worker = await asyncio.gather(api.get("/processing-status"), api.get("/worker-status"))
     return SystemState(answer_of(status), answer_of(worker))
+
+
+async def read_state_and_health(api: ApiClient) -> SystemState:
+    state, health = await asyncio.gather(read_state(api), api.health())
+    return replace(state, health=answer_of(health))

@@ -1,57 +1,31 @@
-"""`topicflow topics`: list, show and retry. Registered in `app`."""
+"""Lists of topics of any length, and how a topic is addressed. Used by the commands of `topicflow topics`."""
 
 import json
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
+import httpx
 
 from topicflow.api_client import ApiClient, answer_of
+from topicflow.errors import NotFound
+from topicflow.options import Answer, answer_from
 from topicflow.screen.plain_text import one_line
-from topicflow.screen.state_picture import STYLES
-from topicflow.screen.times import local_time
 
 PAGE = 100
 _AN_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-async def list_topics(
-    api: ApiClient, *, status: str | None, search: str | None, limit: int
-) -> tuple[dict[str, Any], str]:
+async def list_topics(api: ApiClient, query: Mapping[str, str | None], limit: int) -> tuple[dict[str, Any], str]:
     """The route's answer and its text; several pages are joined into one answer of the same shape."""
-    response = await api.get("/topics", status=status, search=search, limit=min(limit, PAGE))
+    response = await api.get("/topics", **query, limit=min(limit, PAGE))
     answer, text = answer_of(response), response.text
     while (cursor := answer.get("next_cursor")) and len(answer["topics"]) < limit:
         wanted = min(limit - len(answer["topics"]), PAGE)
-        page = answer_of(await api.get("/topics", status=status, search=search, limit=wanted, cursor=cursor))
+        page = answer_of(await api.get("/topics", **query, limit=wanted, cursor=cursor))
         answer = {**page, "topics": [*answer["topics"], *page["topics"]], "limit": limit}
         text = json.dumps(answer, ensure_ascii=False)
     return answer, text
-
-
-def topics_table(answer: dict[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("Status", no_wrap=True)
-    table.add_column("Title", overflow="fold")
-    table.add_column("Updated", no_wrap=True)
-    table.add_column("Id", no_wrap=True, min_width=36)
-    for topic in answer["topics"]:
-        status = one_line(topic.get("status", ""))
-        table.add_row(
-            Text(status, style=STYLES.get(status, "")),
-            Text(one_line(topic.get("title", ""))),
-            Text(local_time(topic.get("updated_at")), style="dim"),
-            Text(one_line(topic.get("id", "")), style="dim"),
-        )
-    return table
-
-
-def total_line(answer: dict[str, Any]) -> str:
-    """`20 of 1,234`, or of `more than 10,000` where the API stopped counting."""
-    total = answer.get("total_count", 0)
-    more = "more than " if answer.get("total_count_capped") else ""
-    return f"{len(answer['topics']):,} of {more}{total:,}"
 
 
 def topic_path(id_or_title: str) -> str:
@@ -63,11 +37,15 @@ def topic_path(id_or_title: str) -> str:
     return f"/topics/{topic_id(id_or_title)}"
 
 
-async def show_topic(api: ApiClient, id_or_title: str) -> tuple[dict[str, Any], str]:
-    response = await api.get(topic_path(id_or_title))
-    return answer_of(response), response.text
+def answer_about(
+    id_or_title: str, url: str | None, call: Callable[[ApiClient, str], Awaitable[httpx.Response]]
+) -> Answer:
+    """To one call that is about one topic, given its path. A topic that is not there is named as it was typed."""
+    try:
+        return answer_from(url, lambda api: call(api, topic_path(id_or_title)))
+    except NotFound as error:
+        raise NotFound(no_topic(id_or_title)) from error
 
 
-async def retry_topic(api: ApiClient, id_or_title: str, *, force: bool) -> tuple[dict[str, Any], str]:
-    response = await api.post(topic_path(id_or_title) + "/retry", {"force": True} if force else {})
-    return answer_of(response), response.text
+def no_topic(id_or_title: str) -> str:
+    return f"there is no topic {one_line(id_or_title)!r}"

@@ -10,6 +10,7 @@ from google import genai
 from google.genai import errors, types
 
 from shared.errors import KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
+from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
 
@@ -50,6 +51,21 @@ class Gemini:
         self._model = model
 
     async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+        outcome, began = "cancelled", time.monotonic()
+        try:
+            answer = await self._ask(instructions, data, schema)
+            outcome = _outcome(answer)
+        except (Outage, Transient, Refused) as error:
+            outcome = error.reason if isinstance(error, Outage) else error.code
+            raise
+        finally:
+            LLM_CALLS.labels(self._model, outcome).inc()
+            LLM_SECONDS.labels(self._model).observe(time.monotonic() - began)
+        for kind in ("in", "out", "cached", "thought"):
+            LLM_TOKENS.labels(self._model, kind).inc(getattr(answer, f"tokens_{kind}"))
+        return answer
+
+    async def _ask(self, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
         config = types.GenerateContentConfig(
             system_instruction=instructions,
             response_mime_type="application/json",
@@ -98,6 +114,14 @@ def _answer(response: types.GenerateContentResponse, model: str, seconds: float)
         seconds=seconds,
         simulated=_says_simulated(response.sdk_http_response),
     )
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.blocked:
+        return "blocked"
+    if answer.finish_reason == "MAX_TOKENS":
+        return "cut_off"
+    return "answered" if answer.text else "empty"
 
 
 def _says_simulated(response: types.HttpResponse | None) -> bool:

@@ -5,10 +5,13 @@ import sys
 
 import structlog
 
+from shared import tracing
+
 
 def set_up(service: str, instance: str, level: str = "INFO") -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _who_speaks(service, instance),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.UnicodeDecoder(),
@@ -25,11 +28,24 @@ def set_up(service: str, instance: str, level: str = "INFO") -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service, instance=instance)
-    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendered_by_stdlib(rendered))
+    theirs = [*shared, structlog.stdlib.add_logger_name]
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=theirs, processors=rendered_by_stdlib(rendered))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+
+def _who_speaks(service: str, instance: str) -> structlog.typing.Processor:
+    """In any thread or task, and in which trace."""
+
+    def add(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if trace_id := tracing.trace_id():
+            line["trace_id"] = trace_id
+        line.update(service=service, instance=instance)
+        return line
+
+    return add
 
 
 def rendered_by_stdlib(rendered: list[structlog.typing.Processor]) -> list[structlog.typing.Processor]:

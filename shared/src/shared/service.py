@@ -10,6 +10,7 @@ import structlog
 import uvloop
 from faststream import FastStream
 
+from shared import __version__, metrics, tracing
 from shared import log as logs
 from shared.errors import BrokerUnreachable, CannotGoOn, TopicflowError
 from shared.retry import Policy, pause
@@ -26,6 +27,8 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
         settings = settings_type.load()
         instance = settings.instance(service)
         logs.set_up(service, instance, settings.log_level)
+        tracing.set_up(service, instance)
+        metrics.BUILD_INFO.labels(service, __version__).set(1)
         for name in unknown_names():
             log.warning("unknown setting", name=name)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -35,6 +38,8 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        tracing.shut_down()
 
 
 async def reach(transport: Transport) -> None:

@@ -31,6 +31,8 @@ KNOWN = {
         "INSTANCE",
         "LOG_LEVEL",
         "MAX_BACKLOG",
+        "OPS_HOST",
+        "OPS_PORT",
         "PORT",
         "REQUESTS_PER_SECOND",
         "RETAIN_BYTES",
@@ -100,12 +102,17 @@ def _not_kubernetes(value: object) -> object:
     return urlsplit(value).port if isinstance(value, str) and value.startswith("tcp://") else value
 
 
+def _no_port(value: object) -> object:
+    return None if isinstance(value, str) and value.startswith("tcp://") else value
+
+
 def _own_port(value: object) -> object:
     return 8000 if isinstance(value, str) and value.startswith("tcp://") else value
 
 
 Port = Annotated[int, BeforeValidator(_not_kubernetes), Field(ge=1, le=65535)]
 OwnPort = Annotated[int, BeforeValidator(_own_port), Field(ge=1, le=65535)]
+OpsPort = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, BeforeValidator(_no_port)]
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
@@ -148,6 +155,13 @@ class BrokerSettings(Settings):
     def instance(self, service: str) -> str:
         """A stable name if one was given, else a new member each start."""
         return self.instance_name or f"{service}-{socket.gethostname()}-{os.getpid()}"
+
+
+class OpsSettings(Settings):
+    """Where /live, /ready and /metrics are; nowhere without a port."""
+
+    ops_host: str = named("TOPICFLOW_OPS_HOST", default="127.0.0.1")
+    ops_port: OpsPort = named("TOPICFLOW_OPS_PORT", default=None)
 
 
 class DatabaseSettings(Settings):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from shared import tracing
 from shared.errors import InvalidEvent, NewerVersion
 from shared.events import Event, event_id, subject
 from shared.streams import EVENT_TYPES, STREAM_OF
@@ -53,6 +54,8 @@ def encode(event: Event, *, source: str, n: int = 0, time: datetime | None = Non
         "ce_time": (time or now).isoformat(),
         "content-type": "application/json",
     }
+    if traceparent := tracing.current():  # CloudEvents' extension for distributed tracing
+        headers["traceparent"] = traceparent
     return Record(STREAM_OF[type(event)].name, key, headers, event.model_dump_json().encode())
 
 

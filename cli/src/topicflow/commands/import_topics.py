@@ -11,6 +11,7 @@ from topicflow.errors import CommandError, Failed, Interrupted
 from topicflow.options import JsonOption, UrlOption, api_at
 from topicflow.screen.display import console_for, display_on
 from topicflow.screen.plain_text import one_line
+from topicflow.screen.sending import Sending
 
 if TYPE_CHECKING:
     from topicflow.moving_in import Moved
@@ -25,8 +26,12 @@ def import_topics(
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Move in: bring over the topics of the old system. Completed ones keep their card and their number, nothing is
-    paid for; failed and pending ones are queued. Doing it again changes nothing."""
+    """Move in: bring over the topics of the old system.
+
+    Completed ones keep their card and their number, nothing is paid for; failed and pending ones are queued.
+
+    Doing it again changes nothing.
+    """
     moved = asyncio.run(_import(file, dry_run, url))
     if as_json:
         typer.echo(json.dumps(moved.answer, ensure_ascii=False))
@@ -44,16 +49,16 @@ async def _import(file: Path, dry_run: bool, url: str | None) -> "Moved":
     from topicflow.old_system import opened
 
     with opened(file) as old, display_on(console_for(stderr=True)) as display:
-        moved = Moved(old.count, dry_run)
+        moved = Moved(dry_run)
+        sending = Sending(old.count, "topics", lambda now: display.show(now.picture, now.full_line))
         try:
             async with api_at(url) as api:
-                async for _ in move_in(api, old, moved):
-                    display.show(moved.picture, moved.place)
+                await move_in(api, old, moved, sending)
         except asyncio.CancelledError as interruption:
-            raise Interrupted(f"interrupted at {moved.place}; {AGAIN}") from interruption
+            raise Interrupted(f"interrupted at {sending.place}; {AGAIN}") from interruption
         except CommandError as error:
-            if moved.sent:
-                raise type(error)(f"{error}; that was after {moved.place}: {AGAIN}") from error
+            if sending.sent:
+                raise type(error)(f"{error}; that was after {sending.place}: {AGAIN}") from error
             raise
     return moved
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from topicflow.follow import Follower
 from topicflow.options import JsonOption, UrlOption, api_at
 from topicflow.screen.display import console_for, display_on
 from topicflow.screen.plain_text import one_line
+from topicflow.screen.sending import Sending
 from topicflow.submit import Submitted, submit
 from topicflow.titles import titles_from
 
@@ -44,22 +46,38 @@ def submit_titles(
     ] = None,
     url: UrlOption = None,
 ) -> None:
-    """Submit titles to write study cards for. Sending a title again does no harm: it is the same submission."""
+    """Submit titles to write study cards for.
 
-    async def sequence() -> None:
-        async with api_at(url) as api:
-            submitted = await submit(api, titles_from(titles), force=force, batch_size=batch_size)
-            if not as_json:
-                typer.echo(submitted.line)
-            elif not wait:
-                typer.echo(submitted.text)
-            if wait:
-                await _wait(api, submitted, as_json=as_json)
+    Sending a title again does no harm: it is the same submission.
 
-    try:
-        asyncio.run(sequence())
-    except KeyboardInterrupt as interruption:
-        raise Interrupted("interrupted; what is submitted goes on, `topicflow status` shows it") from interruption
+    While the API has no room for more it waits, up to 10 minutes at a time.
+    """
+
+    asyncio.run(_submit(titles_from(titles), url, force, batch_size, wait=wait, as_json=as_json))
+
+
+async def _submit(
+    titles: Sequence[str], url: str | None, force: bool, batch_size: int | None, *, wait: bool, as_json: bool
+) -> None:
+    async with api_at(url) as api:
+        submitted = await _send(api, titles, force, batch_size)
+        if not as_json:
+            typer.echo(submitted.line)
+        elif not wait:
+            typer.echo(submitted.text)
+        if wait:
+            await _wait(api, submitted, as_json=as_json)
+
+
+async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: int | None) -> Submitted:
+    """Progress goes to stderr."""
+    with display_on(console_for(stderr=True)) as display:
+        sending = Sending(len(titles), "titles", lambda now: display.show(now.picture, now.full_line))
+        try:
+            return await submit(api, titles, sending, force=force, batch_size=batch_size)
+        except asyncio.CancelledError as interruption:
+            goes_on = "what is submitted goes on, `topicflow status` shows it"
+            raise Interrupted(f"interrupted at {sending.place}; {goes_on}") from interruption
 
 
 async def _wait(api: ApiClient, submitted: Submitted, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from topicflow.local_mode.ports import LOOPBACK
 GEMINI_KEYS = ("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS")
 GEMINI_SECRETS = frozenset(GEMINI_KEYS) | {f"{name}_FILE" for name in GEMINI_KEYS}
 REPLACED = frozenset({"TOPICFLOW_BROKER_URL", "TOPICFLOW_DATABASE_URL"})  # by local mode's own
+ONE_EACH = frozenset({"TOPICFLOW_OPS_PORT"})  # its services would take the same port
 OWN = REPLACED | {f"{name}_FILE" for name in REPLACED}
 
 WORKER_STOPS_WITHIN = "10"  # seconds for calls that are under way; less than the supervisor's grace
@@ -31,8 +32,8 @@ class LocalMode:
     stand_in_port: int | None  # None: the real Gemini
 
     def without_secrets(self) -> dict[str, str]:
-        secret = GEMINI_SECRETS | OWN
-        return {name: value for name, value in self.environment.items() if name not in secret}
+        left_out = GEMINI_SECRETS | OWN | ONE_EACH
+        return {name: value for name, value in self.environment.items() if name not in left_out}
 
     def stand_in(self) -> Program:
         arguments = (sys.executable, "-m", "stand_ins.gemini", "--port", str(self.stand_in_port))

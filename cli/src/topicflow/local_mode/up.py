@@ -12,7 +12,7 @@ from topicflow.errors import Unreachable
 from topicflow.first_of import first_of
 from topicflow.local_mode import data_folder, ports, valkey
 from topicflow.local_mode.data_folder import DataFolder
-from topicflow.local_mode.environments import REPLACED, LocalMode, gemini_is_configured
+from topicflow.local_mode.environments import ONE_EACH, REPLACED, LocalMode, gemini_is_configured
 from topicflow.local_mode.next_steps import next_steps
 from topicflow.local_mode.picture import UpPicture
 from topicflow.local_mode.stop_signals import StopSignals
@@ -47,6 +47,8 @@ class Up:
             ports.refuse_busy(self.port)
             for name in sorted(REPLACED & self.environment.keys()):
                 self.display.say(f"{name} is set, but local mode runs its own: ignored")
+            for name in sorted(ONE_EACH & self.environment.keys()):
+                self.display.say(f"{name} is set, but all of its services would take that port: ignored")
             self.display.say(f"Starting topicflow on {folder.path} …")
             with folder.remembering(self.url):
                 async with Supervisor(folder, self.display.say) as supervisor:

@@ -11,8 +11,9 @@ from topicflow.follow import Follower
 from topicflow.local_mode.picture import UpPicture
 from topicflow.screen.display import Display
 from topicflow.screen.plain_text import one_line
+from topicflow.screen.sending import Sending
 from topicflow.submit import submit
-from topicflow.system_state import read_state
+from topicflow.system_state import read_state_and_health
 
 LOOKS_APART = 1.0  # seconds
 FAILURES_NAMED = 10
@@ -32,7 +33,7 @@ class Watch:
     async def _look_on(self) -> None:
         while True:
             try:
-                self._show(state=await read_state(self._api))
+                self._show(state=await read_state_and_health(self._api))
             except CommandError:
                 self._show(state=None)
             await asyncio.sleep(LOOKS_APART)
@@ -46,7 +47,8 @@ class Watch:
         await asyncio.Event().wait()
 
     async def _follow(self, titles: Sequence[str]) -> None:
-        submitted = await submit(self._api, titles)
+        sending = Sending(len(titles), "titles", lambda now: self._show(progress=now))
+        submitted = await submit(self._api, titles, sending)
         self._display.say(submitted.line)
         follower = Follower(self._api, submitted.answer["topics"])
         async for progress in follower.looks(patience=float("inf")):

@@ -10,6 +10,7 @@ from topicflow.system_state import STATUSES, SystemState
 
 STYLES = {"pending": "yellow", "processing": "cyan", "completed": "green", "failed": "red"}
 _LAG_WORTH_SAYING = 2.0  # seconds
+_AGE_WORTH_SAYING = 30.0  # seconds; one slow call is no backlog
 
 
 def counts_row(state: SystemState) -> RenderableType:
@@ -29,6 +30,10 @@ def facts(state: SystemState, more: dict[str, Text] | None = None) -> Renderable
     lines = {**(more or {}), **_workers(state)}
     if state.waiting:
         lines["Waiting"] = Text(state.waiting, style="yellow")
+    if state.no_room:
+        lines["No room"] = Text(f"more work is refused: {state.no_room}", style="bold red")
+    if backlog := _backlog(state):
+        lines["Backlog"] = Text(backlog, style="yellow")
     if state.lag_seconds is None:
         lines["Shown"] = Text("how old this is, is not known: the broker does not answer", style="yellow")
     elif state.lag_seconds >= _LAG_WORTH_SAYING:
@@ -69,3 +74,15 @@ def _workers(state: SystemState) -> dict[str, Text]:
         for worker in state.workers
     ]
     return {"Workers" if len(lines) > 1 else "Worker": Text("\n".join(lines) or "running")}
+
+
+def _backlog(state: SystemState) -> str:
+    """A line for each group whose oldest submission is old."""
+    old = {
+        name: waits for name, waits in state.backlogs.items() if (waits.get("oldest_seconds") or 0) >= _AGE_WORTH_SAYING
+    }
+    return "\n".join(
+        f"{name}: {waits.get('waiting', 0):,} waiting, {waits.get('in_flight', 0):,} in flight, "
+        f"the oldest for {duration(waits['oldest_seconds'])}"
+        for name, waits in old.items()
+    )

@@ -1,8 +1,6 @@
 """Builds the FastAPI app; opens and closes what it needs; starts even while the broker or the database is away."""
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,25 +26,22 @@ from api.context import ApiContext
 from api.idempotency import Idempotency
 from api.known_keys import KnownKeys
 from api.limits import LimitedBody, LimitedRate
+from api.observe_requests import Observed
 from api.projection import ProjectionQueries
 from api.seen import Seen
 from api.settings import ApiSettings
 from api.stored_answers import StoredAnswers
 from api.workers import Workers
-from shared import __version__
+from shared import __version__, tracing
 from shared.db.engine import DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import reach_database
-from shared.errors import CannotGoOn
 from shared.heartbeat import beat
+from shared.listen import listen
 from shared.service import reach, until_it_answers
 from shared.transport import connect
 from shared.transport.redis_heartbeats import follow_heartbeats
 
 SERVICE = "api"
-
-
-class CannotListen(CannotGoOn):
-    exit_code = 3
 
 
 def build() -> FastAPI:
@@ -72,11 +67,11 @@ def build() -> FastAPI:
 
 
 async def main(settings: ApiSettings, instance: str) -> None:
-    listening = _listen(settings.host, settings.port)
+    listening = listen(settings.host, settings.port, "TOPICFLOW_PORT")
     app = build()
     server = uvicorn.Server(
         uvicorn.Config(
-            app,
+            Observed(app),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -88,21 +83,6 @@ async def main(settings: ApiSettings, instance: str) -> None:
     await server.serve([listening])
     if errors:
         raise errors[0]
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Raises CannotListen. The protocol is named, for asyncio sends small answers at once only where it is."""
-    listening = socket.socket(
-        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
-    )
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise CannotListen(f"cannot listen on port {port} of {host}: {why} (TOPICFLOW_PORT is another one)") from error
-    return listening
 
 
 def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, errors: list[Exception]) -> Any:
@@ -158,5 +138,6 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         await reader.close()
         await access.close()
         await transport.close()
+        await asyncio.to_thread(tracing.shut_down)  # before uvicorn hands the signal on, which ends the process
 
     return lifespan

@@ -74,12 +74,13 @@ class BackPressure:
                 log.warning("work is refused", reason=full)
             await asyncio.sleep(LOOK_EVERY)
 
-    def must_have_room(self, records: Sequence[Record]) -> None:
+    def must_have_room(self, records: Sequence[Record], stored: int = 0) -> None:
         """Raises Problem 503 where the memory or a group that has to work on these is full."""
         groups = {group for record in records for group in BY_NAME[record.stream].groups}
         if records and (full := self.full(groups)):
-            detail = f"{full}. Nothing was stored, send it again later"
-            raise Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)})
+            so_far = f"{stored} submissions were" if stored else "Nothing was"
+            detail = f"{full}. {so_far} stored, send it again later"
+            raise Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason="no_room")
 
     def full(self, groups: Collection[str] = GROUPS) -> str | None:
         """Which limit is reached, in words."""

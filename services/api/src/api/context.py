@@ -46,9 +46,10 @@ class ApiContext:
         self.must_be_provisioned()
         await self.transport.publish(records)
 
-    async def publish_work(self, records: Sequence[Record]) -> None:
-        """What causes work. Raises Problem 503 while there is no room for it."""
-        self.back_pressure.must_have_room(records)
+    async def publish_work(self, records: Sequence[Record], stored: int = 0) -> None:
+        """What causes work; `stored` submissions of the same request were before. Raises Problem 503 while there is no
+        room for it."""
+        self.back_pressure.must_have_room(records, stored)
         await self.publish(records)
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Integer, RowMapping
 from sqlalchemy.types import TypeEngine
 
 from api.problems import Problem
-from api.topic_pages import ORDERS, Total, Wanted
+from api.topic_filters import Wanted
+from api.topic_pages import ORDERS, Total
 from shared.db.tables import Moment
 
 LONGEST = 4_000  # characters; a title of 500 in UTF-8 and base64 is 2,700

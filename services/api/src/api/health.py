@@ -1,21 +1,24 @@
-"""/live: the process answers. /ready: it can take submissions and read status. /health: all of it in words."""
+"""/live: the process answers. /ready: it can take submissions and read status. /health: all of it in words.
+/metrics: for Prometheus."""
 
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from api.access import may
 from api.back_pressure import MEMORY_LIMIT
 from api.context import ApiContext, Context
 from api.staleness import staleness
+from api.system_gauges import read_system_gauges
 from api.workers import TOPIC_WORKER
-from shared import __version__
+from shared import __version__, metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable, PositionsLost
+from shared.exposition import exposition
 from shared.streams import PROJECTOR
 
 router = APIRouter()
@@ -62,6 +65,14 @@ async def health(context: Context) -> dict[str, Any]:
             answer |= await staleness(context)
             answer["dead_letters"] = await context.projection.dead_letters()
     return answer
+
+
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[may("read")])
+async def scrape(request: Request, context: Context) -> Response:
+    """In Prometheus' text format, or OpenMetrics where that is asked for."""
+    await read_system_gauges(context)
+    body, content_type = exposition(metrics.API, request.headers.get("accept", ""))
+    return Response(body, media_type=content_type)
 
 
 async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from api.access import may
 from api.context import Context
 from api.judge_import import Became, Judgement, OldTopic, judge
 from shared.events import SubmissionCompleted, TopicSubmitted, topic_id
+from shared.metrics import SUBMISSIONS
 from shared.wire import Record, encode
 
 router = APIRouter()
@@ -50,12 +51,14 @@ class TopicsImported(BaseModel):
 async def import_topics(body: TopicsToImport, context: Context, response: Response) -> TopicsImported:
     """Bring topics over from the old system. Sending them again changes nothing; a dry run only says what would be."""
     judged = judge(body.topics, await context.projection.find({topic_id(old.title) for old in body.topics}))
+    counts = Counter(one.became for one in judged)
     if body.dry_run:
         response.status_code = 200
     else:
         now = datetime.now(UTC)
         await context.publish_work([record for one in judged for record in _records(one, now, context.instance)])
-    counts = Counter(one.became for one in judged)
+        for verdict, number in counts.items():
+            SUBMISSIONS.labels("topic", verdict).inc(number)
     return TopicsImported(
         dry_run=body.dry_run,
         imported=counts["imported"],

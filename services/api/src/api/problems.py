@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 
 from shared.db.engine import DatabaseUnreachable
-from shared.errors import BrokerUnreachable
+from shared.errors import BrokerFull, BrokerUnreachable
+from shared.metrics import REQUESTS_REFUSED
 
 log = structlog.get_logger()
 RETRY_AFTER = 2  # seconds
@@ -37,12 +38,15 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 class Problem(HTTPException):
     """An HTTPException, because FastAPI takes any other error while it reads a body for a body that it cannot parse."""
 
-    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> None:
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
+        """`more`: what `problem` takes."""
         super().__init__(status, detail, headers)
         self.more = more
 
 
-def problem(status: int, detail: str, **more: object) -> JSONResponse:
+def problem(status: int, detail: str, *, reason: str | None = None, **more: object) -> JSONResponse:
+    """`reason`: as the metrics count it."""
+    REQUESTS_REFUSED.labels(reason or HTTPStatus(status).name.lower()).inc()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     headers = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
@@ -71,11 +75,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(BrokerUnreachable)
     async def broker(_: Request, error: BrokerUnreachable) -> JSONResponse:
         detail = f"{error}. It is not known whether all was stored: sending it again is the same submission"
-        return problem(503, detail)
+        return problem(503, detail, reason="broker_full" if isinstance(error, BrokerFull) else "broker_unreachable")
 
     @app.exception_handler(DatabaseUnreachable)
     async def database(_: Request, error: DatabaseUnreachable) -> JSONResponse:
-        return problem(503, str(error))
+        return problem(503, str(error), reason="database_unreachable")
 
     app.add_middleware(ExceptionMiddleware, handlers=dict(app.exception_handlers))
 

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select
 
 from api import queries
-from api.topic_pages import Total, Wanted, read_page
+from api.topic_filters import Wanted
+from api.topic_pages import Total, read_page
 from shared.db.engine import Database
 from shared.transport.base import Positions
 
@@ -109,12 +110,13 @@ class ProjectionQueries:
 
         return await self._database.run(read)
 
-    async def facet_values(self) -> dict[str, list[str]]:
+    async def facet_values(self, facets: Sequence[str]) -> dict[str, list[str]]:
         """By facet, in the order of the alphabet; of one that has very many, the most used ones."""
-        found: dict[str, list[str]] = {}
-        for row in await self._rows(queries.FACET_VALUES):
-            found.setdefault(row["facet"], []).append(row["value"])
-        return found
+
+        def read(connection: Connection) -> dict[str, list[str]]:
+            return {facet: sorted(connection.scalars(queries.VALUES_OF_FACET, {"facet": facet})) for facet in facets}
+
+        return await self._database.run(read)
 
     async def recent_failures(self, kind: str, limit: int) -> list[RowMapping]:
         return await self._rows(queries.RECENT_FAILURES, kind=kind, limit=limit)

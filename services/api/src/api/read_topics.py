@@ -12,7 +12,7 @@ from api.context import Context
 from api.cursor import LONGEST, cursor_after, place_of
 from api.read_topic import Topic, shown
 from api.staleness import staleness
-from api.topic_pages import Wanted
+from api.topic_filters import Wanted
 from shared.status import Status
 
 router = APIRouter(dependencies=[may("read")])
@@ -93,12 +93,12 @@ class Filters(BaseModel):
 @router.get("/topics/filter-options")
 async def filter_options(context: Context) -> Filters:
     """What the list can be filtered by; of what has thousands of values, the thousand that are used most."""
-    values = await context.projection.facet_values()
+    values = await context.projection.facet_values(FACETS)
     return Filters(
-        categories=values.get("category", []),
-        subcategories=values.get("subcategory", []),
-        companies=values.get("company", []),
-        technologies=values.get("technology", []),
-        tags=values.get("tag", []),
-        complexity_levels=values.get("complexity", []),
+        categories=values["category"],
+        subcategories=values["subcategory"],
+        companies=values["company"],
+        technologies=values["technology"],
+        tags=values["tag"],
+        complexity_levels=values["complexity"],
     )

@@ -17,6 +17,7 @@ from api.problems import Problem
 from api.read_topic import PATIENCE, patient_topic
 from shared.db.engine import DatabaseUnreachable
 from shared.events import SubmissionEvent, TopicRemoved, TopicSubmitted
+from shared.metrics import SUBMISSIONS
 from shared.wire import encode
 
 router = APIRouter()
@@ -96,7 +97,8 @@ async def retry_failed_topics(context: Context, caller: Operator, which: WhichTo
     which = which or WhichToRetry()
     count, last = 0, None
     async for rows in _failed(context, which.older_than_hours, which.error_contains):
-        await _publish_work(context, submitted := [_next_attempt(row, caller, force=False) for row in rows])
+        submitted = [_next_attempt(row, caller, force=False) for row in rows]
+        await _publish_work(context, submitted, stored=count)
         count, last = count + len(submitted), submitted[-1]
     if last:
         await _projected(context, last)
@@ -134,8 +136,9 @@ async def _publish(context: ApiContext, events: Sequence[TopicRemoved]) -> None:
     await context.publish([encode(event, source=context.instance) for event in events])
 
 
-async def _publish_work(context: ApiContext, events: Sequence[TopicSubmitted]) -> None:
-    await context.publish_work([encode(event, source=context.instance) for event in events])
+async def _publish_work(context: ApiContext, events: Sequence[TopicSubmitted], stored: int = 0) -> None:
+    await context.publish_work([encode(event, source=context.instance) for event in events], stored)
+    SUBMISSIONS.labels("topic", "queued").inc(len(events))
 
 
 async def _failed(

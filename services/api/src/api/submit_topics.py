@@ -12,6 +12,7 @@ from api.access import Caller, may
 from api.context import Context
 from api.projection import Found
 from shared.events import TopicSubmitted, topic_id
+from shared.metrics import SUBMISSIONS
 from shared.title import checked_title
 from shared.wire import encode
 
@@ -78,6 +79,8 @@ async def submit_topics(
         ]
     )
     saved = len(body.topics) - len(skipped)
+    SUBMISSIONS.labels("topic", "queued").inc(saved)
+    SUBMISSIONS.labels("topic", "skipped").inc(len(skipped))
     return TopicsSubmitted(
         message=f"{saved} queued, {len(skipped)} skipped",
         total_topics=len(body.topics),

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from faststream import FastStream
 
+from shared import metrics
 from shared.db.engine import DatabaseUnreachable, open_writer
 from shared.db.migrate import reach_database
 from shared.errors import BrokerUnreachable
 from shared.heartbeat import beat
+from shared.ops import Ops, serving
+from shared.progress import Progress
 from shared.retry import Policy, pause
 from shared.service import reach, run_beside
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
@@ -28,17 +32,29 @@ READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.pr
 
 
 async def main(settings: ProjectorSettings, instance: str) -> None:
+    ops = Ops(metrics.PROJECTOR)
+    async with serving(ops, settings):
+        await work(settings, instance, ops)
+
+
+async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
     transport = connect(settings)
     database = open_writer(settings.database_url)
     await reach(transport)
     await reach_database(database, "projection")
     projection = Projection(database, transport.publish, instance)
+    progress = Progress("the projection loop")
+
+    async def gets_on() -> None:
+        progress.check()
+
+    ops.checks = [gets_on, partial(transport.ends, READ)]
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with run_beside(
             app,
-            project_for_ever(transport, projection),
+            project_for_ever(transport, projection, progress),
             trim_for_ever(transport, projection, settings),
             beat(transport, PROJECTOR, instance),
         ):
@@ -50,7 +66,7 @@ async def main(settings: ProjectorSettings, instance: str) -> None:
     await app.run()
 
 
-async def project_for_ever(transport: Transport, projection: Projection) -> None:
+async def project_for_ever(transport: Transport, projection: Projection, progress: Progress) -> None:
     """Until cancelled. What is out is waited for; nothing is lost meanwhile, for positions move with the rows."""
     failures = 0
     reader: Reader | None = None
@@ -58,7 +74,7 @@ async def project_for_ever(transport: Transport, projection: Projection) -> None
         try:
             reader = reader or await transport.reader(PROJECTOR, READ, projection.load)
             if batch := await reader.read(BATCH, timeout=0.5):
-                await _project(reader, batch, projection)
+                await _project(reader, batch, projection, progress)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             failures += 1
             if failures == 1:
@@ -71,20 +87,22 @@ async def project_for_ever(transport: Transport, projection: Projection) -> None
             if failures:
                 log.info("going on")
             failures = 0
+            progress.turned()
 
 
-async def _project(reader: Reader, batch: Batch, projection: Projection) -> None:
+async def _project(reader: Reader, batch: Batch, projection: Projection, progress: Progress) -> None:
     try:
         await projection.project(batch)
     except PositionMoved as error:
         log.info("standing by", reason=str(error))
-        await _stand_by(projection, batch.partition)
+        await _stand_by(projection, batch.partition, progress)
         await reader.reload(batch.partition)
 
 
-async def _stand_by(projection: Projection, partition: int) -> None:
+async def _stand_by(projection: Projection, partition: int, progress: Progress) -> None:
     """Until nobody has moved the position for a while."""
     version = -1
     while version != (now := (await projection.stored(partition)).version):
         version = now
+        progress.turned()
         await asyncio.sleep(STAND_BY)

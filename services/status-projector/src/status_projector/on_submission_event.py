@@ -22,6 +22,7 @@ from shared.transport.dead_letter import dead_letter
 from shared.wire import Record
 from status_projector import statements
 from status_projector.apply_events import Told, apply_or_find_refused, read
+from status_projector.observe_projection import observed
 from status_projector.rows import dead_letter_row
 
 log = structlog.get_logger()
@@ -74,7 +75,8 @@ class Projection:
         while True:
             after = _after(self._at[batch.partition], batch, events)
             try:
-                await self._database.run(partial(_store, batch.partition, after, events, letters))
+                with observed(events):
+                    await self._database.run(partial(_store, batch.partition, after, events, letters))
             except _NotStorable as error:
                 await self._bury("not_storable", error.refused)
                 refused = {id(delivery) for delivery, _ in error.refused}

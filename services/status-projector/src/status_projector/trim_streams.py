@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import structlog
 
+from shared import metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.streams import PROJECTED
@@ -48,4 +49,6 @@ async def _trim(transport: Transport, projection: Projection, keep: timedelta, m
     """How many entries were removed, by stream."""
     positions = {PARTITION: (await projection.stored(PARTITION)).positions}
     removed = {stream.name: await transport.trim(stream, positions, keep, max_bytes) for stream in PROJECTED}
+    for name, entries in removed.items():
+        metrics.TRIMMED_ENTRIES.labels(name).inc(entries)
     return {name: entries for name, entries in removed.items() if entries}

@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from math import ceil
 from typing import Any
 
 import structlog
 from faststream import FastStream
 
+from shared import metrics
 from shared.heartbeat import beat
 from shared.llm import Gemini
+from shared.ops import Ops, serving
+from shared.progress import NotReady
 from shared.service import reach, run_beside
 from shared.transport import connect
 from shared.transport.settle import Limits, Settlement
@@ -23,6 +28,12 @@ log = structlog.get_logger()
 
 
 async def main(settings: WorkerSettings, instance: str) -> None:
+    ops = Ops(metrics.WORKER)
+    async with serving(ops, settings):
+        await work(settings, instance, ops)
+
+
+async def work(settings: WorkerSettings, instance: str, ops: Ops) -> None:
     transport = connect(settings)
     await reach(transport)
     gemini = Gemini(
@@ -41,6 +52,14 @@ async def main(settings: WorkerSettings, instance: str) -> None:
         worker=instance,
         limits=Limits(settings.in_flight, settings.held_seconds, settings.stop_seconds),
     )
+
+    async def gets_on() -> None:
+        settlement.progress.check()
+        if error := settlement.outbox.broker_error:
+            raise NotReady(f"outcomes wait to be stored: {error}")
+
+    ops.checks = [gets_on, partial(transport.lag, GROUP)]
+    ops.before_scrape = partial(show_now, settlement)
 
     def now() -> dict[str, Any]:
         return {
@@ -72,3 +91,10 @@ async def main(settings: WorkerSettings, instance: str) -> None:
 
     app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
     await app.run()
+
+
+def show_now(settlement: Settlement) -> None:
+    waiting = settlement.gate.waiting_for
+    seconds = (datetime.now(UTC) - waiting.since).total_seconds() if waiting else 0.0
+    metrics.IN_FLIGHT.show({(): settlement.in_flight})
+    metrics.WAITING.show({(waiting.reason,): seconds} if waiting else {})

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -13,6 +14,7 @@ from shared.errors import Refused
 from shared.events import Usage
 from shared.llm import Answer, LanguageModel
 from topic_worker.judge_answer import AnswerNotUsable, judge
+from topic_worker.observe_call import observed
 from topic_worker.topic import Topic, answer_schema
 
 LINGER = 0.005  # seconds that a call which is not full waits for more titles, when some wait already
@@ -32,6 +34,7 @@ class _Item:
     most: int  # titles in its call
     result: asyncio.Future[Generated]
     paid: Callable[[Usage], None]
+    context: Context  # of its delivery: what log lines name, and its span
     reason: str = ""  # why the answer before was not taken; then it is asked alone
 
 
@@ -56,7 +59,7 @@ class TopicGenerator:
         Raises Transient, Outage, Refused.
         """
         result: asyncio.Future[Generated] = asyncio.get_running_loop().create_future()
-        self._queue(_Item(id_, title, min(most, self._batch_size), result, paid))
+        self._queue(_Item(id_, title, min(most, self._batch_size), result, paid, copy_context()))
         return await result
 
     def _queue(self, item: _Item) -> None:
@@ -75,7 +78,7 @@ class TopicGenerator:
             if not batch:
                 self._free_calls.release()
                 continue
-            call = asyncio.create_task(self._call(batch))
+            call = asyncio.create_task(self._call(batch), context=batch[0].context.copy())
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
 
@@ -128,7 +131,9 @@ class TopicGenerator:
         if batch[0].reason:
             instructions += f"\n\nAn earlier answer for this item could not be used: {batch[0].reason}"
         data = json.dumps([{"id": item.id, "title": item.title} for item in batch], ensure_ascii=False)
-        answer = await self._llm.generate(instructions=instructions, data=data, schema=self._schema)
+        with observed({item.id: item.context for item in batch}) as tell:
+            answer = await self._llm.generate(instructions=instructions, data=data, schema=self._schema)
+            tell(answer)
         self.simulated = answer.simulated
         return answer
 

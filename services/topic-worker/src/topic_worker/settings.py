@@ -3,13 +3,13 @@
 import structlog
 from pydantic import field_validator
 
-from shared.settings import BrokerSettings, GeminiSettings, named
+from shared.settings import BrokerSettings, GeminiSettings, OpsSettings, named
 
 log = structlog.get_logger()
 MOST_TITLES_A_CALL = 5
 
 
-class WorkerSettings(BrokerSettings, GeminiSettings):
+class WorkerSettings(BrokerSettings, GeminiSettings, OpsSettings):
     """`in_flight` submissions; seconds: `held` before one that waits goes to the tail, `stop` for calls at a stop."""
 
     in_flight: int = named("TOPICFLOW_IN_FLIGHT", default=30, ge=1, le=1000)

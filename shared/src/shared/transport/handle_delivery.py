@@ -19,8 +19,9 @@ from shared.retry import Bury, Decision, Fail, TryAgain, WaitForEnd, decide, pau
 from shared.run import Run
 from shared.transport.base import Consumer
 from shared.transport.dead_letter import dead_letter
+from shared.transport.observe_delivery import count_end, observed
 from shared.transport.outbox import Outbox
-from shared.transport.work import Attempts, Work
+from shared.transport.work import Attempts, End, Work
 from shared.wire import Record, encode
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class HandleDelivery:
             case _:
                 problem = work.problem or f"nothing here handles {type(work.event).__name__}"
                 log.error("unreadable record", stream=work.delivery.record.stream, error=problem)
+                work.end = "dead_lettered"
                 await self._end(work, self._dead_letter(work, "invalid_event", problem, tries=0))
 
     async def _handle(self, work: Work, event: Submitted) -> None:
@@ -71,6 +73,13 @@ class HandleDelivery:
             return
         run = Run(event, self._worker)
         try:
+            with observed(work, run):
+                await self._run(work, run)
+        finally:
+            self._attempts.leave(work, event)
+
+    async def _run(self, work: Work, run: Run) -> None:
+        try:
             if died_alone(work):
                 message = f"{work.deaths} workers died while handling it, the last one with nothing else to do"
                 await self._bury(work, run, Bury("killed_its_worker", message))
@@ -78,8 +87,6 @@ class HandleDelivery:
                 await self._attempt(work, run)
         except _Displaced:
             await self._end_attempt(work, run)
-        finally:
-            self._attempts.leave(work, event)
 
     async def _attempt(self, work: Work, run: Run) -> None:
         """Call the handler until there is an outcome, or until it has waited too long to be held."""
@@ -94,11 +101,12 @@ class HandleDelivery:
                 self._gate.open(turn)
                 self._bugs.clear()
                 self.processed += 1
+                work.end = "completed"
                 await self._end_attempt(work, run, run.record(outcome))
                 return
             match decision:
                 case Fail():
-                    self.failed += 1
+                    self._failed(work, "failed", decision)
                     await self._end_attempt(work, run, run.failed(decision.code, decision.message))
                     return
                 case Bury():
@@ -132,7 +140,7 @@ class HandleDelivery:
         match decision:
             case Bury(code="bug") | WaitForEnd(reason="bug"):
                 self._bugs.add(run.event.id)
-                log.error("a bug ended a run", submission=run.event.id, run=run.id, exc_info=error)
+                log.error("a bug ended a run", exc_info=error)
         if isinstance(error, Refused):
             self._gate.open(turn)  # whoever refuses is there
             self._bugs.clear()
@@ -190,11 +198,16 @@ class HandleDelivery:
             starts=work.deaths,
             since=before.since if before else datetime.now(UTC),
         )
+        work.end = "requeued"
         self._attempts.leave(work, run.event)  # the copy may come before its storing is answered
         await self._end(work, encode(run.event.model_copy(update={"requeued": requeued}), source=self._worker))
 
-    async def _bury(self, work: Work, run: Run, why: Bury) -> None:
+    def _failed(self, work: Work, end: End, why: Fail | Bury) -> None:
         self.failed += 1
+        work.end, work.error = end, (why.code, why.message)
+
+    async def _bury(self, work: Work, run: Run, why: Bury) -> None:
+        self._failed(work, "dead_lettered", why)
         failed = run.failed(why.code, why.message, dead_lettered=True)
         letter = self._dead_letter(work, why.code, why.message, tries=run.tries)
         await self._end_attempt(work, run, failed, letter)
@@ -209,6 +222,7 @@ class HandleDelivery:
     async def _end(self, work: Work, *records: Record) -> None:
         await self._outbox.settle(work.delivery, records)
         work.settled = True
+        count_end(work)
 
 
 def died_alone(work: Work) -> bool:

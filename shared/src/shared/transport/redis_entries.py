@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shared.errors import BrokerFull, BrokerUnreachable, PositionsLost
+from shared.errors import BrokerFull, BrokerUnreachable, PositionsLost, TopicflowError
+from shared.metrics import BROKER_ERRORS
 from shared.streams import BY_NAME
 from shared.transport.base import Delivery
 from shared.wire import Record
@@ -34,23 +33,26 @@ def reaching() -> Iterator[None]:
     cancelled_before = task.cancelling() if task else 0
     try:
         yield
-    except OutOfMemoryError as error:
-        raise BrokerFull("Redis has reached its memory limit") from error
-    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
-        raise BrokerUnreachable(f"Redis does not answer: {str(error).rstrip('.')[:200]}") from error
-    except ResponseError as error:
-        if "NOGROUP" in str(error) or "no such key" in str(error):
-            raise PositionsLost(f"Redis lost a consumer group: {error}") from error
-        if str(error).startswith("OOM"):
-            raise BrokerFull("Redis has reached its memory limit") from error
-        if str(error).startswith(_NOT_NOW):
-            raise BrokerUnreachable(f"Redis: {error}") from error
-        raise
-    except RedisError as error:
-        raise BrokerUnreachable(f"Redis: {error}") from error
+    except (RedisError, OSError) as error:
+        ours = _ours(error)
+        if ours is None:
+            raise
+        BROKER_ERRORS.labels(type(ours).__name__).inc()
+        raise ours from error
     finally:
         if task and task.cancelling() > cancelled_before:
             raise asyncio.CancelledError
+
+
+def _ours(error: Exception) -> TopicflowError | None:
+    """None: Redis refuses what was asked, which is our own bug."""
+    if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
+        return BrokerFull("Redis has reached its memory limit")
+    if not isinstance(error, ResponseError):
+        return BrokerUnreachable(f"Redis does not answer: {str(error).rstrip('.')[:200]}")
+    if "NOGROUP" in str(error) or "no such key" in str(error):
+        return PositionsLost(f"Redis lost a consumer group: {error}")
+    return BrokerUnreachable(f"Redis: {error}") if str(error).startswith(_NOT_NOW) else None
 
 
 def block(timeout: float) -> int:

@@ -15,6 +15,7 @@ import structlog
 
 from shared.errors import BrokerUnreachable, CannotGoOn, NewerVersion
 from shared.outage import OutageGate
+from shared.progress import Progress
 from shared.retry import Policy, pause
 from shared.transport.base import Consumer, Delivery
 from shared.transport.handle_delivery import DEATHS_BEFORE_ALONE, HandleDelivery, Handler, died_alone
@@ -49,6 +50,7 @@ class Settlement:
         self._limits = limits or Limits()
         self._policy = policy or Policy()
         self.gate = OutageGate(self._policy)
+        self.progress = Progress("the settlement loop")
         self.outbox = Outbox(consumer, self._policy)
         self._handle = HandleDelivery(handler, consumer, self.outbox, self.gate, worker=worker, held=self._limits.held)
         self._works: set[Work] = set()
@@ -105,6 +107,7 @@ class Settlement:
                 if failures:
                     log.info("the broker is back")
                 failures = 0
+                self.progress.turned()
 
     async def _fill(self, tasks: asyncio.TaskGroup) -> None:
         """Begin what there is room for. A stop between fetching and beginning leaves it unbegun."""

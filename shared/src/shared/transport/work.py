@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Literal
 
 from shared.errors import InvalidEvent
 from shared.events import Event, Submitted
@@ -10,11 +11,12 @@ from shared.transport.base import Delivery
 from shared.wire import decode
 
 REMEMBERED_ENDS = 10_000
+End = Literal["completed", "failed", "dead_lettered", "requeued", "nothing_to_do"]
 
 
 @dataclass(slots=True, eq=False)
 class Work:
-    """A delivery in flight. `waits`: it costs nothing right now and may be put away."""
+    """A delivery in flight. `waits`: it costs nothing right now and may be put away; `error`: (code, message)."""
 
     delivery: Delivery
     event: Event | None = None  # None: unreadable
@@ -23,6 +25,8 @@ class Work:
     waits: bool = False
     displaced: bool = False
     settled: bool = False
+    end: End = "nothing_to_do"
+    error: tuple[str, str] | None = None
 
     @property
     def deaths(self) -> int:

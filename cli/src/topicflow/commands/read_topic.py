@@ -1,0 +1,40 @@
+"""`topicflow topics show|history`: one topic, and what happened to it."""
+
+from typing import Annotated
+
+import typer
+
+from topicflow.options import JsonOption, TopicArgument, UrlOption
+from topicflow.screen.display import console_for
+from topicflow.screen.history_table import history_table
+from topicflow.screen.topic_card import topic_card
+from topicflow.topics import answer_about
+
+MOST_EVENTS = 1000  # in one answer
+
+
+def show(topic: TopicArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Show one topic with its study card."""
+    answer = answer_about(topic, url, lambda api, path: api.get(path))
+    if as_json:
+        typer.echo(answer.text)
+    else:
+        console_for().print(topic_card(answer.content))
+
+
+def history(
+    topic: TopicArgument,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=MOST_EVENTS, metavar="N", help="At most so many events, the newest.")
+    ] = 200,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Show what happened to one topic, and what it cost."""
+    answer = answer_about(topic, url, lambda api, path: api.get(path + "/history", limit=limit))
+    if as_json:
+        typer.echo(answer.text)
+        return
+    console_for().print(history_table(answer.content["events"]))
+    if not answer.content["is_complete"]:
+        typer.echo(f"older events are not shown (--limit, at most {MOST_EVENTS})")

@@ -1,0 +1,16 @@
+"""`topicflow stats`: what all topics together come to."""
+
+import typer
+
+from topicflow.options import JsonOption, UrlOption, answer_from
+from topicflow.screen.display import console_for
+from topicflow.screen.totals_picture import stats_picture
+
+
+def stats(as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Show how many topics succeed, how long they take, and what they are about."""
+    answer = answer_from(url, lambda api: api.get("/stats"))
+    if as_json:
+        typer.echo(answer.text)
+    else:
+        console_for().print(stats_picture(answer.content))

@@ -1,0 +1,103 @@
+"""Which topics a list is of: each filter is asked of every row that comes up, but the one that leads is looked up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, literal_column, select
+
+from shared.db.tables import facet_counts, facets, status_counts, submissions
+from shared.events import normal
+
+FEW = 2_000  # titles that a search looks up; what more have is met soon enough
+ALL = ""  # the filter that every topic has
+SEARCH = "search"
+STATUS = "status"
+_C = submissions.c
+VISIBLE = _C.status != literal_column("'removed'")  # in the words of the indexes, which have no others
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which topics, in which order. `facets`: value by name; `after`: what the order goes by, of the last one seen."""
+
+    status: str | None = None
+    search: str | None = None
+    facets: Mapping[str, str] = field(default_factory=dict)
+    sort_by: str = "created_at"
+    ascending: bool = False
+    after: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """How many topics have each filter by itself, and ALL; `found`: the ids that a search found, if they are few."""
+
+    sizes: Mapping[str, int]
+    found: list[str] | None
+
+    def leader(self, rows: int) -> str | None:
+        """The rarest filter, unless walking the order's index reads fewer rows until so many match."""
+        rarest = min(self.sizes, key=lambda name: self.sizes[name])
+        return rarest if rarest != ALL and self.sizes[rarest] ** 2 <= rows * self.sizes[ALL] else None
+
+
+def matches_of(connection: Connection, wanted: Wanted) -> Matches:
+    """From counts that are kept; a search reads the index of titles."""
+    found = _found(connection, wanted.search) if wanted.search is not None else None
+    sizes = {ALL: _size_of_status(connection)}
+    sizes |= {name: _size_of_facet(connection, name, value) for name, value in wanted.facets.items()}
+    if wanted.status:
+        sizes[STATUS] = _size_of_status(connection, wanted.status)
+    if found is not None:
+        sizes[SEARCH] = len(found)
+    return Matches(sizes, found)
+
+
+def filtered(query: Select[Any], wanted: Wanted, found: list[str] | None, leader: str | None) -> Select[Any]:
+    """A query on submissions, or joined to them."""
+    if leader and leader in wanted.facets:
+        query = query.join(facets, and_(facets.c.id == _C.id, _is_facet(leader, wanted.facets[leader])))
+    by_index = leader is None or leader == STATUS
+    query = query.where((_C.kind if by_index else _past_indexes(_C.kind)) == "topic", VISIBLE)
+    if wanted.status:
+        by_index = leader == STATUS or (leader is None and wanted.sort_by in {"created_at", "status"})
+        query = query.where((_C.status if by_index else _past_indexes(_C.status)) == wanted.status)
+    for name in wanted.facets.keys() - {leader}:
+        has = select(literal(1)).where(_is_facet(name, wanted.facets[name]), facets.c.id == _C.id)
+        query = query.where(has.correlate(submissions).exists())
+    if wanted.search is not None:
+        leads = leader == SEARCH and found is not None
+        query = query.where(_C.id.in_(found or []) if leads else _title_has(wanted.search))
+    return query
+
+
+def _past_indexes(column: ColumnElement[str]) -> ColumnElement[str]:
+    """SQLite does not know how many rows have a value, so it is told which index not to go by."""
+    return column.concat("")
+
+
+def _is_facet(name: str, value: str) -> ColumnElement[bool]:
+    return and_(facets.c.facet == name, facets.c.value == value)
+
+
+def _title_has(search: str) -> ColumnElement[bool]:
+    return _C.title_normal.contains(normal(search), autoescape=True)
+
+
+def _found(connection: Connection, search: str) -> list[str] | None:
+    query = select(_C.id).where(_C.kind == "topic", VISIBLE, _title_has(search)).limit(FEW + 1)
+    ids = list(connection.scalars(query))
+    return ids if len(ids) <= FEW else None
+
+
+def _size_of_facet(connection: Connection, name: str, value: str) -> int:
+    c = facet_counts.c
+    return int(connection.scalar(select(func.sum(c.submissions)).where(c.facet == name, c.value == value)) or 0)
+
+
+def _size_of_status(connection: Connection, status: str | None = None) -> int:
+    """Of all where there is no status."""
+    c = status_counts.c
+    of = [c.kind == "topic"] + ([c.status == status] if status else [])
+    return int(connection.scalar(select(func.sum(c.submissions)).where(*of)) or 0)

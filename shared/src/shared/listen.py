@@ -1,0 +1,25 @@
+"""Takes the port that a service listens on, before anything else is started."""
+
+import os
+import socket
+
+from shared.errors import CannotGoOn
+
+
+class CannotListen(CannotGoOn):
+    exit_code = 3
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """Raises CannotListen. The protocol is named, for asyncio sends small answers at once only where it is."""
+    listening = socket.socket(
+        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotListen(f"cannot listen on port {port} of {host}: {why} ({setting} is another one)") from error
+    return listening

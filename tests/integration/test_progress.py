@@ -1,0 +1,124 @@
+"""Ready because its loop gets on: full, waiting and standing by are well, standing still is not."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from contract.brokers import MemoryBroker
+from contract.submissions import submitted
+from contract.workers import Worker, Workers
+from eventually import eventually
+from integration.projected import Projected
+from integration.stories import history, in_batches
+
+from shared import metrics, progress
+from shared.errors import Unavailable
+from shared.ops import Ops
+from shared.retry import Policy
+from shared.transport.base import Delivery
+from status_projector import app
+
+Answer = tuple[int, dict[str, str]]
+SHORT = 1.0  # seconds
+
+
+@pytest.fixture
+async def workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
+    """On the memory broker, and impatient."""
+    monkeypatch.setattr(progress, "STANDS_STILL_AFTER", SHORT)
+    broker = MemoryBroker()
+    await broker.transport.provision()
+    started = Workers(broker)
+    yield started
+    await started.end()
+
+
+async def readiness(of: Worker) -> Answer:
+    ops = Ops(metrics.WORKER)
+
+    async def gets_on() -> None:
+        of.settlement.progress.check()
+
+    ops.checks = [gets_on]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(ops), base_url="http://worker") as client:
+        answer = await client.get("/ready")
+        return answer.status_code, answer.json()
+
+
+async def stays_ready(worker: Worker) -> None:
+    began = time.monotonic()
+
+    async def was_ready_throughout() -> bool:
+        assert await readiness(worker) == (200, {"status": "ok"})
+        return time.monotonic() - began > 2 * SHORT
+
+    await eventually(was_ready_throughout, within=20)
+
+
+async def test_a_worker_that_is_full_is_ready(workers: Workers) -> None:
+    never = asyncio.Event()
+    workers.handler.answer("Takes long", never.wait)
+    await workers.broker.transport.publish([submitted("Takes long"), submitted("Next")])
+    worker = await workers.start(in_flight=1)
+    await eventually(lambda: workers.handler.calls, within=5)
+    await stays_ready(worker)
+
+
+async def test_a_worker_that_waits_for_the_end_of_an_outage_is_ready(workers: Workers) -> None:
+    workers.handler.everybody = Unavailable("out")
+    await workers.broker.transport.publish([submitted("Waits")])
+    worker = await workers.start(policy=Policy(first_pause=60, longest_pause=60))
+    await eventually(lambda: worker.settlement.gate.waiting_for, within=5)
+    await stays_ready(worker)
+
+
+async def test_a_worker_whose_loop_stands_still_is_not_ready_and_says_so(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await workers.start()
+
+    async def code() -> int:
+        return (await readiness(worker))[0]
+
+    async def never(*_: object) -> list[Delivery]:
+        await asyncio.Event().wait()
+        return []
+
+    async def is_ready() -> bool:
+        return await code() == 200
+
+    async def is_not_ready() -> bool:
+        return await code() == 503
+
+    await eventually(is_ready, within=5)
+    monkeypatch.setattr(worker.consumer, "fetch", never)
+    await eventually(is_not_ready, within=5)
+    assert (await readiness(worker))[1]["reason"].startswith("the settlement loop has not turned for ")
+
+
+async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "STANDS_STILL_AFTER", SHORT)
+    monkeypatch.setattr(app, "STAND_BY", SHORT / 10)
+    leader, follower = await projected.projection(), await projected.projection()
+    [batch, *_] = in_batches(history(5), 5)
+    loop = progress.Progress("the projection loop")
+
+    async def follows() -> None:
+        while True:  # on a busy machine the leader may seem to rest
+            await app._stand_by(follower, 0, loop)
+
+    standing_by = asyncio.create_task(follows())
+
+    async def leads() -> bool:
+        await leader.project(batch)
+        return loop._turned_at is not None
+
+    await eventually(leads, within=5)
+    give_up = time.monotonic() + 2 * SHORT
+    while time.monotonic() < give_up:
+        await leader.project(batch)
+        loop.check()
+    assert not standing_by.done()
+    standing_by.cancel()

@@ -1,0 +1,84 @@
+"""Traces where things go wrong: a copy at the tail, services that stop, a collector that is away, none at all."""
+
+import sys
+from pathlib import Path
+
+from eventually import eventually
+from integration.api import Api, started
+from integration.observed import Observed
+from integration.traces import HANDLING, PROJECTED, SERVER, spans_of, the_one
+from servers import Deployment, GeminiStandIn, Process, ValkeyServer, free_port
+
+
+async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: Path, valkey: ValkeyServer) -> None:
+    gemini = GeminiStandIn(tmp_path)
+    gemini.start()
+    settings = observed.collector.settings | {"TOPICFLOW_HELD_SECONDS": "0.2"}
+    deployed = Deployment(tmp_path, valkey, gemini, settings)
+    try:
+        for service in ("api", "status-projector", "topic-worker"):
+            deployed.add(service)
+        async with deployed.client() as client:
+            api = await Api(deployed, client).ready()
+            gemini.tell("503", times=3)
+            id_ = (await api.submit("Waits too long"))["topics"][0]["id"]
+            await api.ended(id_)
+        of = await spans_of(observed, id_, HANDLING, "project SubmissionCompleted")
+        handled = [span for span in observed.collector.of_submission(id_) if span.name == HANDLING]
+        ends = [span.attributes["topicflow.end"] for span in handled]
+        assert ends[0] == "requeued"
+        assert ends[-1] == "completed"
+        assert [span.parent for span in handled[1:]] == [span.id for span in handled[:-1]]
+        assert of["project SubmissionCompleted"].parent == handled[-1].id
+    finally:
+        deployed.end()
+
+
+async def test_what_was_recorded_is_sent_when_a_service_stops(observed: Observed, tmp_path: Path) -> None:
+    later = observed.collector.settings | {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
+    deployed = started(tmp_path, **later)
+    try:
+        async with deployed.client() as client:
+            api = await Api(deployed, client).ready()
+            id_ = (await api.submit("Sent at the end"))["topics"][0]["id"]
+            await api.ended(id_)
+        assert observed.collector.of_submission(id_) == []
+        for process in deployed.services.values():
+            process.stop(within=10)
+        of = await spans_of(observed, id_, HANDLING, *PROJECTED)
+        assert (await the_one(observed, SERVER, of[HANDLING])).service == "api"
+    finally:
+        deployed.end()
+
+
+async def test_without_a_collector_that_answers_all_works_and_it_is_said_once(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    soon = {"OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}
+    deployed = started(tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{nobody}/v1/traces", **soon)
+    try:
+        async with deployed.client() as client:
+            api = await Api(deployed, client).ready()
+            for n in range(5):
+                await api.ended((await api.submit(f"Nobody records {n}"))["topics"][0]["id"])
+            worker = deployed.services["topic-worker-1"]
+            await eventually(lambda: "spans are lost" in worker.said, within=10)
+        for process in deployed.services.values():
+            assert process.stop(within=10) in {0, -15}
+            warnings = [line for line in process.said.splitlines() if '"warning"' in line or '"error"' in line]
+            assert len([line for line in warnings if "spans are lost" in line]) == 1
+            assert not [line for line in process.said.splitlines() if "opentelemetry" in line]
+            assert not [line for line in process.said.splitlines() if nobody.removeprefix("http://") in line]
+    finally:
+        deployed.end()
+
+
+async def test_without_an_endpoint_nothing_of_the_sdk_is_imported(tmp_path: Path) -> None:
+    code = "import sys, api.app, topic_worker.app, status_projector.app; from shared import tracing"
+    code += (
+        "; tracing.set_up('a', 'b'); print([m for m in sys.modules if 'opentelemetry.sdk.trace' in m or 'otlp' in m])"
+    )
+    process = Process([sys.executable, "-c", code], tmp_path / "imports.log")
+    process.start()
+    assert process.running
+    assert process.running.wait(60) == 0
+    assert process.said == "[]\n"

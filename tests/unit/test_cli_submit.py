@@ -1,0 +1,125 @@
+"""How titles are sent: in parts, patiently while the API says when to come again, each request named once."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from topicflow.api_client import ApiClient
+from topicflow.errors import CommandError, Unavailable, WrongUse
+from topicflow.screen.sending import Sending
+from topicflow.submit import merged, submit
+
+
+def _api(*responses: httpx.Response, seen: list[httpx.Request] | None = None) -> ApiClient:
+    answers = iter(responses)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if seen is not None:
+            seen.append(request)
+        return next(answers)
+
+    return ApiClient("http://127.0.0.1:1", "secret", httpx.MockTransport(answer))
+
+
+def _sending(said: list[str] | None = None, total: int = 1) -> Sending:
+    return Sending(total, "titles", lambda now: said.append(now.full_line) if said is not None else None)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    taken: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        taken.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return taken
+
+
+async def test_a_503_is_sent_again_after_the_time_it_asks_for_and_as_the_same_request(pauses: list[float]) -> None:
+    seen: list[httpx.Request] = []
+    accepted = {"topics": [], "total_topics": 1, "saved_topics": 1, "skipped_topics": 0}
+    busy = httpx.Response(503, headers={"Retry-After": "3"}, json={"title": "Busy"})
+    submitted = await submit(_api(busy, busy, httpx.Response(202, json=accepted), seen=seen), ["Raft"], _sending())
+    assert submitted.answer == accepted
+    assert pauses == [3, 3]
+    assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
+    assert seen[0].headers["Authorization"] == "Bearer secret"
+
+
+async def test_while_the_same_request_is_being_answered_its_answer_is_waited_for(pauses: list[float]) -> None:
+    accepted = {"topics": [], "total_topics": 1, "saved_topics": 1, "skipped_topics": 0}
+    running = httpx.Response(409, headers={"Retry-After": "1"}, json={"title": "Conflict"})
+    submitted = await submit(_api(running, httpx.Response(202, json=accepted)), ["Raft"], _sending())
+    assert (submitted.answer, pauses) == (accepted, [1])
+
+
+async def test_a_503_that_stays_ends_with_exit_code_3(pauses: list[float]) -> None:
+    with pytest.raises(CommandError) as caught:
+        await submit(_api(*[httpx.Response(503, json={"detail": "the broker is out"})] * 5), ["Raft"], _sending())
+    assert caught.value.exit_code == 3
+    assert pauses == [1, 2, 4, 8]
+
+
+async def test_while_the_api_says_when_to_come_again_ten_minutes_are_waited_and_it_is_said_why(
+    pauses: list[float],
+) -> None:
+    said: list[str] = []
+    full = httpx.Response(503, headers={"Retry-After": "5"}, json={"detail": "no room"})
+    with pytest.raises(Unavailable, match="no room"):
+        await submit(_api(*[full] * 200), ["Raft"], _sending(said))
+    assert (set(pauses), sum(pauses)) == ({5}, 600)
+    assert set(said) == {"0 of 1 titles sent; waiting, the API says: no room"}
+
+
+async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_place_is_known(
+    pauses: list[float],
+) -> None:
+    said: list[str] = []
+    full = httpx.Response(503, headers={"Retry-After": "60"}, json={"detail": "no room"})
+    taken = httpx.Response(202, json={"topics": []})
+    sending = _sending(said, total=1500)
+    answers = [taken, *[full] * 10, taken, *[full] * 11]
+    with pytest.raises(Unavailable, match="titles 1001 to 1500: no room; the 1000 before them are submitted"):
+        await submit(_api(*answers), ["x"] * 1500, sending)
+    assert (sending.place, len(pauses)) == ("1,000 of 1,500 titles", 20)
+    assert said[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting, the API says: no room"]
+
+
+async def test_who_asks_to_come_again_at_once_is_still_given_a_second(pauses: list[float]) -> None:
+    soon = httpx.Response(429, headers={"Retry-After": "0"}, json={"title": "Too many"})
+    await submit(_api(soon, httpx.Response(202, json={"topics": []})), ["Raft"], _sending())
+    assert pauses == [1]
+
+
+async def test_nobody_waits_an_hour_for_a_503(pauses: list[float]) -> None:
+    with pytest.raises(CommandError):
+        await submit(_api(httpx.Response(503, headers={"Retry-After": "3600"})), ["Raft"], _sending())
+    assert pauses == []
+
+
+async def test_a_refused_chunk_says_what_was_taken_before() -> None:
+    accepted = httpx.Response(202, json={"topics": []})
+    with pytest.raises(WrongUse, match="titles 501 to 600: too long; the 500 before them are submitted"):
+        await submit(_api(accepted, httpx.Response(422, json={"detail": "too long"})), ["x"] * 600, _sending(total=600))
+
+
+def test_several_answers_become_one_of_the_same_shape() -> None:
+    first = {
+        "message": "m",
+        "total_topics": 2,
+        "saved_topics": 1,
+        "skipped_topics": 1,
+        "skipped_titles": ["b"],
+        "topics": [{"id": "1", "title": "a", "status": "pending"}, {"id": "2", "title": "b", "status": "completed"}],
+    }
+    second = {**first, "topics": [{"id": "1", "title": "a", "status": "processing"}]}
+    assert merged([first, second]) == {
+        "message": "2 topics submitted, 2 skipped (completed or under way already)",
+        "total_topics": 4,
+        "saved_topics": 2,
+        "skipped_topics": 2,
+        "skipped_titles": ["b", "b"],
+        "topics": [{"id": "1", "title": "a", "status": "processing"}, {"id": "2", "title": "b", "status": "completed"}],
+    }

@@ -1,0 +1,99 @@
+"""What people see of many topics and of one topic's past: short, whole, and safe whatever others wrote."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from topicflow.screen.history_table import event_name, history_table
+from topicflow.screen.totals_picture import VALUES_SHOWN, filters_picture, stats_picture
+
+SUBMITTED = {"event": "TopicSubmitted", "attempt": 1, "time": "2026-02-28T14:05:00Z"}
+FAILED = {
+    **SUBMITTED,
+    "event": "SubmissionFailed",
+    "worker": "worker-1",
+    "model": "gemini-9",
+    "tokens_in": 1519,
+    "tokens_out": 0,
+    "cost": 0.000125,
+    "error": "blocked [by]\n\x1b[31msafety",
+}
+STATS: dict[str, Any] = {
+    "total_topics": 1234,
+    "completed": 1200,
+    "failed": 30,
+    "success_rate": 97.56,
+    "average_seconds": 3.2,
+    "by_category": {"databases": 7, "[red]": 1193},
+    "by_complexity": {"expert": 1200},
+    "simulated": False,
+}
+
+
+def _drawn(picture: RenderableType, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(picture)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def _words(drawn: str) -> list[list[str]]:
+    return [line.split() for line in drawn.splitlines()]
+
+
+def test_an_event_is_a_line_with_what_was_paid_and_what_went_wrong() -> None:
+    drawn = _drawn(history_table([SUBMITTED, FAILED]))
+    header, submitted, failed = _words(drawn)
+    assert header == ["Time", "Event", "Attempt", "Worker", "Model", "Tokens", "in/out", "Cost", "Error"]
+    assert submitted[2:] == ["submitted", "1"]
+    assert failed[2:8] == ["failed", "1", "worker-1", "gemini-9", "1,519", "/"]
+    assert failed[8:] == ["0", "0.000125", "blocked", "[by]", "\ufffd[31msafety"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_long_error_is_shown_whole_however_narrow_the_terminal(width: int) -> None:
+    error = "".join(f"word{n}" for n in range(60))
+    drawn = _drawn(history_table([{**FAILED, "error": error}]), width)
+    column = drawn.splitlines()[0].index("Error") if width == 120 else drawn.splitlines()[1].index("Error")
+    assert "".join(line[column:].strip() for line in drawn.splitlines()).removeprefix("Error") == error
+
+
+def test_columns_without_a_value_are_left_out() -> None:
+    assert _words(_drawn(history_table([SUBMITTED])))[0] == ["Time", "Event", "Attempt"]
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [("TopicSubmitted", "submitted"), ("SubmissionParked", "parked"), ("TopicRemoved", "removed"), ("New", "new")],
+)
+def test_events_have_short_names(event: str, name: str) -> None:
+    assert event_name(event) == name
+
+
+def test_stats_say_the_rate_the_time_and_the_most_frequent_first() -> None:
+    drawn = _drawn(stats_picture(STATS))
+    for text in ("1,234", "97.56 % of those that have ended", "3 s from start to completion", "real"):
+        assert text in drawn
+    assert drawn.index("[red]") < drawn.index("databases")
+
+
+def test_while_nothing_has_ended_no_rate_and_no_time_are_claimed() -> None:
+    nothing = dict.fromkeys(("total_topics", "completed", "failed", "success_rate", "average_seconds"), 0)
+    drawn = _drawn(stats_picture({**nothing, "by_category": {}, "by_complexity": {}, "simulated": None}))
+    assert "none has ended yet" in drawn
+    for absent in ("%", "Average", "Category"):
+        assert absent not in drawn
+
+
+def test_filters_are_named_by_their_options_and_very_many_values_are_cut_short() -> None:
+    many = [f"tag{n}" for n in range(VALUES_SHOWN + 950)]
+    picture = filters_picture({"companies": ["A, B", "\x1b[2JC"], "tags": many, "technologies": []})
+    assert picture
+    drawn = _drawn(picture)
+    assert ["--company", "A,", "B", "·", "\ufffd[2JC"] in _words(drawn)
+    assert f"tag{VALUES_SHOWN - 1} … and 950 more" in " ".join(drawn.split())
+    assert f"tag{VALUES_SHOWN} " not in drawn
+    assert "--technology" not in drawn
+    assert filters_picture({"companies": []}) is None

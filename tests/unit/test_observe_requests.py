@@ -1,0 +1,51 @@
+"""A request that ends in our own bug: one line that names it and one answer, or raised where none can be given."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from fastapi.responses import StreamingResponse
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
+from api.app import build
+from api.observe_requests import Observed
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """Of an API with two routes that break."""
+    app = build()
+
+    @app.get("/api/v1/breaks")
+    async def breaks() -> None:
+        raise RuntimeError("a bug")
+
+    @app.get("/api/v1/breaks-off")
+    async def breaks_off() -> StreamingResponse:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"the first half, "
+            raise RuntimeError("a bug in the middle")
+
+        return StreamingResponse(chunks())
+
+    app.state.context = SimpleNamespace(needs_key=False)
+    transport = httpx.ASGITransport(Observed(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+async def test_a_bug_is_one_line_with_its_request_and_its_traceback(client: httpx.AsyncClient) -> None:
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        answer = await client.get("/api/v1/breaks")
+    assert answer.status_code == 500
+    [line] = [line for line in lines if line["log_level"] == "error"]
+    assert line["event"] == "a request ended in a bug"
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert str(line["exc_info"]) == "a bug"
+
+
+async def test_an_answer_that_breaks_off_is_raised(client: httpx.AsyncClient) -> None:
+    with pytest.raises(RuntimeError, match="in the middle"):
+        await client.get("/api/v1/breaks-off")

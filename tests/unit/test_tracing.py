@@ -1,0 +1,58 @@
+"""What belongs to a trace while nothing is recorded: it is passed on as it came, and nothing else is."""
+
+import asyncio
+
+import pytest
+
+from shared import tracing
+from shared.events import TopicRemoved
+from shared.wire import encode
+
+THEIRS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def header() -> str | None:
+    return encode(TopicRemoved(id="x", attempt=1, by="somebody"), source="test").headers.get("traceparent")
+
+
+def test_what_came_with_a_record_goes_on_with_what_is_published_meanwhile_and_no_longer() -> None:
+    with tracing.Span("handling", "consumer", THEIRS):
+        assert header() == THEIRS
+        with tracing.Span("calling", "client"):
+            assert header() == THEIRS
+        assert tracing.trace_id() == "0af7651916cd43dd8448eb211c80319c"
+    assert header() is None
+    assert tracing.trace_id() == ""
+
+
+def test_another_delivery_does_not_inherit_it() -> None:
+    with tracing.Span("handling", "consumer", THEIRS), tracing.Span("another", "consumer", ""):
+        assert header() is None
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    ["", "x", THEIRS.upper(), THEIRS + "\n", "01" + THEIRS[2:], THEIRS.replace("b7ad6b7169203331", "0" * 16)],
+)
+def test_what_is_no_traceparent_is_not_passed_on(traceparent: str) -> None:
+    with tracing.Span("handling", "consumer", traceparent):
+        assert header() is None
+
+
+async def test_tasks_beside_each_other_keep_their_own() -> None:
+    both_are_within = asyncio.Barrier(2)
+
+    async def handle(traceparent: str) -> str | None:
+        with tracing.Span("handling", "consumer", traceparent):
+            await both_are_within.wait()
+            return header()
+
+    other = THEIRS.replace("0af7", "ffff")
+    assert tuple(await asyncio.gather(handle(THEIRS), handle(other))) == (THEIRS, other)
+
+
+def test_an_error_is_told_and_raised() -> None:
+    with pytest.raises(ValueError, match="as it was"), tracing.Span("failing", "internal") as span:
+        raise ValueError("as it was")
+    assert span.attributes == {"error.type": "ValueError"}
+    assert not tracing.is_recorded(THEIRS)
