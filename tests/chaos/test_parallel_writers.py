@@ -53,7 +53,7 @@ async def test_60_parallel_writers_of_the_same_titles_get_one_row_and_one_call_a
     for title, times in arena.deployment.gemini.calls["titles"].items():
         calls[normal(title)] += times
     assert {calls[normal(title)] for title in TITLES} == {1}
-    assert "locked" not in said_by_all(arena)
+    assert "database is locked" not in said_by_all(arena)
 
 
 async def every_topic(api: Api) -> Sequence[dict[str, Any]]:
