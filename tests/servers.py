@@ -171,7 +171,10 @@ class Deployment:
         if service == "topic-worker":
             environment |= {"GEMINI_API_KEY": "test", "GOOGLE_GEMINI_BASE_URL": self.gemini.url} | settings
         else:
-            environment |= {"TOPICFLOW_DATABASE_URL": self.database_url, "TOPICFLOW_PORT": str(self.api_port)}
+            environment |= {
+                "TOPICFLOW_DATABASE_URL": self.database_url,
+                "TOPICFLOW_PORT": str(self.api_port),
+            } | settings
         if instance:
             environment["TOPICFLOW_INSTANCE"] = instance
         name = instance or f"{service}-{len(self.services)}"
@@ -180,8 +183,9 @@ class Deployment:
         self.services[name] = process
         return process
 
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30)
+    def client(self, port: int | None = None) -> httpx.AsyncClient:
+        """Of the API, or of a replica of it that was told another port."""
+        return httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port or self.api_port}", trust_env=False, timeout=30)
 
     def end(self) -> None:
         for process in (*self.services.values(), self.gemini, self.valkey):

@@ -1,11 +1,15 @@
 """Counts, after the chaos: what was lost, done twice or miscounted."""
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from servers import Deployment
+
+from chaos.oracle import End
 
 
 class Checker:
@@ -13,10 +17,10 @@ class Checker:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
+        self.path = deployment.database_url.removeprefix("sqlite:///")
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        path = self._deployment.database_url.removeprefix("sqlite:///")
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as database:
             return database.execute(query, values).fetchall()
 
     def statuses(self) -> dict[str, int]:
@@ -34,6 +38,26 @@ class Checker:
         assert self.counts() == self.statuses() == {"completed": len(wanted)}
         assert self._rows("SELECT count(*) FROM contents") == [(len(wanted),)]
         assert self._rows("SELECT count(*) FROM dead_letters") == [(0,)]
+
+    def assert_ends(self, ends: Mapping[str, End]) -> None:
+        """Each submission's row and card are what they must be."""
+        columns = "id, attempt, status, title, run, error_message, content"
+        found = {
+            id_: End(attempt, status, title, run, error, json.loads(content) if content else None)
+            for id_, attempt, status, title, run, error, content in self._rows(
+                f"SELECT {columns} FROM submissions LEFT JOIN contents USING (id)"
+            )
+            if id_ in ends
+        }
+        differs = [(found.get(id_), end) for id_, end in ends.items() if found.get(id_) != end]
+        assert not differs, f"{len(differs)} of {len(ends)} ended otherwise than the streams say: {differs[0]}"
+
+    def assert_history(self, event_ids: Mapping[str, set[str]]) -> None:
+        """Every event entered history once, those too that moved nothing."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for id_, event_id in self._rows("SELECT id, event_id FROM history"):
+            found[id_].add(event_id)
+        assert {id_: found[id_] for id_ in event_ids} == event_ids
 
     def paid_twice(self) -> list[str]:
         """Titles that the stand-in answered well more than once."""

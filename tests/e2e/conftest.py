@@ -1,9 +1,16 @@
-"""One `topicflow up` for all tests of a module."""
+"""One `topicflow up` for all tests of a module; one deployment with two replicas of the API for the sufferings."""
 
-from collections.abc import Iterator
+import signal
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from e2e.local_mode import LocalMode
+from integration.api import Api
+from servers import Deployment, GeminiStandIn, ValkeyServer, free_port
+
+from shared.streams import PROJECTOR
+
+SESSION_TIMEOUT = 1.5  # seconds; short, so that a call can be longer
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +27,41 @@ async def local_mode(started: LocalMode) -> LocalMode:
     started.stand_in("DELETE", "/moods")
     started.stand_in("PUT", "/seconds", {"seconds": 0})
     return started
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Its worker has three keys, of which Gemini refuses two."""
+    folder = tmp_path_factory.mktemp("sufferings")
+    settings = {"TOPICFLOW_SESSION_TIMEOUT_SECONDS": str(SESSION_TIMEOUT)}
+    deployed = Deployment(folder, ValkeyServer(folder / "valkey"), GeminiStandIn(folder), settings)
+    deployed.valkey.start()
+    deployed.gemini.start()
+    deployed.add("api", "api-1")
+    deployed.add("api", "api-2", TOPICFLOW_PORT=str(free_port()))
+    deployed.add(PROJECTOR, f"{PROJECTOR}-1")
+    deployed.add("topic-worker", "topic-worker-1", GEMINI_API_KEY="", GEMINI_API_KEYS="good,refused,refused")
+    yield deployed
+    deployed.end()
+
+
+@pytest.fixture
+async def api(deployed: Deployment) -> AsyncIterator[Api]:
+    """Everything runs, whatever the test before left, and Gemini has forgotten moods and calls."""
+    for process in (deployed.valkey, deployed.gemini, *deployed.services.values()):
+        if process.is_alive:
+            process.signal(signal.SIGCONT)
+        else:
+            process.start()
+    deployed.gemini.take(0)
+    deployed.gemini.forget_moods()
+    deployed.gemini.http.delete("/stand-in/calls").raise_for_status()
+    async with deployed.client() as client:
+        yield await Api(deployed, client).ready(within=60)
+
+
+@pytest.fixture
+async def other(deployed: Deployment) -> AsyncIterator[Api]:
+    """The second replica."""
+    async with deployed.client(int(deployed.services["api-2"].environment["TOPICFLOW_PORT"])) as client:
+        yield await Api(deployed, client).ready(within=60)

@@ -16,7 +16,7 @@ class Api:
     deployment: Deployment
     http: httpx.AsyncClient
 
-    async def ready(self) -> "Api":
+    async def ready(self, within: float = 20) -> "Api":
         """Everything answers, a topic-worker lives and knows who it calls."""
 
         async def is_ready() -> bool:
@@ -26,7 +26,7 @@ class Api:
             except httpx.TransportError:
                 return False
 
-        await eventually(is_ready, within=20)
+        await eventually(is_ready, within=within)
         return self
 
     async def answers(self) -> None:
@@ -64,7 +64,7 @@ class Api:
 
 
 def started(folder: Path, **settings: str) -> Deployment:
-    """Broker, Gemini's stand-in and one replica of each service, on their way."""
+    """Broker, Gemini's stand-in and one replica of each service, on their way. `settings`: of all of them."""
     valkey, gemini = ValkeyServer(folder / "valkey"), GeminiStandIn(folder)
     valkey.start()
     gemini.start()

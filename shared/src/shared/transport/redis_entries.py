@@ -19,6 +19,7 @@ SOCKET_TIMEOUT = 5.0  # seconds
 Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]  # by stream: ids and fields
 REMEMBERED = timedelta(minutes=10)  # how long a published event id that causes work is
 NOT_OURS = "backslashreplace"  # anybody can write anything into a stream; nothing of it may stop the reading
+_CLOSED = "the handler is closed"
 _NOT_NOW = ("MISCONF", "READONLY", "MASTERDOWN", "BUSY ", "LOADING")  # its disk is full, a replica takes over, …
 
 
@@ -33,7 +34,7 @@ def reaching() -> Iterator[None]:
     cancelled_before = task.cancelling() if task else 0
     try:
         yield
-    except (RedisError, OSError) as error:
+    except (RedisError, OSError, RuntimeError) as error:
         ours = _ours(error)
         if ours is None:
             raise
@@ -45,7 +46,12 @@ def reaching() -> Iterator[None]:
 
 
 def _ours(error: Exception) -> TopicflowError | None:
-    """None: Redis refuses what was asked, which is our own bug."""
+    """None: Redis refuses what was asked, or it is no error of Redis: our own bug.
+
+    uvloop raises RuntimeError for a write on a connection that was just lost (MagicStack/uvloop#506).
+    """
+    if isinstance(error, RuntimeError) and _CLOSED not in str(error):
+        return None
     if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
         return BrokerFull("Redis has reached its memory limit")
     if not isinstance(error, ResponseError):

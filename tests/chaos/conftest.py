@@ -1,0 +1,38 @@
+"""Two replicas of the API and of the worker, for tests that break nothing."""
+
+import os
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+from integration.api import Api, started
+from servers import Deployment, free_port
+
+from chaos.arena import Arena
+
+
+@pytest.fixture(scope="session")
+def two_of_each(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, int]]:
+    """And the second API's port."""
+    deployed, port = started(tmp_path_factory.mktemp("races"), TOPICFLOW_IN_FLIGHT="100"), free_port()
+    deployed.add("api", "api-2", TOPICFLOW_PORT=str(port))
+    deployed.add("topic-worker", "topic-worker-2")
+    yield deployed, port
+    deployed.end()
+
+
+@pytest.fixture
+async def arena(two_of_each: tuple[Deployment, int]) -> AsyncIterator[Arena]:
+    """Ready, in no mood, with a seed that is printed when the test fails; RACES_SEED repeats one."""
+    seed = int(os.environ.get("RACES_SEED") or random.randrange(10**9))
+    print(f"RACES_SEED={seed}")
+    deployed, port = two_of_each
+    deployed.gemini.forget_moods()
+    deployed.gemini.take(0)
+    async with AsyncExitStack() as opened:
+        clients = [await opened.enter_async_context(deployed.client(at)) for at in (deployed.api_port, port)]
+        replicas = [await Api(deployed, client).ready(within=60) for client in clients]
+        arena = Arena(deployed, replicas, random.Random(seed))
+        await arena.quiet()
+        yield arena
