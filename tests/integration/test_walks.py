@@ -1,0 +1,94 @@
+"""Walks by cursor while topics come, change and go: whoever keeps its place is met exactly once."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from integration.projected import Projected
+from integration.stories import BEGAN, Story, at, in_batches
+
+from api.cursor import cursor_after, place_of
+from api.projection import ProjectionQueries
+from api.topic_filters import Wanted
+from api.topic_pages import ORDERS
+from shared.db.engine import open_reader
+from shared.events import TopicRemoved, TopicSubmitted, topic_id
+from shared.wire import Record, encode
+
+LASTING = [f"Lasting {n}" for n in range(120)]
+FLEETING = [f"Fleeting {n}" for n in range(40)]
+NEVER_MOVES = {"created_at", "title"}
+
+
+def asked(title: str, attempt: int, seconds: float) -> Record:
+    """As long after the beginning."""
+    time = BEGAN + timedelta(seconds=seconds)
+    submitted = TopicSubmitted(
+        id=topic_id(title), attempt=attempt, title=title, submitted_at=time, submitted_by="local"
+    )
+    return at(time, encode(submitted, source="test"))
+
+
+def told(title: str, chance: random.Random) -> list[Record]:
+    """One that is completed, failed or under way."""
+    records = Story(title, chance).tell()
+    return [record for record in records if "TopicRemoved" not in record.headers["ce_type"]]
+
+
+class Turmoil:
+    """Changes everything but what `stays` between two pages."""
+
+    def __init__(self, projected: Projected, chance: random.Random, stays: set[str]) -> None:
+        self._projected = projected
+        self._chance = chance
+        self._moving = [title for title in LASTING if title not in stays]
+        self._fleeting = list(FLEETING)
+        self._now = 1e6
+        self._position = 1_000_000
+
+    async def __call__(self) -> None:
+        self._now += 1
+        records = [asked(title, 9, self._now) for title in self._chance.sample(self._moving, min(9, len(self._moving)))]
+        records += [asked(f"New {self._now} {n}", 1, self._now) for n in range(3)]
+        if self._fleeting:
+            gone = self._fleeting.pop()
+            records.append(encode(TopicRemoved(id=topic_id(gone), attempt=99, by="local"), source="test"))
+        self._position += len(records)
+        await self._projected.project(in_batches(records, 100, start=self._position))
+
+
+@pytest.fixture
+async def filled(projected: Projected) -> Projected:
+    chance = random.Random(4)
+    records = [record for title in (*LASTING, *FLEETING) for record in told(title, chance)]
+    await projected.project(in_batches(records, 200))
+    return projected
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("sort_by", ORDERS)
+@pytest.mark.parametrize("facets", [{}, {"tag": "all"}], ids=["all", "by tag"])
+async def test_a_walk_meets_whoever_keeps_its_place_exactly_once_whatever_happens_meanwhile(
+    filled: Projected, sort_by: str, ascending: bool, facets: dict[str, str]
+) -> None:
+    reader = open_reader(filled.url)
+    queries = ProjectionQueries(reader)
+    wanted = Wanted(facets=facets, sort_by=sort_by, ascending=ascending)
+    there = {row["title"] for row in (await queries.topics(wanted, limit=1000)).rows} & set(LASTING)
+    stays = there if sort_by in NEVER_MOVES else set(random.Random(1).sample(sorted(there), len(there) // 2))
+    turmoil = Turmoil(filled, random.Random(2), stays if sort_by not in NEVER_MOVES else set())
+    met: Counter[str] = Counter()
+    cursor: str | None = None
+    while True:
+        after, total = place_of(cursor, wanted) if cursor else (None, None)
+        page = await queries.topics(replace(wanted, after=after), limit=7, total=total)
+        met.update(row["title"] for row in page.rows)
+        if len(page.rows) < 7 or met.total() > 1000:
+            break
+        cursor = cursor_after(wanted, page.rows[-1], page.total)
+        await turmoil()
+    await reader.close()
+    assert len(stays) > 20
+    assert {title: met[title] for title in stays} == dict.fromkeys(stays, 1)
