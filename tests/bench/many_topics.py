@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from shared.db.engine import open_writer
 from shared.db.migrate import migrate
-from shared.db.tables import submissions
+from shared.db.tables import stored, submissions
 from shared.events import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
@@ -90,7 +90,7 @@ def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
 
 def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None]], start: int) -> None:
     """As the projector stores a batch."""
-    facets = [(facet, value, state.id) for state, card in told for facet, value in facets_of(card)]
+    facets = [(*facet, stored(state.created_at) or "", state.id) for state, card in told for facet in facets_of(card)]
     counts: dict[Counted, Moved] = defaultdict(Moved)
     for state, _ in told:
         moved = counts[state.kind, state.partition, state.status]
@@ -99,7 +99,7 @@ def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None
         moved.milliseconds += state.milliseconds or 0
     statements.put_states(connection, (state for state, _ in told))
     statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
-    statements.move_facets(connection, facets, [], Counter((facet, value, 0) for facet, value, _ in facets))
+    statements.move_facets(connection, facets, [], Counter((facet, value, 0) for facet, value, *_ in facets))
     statements.move_counts(connection, counts)
     statements.move_position(connection, 0, start // BATCH + 1, {}, told[-1][0].updated_at)
 

@@ -24,7 +24,10 @@ _PAGE = (
 )
 _OF_ALL = "SELECT sum(submissions) FROM status_counts WHERE kind = 'topic'"
 _OF_FACET = "SELECT sum(submissions) FROM facet_counts WHERE facet = ? AND value = ?"
-_HAS_FACET = " AND EXISTS (SELECT 1 FROM facets f WHERE f.facet = ? AND f.value = ? AND f.id = s.id)"
+_HAS_FACET = (
+    " AND EXISTS (SELECT 1 FROM facets f"
+    " WHERE f.facet = ? AND f.value = ? AND f.created_at = s.created_at AND f.id = s.id)"
+)
 _IS_ONE_OF = " AND s.id IN (SELECT id FROM facets WHERE facet = ? AND value = ?)"
 _COUNTS = "SELECT status, sum(submissions), sum(timed), sum(milliseconds) FROM status_counts GROUP BY status"
 Statement = tuple[str, tuple[Any, ...]]

@@ -119,9 +119,15 @@ RARE = {"company": "Company 7"}
         (lambda q: q.topics(Wanted("pending", sort_by="title"), limit=20), "submissions_by_title (kind=?)"),
         (lambda q: q.topics(Wanted(search="nothing"), limit=20), "COVERING INDEX submissions_by_title (kind=?)"),
         (lambda q: q.topics(Wanted(search="topic"), limit=20), "submissions_newest (kind=?)"),
-        (lambda q: q.topics(Wanted(facets=MANY), limit=20), "submissions_newest (kind=?)"),
-        (lambda q: q.topics(Wanted(facets=MANY), limit=20), "facets USING PRIMARY KEY (facet=? AND value=? AND id=?)"),
-        (lambda q: q.topics(Wanted("completed", facets=MANY), limit=20), "submissions_by_status (kind=? AND status=?)"),
+        (lambda q: q.topics(Wanted(facets=MANY), limit=20), "facets USING PRIMARY KEY (facet=? AND value=?)"),
+        (
+            lambda q: q.topics(Wanted("completed", facets=MANY, after=AFTER), limit=20),
+            "facets USING PRIMARY KEY (facet=? AND value=? AND (created_at,id)<(?,?))",
+        ),
+        (
+            lambda q: q.topics(Wanted(facets=MANY, sort_by="title"), limit=20),
+            "other USING PRIMARY KEY (facet=? AND value=? AND created_at=? AND id=?)",
+        ),
         (
             lambda q: q.topics(Wanted("completed", facets=MANY, sort_by="updated_at"), limit=20),
             "submissions_by_update (kind=?)",

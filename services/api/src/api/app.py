@@ -1,8 +1,9 @@
 """Builds the FastAPI app; opens and closes what it needs; starts even while the broker or the database is away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -31,6 +32,7 @@ from api.projection import ProjectionQueries
 from api.seen import Seen
 from api.settings import ApiSettings
 from api.stored_answers import StoredAnswers
+from api.together import Together
 from api.workers import Workers
 from shared import __version__, tracing
 from shared.db.engine import DatabaseUnreachable, open_access, open_reader
@@ -39,7 +41,9 @@ from shared.heartbeat import beat
 from shared.listen import listen
 from shared.service import reach, until_it_answers
 from shared.transport import connect
+from shared.transport.base import Transport
 from shared.transport.redis_heartbeats import follow_heartbeats
+from shared.wire import Record
 
 SERVICE = "api"
 
@@ -85,6 +89,10 @@ async def main(settings: ApiSettings, instance: str) -> None:
         raise errors[0]
 
 
+async def _publish(transport: Transport, asked: Sequence[Sequence[Record]]) -> None:
+    await transport.publish([record for records in asked for record in records])
+
+
 def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, errors: list[Exception]) -> Any:
     """What runs beside the routes; what ends there in an error ends the server and is in `errors`."""
 
@@ -102,6 +110,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         app.state.context = ApiContext(
             instance,
             transport,
+            Together(partial(_publish, transport)),
             provisioned,
             ProjectionQueries(reader),
             Seen(access),

@@ -12,6 +12,7 @@ from api.known_keys import KnownKeys
 from api.projection import ProjectionQueries
 from api.seen import Seen
 from api.stored_answers import StoredAnswers
+from api.together import Together
 from api.workers import Workers
 from shared.errors import BrokerUnreachable
 from shared.transport.base import Transport
@@ -27,6 +28,7 @@ class ApiContext:
 
     instance: str
     transport: Transport
+    publishing: Together[Sequence[Record], None]
     provisioned: asyncio.Event
     projection: ProjectionQueries
     seen: Seen
@@ -44,7 +46,7 @@ class ApiContext:
     async def publish(self, records: Sequence[Record]) -> None:
         """Not before provisioning: a stream that has entries and no group looks as if the group had been lost."""
         self.must_be_provisioned()
-        await self.transport.publish(records)
+        await self.publishing.ask(records)
 
     async def publish_work(self, records: Sequence[Record], stored: int = 0) -> None:
         """What causes work; `stored` submissions of the same request were before. Raises Problem 503 while there is no

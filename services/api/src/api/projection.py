@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select
 
 from api import queries
+from api.together import Together
 from api.topic_filters import Wanted
 from api.topic_pages import Total, read_page
 from shared.db.engine import Database
@@ -51,13 +52,21 @@ class Stats:
 class ProjectionQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._finding = Together(self._find)
 
     async def _rows(self, query: Select[Any], **values: object) -> list[RowMapping]:
         return await self._database.run(lambda connection: list(connection.execute(query, values).mappings()))
 
-    async def find(self, ids: set[str]) -> dict[str, Found]:
-        """Submissions by their own id, or else by the id that their content's title would have; else removed ones."""
+    async def find(self, ids: set[str]) -> Mapping[str, Found]:
+        """Submissions by their own id, or else by the id that their content's title would have; else removed ones.
+
+        What others asked for in the same moment may be among them.
+        """
+        return await self._finding.ask(ids)
+
+    async def _find(self, asked: Sequence[set[str]]) -> dict[str, Found]:
         found: dict[str, Found] = {}
+        ids = set[str]().union(*asked)
         wanted = sorted(ids)
         for at in range(0, len(wanted), IDS_A_QUERY):
             rows = await self._rows(queries.FIND, ids=wanted[at : at + IDS_A_QUERY])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, func, literal, literal_column, select
 
 from shared.db.tables import facet_counts, facets, status_counts, submissions
 from shared.events import normal
@@ -14,6 +14,9 @@ ALL = ""  # the filter that every topic has
 SEARCH = "search"
 STATUS = "status"
 _C = submissions.c
+_OTHER = facets.alias("other")  # beside the one that leads
+_IS_OF_IT = and_(facets.c.created_at == _C.created_at, facets.c.id == _C.id)
+_IS_OF_IT_TOO = and_(_OTHER.c.created_at == _C.created_at, _OTHER.c.id == _C.id)
 VISIBLE = _C.status != literal_column("'removed'")  # in the words of the indexes, which have no others
 
 
@@ -36,10 +39,15 @@ class Matches:
     sizes: Mapping[str, int]
     found: list[str] | None
 
-    def leader(self, rows: int) -> str | None:
-        """The rarest filter, unless walking the order's index reads fewer rows until so many match."""
-        rarest = min(self.sizes, key=lambda name: self.sizes[name])
-        return rarest if rarest != ALL and self.sizes[rarest] ** 2 <= rows * self.sizes[ALL] else None
+    def leader(self, wanted: Wanted, rows: int) -> str | None:
+        """The rarest filter, unless walking the order's index reads fewer rows until so many match.
+
+        Facets are in the order of creation themselves, so in that order the rarest of them is walked.
+        """
+        rarest = min(self.sizes, key=self.sizes.__getitem__)
+        if rarest != ALL and self.sizes[rarest] ** 2 <= rows * self.sizes[ALL]:
+            return rarest
+        return min(wanted.facets, key=self.sizes.__getitem__, default=None) if wanted.sort_by == "created_at" else None
 
 
 def matches_of(connection: Connection, wanted: Wanted) -> Matches:
@@ -57,14 +65,14 @@ def matches_of(connection: Connection, wanted: Wanted) -> Matches:
 def filtered(query: Select[Any], wanted: Wanted, found: list[str] | None, leader: str | None) -> Select[Any]:
     """A query on submissions, or joined to them."""
     if leader and leader in wanted.facets:
-        query = query.join(facets, and_(facets.c.id == _C.id, _is_facet(leader, wanted.facets[leader])))
+        query = query.join(facets, and_(_IS_OF_IT, _is_facet(leader, wanted.facets[leader])))
     by_index = leader is None or leader == STATUS
     query = query.where((_C.kind if by_index else _past_indexes(_C.kind)) == "topic", VISIBLE)
     if wanted.status:
         by_index = leader == STATUS or (leader is None and wanted.sort_by in {"created_at", "status"})
         query = query.where((_C.status if by_index else _past_indexes(_C.status)) == wanted.status)
     for name in wanted.facets.keys() - {leader}:
-        has = select(literal(1)).where(_is_facet(name, wanted.facets[name]), facets.c.id == _C.id)
+        has = select(literal(1)).select_from(_OTHER).where(_is_facet(name, wanted.facets[name], _OTHER), _IS_OF_IT_TOO)
         query = query.where(has.correlate(submissions).exists())
     if wanted.search is not None:
         leads = leader == SEARCH and found is not None
@@ -77,8 +85,8 @@ def _past_indexes(column: ColumnElement[str]) -> ColumnElement[str]:
     return column.concat("")
 
 
-def _is_facet(name: str, value: str) -> ColumnElement[bool]:
-    return and_(facets.c.facet == name, facets.c.value == value)
+def _is_facet(name: str, value: str, of: FromClause = facets) -> ColumnElement[bool]:
+    return and_(of.c.facet == name, of.c.value == value)
 
 
 def _title_has(search: str) -> ColumnElement[bool]:

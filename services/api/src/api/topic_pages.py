@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, literal, select, tuple_
 
 from api.topic_filters import ALL, STATUS, Matches, Wanted, filtered, matches_of
-from shared.db.tables import contents, submissions
+from shared.db.tables import contents, facets, submissions
 
 COUNT_AT_MOST = 10_000
 _C = submissions.c
@@ -22,6 +22,9 @@ ORDERS: Mapping[str, tuple[ColumnElement[Any], ...]] = {
     "status": (_C.status, _C.created_at, _C.id),
     "difficulty": (_C.difficulty, _C.created_at, _C.id),
 }
+
+
+OF_A_FACET = (facets.c.created_at, facets.c.id)  # the same as by creation
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,11 @@ def read_page(
     matches = matches_of(connection, wanted)
     if matches.found == []:
         return [], Total(0)
-    order = ORDERS[wanted.sort_by]
+    leader = matches.leader(wanted, limit + offset)
+    is_walked = leader in wanted.facets and wanted.sort_by == "created_at"
+    order = OF_A_FACET if is_walked else ORDERS[wanted.sort_by]
     query = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == _C.id)
-    query = filtered(query, wanted, matches.found, matches.leader(limit + offset))
+    query = filtered(query, wanted, matches.found, leader)
     if wanted.after:
         query = query.where(_beyond(order, wanted.after, wanted.ascending))
     query = query.order_by(*(column.asc() if wanted.ascending else column.desc() for column in order))

@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from shared.db.tables import stored
 from shared.errors import InvalidEvent
 from shared.events import Outcome, Removed, Submitted
 from shared.transport.base import Delivery
@@ -15,7 +17,7 @@ from shared.wire import decode
 from status_projector import statements
 from status_projector.facets import facets_of
 from status_projector.rows import history_row, usage_rows
-from status_projector.statements import Counted, Moved
+from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, advance
 
 
@@ -34,8 +36,8 @@ class _Changes:
     """What a batch does to the tables."""
 
     states: dict[str, State]
+    created_before: dict[str, datetime | None]  # of those that had a content before the batch
     contents: dict[str, NewContent] = field(default_factory=dict)
-    replaced: set[str] = field(default_factory=set)  # those that had a content before the batch
     counts: dict[Counted, Moved] = field(default_factory=lambda: defaultdict(Moved))
 
     def count(self, state: State, status: str | None, milliseconds: int | None, sign: int) -> None:
@@ -80,14 +82,12 @@ def _apply(connection: Connection, events: Sequence[Told]) -> None:
 
 
 def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
-    changes = _Changes(states)
+    changes = _Changes(states, {id_: state.created_at for id_, state in states.items() if state.content_attempt})
     for told in events:
         event = told.event
         state = states.setdefault(event.id, State(event.id, event.kind, told.delivery.partition))
-        before, had_content = (state.counted_as, state.milliseconds), state.content_attempt > 0
+        before = (state.counted_as, state.milliseconds)
         if content := advance(state, event, told.time):
-            if had_content and event.id not in changes.contents:
-                changes.replaced.add(event.id)
             changes.contents[event.id] = content
         if (after := (state.counted_as, state.milliseconds)) != before:
             changes.count(state, *before, -1)
@@ -97,17 +97,24 @@ def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
 
 def _move_facets(connection: Connection, changes: _Changes) -> None:
     """Before the contents are replaced, for what a submission was found by is read from the one before."""
-    before = statements.get_contents(connection, changes.replaced)
-    added: list[tuple[str, str, str]] = []
-    removed: list[tuple[str, str, str]] = []
+    created = {id_: changes.states[id_].created_at for id_ in changes.created_before.keys() | changes.contents.keys()}
+    moved = {id_ for id_, before in changes.created_before.items() if id_ in changes.contents or before != created[id_]}
+    contents = statements.get_contents(connection, moved)
+    added: list[FacetRow] = []
+    removed: list[FacetRow] = []
     counts: Counter[tuple[str, str, int]] = Counter()
-    for id_, new in changes.contents.items():
-        old_facets, new_facets = facets_of(before.get(id_)), facets_of(new.content)
+    for id_ in moved | changes.contents.keys():
+        content = contents.get(id_)
+        before = _facet_rows(id_, content, changes.created_before.get(id_))
+        after = _facet_rows(id_, changes.contents[id_].content if id_ in changes.contents else content, created[id_])
         partition = changes.states[id_].partition
-        for facet, value in new_facets - old_facets:
-            added.append((facet, value, id_))
-            counts[facet, value, partition] += 1
-        for facet, value in old_facets - new_facets:
-            removed.append((facet, value, id_))
-            counts[facet, value, partition] -= 1
+        added += after - before
+        removed += before - after
+        counts.update((facet, value, partition) for facet, value, *_ in after - before)
+        counts.subtract((facet, value, partition) for facet, value, *_ in before - after)
     statements.move_facets(connection, added, removed, counts)
+
+
+def _facet_rows(id_: str, content: dict[str, Any] | None, created_at: datetime | None) -> set[FacetRow]:
+    created = stored(created_at) or ""
+    return {(facet, value, created, id_) for facet, value in facets_of(content)}

@@ -24,6 +24,7 @@ from status_projector.status_counts import NewContent, State
 T = TypeVar("T")
 IDS_A_QUERY = 500
 Counted = tuple[str, int, str]  # kind, partition, status
+FacetRow = tuple[str, str, str, str]  # facet, value, when the submission was created, as stored, and its id
 Row = Mapping[str, Any]
 
 
@@ -144,11 +145,11 @@ def move_counts(connection: Connection, counts: Mapping[Counted, Moved]) -> None
 
 def move_facets(
     connection: Connection,
-    added: Iterable[tuple[str, str, str]],
-    removed: Iterable[tuple[str, str, str]],
+    added: Iterable[FacetRow],
+    removed: Iterable[FacetRow],
     counts: Counter[tuple[str, str, int]],
 ) -> None:
-    """Facet, value and id; how many more there are by facet, value and partition. In order, as the pages are."""
+    """`counts`: how many more there are by facet, value and partition. All in the order of the pages they are on."""
     _DROP_FACETS.execute(connection, sorted(removed))
     _ADD_FACETS.execute(connection, sorted(added))
     _MOVE_FACET_COUNTS.execute(connection, [(*of, more) for of, more in sorted(counts.items()) if more])

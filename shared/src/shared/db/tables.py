@@ -106,13 +106,16 @@ contents = Table(
     Column("content", Text, nullable=False),  # JSON, written once and handed out as it is
 )
 
-facets = Table(  # what a list can be filtered by: one row for each value of each content
-    "facets",
-    projection,
-    Column("facet", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    sqlite_with_rowid=False,
+facets = (
+    Table(  # what a list can be filtered by: one row for each value of each content, the newest of a value together
+        "facets",
+        projection,
+        Column("facet", Text, primary_key=True),
+        Column("value", Text, primary_key=True),
+        Column("created_at", Moment, primary_key=True),
+        Column("id", Text, primary_key=True),
+        sqlite_with_rowid=False,
+    )
 )
 
 facet_counts = Table(

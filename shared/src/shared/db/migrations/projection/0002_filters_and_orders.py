@@ -7,6 +7,8 @@ Filled in from what is there.
 import sqlalchemy as sa
 from alembic import op
 
+from shared.db.tables import Moment
+
 revision = "0002"
 down_revision = "0001"
 
@@ -40,8 +42,9 @@ def upgrade() -> None:
         "facets",
         sa.Column("facet", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("facet", "value", "id"),
+        sa.PrimaryKeyConstraint("facet", "value", "created_at", "id"),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -82,8 +85,8 @@ def _lay_together() -> None:
 def _fill_in() -> None:
     usable = "typeof(value) = 'text' AND trim(value) != '' AND length(value) <= 200 AND coalesce(key, 0) < 50"
     for field, facet in FACETS.items():
-        values = f"FROM contents, json_each(content, '$.{field}') WHERE {usable}"
-        op.execute(f"INSERT OR IGNORE INTO facets SELECT '{facet}', value, contents.id {values}")
+        values = f"FROM contents JOIN submissions USING (id), json_each(content, '$.{field}') WHERE {usable}"
+        op.execute(f"INSERT OR IGNORE INTO facets SELECT '{facet}', value, created_at, contents.id {values}")
     op.execute(
         "INSERT INTO facet_counts SELECT facet, value, partition, count(*) FROM facets JOIN submissions USING (id)"
         " GROUP BY facet, value, partition"
