@@ -50,7 +50,7 @@ def wanted_reads(database_url: str, rows: int) -> Iterator[Read]:
     yield Read("page: the newest", _topics(), (_page(), (_OF_ALL, ())), PAGE_AIM)
     for sort_by, row in middle.items():
         yield _deep_page(sort_by, row)
-    yield from _filtered_pages(f"hashing in practice {rows // 2}")
+    yield from _filtered_pages(f"hashing in practice {rows // 2}", middle["created_at"])
 
 
 def _single_reads(id_: str) -> Iterator[Read]:
@@ -77,7 +77,7 @@ def _deep_page(sort_by: str, row: RowMapping) -> Read:
     return Read(f"page: from the middle, by {sort_by}", _topics(sort_by=sort_by, cursor=cursor), (page,), PAGE_AIM)
 
 
-def _filtered_pages(rare_text: str) -> Iterator[Read]:
+def _filtered_pages(rare_text: str, middle: RowMapping) -> Iterator[Read]:
     category = ("category", CATEGORY)
     by_hand = (_page(_HAS_FACET, category), (_OF_FACET, category))
     yield Read("page: a category, of every 9th", _topics(category=CATEGORY), by_hand, PAGE_AIM)
@@ -86,7 +86,10 @@ def _filtered_pages(rare_text: str) -> Iterator[Read]:
         yield Read(f"page: a {name}, of every {how_many}", _topics(**{name: value}), by_hand, PAGE_AIM)
     both = (" AND status = 'completed'" + _HAS_FACET, category)
     path = _topics(status="completed", category=CATEGORY)
-    yield Read("page: a category and a status", path, (_page(*both), _counted(*both)), PAGE_AIM)
+    yield Read("page: a category and a status, counted", path, (_page(*both), _counted(*both)))
+    wanted = Wanted("completed", facets={"category": CATEGORY})
+    path = _topics(status="completed", category=CATEGORY, cursor=cursor_after(wanted, middle, Total(0)))
+    yield Read("page: the same, by cursor", path, (_page(*both),), PAGE_AIM)
     text = (" AND title_normal LIKE ?", (f"%{rare_text}%",))
     yield Read("page: a search that looks at all", _topics(search=rare_text), (_page(*text), _counted(*text)))
 
