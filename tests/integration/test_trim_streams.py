@@ -66,7 +66,7 @@ async def test_while_memory_is_short_what_is_done_with_goes_at_once_and_that_is_
     broker: RedisTransport, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trim_streams, "LOOK_EVERY", 0.05)
-    await fill_to(0.55, broker)
+    await fill_to(0.4, broker)
     with capture_logs() as said:
         async with trimming(broker, projected), projecting(broker, projected):
             await eventually(lambda: projected.rows("SELECT 1 FROM submissions LIMIT 1"), within=10)

@@ -1,4 +1,4 @@
-"""Whether there is room for more work: one look at the broker every half second, kept as state for the routes.
+"""Whether there is room for more work: a look at the broker every half second and every 500 submissions, kept as state.
 
 What causes work is refused here before anything of it is stored. Removals and outcomes never are: they make room.
 """
@@ -6,6 +6,7 @@ What causes work is refused here before anything of it is stored. Removals and o
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from shared.wire import Record
 log = structlog.get_logger()
 GROUPS = sorted({group for stream in STREAMS for group in stream.groups})
 LOOK_EVERY = 0.5  # seconds
+LOOK_AFTER = 500  # submissions: a small memory fills in less than half a second
 PATIENCE = 1.0  # seconds that the broker has to answer
 MEMORY_LIMIT = 0.8  # of what the broker may use; what is left belongs to outcomes
 RETRY_AFTER = 5  # seconds
@@ -50,10 +52,12 @@ class BackPressure:
         self.max_backlog = max_backlog
         self.load: Load | None = None
         self._transport = transport
+        self._since = 0  # submissions since the last look
 
     async def look(self) -> None:
         """Raises BrokerUnreachable, PositionsLost."""
         load = None
+        self._since = 0
         try:
             groups = {group: _waits(await self._transport.lag(group)) for group in GROUPS}
             share = await self._transport.memory_share()
@@ -74,9 +78,13 @@ class BackPressure:
                 log.warning("work is refused", reason=full)
             await asyncio.sleep(LOOK_EVERY)
 
-    def must_have_room(self, records: Sequence[Record], stored: int = 0) -> None:
+    async def must_have_room(self, records: Sequence[Record], stored: int = 0) -> None:
         """Raises Problem 503 where the memory or a group that has to work on these is full."""
         groups = {group for record in records for group in BY_NAME[record.stream].groups}
+        self._since += len(records)
+        if self._since > LOOK_AFTER:
+            with suppress(TimeoutError, BrokerUnreachable, PositionsLost):  # the publish will say so
+                await asyncio.wait_for(self.look(), PATIENCE)
         if records and (full := self.full(groups)):
             so_far = f"{stored} submissions were" if stored else "Nothing was"
             detail = f"{full}. {so_far} stored, send it again later"

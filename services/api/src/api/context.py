@@ -51,7 +51,7 @@ class ApiContext:
     async def publish_work(self, records: Sequence[Record], stored: int = 0) -> None:
         """What causes work; `stored` submissions of the same request were before. Raises Problem 503 while there is no
         room for it."""
-        self.back_pressure.must_have_room(records, stored)
+        await self.back_pressure.must_have_room(records, stored)
         await self.publish(records)
 
 
