@@ -11,7 +11,7 @@ from bench.card import answer
 from shared import log as logs
 from shared.heartbeat import beat
 from shared.llm import Answer
-from shared.service import reach
+from shared.service import collect_rarely, reach
 from shared.transport.redis_streams import RedisTransport
 from shared.transport.settle import Settlement
 from topic_worker.generate_topics import TopicGenerator
@@ -25,6 +25,7 @@ class InProcess:
 
 async def main() -> None:
     logs.set_up("topic-worker", "bench")
+    collect_rarely()
     transport = RedisTransport(os.environ["TOPICFLOW_BROKER_URL"])
     await reach(transport)
     consumer = await transport.consumer("topic-worker", "bench")

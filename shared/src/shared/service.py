@@ -1,6 +1,7 @@
 """How every service starts and ends: settings, logs, a broker that answers, and one line when it cannot go on."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -31,6 +32,7 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
         metrics.BUILD_INFO.labels(service, __version__).set(1)
         for name in unknown_names():
             log.warning("unknown setting", name=name)
+        collect_rarely()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(settings, instance))
     except CannotGoOn as error:
@@ -40,6 +42,12 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
         sys.exit(130)
     finally:
         tracing.shut_down()
+
+
+def collect_rarely() -> None:
+    """A batch is thousands of objects that die together: looking for cycles in them took a sixth of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def reach(transport: Transport) -> None:
