@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from topicflow.screen.facts_table import facts_table
 from topicflow.screen.plain_text import one_line
 from topicflow.screen.times import ago, duration, local_time
 from topicflow.system_state import STATUSES, SystemState
@@ -38,12 +39,7 @@ def facts(state: SystemState, more: dict[str, Text] | None = None) -> Renderable
         lines["Shown"] = Text("how old this is, is not known: the broker does not answer", style="yellow")
     elif state.lag_seconds >= _LAG_WORTH_SAYING:
         lines["Shown"] = Text(f"as it was {duration(state.lag_seconds)} ago", style="yellow")
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in lines.items():
-        table.add_row(Text(label), value)
-    return table
+    return facts_table(lines)
 
 
 def gemini(simulated: bool | None) -> Text:

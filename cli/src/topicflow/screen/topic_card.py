@@ -5,9 +5,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
+from topicflow.screen.facts_table import facts_table
 from topicflow.screen.plain_text import one_line, plain
 from topicflow.screen.state_picture import STYLES
 from topicflow.screen.times import local_time
@@ -30,7 +30,7 @@ _GROUPS = ("implementation_details", "metrics")
 
 def topic_card(topic: dict[str, Any]) -> RenderableType:
     content = topic.get("content")
-    parts: list[RenderableType] = [_heading(topic), _rows(_standing(topic))]
+    parts: list[RenderableType] = [_heading(topic), facts_table(_standing(topic))]
     if isinstance(content, dict):
         parts += [Rule(style="dim"), *_study_card(content)]
     return Group(*parts)
@@ -59,25 +59,16 @@ def _study_card(content: dict[str, Any]) -> list[RenderableType]:
     if title := content.get("title"):
         parts.append(Text(one_line(title), style="bold"))
     parts += [Text(plain(content.get("description", ""))), Text()]
-    parts.append(_rows({_label(name): Text(_joined(content[name])) for name in _FACTS if content.get(name)}))
+    parts.append(facts_table({_label(name): Text(_joined(content[name])) for name in _FACTS if content.get(name)}))
     for name in _LISTS:
         if isinstance(items := content.get(name), list) and items:
             bullets = Text("\n".join(f"• {one_line(item)}" for item in items))
             parts += [Text(), Text(_label(name), style="bold"), Padding(bullets, (0, 0, 0, 2))]
     for name in _GROUPS:
         if isinstance(group := content.get(name), dict) and group:
-            rows = _rows({_label(key): Text(plain(value)) for key, value in group.items()})
+            rows = facts_table({_label(key): Text(plain(value)) for key, value in group.items()})
             parts += [Text(), Text(_label(name), style="bold"), Padding(rows, (0, 0, 0, 2))]
     return parts
-
-
-def _rows(facts: dict[str, Text]) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in facts.items():
-        table.add_row(Text(label), value)
-    return table
 
 
 def _label(name: str) -> str:

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from topicflow.screen.facts_table import facts_table
 from topicflow.screen.plain_text import one_line
 from topicflow.screen.state_picture import gemini
 from topicflow.screen.times import duration
@@ -32,7 +33,7 @@ def stats_picture(stats: dict[str, Any]) -> RenderableType:
         "Average": f"{duration(stats['average_seconds'])} from start to completion" if stats["completed"] else "",
     }
     rows = {label: Text(value) for label, value in facts.items() if value}
-    parts: list[RenderableType] = [_rows({**rows, "Gemini": gemini(stats.get("simulated"))})]
+    parts: list[RenderableType] = [facts_table({**rows, "Gemini": gemini(stats.get("simulated"))})]
     counted = {"Category": stats["by_category"], "Complexity": stats["by_complexity"]}
     if tables := [_counts(label, counts) for label, counts in counted.items() if counts]:
         parts += [Text(), Columns(tables, padding=(0, 4))]
@@ -42,7 +43,7 @@ def stats_picture(stats: dict[str, Any]) -> RenderableType:
 def filters_picture(filters: dict[str, Any]) -> RenderableType | None:
     """The options of `topics list` with the values that there are; None without any."""
     rows = {option: _values(filters[name]) for option, name in _OPTIONS.items() if filters.get(name)}
-    return _rows(rows) if rows else None
+    return facts_table(rows) if rows else None
 
 
 def _values(values: list[str]) -> Text:
@@ -58,13 +59,4 @@ def _counts(label: str, counts: dict[str, int]) -> Table:
     table.add_column("Topics", justify="right", no_wrap=True)
     for value, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         table.add_row(Text(one_line(value)), f"{count:,}")
-    return table
-
-
-def _rows(facts: dict[str, Text]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, value in facts.items():
-        table.add_row(Text(label), value)
     return table

@@ -108,10 +108,11 @@ def _move_facets(connection: Connection, changes: _Changes) -> None:
         before = _facet_rows(id_, content, changes.created_before.get(id_))
         after = _facet_rows(id_, changes.contents[id_].content if id_ in changes.contents else content, created[id_])
         partition = changes.states[id_].partition
-        added += after - before
-        removed += before - after
-        counts.update((facet, value, partition) for facet, value, *_ in after - before)
-        counts.subtract((facet, value, partition) for facet, value, *_ in before - after)
+        new, gone = after - before, before - after
+        added += new
+        removed += gone
+        counts.update((facet, value, partition) for facet, value, *_ in new)
+        counts.subtract((facet, value, partition) for facet, value, *_ in gone)
     statements.move_facets(connection, added, removed, counts)
 
 

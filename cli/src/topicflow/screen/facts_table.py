@@ -1,0 +1,15 @@
+"""Labels and values, a line each: how every picture says what there is to say about one thing."""
+
+from collections.abc import Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+
+def facts_table(facts: Mapping[str, Text]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in facts.items():
+        table.add_row(Text(label), value)
+    return table
