@@ -35,7 +35,7 @@ class Keyed:
         await migrate(database, "access")
         _, key = await ApiKeys(database).create(name, scopes, **limits)
         await database.close()
-        self.secrets.append(key.rpartition("_")[2])
+        self.secrets.append(key.split("_", 2)[2])
         return key
 
     async def revoke(self, name: str) -> ApiKey:
