@@ -14,8 +14,8 @@ from servers import ValkeyServer
 
 from shared.errors import BrokerUnreachable
 from shared.events import WorkerBeat
-from shared.transport.redis_heartbeats import follow_heartbeats
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.heartbeats import follow_heartbeats
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import Record, encode
 
 pytestmark = pytest.mark.parametrize("broker", ["redis_streams"], indirect=True)

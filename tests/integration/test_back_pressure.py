@@ -16,7 +16,7 @@ from api.back_pressure import BackPressure
 from api.problems import Problem
 from shared.events import topic_id
 from shared.streams import PROJECTOR
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 
 MAX_BACKLOG = 20
 

@@ -42,7 +42,7 @@ from shared.listen import listen
 from shared.service import reach, until_it_answers
 from shared.transport import connect
 from shared.transport.base import Transport
-from shared.transport.redis_heartbeats import follow_heartbeats
+from shared.transport.redis_streams.heartbeats import follow_heartbeats
 from shared.wire import Record
 
 SERVICE = "api"

@@ -1,7 +1,7 @@
 """Kafka and Redis Streams behind one small protocol (`base.py`); where work is settled, settlement is ours."""
 
 from shared.settings import BrokerSettings
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 
 
 def connect(settings: BrokerSettings) -> RedisTransport:

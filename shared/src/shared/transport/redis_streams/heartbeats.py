@@ -11,7 +11,7 @@ from faststream.redis.message import FAKE_CONSUMER, DefaultStreamMessage
 from shared.errors import BrokerUnreachable, InvalidEvent, NewerVersion
 from shared.events import WorkerBeat
 from shared.streams import WORKER_HEARTBEATS
-from shared.transport.redis_entries import delivery_of, entry_time, reaching
+from shared.transport.redis_streams.entries import delivery_of, entry_time, reaching
 from shared.wire import decode
 
 log = structlog.get_logger()
