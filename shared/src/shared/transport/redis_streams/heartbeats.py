@@ -1,21 +1,18 @@
 """Heartbeats are not settled: every reader reads all of them, through a FastStream subscriber without a handler."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 
 import structlog
 from faststream.redis import RedisBroker, RedisStreamMessage, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, DefaultStreamMessage
 
-from shared.errors import BrokerUnreachable, InvalidEvent, NewerVersion
-from shared.events import WorkerBeat
+from shared.errors import BrokerUnreachable
 from shared.streams import WORKER_HEARTBEATS
+from shared.transport.base import Note
+from shared.transport.heartbeats import note_beat
 from shared.transport.redis_streams.entries import delivery_of, entry_time, reaching
-from shared.wire import decode
 
 log = structlog.get_logger()
-Note = Callable[[WorkerBeat, datetime], None]
 
 
 async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
@@ -26,28 +23,27 @@ async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
     """
     subscriber = shell.subscriber(stream=StreamSub(WORKER_HEARTBEATS.name, last_id="0"), parser=_as_it_is)
     is_started = False
-    while True:
-        try:
-            with reaching():
-                if not is_started:
-                    await shell.start()
-                    is_started = True
-                message = await subscriber.get_one(timeout=1.0)
-        except BrokerUnreachable as error:
-            log.debug("no heartbeats", error=str(error))
-            await asyncio.sleep(0.25)
-            continue
-        if message is None:
-            continue
-        raw = message.raw_message
-        entry_id = raw["message_ids"][0]
-        try:
-            beat = decode(delivery_of(WORKER_HEARTBEATS.name, entry_id, raw["data"]).record).event
-        except (InvalidEvent, NewerVersion) as error:
-            log.warning("unreadable heartbeat", error=str(error))
-            continue
-        if isinstance(beat, WorkerBeat):
-            note(beat, entry_time(entry_id))
+    try:
+        while True:
+            try:
+                with reaching():
+                    if not is_started:
+                        await shell.start()
+                        is_started = True
+                    message = await subscriber.get_one(timeout=1.0)
+            except BrokerUnreachable as error:
+                log.debug("no heartbeats", error=str(error))
+                await asyncio.sleep(0.25)
+                continue
+            if message:
+                _note(message.raw_message, note)
+    finally:
+        await shell.stop()
+
+
+def _note(entry: DefaultStreamMessage, note: Note) -> None:
+    entry_id = entry["message_ids"][0]
+    note_beat(delivery_of(WORKER_HEARTBEATS.name, entry_id, entry["data"]).record, entry_time(entry_id), note)
 
 
 async def _as_it_is(message: DefaultStreamMessage) -> RedisStreamMessage:

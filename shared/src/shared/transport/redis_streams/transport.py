@@ -13,11 +13,12 @@ from redis.exceptions import ResponseError
 
 from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
 from shared.streams import STREAMS, Stream
-from shared.transport.base import START, Lag, LoadPositions, Positions
+from shared.transport.base import START, Lag, LoadPositions, Note, Positions
 from shared.transport.redis_streams import load, trimming
 from shared.transport.redis_streams.connection import PackingInC
 from shared.transport.redis_streams.consumer import RedisConsumer
 from shared.transport.redis_streams.entries import PARTITION, SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
+from shared.transport.redis_streams.heartbeats import follow_heartbeats
 from shared.transport.redis_streams.reader import RedisReader
 from shared.transport.redis_streams.scripts import PUBLISH_AND_ACK
 from shared.wire import Record
@@ -151,6 +152,9 @@ class RedisTransport:
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         return await trimming.trim(self.client, stream, projected[PARTITION], keep, max_bytes)
+
+    async def follow_heartbeats(self, note: Note) -> None:
+        await follow_heartbeats(self.shell(), note)
 
     def shell(self) -> RedisBroker:
         """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""
