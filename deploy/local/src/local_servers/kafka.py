@@ -136,6 +136,8 @@ class Kafka:
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "500",  # tests do not wait 6 s for a death to be noticed
+            "broker.session.timeout.ms": "3000",  # after kill -9 the controller lets it in again once this is over
+            "broker.heartbeat.interval.ms": "500",
             "log.cleaner.dedupe.buffer.size": str(8 * 1024**2),  # 128 MB otherwise
             **of_listeners,
             **self.properties,
