@@ -9,6 +9,7 @@ from local_servers.kafka import Kafka
 from local_servers.kafka_jars import cache, only_one
 from topicflow.errors import Failed
 from topicflow.local_mode.ports import free_port
+from topicflow.screen.plain_text import one_line
 
 
 def jvm_options() -> list[str]:
@@ -38,7 +39,7 @@ def _run(kafka: Kafka) -> None:
     try:
         while not kafka.answers():
             if process.poll() is not None:
-                raise Failed(f"Kafka does not start here: {kafka.log.read_text().strip()[-500:]}")
+                raise Failed(f"Kafka does not start here: {one_line(kafka.log.read_text()[-500:])}")
             time.sleep(0.05)
     finally:
         process.send_signal(kafka.stops_on)

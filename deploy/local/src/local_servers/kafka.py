@@ -11,6 +11,7 @@ from pathlib import Path
 from local_servers import kafka_jars
 from local_servers.server import LOOPBACK
 from topicflow.errors import Failed
+from topicflow.screen.plain_text import one_line
 
 CLUSTER = "dG9waWNmbG93LWxvY2FsLQ"  # 16 bytes; every folder is a cluster of its own all the same
 JVM = (
@@ -23,6 +24,25 @@ JVM = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
 )
+ONE_NODE = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "CLIENTS",
+    "auto.create.topics.enable": "false",  # provisioning makes streams
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "500",  # tests do not wait 6 s for a death to be noticed
+    "broker.session.timeout.ms": "3000",  # after kill -9 the controller lets it in again once this is over
+    "broker.heartbeat.interval.ms": "500",
+    "log.cleaner.dedupe.buffer.size": str(8 * 1024**2),  # 128 MB otherwise
+}
 METADATA, VERSION, NO_CLIENT_ID = 3, 1, -1
 
 
@@ -63,16 +83,28 @@ class Kafka:
     def log(self) -> Path:
         return self.folder / "kafka.log"
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What server.properties says."""
+        return {
+            **ONE_NODE,
+            "controller.quorum.voters": f"1@{LOOPBACK}:{self.controller_port}",
+            "log.dirs": str(self._data),
+            **self._listeners(),
+            **self.properties,
+        }
+
     def command(self) -> list[str]:
         """Makes, once, the folder and, once on a machine, the cache of jars; writes the settings; says how to start it.
 
         Raises Failed without Java or Maven.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._settings.write_text("".join(f"{name}={value}\n" for name, value in self._all_properties().items()))
+        told = self.folder / "server.properties"
+        told.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         if not (self._data / "meta.properties").exists():
-            self._format()
-        return [*self._java(), "kafka.Kafka", str(self._settings)]
+            self._format(told)
+        return [*self._java(), "kafka.Kafka", str(told)]
 
     def answers(self) -> bool:
         """Whether it names itself as a broker that takes requests: its port opens a little earlier."""
@@ -86,59 +118,30 @@ class Kafka:
             return False
 
     @property
-    def _settings(self) -> Path:
-        return self.folder / "server.properties"
-
-    @property
     def _data(self) -> Path:
         return self.folder / "data"
 
     def _java(self) -> list[str]:
         return [kafka_jars.java(), *JVM, *self.jvm, "-cp", kafka_jars.class_path()]
 
-    def _format(self) -> None:
-        users = [f"SCRAM-SHA-512=[name={user},password={password}]" for user, password in self.scram.items()]
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._settings)]
-        for user in users:
-            command += ["--add-scram", user]
+    def _format(self, told: Path) -> None:
+        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(told)]
+        for user, password in self.scram.items():
+            command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise Failed(f"Kafka cannot use {self.folder}: {(done.stdout + done.stderr).strip()}")
+            raise Failed(f"Kafka cannot use {self.folder}: {one_line(done.stdout + done.stderr)}")
 
-    def _all_properties(self) -> dict[str, str]:
-        ours = {"CLIENTS": (self.port, "PLAINTEXT")} | {
-            name: (listener.port, listener.protocol) for name, listener in self.listeners.items()
-        }
-        reached = ",".join(f"{name}://{LOOPBACK}:{port}" for name, (port, _) in ours.items())
-        protocols = ",".join(f"{name}:{protocol}" for name, (_, protocol) in ours.items())
-        of_listeners = {
-            f"listener.name.{name.lower()}.{key}": value
-            for name, listener in self.listeners.items()
-            for key, value in listener.settings.items()
-        }
+    def _listeners(self) -> dict[str, str]:
+        ours = {"CLIENTS": Listener(self.port, "PLAINTEXT"), **self.listeners}
+        reached = ",".join(f"{name}://{LOOPBACK}:{one.port}" for name, one in ours.items())
+        protocols = ",".join(f"{name}:{one.protocol}" for name, one in ours.items())
         return {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@{LOOPBACK}:{self.controller_port}",
-            "controller.listener.names": "CONTROLLER",
             "listeners": f"{reached},CONTROLLER://{LOOPBACK}:{self.controller_port}",
             "advertised.listeners": reached,
             "listener.security.protocol.map": f"{protocols},CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "CLIENTS",
-            "log.dirs": str(self._data),
-            "auto.create.topics.enable": "false",  # provisioning makes streams
-            "offsets.topic.replication.factor": "1",
-            "offsets.topic.num.partitions": "4",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "transaction.state.log.num.partitions": "4",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
-            "group.initial.rebalance.delay.ms": "0",
-            "group.min.session.timeout.ms": "500",  # tests do not wait 6 s for a death to be noticed
-            "broker.session.timeout.ms": "3000",  # after kill -9 the controller lets it in again once this is over
-            "broker.heartbeat.interval.ms": "500",
-            "log.cleaner.dedupe.buffer.size": str(8 * 1024**2),  # 128 MB otherwise
-            **of_listeners,
-            **self.properties,
+        } | {
+            f"listener.name.{name.lower()}.{key}": value
+            for name, one in ours.items()
+            for key, value in one.settings.items()
         }

@@ -10,8 +10,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from topicflow.errors import Failed
+from topicflow.screen.plain_text import one_line
 
 POM = Path(__file__).with_name("pom.xml")
+MOST_SAID = 300  # characters; Maven says much
 
 
 def java() -> str:
@@ -54,7 +56,7 @@ def _fetch(folder: Path) -> None:
     command = [maven, "-q", "-B", "-f", str(unfinished.parent / POM.name), *told]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise Failed(f"Maven cannot get Kafka: {_first_line(done.stdout + done.stderr)}")
+        raise Failed(f"Maven cannot get Kafka: {one_line(done.stdout + done.stderr)[:MOST_SAID]}")
     unfinished.rename(folder)
 
 
@@ -63,7 +65,3 @@ def _program(name: str, otherwise: str) -> str:
     if path is None:
         raise Failed(otherwise)
     return path
-
-
-def _first_line(said: str) -> str:
-    return next((line for line in said.splitlines() if line.strip()), "it says nothing")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from local_servers.server import LOOPBACK
 from topicflow.errors import Failed
+from topicflow.screen.plain_text import one_line
 
 OWNER = "topicflow"
 OWNS_THE_SERVER = "postgres"  # has no way in: nobody who reaches the port may run programs as us
@@ -20,6 +21,7 @@ FIRST_STATEMENTS = f"""
 CREATE ROLE {OWNER} LOGIN CREATEDB IN ROLE pg_monitor, pg_checkpoint, pg_signal_backend;
 CREATE DATABASE {OWNER} OWNER {OWNER};
 """
+LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 UNPRIVILEGED = "nobody"
 
 
@@ -75,9 +77,7 @@ class Postgres:
         if os.geteuid() == 0:
             somebody = pwd.getpwnam(UNPRIVILEGED)
             os.chown(unfinished, somebody.pw_uid, somebody.pw_gid)
-        of_the_cluster = ["-U", OWNS_THE_SERVER, "--auth=reject", "--encoding=UTF8", "--locale=C"]
-        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        _run(_binary("initdb"), "-D", str(unfinished), *of_the_cluster, *locale, "--no-sync")
+        _run(_binary("initdb"), "-D", str(unfinished), "-U", OWNS_THE_SERVER, "--auth=reject", "--no-sync", *LOCALE)
         _run(_binary("postgres"), "--single", "-D", str(unfinished), "postgres", says=FIRST_STATEMENTS)
         (unfinished / "pg_hba.conf").write_text(ACCESS)
         unfinished.rename(self._data)
@@ -86,7 +86,7 @@ class Postgres:
 def _run(*command: str, says: str = "") -> None:
     done = subprocess.run([*_as_somebody(), *command], input=says, capture_output=True, text=True)
     if done.returncode:
-        raise Failed(f"PostgreSQL cannot be set up: {done.stderr.strip()}")
+        raise Failed(f"PostgreSQL cannot be set up: {one_line(done.stderr)}")
 
 
 def _as_somebody() -> list[str]:
