@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-import pytest
 from servers import ValkeyServer
 
 from shared.transport.base import Consumer, LoadPositions, Reader, Transport
@@ -18,6 +17,8 @@ class Broker(Protocol):
     """`idle`: seconds of silence after which a member counts as dead; a test may set it before members join."""
 
     idle: float
+    is_static: bool  # members are known by their names, where they need not be; a test may set it before they join
+    drops_repeats: bool  # what causes work is stored once per event id
     transport: Transport
 
     async def connect(self) -> Transport:
@@ -43,9 +44,6 @@ class Broker(Protocol):
     async def limit_memory(self, limit: int | None) -> None:
         """So many bytes and no more, however many it has already."""
 
-    def must_be_mortal(self) -> None:
-        """Skips the test where there is no process to kill."""
-
     async def go_away(self) -> None:
         """The broker is killed."""
 
@@ -57,6 +55,8 @@ class Broker(Protocol):
 class MemoryBroker:
     def __init__(self) -> None:
         self.idle = 0.0
+        self.is_static = False
+        self.drops_repeats = True
         self._memory = MemoryTransport()
         self.transport: Transport = self._memory
         self._shift = 0
@@ -68,7 +68,7 @@ class MemoryBroker:
         return await self.transport.consumer(GROUP, name)
 
     async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader:
-        return await self.transport.reader("readers", streams, load)
+        return await self.transport.reader("readers", "a", streams, load)
 
     async def kill(self, member: Consumer) -> None:
         await self._memory.kill(cast(MemoryConsumer, member))
@@ -87,9 +87,6 @@ class MemoryBroker:
     async def limit_memory(self, limit: int | None) -> None:
         self._memory.max_bytes = limit
 
-    def must_be_mortal(self) -> None:
-        pytest.skip("lives in the test's own process")
-
     async def go_away(self) -> None: ...
 
     async def come_back(self) -> None: ...
@@ -100,6 +97,8 @@ class MemoryBroker:
 class RedisStreamsBroker:
     def __init__(self, server: ValkeyServer) -> None:
         self.idle = 0.5
+        self.is_static = True
+        self.drops_repeats = True
         self._server = server
         self._connections: list[RedisTransport] = []
         self._members: dict[RedisConsumer, RedisTransport] = {}
@@ -119,7 +118,7 @@ class RedisStreamsBroker:
         return consumer
 
     async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader:
-        return await self.transport.reader("readers", streams, load)
+        return await self.transport.reader("readers", "a", streams, load)
 
     async def kill(self, member: Consumer) -> None:
         await self.freeze(member)
@@ -138,8 +137,6 @@ class RedisStreamsBroker:
 
     async def limit_memory(self, limit: int | None) -> None:
         await self._connections[0].client.config_set("maxmemory", limit or 0)
-
-    def must_be_mortal(self) -> None: ...
 
     async def go_away(self) -> None:
         self._server.kill()

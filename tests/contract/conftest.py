@@ -1,22 +1,36 @@
-"""One fixture: the broker under test, provisioned. A third implementation is one more name in its list."""
+"""One fixture: the broker under test, provisioned. A further implementation is one more name in its list."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 from contract.brokers import Broker, MemoryBroker, RedisStreamsBroker
+from contract.kafka_broker import KafkaBroker
 from contract.workers import Workers
 from servers import ValkeyServer
 
 from shared.transport.redis_streams.transport import RedisTransport
 
 
-@pytest.fixture(params=["memory", "redis_streams"])
+@pytest.fixture(params=["memory", "redis_streams", "kafka"])
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    is_memory = request.param == "memory"
-    started: Broker = MemoryBroker() if is_memory else RedisStreamsBroker(request.getfixturevalue("valkey"))
+    started = _broker(request)
     await started.transport.provision()
     yield started
     await started.end()
+
+
+def _broker(request: pytest.FixtureRequest) -> Broker:
+    breaks = request.node.get_closest_marker("breaks_the_broker") is not None
+    match request.param:
+        case "redis_streams":
+            return RedisStreamsBroker(request.getfixturevalue("valkey"))
+        case "kafka" if breaks:
+            return KafkaBroker(request.getfixturevalue("own_kafka")())
+        case "kafka":
+            return KafkaBroker(request.getfixturevalue("kafka_server"))
+    if breaks:
+        pytest.skip("lives in the test's own process")
+    return MemoryBroker()
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def reading_from(stored: Positions) -> LoadPositions:
 async def read_all(transport: Transport, stream: str, load: LoadPositions | None = None) -> list[Delivery]:
     """Everything from the positions on."""
     load = load or reading_from({})
-    reader = await transport.reader("everything", [stream], load)
+    reader = await transport.reader("everything", "a", [stream], load)
     positions = {p: {stream: (await load(p)).get(stream, START)} for p in await transport.ends([stream])}
     found: list[Delivery] = []
     while await transport.oldest_after(positions):

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+import pytest
 from contract.brokers import Broker
 from contract.submissions import many, names, submitted
 from contract.workers import Worker, Workers, remains
@@ -106,10 +107,10 @@ async def test_the_other_sides_wish_for_a_longer_pause_is_heard(broker: Broker, 
     assert (parked.reason, [type(outcome) for outcome in story].count(SubmissionParked)) == ("rate_limited", 1)
 
 
+@pytest.mark.breaks_the_broker
 async def test_outcomes_wait_for_a_broker_that_was_killed_and_nothing_runs_twice(
     broker: Broker, workers: Workers
 ) -> None:
-    broker.must_be_mortal()
     may_end = asyncio.Event()
     for title in names(40):
         workers.handler.answer(title, may_end.wait)
@@ -143,9 +144,10 @@ async def test_outcomes_wait_for_room_in_a_full_broker_and_nothing_runs_twice(br
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(40))
 
 
+@pytest.mark.breaks_the_broker
 async def test_what_runs_longer_than_the_broker_is_away_is_not_stolen(broker: Broker, workers: Workers) -> None:
-    """Everybody's entries look idle when the broker is back."""
-    broker.must_be_mortal()
+    """Everybody's entries look idle when the broker is back, and members have to find each other again."""
+    broker.idle = max(3.0, broker.idle)
     may_end = asyncio.Event()
     for title in names(20):
         workers.handler.answer(title, may_end.wait)

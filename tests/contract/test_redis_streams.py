@@ -69,14 +69,14 @@ async def test_a_stream_made_anew_under_a_readers_feet_is_refused(broker: Broker
     await redis.client.delete(SUBMISSIONS)
     await redis.provision()
     with pytest.raises(PositionsLost, match=SUBMISSIONS):
-        await redis.reader("reader", [SUBMISSIONS], reading_from(position))
+        await redis.reader("readers", "a", [SUBMISSIONS], reading_from(position))
 
 
 async def test_what_was_trimmed_before_it_was_read_is_noticed(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(3))
     await redis.client.xtrim(SUBMISSIONS, maxlen=1, approximate=False)
     with pytest.raises(PositionsLost, match=SUBMISSIONS):
-        await redis.reader("reader", [SUBMISSIONS], reading_from({}))
+        await redis.reader("readers", "a", [SUBMISSIONS], reading_from({}))
 
 
 async def test_trimming_removes_what_is_old_and_done_with(broker: Broker, redis: RedisTransport) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 from contract.brokers import GROUP, Broker
-from contract.submissions import end, gets, many, names, submitted, take, titles
+from contract.submissions import end, gets, many, names, submitted, take, title_of, titles
 
 from shared.transport.base import Delivery, Lag
 
@@ -73,7 +73,8 @@ async def test_one_that_waited_when_its_worker_died_was_not_begun(broker: Broker
     await member.waiting(both[:1])
     await broker.kill(member)
     back = await take(await broker.member("b"), 2)
-    assert {delivery.position: delivery.starts for delivery in back} == {both[0].position: 0, both[1].position: 1}
+    starts = {title_of(delivery.record): delivery.starts for delivery in back}
+    assert starts == {title_of(both[0].record): 0, title_of(both[1].record): 1}
 
 
 async def test_one_that_waited_and_was_begun_again_is_counted_once(broker: Broker) -> None:
@@ -91,6 +92,7 @@ async def test_one_that_waited_and_was_begun_again_is_counted_once(broker: Broke
 
 async def test_a_member_restarted_under_its_own_name_goes_on_at_once(broker: Broker) -> None:
     broker.idle = 60.0 if broker.idle else 0.0
+    broker.is_static = True
     await broker.transport.publish(many(40))
     member = await broker.member("a")
     had = await take(member, 40)

@@ -52,7 +52,9 @@ async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
 
 @asynccontextmanager
 async def projecting(transport: Transport, projected: Projected) -> AsyncIterator[None]:
-    task = asyncio.create_task(app.project_for_ever(transport, await projected.projection(), Progress("projection")))
+    task = asyncio.create_task(
+        app.project_for_ever(transport, await projected.projection(), Progress("projection"), "projector")
+    )
     yield
     task.cancel()
     with suppress(asyncio.CancelledError):

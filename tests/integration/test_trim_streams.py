@@ -56,7 +56,9 @@ async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterato
 
 @asynccontextmanager
 async def projecting(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
-    task = asyncio.create_task(app.project_for_ever(broker, await projected.projection(), Progress("the projection")))
+    task = asyncio.create_task(
+        app.project_for_ever(broker, await projected.projection(), Progress("the projection"), "projector")
+    )
     yield
     task.cancel()
     await asyncio.wait([task])

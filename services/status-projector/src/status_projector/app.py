@@ -54,7 +54,7 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
     async def lifespan() -> AsyncIterator[None]:
         async with run_beside(
             app,
-            project_for_ever(transport, projection, progress),
+            project_for_ever(transport, projection, progress, instance),
             trim_for_ever(transport, projection, settings),
             beat(transport, PROJECTOR, instance),
         ):
@@ -66,13 +66,13 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
     await app.run()
 
 
-async def project_for_ever(transport: Transport, projection: Projection, progress: Progress) -> None:
+async def project_for_ever(transport: Transport, projection: Projection, progress: Progress, instance: str) -> None:
     """Until cancelled. What is out is waited for; nothing is lost meanwhile, for positions move with the rows."""
     failures = 0
     reader: Reader | None = None
     while True:
         try:
-            reader = reader or await transport.reader(PROJECTOR, READ, projection.load)
+            reader = reader or await transport.reader(PROJECTOR, instance, READ, projection.load)
             if batch := await reader.read(BATCH, timeout=0.5):
                 await _project(reader, batch, projection, progress)
         except (BrokerUnreachable, DatabaseUnreachable) as error:

@@ -42,7 +42,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Entries a group has not settled: not yet delivered, and delivered. Equal where these two are.
+    """Entries a group has not settled: those that members said are begun or wait with them (`in_flight`), and all
+    others. Equal where these two are.
 
     `oldest`: when the first of them was stored. `lost_at`: when retention removes the first that is not yet delivered,
     None where it never does.
@@ -114,7 +115,7 @@ class Transport(Protocol):
 
     async def consumer(self, group: str, member: str) -> Consumer: ...
 
-    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions) -> Reader:
+    async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> Reader:
         """Reads every partition that this reader owns, each from where `load` says."""
 
     async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:

@@ -66,7 +66,7 @@ class MemoryTransport:
         await self.rebalance(group)
         return consumer
 
-    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions) -> "MemoryReader":
+    async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> "MemoryReader":
         reader = MemoryReader(self, group, streams, load)
         self.group(group).members.append(reader)
         await self.rebalance(group)

@@ -36,8 +36,8 @@ class PartitionWindow:
         return len(self._finished)
 
     @property
-    def begun(self) -> int:
-        """How many that are not finished."""
+    def held(self) -> int:
+        """How many unfinished ones members said they have: what `set_starts` was told of."""
         return len(self._starts)
 
     def absorb(self, earlier: "PartitionWindow") -> None:
@@ -57,10 +57,8 @@ class PartitionWindow:
 
     def set_starts(self, position: int, starts: int) -> None:
         """Of one that is in flight here; nothing where it has been finished since."""
-        if starts and position in self._in_flight:
+        if position in self._in_flight:
             self._starts[position] = starts
-        else:
-            self._starts.pop(position, None)
 
     def finish(self, position: int) -> None:
         """Harmless when repeated."""
@@ -77,6 +75,8 @@ class PartitionWindow:
         """It will be handed out again, unless it has been finished since."""
         if position in self._in_flight:
             self._in_flight.remove(position)
+            if not self._starts.get(position):
+                self._starts.pop(position, None)
             self.next = min(self.next, position)
 
     def metadata(self) -> str:

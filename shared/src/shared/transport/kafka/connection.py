@@ -28,6 +28,7 @@ from shared.metrics import BROKER_ERRORS
 from shared.transport.base import Delivery
 from shared.wire import Record
 
+BEAT = 0.5  # seconds between two heartbeats of a member: so soon it hears that partitions are dealt out anew
 PATIENCE = 5.0  # seconds that a request may take
 NOT_OURS = "backslashreplace"  # anybody can write anything into a stream; nothing of it may stop the reading
 MOST_BYTES = 8 * 2**20  # of a record with its headers

@@ -13,7 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
-from shared.transport.kafka.connection import PATIENCE, PROVISION, Cluster, delivery_of, gone, place_of, reaching
+from shared.transport.kafka.connection import BEAT, PATIENCE, PROVISION, Cluster, delivery_of, gone, place_of, reaching
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.producer import Producer
 from shared.transport.window import PartitionWindow
@@ -52,10 +52,11 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             enable_auto_commit=False,
             max_poll_interval_ms=NEVER,
             session_timeout_ms=int(session_timeout * 1000),
-            heartbeat_interval_ms=int(session_timeout * 1000 / 6),
+            heartbeat_interval_ms=int(min(session_timeout / 6, BEAT) * 1000),
             rebalance_timeout_ms=int(session_timeout * 1000),
             metadata_max_age_ms=30_000,
         )
+        self._joins_within = 2 * session_timeout  # a dead member is waited for
         self._windows: dict[TopicPartition, PartitionWindow] = {}  # of what was dealt out last
         self._in_flight: dict[TopicPartition, dict[int, Delivery]] = {}  # whoever owns the partition now
         self._begun: set[Delivery] = set()
@@ -73,7 +74,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._consumer.subscribe(topics, listener=self)
         try:
             with reaching():
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(PATIENCE + self._joins_within):
                     await self._consumer.start()
         except BaseException:
             await gone(self._consumer.stop())

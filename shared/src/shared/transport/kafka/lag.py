@@ -25,7 +25,7 @@ async def lag(observer: Observer, group: str) -> Lag:
         where = f"{missing[0].topic}/{missing[0].partition}"
         raise PositionsLost(f"the group {group} has no position for {where}. {PROVISION}")
     windows = {place: _window(commits[place]) for place in places}
-    in_flight = sum(window.begun for window in windows.values())
+    in_flight = sum(window.held for window in windows.values())
     behind = sum(ends[place] - window.watermark - window.finished for place, window in windows.items())
     unread = {place: window.watermark for place, window in windows.items() if window.watermark < ends[place]}
     times = {place: stored_at(record) for place, record in (await observer.records(unread)).items()}

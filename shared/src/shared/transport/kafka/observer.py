@@ -1,12 +1,17 @@
 """Looks at streams without being a member of anything: partitions, ends, single records, groups' commits."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.errors import BrokerUnreachable
@@ -14,6 +19,8 @@ from shared.transport.kafka.connection import PATIENCE, PROVISION, Cluster, gone
 
 ONE_RECORD = 64 * 1024  # bytes asked for where one record is wanted; Kafka sends at least one, whatever its size
 COUNTED_FOR = 30.0  # seconds that the number of partitions is remembered
+NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)  # it is starting
+T = TypeVar("T")
 
 
 class Observer:
@@ -31,26 +38,32 @@ class Observer:
         async with self._starting:
             if self._admin is None:
                 admin = AIOKafkaAdminClient(**self._cluster.options)
-                with reaching():
-                    try:
-                        await admin.start()
-                    except BaseException:
-                        await gone(admin.close())
-                        raise
+                try:
+                    await _answer(admin.start())
+                except BaseException:
+                    await gone(admin.close())
+                    raise
                 self._admin = admin
             return self._admin
 
     async def _client(self) -> AIOKafkaConsumer:
         async with self._starting:
             if self._consumer is None:
-                consumer = AIOKafkaConsumer(**self._cluster.options, max_partition_fetch_bytes=ONE_RECORD)
+                consumer = AIOKafkaConsumer(
+                    **self._cluster.options, max_partition_fetch_bytes=ONE_RECORD, auto_offset_reset="none"
+                )
                 try:
-                    await consumer.start()
+                    await _answer(consumer.start())
                 except BaseException:
                     await gone(consumer.stop())
                     raise
                 self._consumer = consumer
             return self._consumer
+
+    async def brokers(self) -> list[int]:
+        """Their ids."""
+        cluster = await _answer((await self.admin()).describe_cluster())
+        return [broker["node_id"] for broker in cluster["brokers"]]
 
     async def partitions(self, streams: Iterable[str]) -> list[TopicPartition]:
         """Of these streams. Raises BrokerUnreachable, also where one is missing."""
@@ -67,44 +80,39 @@ class Observer:
         return [place for name in names for place in self._counted[name][1]]
 
     async def described(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        admin = await self.admin()
-        with reaching():
-            async with asyncio.timeout(PATIENCE):
-                return list(await admin.describe_topics(list(names)))
+        return list(await _answer((await self.admin()).describe_topics(list(names))))
 
     async def retention(self, topics: Collection[str]) -> Mapping[str, int]:
         """Milliseconds that records of these are kept, -1 for ever."""
         now = asyncio.get_running_loop().time()
         unknown = [t for t in topics if t not in self._kept or now - self._kept[t][0] > COUNTED_FOR]
         if unknown:
-            admin = await self.admin()
             asked = [ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": None}) for topic in unknown]
-            with reaching():
-                async with asyncio.timeout(PATIENCE):
-                    answers = await admin.describe_configs(asked)
+            answers = await _answer((await self.admin()).describe_configs(asked))
             for _, _, _, topic, entries in (resource for answer in answers for resource in answer.resources):
                 self._kept[topic] = (now, next((int(entry[1]) for entry in entries), -1))
         return {topic: self._kept[topic][1] for topic in topics}
 
     async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where the next record will be."""
-        with reaching():
-            async with asyncio.timeout(PATIENCE):
-                return dict(await (await self._client()).end_offsets(places)) if places else {}
+        return dict(await _answer((await self._client()).end_offsets(places))) if places else {}
 
     async def beginnings(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The first that is kept, or where it will be."""
-        with reaching():
-            async with asyncio.timeout(PATIENCE):
-                return dict(await (await self._client()).beginning_offsets(places)) if places else {}
+        return dict(await _answer((await self._client()).beginning_offsets(places))) if places else {}
 
     async def commits(self, group: str, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """Only those that there are."""
-        admin = await self.admin()
-        with reaching():
-            async with asyncio.timeout(PATIENCE):
-                found = await admin.list_consumer_group_offsets(self._cluster.name(group), partitions=list(places))
-        return {place: commit for place, commit in found.items() if commit.offset >= 0}
+        admin, name = await self.admin(), self._cluster.name(group)
+
+        async def known() -> Mapping[TopicPartition, OffsetAndMetadata]:
+            while True:
+                try:
+                    return await admin.list_consumer_group_offsets(name, partitions=list(places))  # type: ignore[no-any-return]
+                except NOT_YET:
+                    await asyncio.sleep(0.1)
+
+        return {place: commit for place, commit in (await _answer(known())).items() if commit.offset >= 0}
 
     async def records(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, ConsumerRecord]:
         """The first record at or after each of these, which must be there."""
@@ -112,23 +120,31 @@ class Observer:
         if not offsets:
             return found
         async with self._looking:
-            with reaching():
-                async with asyncio.timeout(PATIENCE):
-                    consumer = await self._client()
-                    consumer.assign(list(offsets))
-                    for place, offset in offsets.items():
-                        consumer.seek(place, offset)
-                    try:
-                        while len(found) < len(offsets):
-                            missing = offsets.keys() - found.keys()
-                            for place, records in (await consumer.getmany(*missing, timeout_ms=200)).items():
-                                found.setdefault(place, records[0])
-                    finally:
-                        consumer.unsubscribe()
+            await _answer(self._seen(await self._client(), offsets, found))
         return found
+
+    async def _seen(
+        self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int], found: dict[TopicPartition, Any]
+    ) -> None:
+        consumer.assign(list(offsets))
+        try:
+            for place, offset in offsets.items():
+                consumer.seek(place, offset)
+            while missing := offsets.keys() - found.keys():
+                for place, records in (await consumer.getmany(*missing, timeout_ms=200)).items():
+                    found.setdefault(place, records[0])
+        finally:
+            consumer.unsubscribe()
 
     async def close(self) -> None:
         if self._consumer:
             await gone(self._consumer.stop())
         if self._admin:
             await gone(self._admin.close())
+
+
+async def _answer(question: Awaitable[T]) -> T:
+    """Raises BrokerUnreachable when there is none in time."""
+    with reaching():
+        async with asyncio.timeout(PATIENCE):
+            return await question

@@ -22,7 +22,8 @@ HEADERS = 64 * 1024  # bytes of a batch beside its records
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Of new streams. `replication`, `min_insync`: None is as the brokers are set; `keep_days`: None is for ever."""
+    """Of new streams. `replication`: None is 3, or as many as there are brokers; `min_insync`: None is one less than
+    that, so that a broker may be away; `keep_days`: None is for ever."""
 
     partitions: int = 12
     replication: int | None = None
@@ -33,7 +34,7 @@ class Layout:
 async def check_session_timeout(observer: Observer, seconds: float) -> None:
     """Raises BrokerUnsafe where the brokers would refuse it: a join would fail in a loop without a word."""
     admin = await observer.admin()
-    node = str(admin._client.cluster.brokers().__iter__().__next__().nodeId)
+    node = str((await observer.brokers())[0])
     wanted = ConfigResource(ConfigResourceType.BROKER, node, {"group.min.session.timeout.ms": None})
     with reaching():
         async with asyncio.timeout(PATIENCE):
@@ -62,7 +63,8 @@ async def _make_streams(cluster: Cluster, observer: Observer, layout: Layout) ->
     if not missing:
         return []
     admin = await observer.admin()
-    topics = [_new(topic, *wanted[topic], layout) for topic in missing]
+    replication = layout.replication or min(3, len(await observer.brokers()))
+    topics = [_new(topic, *wanted[topic], layout, replication) for topic in missing]
     with reaching():
         async with asyncio.timeout(PATIENCE):
             answer = await admin.create_topics(topics)
@@ -91,7 +93,7 @@ def _names(stream: Stream) -> list[str]:
     return [stream.name, stream.dead_letters] if stream.groups or stream.projected else [stream.name]
 
 
-def _new(topic: str, stream: Stream, name: str, layout: Layout) -> NewTopic:
+def _new(topic: str, stream: Stream, name: str, layout: Layout, replication: int) -> NewTopic:
     is_kept = bool(stream.groups or stream.projected)
     keep = int(layout.keep_days * 86_400_000) if layout.keep_days and name == stream.name else -1
     config: dict[str, Any] = {
@@ -99,13 +101,12 @@ def _new(topic: str, stream: Stream, name: str, layout: Layout) -> NewTopic:
         "retention.ms": keep if is_kept else NOBODY_KEEPS,
         "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": MOST_BYTES + HEADERS,
+        "min.insync.replicas": layout.min_insync or max(1, replication - 1),
     }
-    if layout.min_insync:
-        config["min.insync.replicas"] = layout.min_insync
     return NewTopic(
         topic,
         layout.partitions if is_kept else 1,
-        layout.replication or -1,
+        replication,
         topic_configs={key: str(value) for key, value in config.items()},
     )
 

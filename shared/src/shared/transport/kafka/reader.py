@@ -8,7 +8,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from shared.errors import PositionsLost
 from shared.transport.base import START, Batch, LoadPositions
-from shared.transport.kafka.connection import PATIENCE, Cluster, delivery_of, gone, reaching
+from shared.transport.kafka.connection import BEAT, PATIENCE, Cluster, delivery_of, gone, reaching
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
 
@@ -43,10 +43,11 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             auto_offset_reset="none",
             enable_auto_commit=False,
             session_timeout_ms=int(session_timeout * 1000),
-            heartbeat_interval_ms=int(session_timeout * 1000 / 6),
+            heartbeat_interval_ms=int(min(session_timeout / 6, BEAT) * 1000),
             rebalance_timeout_ms=int(session_timeout * 1000),
             metadata_max_age_ms=30_000,
         )
+        self._joins_within = 2 * session_timeout  # a dead member is waited for
         self._positions: dict[int, dict[str, str]] = {}  # of what is ours
         self._unseen: dict[TopicPartition, Position] = {}  # positions whose record has not been seen again
         self._dealt = False
@@ -57,7 +58,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._consumer.subscribe([self._cluster.name(stream) for stream in self._streams], listener=self)
         try:
             with reaching():
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(PATIENCE + self._joins_within):
                     await self._consumer.start()
         except BaseException:
             await gone(self._consumer.stop())

@@ -57,14 +57,14 @@ class KafkaTransport:
         await consumer.open()
         return consumer
 
-    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions, member: str = "") -> KafkaReader:
+    async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> KafkaReader:
         reader = KafkaReader(
             self._cluster,
             self._observer,
             group,
             streams,
             load,
-            member=member if self._is_static and member else None,
+            member=member if self._is_static else None,
             session_timeout=self._session_timeout,
         )
         await reader.open()

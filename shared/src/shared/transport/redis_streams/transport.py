@@ -112,7 +112,7 @@ class RedisTransport:
         await consumer.open()
         return consumer
 
-    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions) -> RedisReader:
+    async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> RedisReader:
         reader = RedisReader(self.client, streams, load)
         await reader.open()
         return reader

@@ -1,0 +1,100 @@
+"""Kafka for the contract: one server for all tests, with streams and groups of each test's own."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from contract.brokers import GROUP
+from eventually import eventually
+
+from shared.transport.base import Consumer, LoadPositions, Reader, Transport
+from shared.transport.kafka.connection import Cluster, gone
+from shared.transport.kafka.consumer import KafkaConsumer
+from shared.transport.kafka.provisioning import Layout
+from shared.transport.kafka.transport import KafkaTransport
+
+
+class KafkaBroker:
+    def __init__(self, server: Any) -> None:
+        self.idle = 1.0
+        self.is_static = False
+        self.drops_repeats = False
+        self._server = server
+        self._cluster = Cluster(server.url.removeprefix("kafka://"), f"{uuid4().hex[:8]}.")
+        self._connections: list[KafkaTransport] = []
+        self._members: dict[KafkaConsumer, KafkaTransport] = {}
+        self._names: dict[KafkaConsumer, str] = {}
+        self.transport: Transport = self._connect()
+
+    def _connect(self) -> KafkaTransport:
+        transport = KafkaTransport(
+            self._cluster, Layout(partitions=4), session_timeout=self.idle, is_static=self.is_static
+        )
+        self._connections.append(transport)
+        return transport
+
+    async def connect(self) -> Transport:
+        return self._connect()
+
+    async def member(self, name: str = "a") -> Consumer:
+        """Has its partitions when it is returned."""
+        connection = self._connect()
+        consumer = await connection.consumer(GROUP, name)
+        self._members[consumer] = connection
+        await eventually(lambda: consumer._dealt.is_set(), within=20)
+        return consumer
+
+    async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader:
+        return await self.transport.reader("readers", "a", streams, load)
+
+    async def kill(self, member: Consumer) -> None:
+        dead = cast(KafkaConsumer, member)
+        dead._consumer._coordinator._group_instance_id = "dies without a word"
+        await gone(dead._consumer.stop())
+        if connection := self._members.pop(dead, None):
+            await connection.close()
+
+    async def freeze(self, member: Consumer) -> None:
+        """It says nothing any more, and hears nothing."""
+
+        async def silent() -> bool:
+            return True
+
+        cast(KafkaConsumer, member)._consumer._coordinator._do_heartbeat = silent
+
+    async def thaw(self, member: Consumer) -> None:
+        del cast(KafkaConsumer, member)._consumer._coordinator._do_heartbeat
+
+    async def rebalance(self) -> None:
+        another = await self.member("passes by")
+        await another.close()
+        await self._members.pop(cast(KafkaConsumer, another)).close()
+
+    async def limit_memory(self, limit: int | None) -> None:
+        pytest.skip("Kafka keeps its streams on disk")
+
+    async def go_away(self) -> None:
+        self._server.kill()
+
+    async def come_back(self) -> None:
+        self._server.start()
+
+    async def end(self) -> None:
+        for member in list(self._members):
+            await self.kill(member)
+        for connection in self._connections:
+            await connection.close()
+        await self._remove_streams()
+
+    async def _remove_streams(self) -> None:
+        admin = AIOKafkaAdminClient(**self._cluster.options)
+        with suppress(Exception):
+            async with asyncio.timeout(10):
+                await admin.start()
+                mine = [name for name in await admin.list_topics() if name.startswith(self._cluster.prefix)]
+                await admin.delete_topics(mine)
+        await gone(admin.close())
