@@ -53,8 +53,8 @@ class KafkaBroker:
 
     async def kill(self, member: Consumer) -> None:
         dead = cast(KafkaConsumer, member)
-        dead._consumer._coordinator._group_instance_id = "dies without a word"
-        await gone(dead._consumer.stop())
+        dead._client._coordinator._group_instance_id = "dies without a word"
+        await dead._member.close()
         if connection := self._members.pop(dead, None):
             await connection.close()
 
@@ -64,10 +64,10 @@ class KafkaBroker:
         async def silent() -> bool:
             return True
 
-        cast(KafkaConsumer, member)._consumer._coordinator._do_heartbeat = silent
+        cast(KafkaConsumer, member)._client._coordinator._do_heartbeat = silent
 
     async def thaw(self, member: Consumer) -> None:
-        del cast(KafkaConsumer, member)._consumer._coordinator._do_heartbeat
+        del cast(KafkaConsumer, member)._client._coordinator._do_heartbeat
 
     async def rebalance(self) -> None:
         another = await self.member("passes by")

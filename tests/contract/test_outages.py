@@ -114,8 +114,8 @@ async def test_outcomes_wait_for_a_broker_that_was_killed_and_nothing_runs_twice
     may_end = asyncio.Event()
     for title in names(40):
         workers.handler.answer(title, may_end.wait)
-    await broker.transport.publish(many(40))
     both = [await workers.start(name, in_flight=10) for name in "ab"]
+    await broker.transport.publish(many(40))
     await eventually(lambda: workers.handler.running.total() == 20, within=5)
     await broker.go_away()
     may_end.set()
@@ -131,8 +131,8 @@ async def test_outcomes_wait_for_room_in_a_full_broker_and_nothing_runs_twice(br
     may_end = asyncio.Event()
     for title in names(40):
         workers.handler.answer(title, may_end.wait)
-    await broker.transport.publish(many(40))
     both = [await workers.start(name, in_flight=10) for name in "ab"]
+    await broker.transport.publish(many(40))
     await eventually(lambda: workers.handler.running.total() == 20, within=5)
     await broker.limit_memory(1)
     may_end.set()
@@ -151,8 +151,8 @@ async def test_what_runs_longer_than_the_broker_is_away_is_not_stolen(broker: Br
     may_end = asyncio.Event()
     for title in names(20):
         workers.handler.answer(title, may_end.wait)
-    await broker.transport.publish(many(20))
     both = [await workers.start(name) for name in "ab"]
+    await broker.transport.publish(many(20))
     await eventually(lambda: workers.handler.running.total() == 20, within=5)
     await broker.go_away()
     await remains(lambda: True, during=2 * broker.idle)

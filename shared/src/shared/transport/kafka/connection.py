@@ -28,7 +28,6 @@ from shared.metrics import BROKER_ERRORS
 from shared.transport.base import Delivery
 from shared.wire import Record
 
-BEAT = 0.5  # seconds between two heartbeats of a member: so soon it hears that partitions are dealt out anew
 PATIENCE = 5.0  # seconds that a request may take
 NOT_OURS = "backslashreplace"  # anybody can write anything into a stream; nothing of it may stop the reading
 MOST_BYTES = 8 * 2**20  # of a record with its headers
@@ -89,10 +88,12 @@ class Cluster:
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
-    """Kafka's errors as ours, by what must be done about them."""
+def reaching(*but: type[Exception]) -> Iterator[None]:
+    """Kafka's errors as ours, by what must be done about them, `but` these."""
     try:
         yield
+    except but:
+        raise
     except (KafkaError, TimeoutError, OSError) as error:
         ours = _ours(error)
         BROKER_ERRORS.labels(type(ours).__name__).inc()

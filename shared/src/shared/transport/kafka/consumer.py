@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
@@ -13,14 +13,13 @@ from aiokafka.structs import OffsetAndMetadata
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
-from shared.transport.kafka.connection import BEAT, PATIENCE, PROVISION, Cluster, delivery_of, gone, place_of, reaching
+from shared.transport.kafka.connection import PATIENCE, PROVISION, Cluster, delivery_of, place_of, reaching
+from shared.transport.kafka.member import Member, NotPositioned
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.producer import Producer
 from shared.transport.window import PartitionWindow
 
 log = structlog.get_logger()
-QUIET = 1.0  # seconds without a record after which the broker is asked whether it is there
-NEVER = 2**31 - 1  # milliseconds; a full window is no sign of a stuck process, and /live knows one
 
 
 class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -43,20 +42,11 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._observer = observer
         self._producer = producer
         self._group = group
-        self._consumer = AIOKafkaConsumer(
-            **cluster.options,
-            group_id=cluster.name(group),
-            group_instance_id=member,
-            partition_assignment_strategy=(_sticky(),),
-            auto_offset_reset="none",
-            enable_auto_commit=False,
-            max_poll_interval_ms=NEVER,
-            session_timeout_ms=int(session_timeout * 1000),
-            heartbeat_interval_ms=int(min(session_timeout / 6, BEAT) * 1000),
-            rebalance_timeout_ms=int(session_timeout * 1000),
-            metadata_max_age_ms=30_000,
+        streams = [stream.name for stream in streams_of(group)]
+        self._member = Member(
+            cluster, observer, group, streams, _sticky(), name=member, session_timeout=session_timeout
         )
-        self._joins_within = 2 * session_timeout  # a dead member is waited for
+        self._client = self._member.client
         self._windows: dict[TopicPartition, PartitionWindow] = {}  # of what was dealt out last
         self._in_flight: dict[TopicPartition, dict[int, Delivery]] = {}  # whoever owns the partition now
         self._begun: set[Delivery] = set()
@@ -67,18 +57,9 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
         self._changes = self._stored = 0
         self._sending: asyncio.Future[None] | None = None
-        self._heard = 0.0  # loop time
 
     async def open(self) -> None:
-        topics = [self._cluster.name(stream.name) for stream in streams_of(self._group)]
-        self._consumer.subscribe(topics, listener=self)
-        try:
-            with reaching():
-                async with asyncio.timeout(PATIENCE + self._joins_within):
-                    await self._consumer.start()
-        except BaseException:
-            await gone(self._consumer.stop())
-            raise
+        await self._member.open(self)
 
     # -- what the group does to a member
 
@@ -107,17 +88,17 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         async with self._taking_over:
             if self._owned is not None or not self._dealt.is_set():
                 return
-            ours = frozenset(self._consumer.assignment())
+            ours = frozenset(self._client.assignment())
             commits = await self._observer.commits(self._group, list(ours)) if ours else {}
             if missing := sorted(ours - commits.keys()):
                 raise PositionsLost(f"the group {self._group} has no position for {_names(missing)}. {PROVISION}")
-            if not self._dealt.is_set() or ours != self._consumer.assignment():
+            if not self._dealt.is_set() or ours != self._client.assignment():
                 return
             self._windows = {place: self._joined(place, commits[place]) for place in ours}
             self._committed = dict(commits)
             for place, window in self._windows.items():
                 self._count(place, [d for d in self._in_flight.get(place, {}).values() if d in self._begun], 1)
-                self._consumer.seek(place, window.watermark)
+                self._client.seek(place, window.watermark)
             self._owned = ours
 
     def _joined(self, place: TopicPartition, commit: OffsetAndMetadata) -> PartitionWindow:
@@ -138,16 +119,13 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 return taken
 
     async def _read(self, limit: int, timeout: float) -> list[Delivery]:
-        now = asyncio.get_running_loop().time
         for place in self._owned or ():
-            (self._consumer.pause if self._windows[place].is_full else self._consumer.resume)(place)
-        with reaching():
-            found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=limit)
-        if found:
-            self._heard = now()
-        elif now() - self._heard > QUIET:
-            await self._observer.ends(list(self._owned or ()))
-            self._heard = now()
+            (self._client.pause if self._windows[place].is_full else self._client.resume)(place)
+        try:
+            found = await self._member.poll(timeout, limit)
+        except NotPositioned:
+            self._owned = None
+            return []
         return [delivery for place, records in found.items() for delivery in self._take(place, records)]
 
     def _take(self, place: TopicPartition, records: Sequence[Any]) -> list[Delivery]:
@@ -158,7 +136,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         window = self._windows[place]
         for record in records:
             if window.is_full:
-                self._consumer.seek(place, record.offset)
+                self._client.seek(place, record.offset)
                 break
             starts = window.take(record.offset)
             if starts is not None:
@@ -209,7 +187,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 if window := self._windows.get(place):
                     window.give_back(int(delivery.position))
             if place in (self._owned or ()):
-                self._consumer.seek(place, self._windows[place].next)
+                self._client.seek(place, self._windows[place].next)
         self._forget(deliveries)
         await self._store()
 
@@ -244,7 +222,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         changed = {place: state for place, state in states.items() if self._committed.get(place) != state}
         if not changed:
             return
-        self._sending = asyncio.ensure_future(self._consumer.commit(changed))
+        self._sending = asyncio.ensure_future(self._client.commit(changed))
         try:
             with reaching():
                 async with asyncio.timeout(PATIENCE):
@@ -271,7 +249,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             await self.hand_back([d for deliveries in self._in_flight.values() for d in deliveries.values()])
         except BrokerUnreachable as error:
             log.warning("could not hand back: others will take over", error=str(error))
-        await gone(self._consumer.stop())
+        await self._member.close()
 
 
 def _sticky() -> type[StickyPartitionAssignor]:

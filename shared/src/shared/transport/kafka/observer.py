@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -106,11 +107,13 @@ class Observer:
         admin, name = await self.admin(), self._cluster.name(group)
 
         async def known() -> Mapping[TopicPartition, OffsetAndMetadata]:
+            """aiokafka does not look at an answer's own error: of a coordinator that is loading it finds nothing."""
             while True:
-                try:
-                    return await admin.list_consumer_group_offsets(name, partitions=list(places))  # type: ignore[no-any-return]
-                except NOT_YET:
-                    await asyncio.sleep(0.1)
+                with suppress(*NOT_YET):
+                    found = await admin.list_consumer_group_offsets(name, partitions=list(places))
+                    if found.keys() >= set(places):
+                        return found  # type: ignore[no-any-return]
+                await asyncio.sleep(0.1)
 
         return {place: commit for place, commit in (await _answer(known())).items() if commit.offset >= 0}
 

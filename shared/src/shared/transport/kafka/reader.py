@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from shared.errors import PositionsLost
 from shared.transport.base import START, Batch, LoadPositions
-from shared.transport.kafka.connection import BEAT, PATIENCE, Cluster, delivery_of, gone, reaching
+from shared.transport.kafka.connection import Cluster, delivery_of
+from shared.transport.kafka.member import Member, NotPositioned, Records
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
-
-Records = dict[TopicPartition, list[ConsumerRecord]]
-QUIET = 1.0  # seconds without a record after which the broker is asked whether it is there
 
 
 class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -35,60 +33,42 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._observer = observer
         self._streams = streams
         self._load = load
-        self._consumer = AIOKafkaConsumer(
-            **cluster.options,
-            group_id=cluster.name(group),
-            group_instance_id=member,
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            auto_offset_reset="none",
-            enable_auto_commit=False,
-            session_timeout_ms=int(session_timeout * 1000),
-            heartbeat_interval_ms=int(min(session_timeout / 6, BEAT) * 1000),
-            rebalance_timeout_ms=int(session_timeout * 1000),
-            metadata_max_age_ms=30_000,
+        self._member = Member(
+            cluster, observer, group, streams, RangePartitionAssignor, name=member, session_timeout=session_timeout
         )
-        self._joins_within = 2 * session_timeout  # a dead member is waited for
+        self._client = self._member.client
         self._positions: dict[int, dict[str, str]] = {}  # of what is ours
-        self._unseen: dict[TopicPartition, Position] = {}  # positions whose record has not been seen again
         self._dealt = False
         self._found: list[Records] = []  # by partition, read and not given out
-        self._heard = 0.0  # loop time
 
     async def open(self) -> None:
-        self._consumer.subscribe([self._cluster.name(stream) for stream in self._streams], listener=self)
-        try:
-            with reaching():
-                async with asyncio.timeout(PATIENCE + self._joins_within):
-                    await self._consumer.start()
-        except BaseException:
-            await gone(self._consumer.stop())
-            raise
+        await self._member.open(self)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         self._positions, self._found, self._dealt = {}, [], False
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._consumer.pause(*assigned)  # nothing is read before it is known where
+        self._client.pause(*assigned)  # nothing is read before it is known where
         self._dealt = True
 
     async def _take_over(self) -> None:
         while self._dealt:
             self._dealt = False
-            for partition in sorted({place.partition for place in self._consumer.assignment()}):
+            for partition in sorted({place.partition for place in self._client.assignment()}):
                 await self.reload(partition)
 
     async def reload(self, partition: int) -> None:
         stored = await self._load(partition)
-        places = {p for p in self._consumer.assignment() if p.partition == partition}
+        places = {p for p in self._client.assignment() if p.partition == partition}
         at = {p: Position.of(stored.get(self._cluster.stream(p.topic), START)) for p in places}
         await self._must_cover(at)
-        if not places <= self._consumer.assignment():
+        if not places <= self._client.assignment():
             return  # it moved meanwhile
         self._found = [of for of in self._found if next(iter(of)).partition != partition]
         self._positions[partition] = {self._cluster.stream(p.topic): str(position) for p, position in at.items()}
         for place, position in at.items():
-            self._consumer.seek(place, position.offset)
-        self._consumer.resume(*places)
+            self._client.seek(place, position.offset)
+        self._client.resume(*places)
 
     async def _must_cover(self, at: dict[TopicPartition, Position]) -> None:
         """Raises PositionsLost where reading on would silently skip: retention removed what was not read, or another
@@ -113,14 +93,11 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         return self._batch() if self._found else None
 
     async def _fetch(self, limit: int, timeout: float) -> None:
-        now = asyncio.get_running_loop().time
-        with reaching():
-            found = await self._consumer.getmany(timeout_ms=int(timeout * 1000))
-        if found:
-            self._heard = now()
-        elif now() - self._heard > QUIET:
-            await self._observer.ends(list(self._consumer.assignment()))
-            self._heard = now()
+        try:
+            found = await self._member.poll(timeout)
+        except NotPositioned:
+            self._dealt = True
+            return
         by_partition: dict[int, Records] = {}
         for place, records in found.items():
             if place.partition in self._positions:
@@ -138,7 +115,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         return Batch(partition, deliveries, dict(positions))
 
     async def close(self) -> None:
-        await gone(self._consumer.stop())
+        await self._member.close()
 
 
 def _starts(of: Records, limit: int) -> range:
