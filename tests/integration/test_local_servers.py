@@ -148,6 +148,19 @@ def test_without_java_it_says_so_in_one_line(tmp_path: Path) -> None:
     assert ended.returncode == 1
 
 
+def test_two_at_a_time_fetch_kafka_once(tmp_path: Path) -> None:
+    fetched = tmp_path / "fetched"
+    maven = tmp_path / "mvn"
+    maven.write_text(f'#!/bin/sh\necho >> {fetched}; sleep 1; for told; do :; done; touch "${{told#*=}}/kafka.jar"\n')
+    maven.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)}
+    asks = [sys.executable, "-c", "from local_servers import kafka_jars; print(kafka_jars.class_path())"]
+    both = [subprocess.Popen(asks, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=30)[0] for process in both]
+    assert said == [f"{tmp_path}/topicflow/kafka-4.3.1/lib/kafka.jar\n"] * 2
+    assert len(fetched.read_text().splitlines()) == 1
+
+
 def test_a_server_that_cannot_run_here_skips_the_test_but_fails_it_on_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     def impossible() -> OwnServer:
         raise Failed("no Java")
