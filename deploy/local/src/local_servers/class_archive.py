@@ -17,7 +17,7 @@ def jvm_options() -> list[str]:
 
     Raises Failed as Kafka.command does, and where Kafka does not start.
     """
-    archive = cache() / "classes.jsa"  # 48 MB
+    archive = cache() / "kafka.jsa"  # 48 MB
     with only_one("archive"):
         if not archive.exists():
             _make(archive)
