@@ -1,6 +1,7 @@
 """Kafka and PostgreSQL on this machine, as developers start them and as tests do."""
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from eventually import eventually
 from servers import LOOPBACK, PostgresServer, Process, free_port
 from servers.found import OwnServer, started
+from servers.postgres import lives
 
 from topicflow.errors import Failed
 
@@ -115,20 +117,35 @@ async def test_each_test_has_a_database_of_its_own(postgres_url: str) -> None:
     assert name.startswith("test_")
 
 
-@Named
-async def test_it_says_where_it_listens_and_leaves_nothing_behind_on_sigterm(name: str, tmp_path: Path) -> None:
+@pytest.fixture(params=["kafka", "postgres"])
+async def foreground(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Process]:
+    """`python -m local_servers`, which has said where it listens."""
     port = free_port()
-    server = Process(command(name, port, tmp_path), tmp_path / "said")
-    server.start()
-    said = URLS[name].format(at=f"{LOOPBACK}:{port}")
-    await eventually(lambda: said in server.said, within=60)
-    assert server.running
-    processes = psutil.Process(server.running.pid).children(recursive=True)
+    launcher = Process(command(request.param, port, tmp_path), tmp_path / "said")
+    launcher.start()
+    said = URLS[request.param].format(at=f"{LOOPBACK}:{port}")
+    await eventually(lambda: said in launcher.said, within=60)
+    assert said in launcher.said.splitlines()[-1]
+    yield launcher
+    launcher.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+async def test_however_it_is_ended_it_leaves_no_process_behind(foreground: Process, number: signal.Signals) -> None:
+    assert foreground.running
+    processes = psutil.Process(foreground.running.pid).children(recursive=True)
     assert processes
-    with socket.create_connection((LOOPBACK, port)):
-        assert server.stop() == 0
-    assert [process for process in processes if process.is_running()] == []
-    assert len(server.said.splitlines()) == 1
+    foreground.signal(number)
+    code = foreground.running.wait(30)
+    assert code == (-number if number == signal.SIGKILL else 0)
+    await eventually(lambda: not any(map(lives, processes)), within=10)
+
+
+@pytest.mark.parametrize("foreground", ["postgres"], indirect=True)
+async def test_postgres_does_not_wait_for_its_clients(foreground: Process, tmp_path: Path) -> None:
+    at = foreground.said.split("TOPICFLOW_DATABASE_URL=")[1].split()[0]
+    with psycopg.connect(at):
+        assert foreground.stop(within=10) == 0
 
 
 @Named
@@ -146,6 +163,19 @@ def test_without_java_it_says_so_in_one_line(tmp_path: Path) -> None:
     )
     assert ended.stderr == "local servers: Kafka runs on Java 17 or newer: install a Java runtime\n"
     assert ended.returncode == 1
+
+
+def test_two_at_a_time_fetch_kafka_once(tmp_path: Path) -> None:
+    fetched = tmp_path / "fetched"
+    maven = tmp_path / "mvn"
+    maven.write_text(f'#!/bin/sh\necho >> {fetched}; sleep 1; for told; do :; done; touch "${{told#*=}}/kafka.jar"\n')
+    maven.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)}
+    asks = [sys.executable, "-c", "from local_servers import kafka_jars; print(kafka_jars.class_path())"]
+    both = [subprocess.Popen(asks, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=30)[0] for process in both]
+    assert said == [f"{tmp_path}/topicflow/kafka-4.3.1/lib/*\n"] * 2
+    assert len(fetched.read_text().splitlines()) == 1
 
 
 def test_a_server_that_cannot_run_here_skips_the_test_but_fails_it_on_ci(monkeypatch: pytest.MonkeyPatch) -> None:

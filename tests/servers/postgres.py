@@ -42,7 +42,7 @@ class PostgresServer(LocalServer):
         for child in children:
             with suppress(psutil.NoSuchProcess):
                 child.kill()
-        until(lambda: not any(map(_lives, children)), 10, "PostgreSQL's processes live on")  # it would not start again
+        until(lambda: not any(map(lives, children)), 10, "PostgreSQL's processes live on")  # it would not start again
 
     def _children(self) -> list[psutil.Process]:
         assert self.running
@@ -62,7 +62,7 @@ def postgres_container() -> Container:
     return Container("postgres:18", url, lambda: _answers(url), (5432, port), environment, command)
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
     """A dead one that nobody has collected yet does not."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE

@@ -2,17 +2,14 @@
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from topicflow.errors import WRONG_USE, WrongUse
-from topicflow.local_mode import die_with_parent
 from topicflow.local_mode.child_log import ChildLog
+from topicflow.local_mode.die_with_parent import dying_with_us
 from topicflow.screen.plain_text import one_line
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds between an end and the next start
@@ -90,7 +87,7 @@ class Child:
     async def _one_life(self) -> int:
         with self._log.open() as log:
             process = await asyncio.create_subprocess_exec(
-                *_dying_with_us(self.program.arguments),
+                *dying_with_us(self.program.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -119,8 +116,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     await process.wait()
-
-
-def _dying_with_us(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    launcher = str(Path(die_with_parent.__file__))
-    return (sys.executable, "-I", "-S", launcher, str(os.getpid()), *arguments)

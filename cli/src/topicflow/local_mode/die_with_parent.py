@@ -1,4 +1,4 @@
-"""Becomes the given program, after asking Linux to end it when `topicflow up` is gone, even by kill -9.
+"""Becomes the given program, after asking Linux to end it when its parent is gone, even by kill -9.
 
 Run by path, `python -I -S die_with_parent.py PARENT PROGRAM…`: a `preexec_fn` is not safe in a process with threads.
 """
@@ -7,8 +7,14 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
+
+
+def dying_with_us(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The command that runs this program as a child of this process."""
+    return (sys.executable, "-I", "-S", __file__, str(os.getpid()), *arguments)
 
 
 def main() -> None:

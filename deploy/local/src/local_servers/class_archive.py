@@ -17,19 +17,26 @@ def jvm_options() -> list[str]:
 
     Raises Failed as Kafka.command does, and where Kafka does not start.
     """
-    archive = cache() / "classes.jsa"  # 48 MB
     with only_one("archive"):
-        if not archive.exists():
-            _make(archive)
-    return [f"-XX:SharedArchiveFile={archive}"]
+        if not is_made():
+            _make()
+    return [f"-XX:SharedArchiveFile={_archive()}"]
 
 
-def _make(archive: Path) -> None:
-    unfinished = archive.with_name("unfinished.jsa")
+def is_made() -> bool:
+    return _archive().exists()
+
+
+def _archive() -> Path:
+    return cache() / "kafka.jsa"  # 48 MB
+
+
+def _make() -> None:
+    unfinished = cache() / "unfinished.jsa"
     unfinished.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         _run(Kafka(Path(folder), free_port(), free_port(), jvm=[f"-XX:ArchiveClassesAtExit={unfinished}"]))
-    unfinished.rename(archive)
+    unfinished.rename(_archive())
 
 
 def _run(kafka: Kafka) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from local_servers.server import Server
 from topicflow.errors import Failed
+from topicflow.local_mode.die_with_parent import dying_with_us
 from topicflow.local_mode.ports import refuse_busy
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -16,7 +17,7 @@ def run(server: Server, say: Callable[[str], None]) -> None:
     """Returns once it was asked to stop and has. Raises InUse where a port is taken, Failed when it cannot run."""
     for port in server.ports:
         refuse_busy(port)
-    command = server.command()
+    command = dying_with_us(server.command())
     asked: list[int] = []
     with server.log.open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

@@ -97,7 +97,7 @@ def _as_somebody() -> list[str]:
     if drop is None:
         raise Failed("PostgreSQL does not run as root, and setpriv (util-linux) is missing: run it as another user")
     somebody = pwd.getpwnam(UNPRIVILEGED)
-    who = [f"--reuid={somebody.pw_uid}", f"--regid={somebody.pw_gid}", "--clear-groups"]
+    who = [f"--reuid={somebody.pw_uid}", f"--regid={somebody.pw_gid}", "--clear-groups", "--pdeathsig=keep"]
     return [drop, *who, "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
 
 
