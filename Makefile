@@ -6,7 +6,7 @@ MEMBERS := shared services/api services/topic-worker services/status-projector c
 SETUP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench contracts lock clean
+.PHONY: help setup run kafka postgres test check bench contracts lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ $(SETUP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS
 
 run: $(SETUP)  ## start everything on this machine, submit examples/topics.txt, stay up until Ctrl-C
 	@exec $(BIN)/topicflow up --submit examples/topics.txt
+
+kafka: $(SETUP)  ## Kafka on this machine's Java until Ctrl-C, on port 9092
+	@exec $(BIN)/python -m local_servers kafka
+
+postgres: $(SETUP)  ## PostgreSQL on this machine until Ctrl-C, on port 5432
+	@exec $(BIN)/python -m local_servers postgres
 
 test: $(SETUP)  ## run every test
 	@$(BIN)/python -m pytest $(ARGS)

@@ -1,12 +1,16 @@
 """Fixtures that every kind of test may use."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from eventually import eventually
-from servers import Deployment, GeminiStandIn, ValkeyServer
+from servers import Deployment, GeminiStandIn, KafkaServer, ValkeyServer
+from servers.found import OwnServer, Server, a_kafka, a_postgres, shared, started
+from servers.postgres import own_database
 
 from shared.streams import PROJECTOR
 
@@ -18,6 +22,39 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
     server.start()
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests, which share it by prefixes of their own and do not break it."""
+    with shared("TOPICFLOW_TEST_KAFKA_URL", lambda: a_kafka(tmp_path_factory.mktemp("kafka"))) as server:
+        yield server
+
+
+@pytest.fixture
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., OwnServer]]:
+    """Starts one that the test may break. With `listeners` or `scram`, as KafkaServer has them: no container."""
+    with ExitStack() as opened:
+
+        def start(**told: Any) -> OwnServer:
+            folder = tmp_path_factory.mktemp("own-kafka")
+            return opened.enter_context(started(lambda: KafkaServer(folder, **told) if told else a_kafka(folder)))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests, each with a database of its own in it."""
+    with shared("TOPICFLOW_TEST_POSTGRES_URL", lambda: a_postgres(tmp_path_factory.mktemp("postgres"))) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """An empty database of the test's own."""
+    with own_database(postgres_server.url) as url:
+        yield url
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from bench.setting import BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, PROJECTIN
 from bench.sizes import Sizes
 from shared.events import TopicSubmitted, topic_id
 from shared.streams import SUBMISSION_OUTCOMES
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import encode
 
 LIMIT_SECONDS = 120

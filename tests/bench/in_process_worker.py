@@ -12,7 +12,7 @@ from shared import log as logs
 from shared.heartbeat import beat
 from shared.llm import Answer
 from shared.service import collect_rarely, reach
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.transport.settle import Settlement
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted

@@ -14,7 +14,7 @@ from bench.figure import Figure
 from bench.setting import API, BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, Setting, setting
 from bench.sizes import Sizes
 from shared.events import TopicSubmitted, topic_id
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import encode
 
 WARM_UP = 20

@@ -13,7 +13,7 @@ from bench.processes import Costs
 from bench.setting import BY_HAND, PROJECTING, setting
 from bench.sizes import Sizes
 from shared.events import SubmissionCompleted, SubmissionStarted, TopicSubmitted, topic_id
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import Record, encode
 
 EVENTS = 3  # of each topic

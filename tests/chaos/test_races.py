@@ -16,7 +16,7 @@ from integration.api import Api, problem
 from chaos.arena import Arena
 from chaos.oracle import Said, place_of
 from shared.events import SubmissionCompleted, topic_id
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import encode
 
 pytestmark = pytest.mark.chaos

@@ -8,8 +8,8 @@ from servers import ValkeyServer
 
 from shared.transport.base import Consumer, LoadPositions, Reader, Transport
 from shared.transport.memory import MemoryConsumer, MemoryTransport
-from shared.transport.redis_consumer import RedisConsumer
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.consumer import RedisConsumer
+from shared.transport.redis_streams.transport import RedisTransport
 
 GROUP = "topic-worker"
 

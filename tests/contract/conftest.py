@@ -7,7 +7,7 @@ from contract.brokers import Broker, MemoryBroker, RedisStreamsBroker
 from contract.workers import Workers
 from servers import ValkeyServer
 
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 
 
 @pytest.fixture(params=["memory", "redis_streams"])

@@ -1,7 +1,6 @@
 """Redis' silences and ours: it freezes, goes away, or its answer is lost, and nobody takes what another still has."""
 
 import asyncio
-import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -14,8 +13,8 @@ from servers import ValkeyServer
 
 from shared.errors import BrokerUnreachable
 from shared.events import WorkerBeat
-from shared.transport.redis_heartbeats import follow_heartbeats
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.heartbeats import follow_heartbeats
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import Record, encode
 
 pytestmark = pytest.mark.parametrize("broker", ["redis_streams"], indirect=True)
@@ -31,9 +30,9 @@ async def test_a_frozen_broker_makes_nobody_steal(broker: Broker, valkey: Valkey
         await workers.start(name, poll=0.05)
     await eventually(lambda: workers.handler.running.total() == 20, within=5)
     for _ in range(2):
-        valkey.signal(signal.SIGSTOP)
+        valkey.freeze()
         await remains(lambda: True, during=1.5 * broker.idle)
-        valkey.signal(signal.SIGCONT)
+        valkey.thaw()
         await remains(lambda: workers.handler.running.total() == 20, during=1.5 * broker.idle)
     may_end.set()
     await workers.settled()

@@ -27,8 +27,8 @@ from servers import ValkeyServer
 from shared.errors import BrokerUnsafe, PositionsLost
 from shared.events import WorkerBeat
 from shared.streams import TOPIC_SUBMISSIONS
-from shared.transport.redis_consumer import RedisConsumer
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.consumer import RedisConsumer
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import encode
 
 pytestmark = pytest.mark.parametrize("broker", ["redis_streams"], indirect=True)

@@ -1,6 +1,5 @@
 """One `topicflow up` for all tests of a module; one deployment with two replicas of the API for the sufferings."""
 
-import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -50,7 +49,7 @@ async def api(deployed: Deployment) -> AsyncIterator[Api]:
     """Everything runs, whatever the test before left, and Gemini has forgotten moods and calls."""
     for process in (deployed.valkey, deployed.gemini, *deployed.services.values()):
         if process.is_alive:
-            process.signal(signal.SIGCONT)
+            process.thaw()
         else:
             process.start()
     deployed.gemini.take(0)

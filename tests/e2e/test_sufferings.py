@@ -4,7 +4,6 @@ Everything is real, and seen as its users see it: through the API and the comman
 """
 
 import asyncio
-import signal
 from collections import Counter
 from datetime import datetime
 from functools import partial
@@ -283,7 +282,7 @@ async def counted(api: Api) -> Json:
 @pytest.mark.parametrize("dies", [True, False], ids=["dead", "frozen"])
 async def test_18_a_dead_worker_while_status_says_running(api: Api, other: Api, dies: bool) -> None:
     worker = worker_of(api)
-    worker.kill() if dies else worker.signal(signal.SIGSTOP)
+    worker.kill() if dies else worker.freeze()
     await asyncio.gather(*(eventually(partial(runs, replica, 0), within=5) for replica in (api, other)))
-    worker.start() if dies else worker.signal(signal.SIGCONT)
+    worker.start() if dies else worker.thaw()
     await asyncio.gather(*(eventually(partial(runs, replica, 1), within=10) for replica in (api, other)))

@@ -15,7 +15,7 @@ from integration.stories import BEGAN
 from servers import Deployment, GeminiStandIn, ValkeyServer
 
 from shared.streams import PROJECTOR
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 
 
 @pytest.fixture(scope="session")

@@ -45,8 +45,8 @@ async def alone(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 def _freeze(valkey: ValkeyServer) -> Callable[[], None]:
-    valkey.signal(signal.SIGSTOP)
-    return lambda: valkey.signal(signal.SIGCONT)
+    valkey.freeze()
+    return valkey.thaw
 
 
 def _kill(valkey: ValkeyServer) -> Callable[[], None]:

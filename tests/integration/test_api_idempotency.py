@@ -1,7 +1,6 @@
 """`Idempotency-Key`: a request that is sent again, at once or after a crash, runs once and gets the same answer."""
 
 import asyncio
-import signal
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -166,7 +165,7 @@ async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_o
     async with running.client() as client:
         api = Api(running, client)
         topic = await completed(api, "Killed")
-        running.valkey.signal(signal.SIGSTOP)
+        running.valkey.freeze()
         asked = asyncio.create_task(forced(api, "Killed", once))
         path = running.folder / "topicflow-access.db"
         claims = "SELECT status FROM idempotency_keys"
@@ -174,7 +173,7 @@ async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_o
         running.services["api-1"].kill()
         with pytest.raises(httpx.TransportError):
             await asked
-        running.valkey.signal(signal.SIGCONT)
+        running.valkey.thaw()
         running.services["api-1"].start()
         await api.ready()
         refused = await forced(api, "Killed", once)

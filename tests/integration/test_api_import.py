@@ -10,7 +10,7 @@ from eventually import eventually
 from integration.api import Api, problem
 
 from shared.events import SubmissionCompleted, SubmissionEvent, TopicRemoved, topic_id
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import encode
 
 NUMBERS = count(1000)

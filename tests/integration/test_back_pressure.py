@@ -1,7 +1,6 @@
 """What the API refuses while too much waits or the broker's memory is full, and that it takes it again afterwards."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 
@@ -16,7 +15,7 @@ from api.back_pressure import BackPressure
 from api.problems import Problem
 from shared.events import topic_id
 from shared.streams import PROJECTOR
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 
 MAX_BACKLOG = 20
 
@@ -106,10 +105,10 @@ async def test_what_a_broker_said_before_it_fell_silent_refuses_nothing(valkey: 
     with pytest.raises(Problem, match="memory"):
         await pressure.must_have_room(work)
     await pressure.must_have_room([])
-    valkey.signal(signal.SIGSTOP)
+    valkey.freeze()
     await eventually(lambda: pressure.load is None, within=5)
     await pressure.must_have_room(work)
-    valkey.signal(signal.SIGCONT)
+    valkey.thaw()
     await eventually(lambda: pressure.load, within=5)
     looking.cancel()
     await asyncio.wait([looking])

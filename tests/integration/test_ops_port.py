@@ -1,6 +1,5 @@
 """The ops port of workers and projector: alive, ready because its loop gets on, and nothing where no port is set."""
 
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -65,10 +64,10 @@ async def test_it_is_alive_but_not_ready_while_the_broker_is_away_and_ready_agai
     assert await ask(port, "/ready") == (503, {"status": "unavailable", "reason": "starting"})
     deployed.valkey.start()
     await answers(port, "/ready", 200)
-    deployed.valkey.signal(signal.SIGSTOP)
+    deployed.valkey.freeze()
     await answers(port, "/ready", 503, reason="no answer within 2 s")
     assert (await ask(port, "/live"))[0] == 200
-    deployed.valkey.signal(signal.SIGCONT)
+    deployed.valkey.thaw()
     await answers(port, "/ready", 200)
     assert process.stop() == 0
 

@@ -19,7 +19,7 @@ from shared.progress import Progress
 from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS, WORKER_HEARTBEATS
 from shared.transport.base import Transport
 from shared.transport.memory import MemoryTransport
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import Record
 from status_projector import app
 

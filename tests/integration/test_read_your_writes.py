@@ -14,7 +14,7 @@ from servers import Deployment
 
 from shared.events import topic_id
 from shared.streams import PROJECTOR
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 
 WELL_BELOW_A_SECOND = 0.5
 

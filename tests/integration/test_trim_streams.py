@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from shared.progress import Progress
 from shared.streams import TOPIC_SUBMISSIONS
-from shared.transport.redis_streams import RedisTransport
+from shared.transport.redis_streams.transport import RedisTransport
 from status_projector import app, trim_streams
 from status_projector.settings import ProjectorSettings
 

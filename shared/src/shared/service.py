@@ -13,9 +13,10 @@ from faststream import FastStream
 
 from shared import __version__, metrics, tracing
 from shared import log as logs
+from shared.broker_settings import BrokerSettings
 from shared.errors import BrokerUnreachable, CannotGoOn, TopicflowError
 from shared.retry import Policy, pause
-from shared.settings import BrokerSettings, unknown_names
+from shared.settings import unknown_names
 from shared.transport.base import Transport
 
 log = structlog.get_logger()

@@ -1,7 +1,6 @@
 """Settings from the environment: `<NAME>_FILE` too, an empty value means not set, errors are one line."""
 
 import os
-import socket
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -29,18 +28,27 @@ KNOWN = {
         "DATABASE_URL",
         "HELD_SECONDS",
         "HOST",
-        "IN_FLIGHT",
         "INSTANCE",
+        "IN_FLIGHT",
+        "KAFKA_CA",
+        "KAFKA_PASSWORD",
+        "KAFKA_SASL",
+        "KAFKA_TLS",
+        "KAFKA_USERNAME",
         "LOG_LEVEL",
         "MAX_BACKLOG",
+        "MIN_INSYNC",
         "OPS_HOST",
         "OPS_PORT",
+        "PARTITIONS",
         "PORT",
+        "REPLICATION",
         "REQUESTS_PER_SECOND",
         "RETAIN_BYTES",
         "RETAIN_DAYS",
         "SESSION_TIMEOUT_SECONDS",
         "STOP_SECONDS",
+        "STREAM_PREFIX",
         "URL",
     ]
 }
@@ -117,13 +125,6 @@ OwnPort = Annotated[int, BeforeValidator(_own_port), Field(ge=1, le=65535)]
 OpsPort = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, BeforeValidator(_no_port)]
 
 
-def _redis_url(value: SecretStr) -> SecretStr:
-    scheme = urlsplit(value.get_secret_value()).scheme
-    if scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError(f"unknown scheme {scheme or '(none)'!r}, expected redis:// or rediss://")
-    return value
-
-
 def _database_url(value: SecretStr) -> SecretStr:
     """SQLite's or PostgreSQL's; what is wrong with it is said without showing any of it."""
     url = value.get_secret_value()
@@ -146,32 +147,6 @@ def _must_be_of_libpq(url: str) -> None:
         raise ValueError(f"can not be read, expected {POSTGRESQL_URL}; in a password, %25 stands for %, …") from None
     if not parts.get("dbname"):
         raise ValueError(f"no database's name, expected {POSTGRESQL_URL}")
-
-
-class BrokerSettings(Settings):
-    broker: Annotated[SecretStr | None, AfterValidator(lambda url: url and _redis_url(url))] = named(
-        "TOPICFLOW_BROKER_URL", default=None
-    )
-    redis_host: str = named("REDIS_HOST", default="127.0.0.1")
-    redis_port: Port = named("REDIS_PORT", default=6379)
-    session_timeout_seconds: float = named("TOPICFLOW_SESSION_TIMEOUT_SECONDS", default=3.0, ge=0.3, le=3600)
-    allow_volatile_broker: bool = named("TOPICFLOW_ALLOW_VOLATILE_BROKER", default=False)
-    instance_name: Annotated[str, Field(max_length=100, pattern=r"^[\x21-\x7e]*$")] = named(
-        "TOPICFLOW_INSTANCE", default=""
-    )
-    log_level: str = named("TOPICFLOW_LOG_LEVEL", default="INFO", pattern="(?i)^(debug|info|warning|error)$")
-
-    @property
-    def broker_url(self) -> str:
-        if self.broker:
-            return self.broker.get_secret_value()
-        if self.redis_host.startswith("tcp://"):
-            return f"redis://{self.redis_host.removeprefix('tcp://')}/0"
-        return f"redis://{self.redis_host}:{self.redis_port}/0"
-
-    def instance(self, service: str) -> str:
-        """A stable name if one was given, else a new member each start."""
-        return self.instance_name or f"{service}-{socket.gethostname()}-{os.getpid()}"
 
 
 class OpsSettings(Settings):

@@ -42,7 +42,6 @@ from shared.listen import listen
 from shared.service import reach, until_it_answers
 from shared.transport import connect
 from shared.transport.base import Transport
-from shared.transport.redis_heartbeats import follow_heartbeats
 from shared.wire import Record
 
 SERVICE = "api"
@@ -105,7 +104,6 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
         workers, keys = Workers(), ApiKeys(access)
         back_pressure = BackPressure(transport, settings.max_backlog)
-        shell = transport.shell()
         provisioned = asyncio.Event()
         app.state.context = ApiContext(
             instance,
@@ -126,7 +124,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
             provisioned.set()
             await asyncio.gather(
                 beat(transport, SERVICE, instance),
-                follow_heartbeats(shell, workers.note),
+                transport.follow_heartbeats(workers.note),
                 back_pressure.look_for_ever(),
             )
 
@@ -143,7 +141,6 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         errors.extend(end for end in ended if isinstance(end, Exception))
-        await shell.stop()
         await reader.close()
         await access.close()
         await transport.close()

@@ -4,7 +4,8 @@ from ipaddress import ip_address
 
 from pydantic import field_validator
 
-from shared.settings import BrokerSettings, DatabaseSettings, OwnPort, named
+from shared.broker_settings import BrokerSettings
+from shared.settings import DatabaseSettings, OwnPort, named
 
 
 class ApiSettings(BrokerSettings, DatabaseSettings):

@@ -3,7 +3,8 @@
 import structlog
 from pydantic import field_validator
 
-from shared.settings import BrokerSettings, GeminiSettings, OpsSettings, named
+from shared.broker_settings import BrokerSettings
+from shared.settings import GeminiSettings, OpsSettings, named
 
 log = structlog.get_logger()
 MOST_TITLES_A_CALL = 5

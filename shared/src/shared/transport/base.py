@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from shared.events import WorkerBeat
 from shared.streams import Stream
 from shared.wire import Record
 
@@ -93,6 +94,7 @@ class Reader(Protocol):
 
 
 LoadPositions = Callable[[int], Awaitable[Positions]]
+Note = Callable[[WorkerBeat, datetime], None]
 
 
 class Transport(Protocol):
@@ -132,5 +134,11 @@ class Transport(Protocol):
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         """Remove what is older than `keep` or over `max_bytes`, if every group ended it and it is projected."""
+
+    async def follow_heartbeats(self, note: Note) -> None:
+        """Until cancelled: tell `note` every beat and when the broker stored it, from the oldest that is kept."""
+
+    def shell(self) -> Any:
+        """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""
 
     async def close(self) -> None: ...

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zlib import crc32
 
 from shared.errors import BrokerFull
 from shared.streams import STREAMS, Stream, streams_of
-from shared.transport.base import START, Batch, Delivery, Lag, LoadPositions, Positions, Settled
+from shared.transport.base import START, Batch, Delivery, Lag, LoadPositions, Note, Positions, Settled
 from shared.transport.window import PartitionWindow
 from shared.wire import Record
 
@@ -129,6 +130,12 @@ class MemoryTransport:
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         return 0
+
+    async def follow_heartbeats(self, note: Note) -> None:
+        raise NotImplementedError("nothing here beats")
+
+    def shell(self) -> Any:
+        raise NotImplementedError("nothing runs on it")
 
     async def close(self) -> None: ...
 

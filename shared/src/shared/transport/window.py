@@ -35,6 +35,18 @@ class PartitionWindow:
         """How many above the watermark."""
         return len(self._finished)
 
+    @property
+    def begun(self) -> int:
+        """How many that are not finished."""
+        return len(self._starts)
+
+    def absorb(self, earlier: "PartitionWindow") -> None:
+        """What was finished there is finished, whether its commit arrived or not."""
+        for position in range(self.watermark, earlier.watermark):
+            self.finish(position)
+        for position in earlier._finished:
+            self.finish(position)
+
     def take(self, position: int) -> int | None:
         """Hand out `position`: how often it was begun before, or None if it is finished or in flight."""
         self.next = max(self.next, position + 1)

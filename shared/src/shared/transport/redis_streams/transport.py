@@ -13,13 +13,14 @@ from redis.exceptions import ResponseError
 
 from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
 from shared.streams import STREAMS, Stream
-from shared.transport import redis_load, redis_trimming
-from shared.transport.base import START, Lag, LoadPositions, Positions
-from shared.transport.redis_connection import PackingInC
-from shared.transport.redis_consumer import RedisConsumer
-from shared.transport.redis_entries import PARTITION, SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
-from shared.transport.redis_reader import RedisReader
-from shared.transport.redis_scripts import PUBLISH_AND_ACK
+from shared.transport.base import START, Lag, LoadPositions, Note, Positions
+from shared.transport.redis_streams import load, trimming
+from shared.transport.redis_streams.connection import PackingInC
+from shared.transport.redis_streams.consumer import RedisConsumer
+from shared.transport.redis_streams.entries import PARTITION, SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
+from shared.transport.redis_streams.heartbeats import follow_heartbeats
+from shared.transport.redis_streams.reader import RedisReader
+from shared.transport.redis_streams.scripts import PUBLISH_AND_ACK
 from shared.wire import Record
 
 BATCH = 500  # records per script call, so that no call holds the server for long
@@ -144,13 +145,16 @@ class RedisTransport:
         return min((entry_time(entries[0][0]) for entries in found if entries), default=None)
 
     async def lag(self, group: str) -> Lag:
-        return await redis_load.lag(self.client, group)
+        return await load.lag(self.client, group)
 
     async def memory_share(self) -> float | None:
-        return await redis_load.memory_share(self.client)
+        return await load.memory_share(self.client)
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
-        return await redis_trimming.trim(self.client, stream, projected[PARTITION], keep, max_bytes)
+        return await trimming.trim(self.client, stream, projected[PARTITION], keep, max_bytes)
+
+    async def follow_heartbeats(self, note: Note) -> None:
+        await follow_heartbeats(self.shell(), note)
 
     def shell(self) -> RedisBroker:
         """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
-from shared.transport.redis_entries import Entries, block, delivery_of, pairs, publish_args, reaching
-from shared.transport.redis_scripts import CLAIM, LEAVE, OWN, PUBLISH_AND_ACK
+from shared.transport.redis_streams.entries import Entries, block, delivery_of, pairs, publish_args, reaching
+from shared.transport.redis_streams.scripts import CLAIM, LEAVE, OWN, PUBLISH_AND_ACK
 
 log = structlog.get_logger()
 HANDED_BACK = "handed-back"  # the member that entries wait under until somebody claims them

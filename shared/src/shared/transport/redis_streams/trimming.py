@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from shared.streams import Stream
 from shared.transport.base import START, Positions
-from shared.transport.redis_entries import after, order, reaching
+from shared.transport.redis_streams.entries import after, order, reaching
 
 
 async def trim(client: Redis, stream: Stream, projected: Positions, keep: timedelta, max_bytes: int) -> int:

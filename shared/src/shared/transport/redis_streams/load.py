@@ -6,7 +6,7 @@ from redis.exceptions import NoPermissionError
 from shared.errors import PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Lag
-from shared.transport.redis_entries import entry_time, reaching
+from shared.transport.redis_streams.entries import entry_time, reaching
 
 
 async def lag(client: Redis, group: str) -> Lag:

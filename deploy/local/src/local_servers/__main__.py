@@ -1,0 +1,42 @@
+"""`python -m local_servers kafka|postgres`: its arguments, and where an error becomes a line and an exit code."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local_servers import class_archive, foreground
+from local_servers.kafka import Kafka
+from local_servers.postgres import Postgres
+from topicflow.errors import CommandError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+Port = Annotated[int, typer.Option("--port", min=1, max=65534, metavar="PORT", help="On 127.0.0.1.")]
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Where everything is kept between runs.")]
+
+
+@app.command()
+def kafka(port: Port = 9092, data: Data = Path(".topicflow/kafka")) -> None:
+    """Kafka until Ctrl-C; its controller has the next port."""
+    jvm = class_archive.jvm_options()
+    foreground.run(Kafka(data.absolute(), port, port + 1, jvm=jvm), typer.echo)
+
+
+@app.command()
+def postgres(port: Port = 5432, data: Data = Path(".topicflow/postgres")) -> None:
+    """PostgreSQL until Ctrl-C, with a role and a database `topicflow`."""
+    foreground.run(Postgres(data.absolute(), port), typer.echo)
+
+
+def main() -> None:
+    try:
+        app()
+    except CommandError as error:
+        typer.echo(f"local servers: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

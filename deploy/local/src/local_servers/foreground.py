@@ -1,0 +1,36 @@
+"""Runs one server until Ctrl-C, SIGTERM or a closed terminal."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+from local_servers.server import Server
+from topicflow.errors import Failed
+from topicflow.local_mode.ports import refuse_busy
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(server: Server, say: Callable[[str], None]) -> None:
+    """Returns once it was asked to stop and has. Raises InUse where a port is taken, Failed when it cannot run."""
+    for port in server.ports:
+        refuse_busy(port)
+    command = server.command()
+    asked: list[int] = []
+    with server.log.open("ab") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def stop(number: int, _: object) -> None:
+        asked.append(number)
+        process.send_signal(server.stops_on)
+
+    for number in STOPS:
+        signal.signal(number, stop)
+    while process.poll() is None and not server.answers():
+        time.sleep(0.05)
+    if process.poll() is None and not asked:
+        say(f"{server.name} listens: {server.setting}={server.url} (log: {server.log}; Ctrl-C stops it)")
+    code = process.wait()
+    if not asked:
+        raise Failed(f"{server.name} ended (exit code {code}): see {server.log}")

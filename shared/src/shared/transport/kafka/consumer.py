@@ -1,0 +1,282 @@
+"""One member of a Kafka consumer group: hands out, commits what is finished, keeps its work through rebalances."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import OffsetAndMetadata
+
+from shared.errors import BrokerUnreachable, PositionsLost
+from shared.streams import streams_of
+from shared.transport.base import Delivery, Settled
+from shared.transport.kafka.connection import PATIENCE, PROVISION, Cluster, delivery_of, gone, place_of, reaching
+from shared.transport.kafka.observer import Observer
+from shared.transport.kafka.producer import Producer
+from shared.transport.window import PartitionWindow
+
+log = structlog.get_logger()
+QUIET = 1.0  # seconds without a record after which the broker is asked whether it is there
+NEVER = 2**31 - 1  # milliseconds; a full window is no sign of a stuck process, and /live knows one
+
+
+class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Every rebalance revokes all partitions of all members (aiokafka knows no other kind). So what is in flight is
+    remembered, and when the partitions are dealt out again the commit and the memory are joined: what either knows as
+    finished is finished, what is still worked on here is not handed out again, the rest is."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        observer: Observer,
+        producer: Producer,
+        group: str,
+        *,
+        member: str | None,
+        session_timeout: float,
+    ) -> None:
+        """`member`: the name of a static one, None for a dynamic. Seconds."""
+        self._cluster = cluster
+        self._observer = observer
+        self._producer = producer
+        self._group = group
+        self._consumer = AIOKafkaConsumer(
+            **cluster.options,
+            group_id=cluster.name(group),
+            group_instance_id=member,
+            partition_assignment_strategy=(_sticky(),),
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            max_poll_interval_ms=NEVER,
+            session_timeout_ms=int(session_timeout * 1000),
+            heartbeat_interval_ms=int(session_timeout * 1000 / 6),
+            rebalance_timeout_ms=int(session_timeout * 1000),
+            metadata_max_age_ms=30_000,
+        )
+        self._windows: dict[TopicPartition, PartitionWindow] = {}  # of what was dealt out last
+        self._in_flight: dict[TopicPartition, dict[int, Delivery]] = {}  # whoever owns the partition now
+        self._begun: set[Delivery] = set()
+        self._dealt = asyncio.Event()  # the partitions belong to somebody; cleared while they are dealt out
+        self._taking_over = asyncio.Lock()
+        self._owned: frozenset[TopicPartition] | None = None  # None: not taken over yet
+        self._committing = asyncio.Lock()
+        self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._changes = self._stored = 0
+        self._sending: asyncio.Future[None] | None = None
+        self._heard = 0.0  # loop time
+
+    async def open(self) -> None:
+        topics = [self._cluster.name(stream.name) for stream in streams_of(self._group)]
+        self._consumer.subscribe(topics, listener=self)
+        try:
+            with reaching():
+                async with asyncio.timeout(PATIENCE):
+                    await self._consumer.start()
+        except BaseException:
+            await gone(self._consumer.stop())
+            raise
+
+    # -- what the group does to a member
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Before others get them: what is finished is committed, and who gets what is in flight does not count it as
+        begun. Nothing is committed from here on until the partitions are ours again."""
+        self._dealt.clear()
+        if self._owned:
+            for place, deliveries in self._in_flight.items():
+                self._count(place, deliveries.values(), 0)
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._store()
+            except (BrokerUnreachable, TimeoutError) as error:
+                log.debug("could not commit before a rebalance", error=str(error))
+        self._owned = None
+        if self._sending:
+            self._sending.cancel()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """An exception here would be swallowed, so the work is `_take_over`'s."""
+        self._dealt.set()
+
+    async def _take_over(self) -> None:
+        """Join commit and memory of everything that is ours now."""
+        async with self._taking_over:
+            if self._owned is not None or not self._dealt.is_set():
+                return
+            ours = frozenset(self._consumer.assignment())
+            commits = await self._observer.commits(self._group, list(ours)) if ours else {}
+            if missing := sorted(ours - commits.keys()):
+                raise PositionsLost(f"the group {self._group} has no position for {_names(missing)}. {PROVISION}")
+            if not self._dealt.is_set() or ours != self._consumer.assignment():
+                return
+            self._windows = {place: self._joined(place, commits[place]) for place in ours}
+            self._committed = dict(commits)
+            for place, window in self._windows.items():
+                self._count(place, [d for d in self._in_flight.get(place, {}).values() if d in self._begun], 1)
+                self._consumer.seek(place, window.watermark)
+            self._owned = ours
+
+    def _joined(self, place: TopicPartition, commit: OffsetAndMetadata) -> PartitionWindow:
+        window = PartitionWindow(commit.offset, commit.metadata, self._in_flight.get(place, ()))
+        if before := self._windows.get(place):
+            window.absorb(before)
+        return window
+
+    # -- handing out
+
+    async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            await self._take_over()
+            left = max(0.0, deadline - asyncio.get_running_loop().time())
+            taken = await self._read(limit, left)
+            if taken or not left:
+                return taken
+
+    async def _read(self, limit: int, timeout: float) -> list[Delivery]:
+        now = asyncio.get_running_loop().time
+        for place in self._owned or ():
+            (self._consumer.pause if self._windows[place].is_full else self._consumer.resume)(place)
+        with reaching():
+            found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=limit)
+        if found:
+            self._heard = now()
+        elif now() - self._heard > QUIET:
+            await self._observer.ends(list(self._owned or ()))
+            self._heard = now()
+        return [delivery for place, records in found.items() for delivery in self._take(place, records)]
+
+    def _take(self, place: TopicPartition, records: Sequence[Any]) -> list[Delivery]:
+        """Without what is finished or in flight here, and no more than the window bears."""
+        taken: list[Delivery] = []
+        if place not in (self._owned or ()):
+            return taken  # `_take_over` reads it again
+        window = self._windows[place]
+        for record in records:
+            if window.is_full:
+                self._consumer.seek(place, record.offset)
+                break
+            starts = window.take(record.offset)
+            if starts is not None:
+                delivery = delivery_of(self._cluster, record, starts)
+                self._in_flight.setdefault(place, {})[record.offset] = delivery
+                taken.append(delivery)
+        return taken
+
+    # -- what becomes of it
+
+    async def started(self, deliveries: Sequence[Delivery]) -> None:
+        self._begun.update(deliveries)
+        await self._recount(deliveries, 1)
+
+    async def waiting(self, deliveries: Sequence[Delivery]) -> None:
+        self._begun.difference_update(deliveries)
+        await self._recount(deliveries, 0)
+
+    async def _recount(self, deliveries: Iterable[Delivery], more: int) -> None:
+        by_place = self._by_place(deliveries)
+        for place, of_place in by_place.items():
+            self._count(place, of_place, more)
+        await self._store()
+
+    def _count(self, place: TopicPartition, deliveries: Iterable[Delivery], more: int) -> None:
+        if window := self._windows.get(place):
+            for delivery in deliveries:
+                window.set_starts(int(delivery.position), delivery.starts + more)
+
+    async def settle(self, batch: Sequence[Settled]) -> None:
+        """An end whose commit is refused, because the partitions are being dealt out, is joined in later."""
+        if records := [record for settled in batch for record in settled.records]:
+            await self._producer.store(records)
+        ended = [settled.delivery for settled in batch if settled.delivery]
+        for place, deliveries in self._by_place(ended).items():
+            for delivery in deliveries:
+                if window := self._windows.get(place):
+                    window.finish(int(delivery.position))
+        self._forget(ended)
+        if ended:
+            await self._store()
+
+    async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._begun.difference_update(deliveries)
+        for place, of_place in self._by_place(deliveries).items():
+            self._count(place, of_place, 0)
+            for delivery in of_place:
+                if window := self._windows.get(place):
+                    window.give_back(int(delivery.position))
+            if place in (self._owned or ()):
+                self._consumer.seek(place, self._windows[place].next)
+        self._forget(deliveries)
+        await self._store()
+
+    def _by_place(self, deliveries: Iterable[Delivery]) -> Mapping[TopicPartition, list[Delivery]]:
+        by_place: dict[TopicPartition, list[Delivery]] = {}
+        for delivery in deliveries:
+            by_place.setdefault(place_of(self._cluster, delivery), []).append(delivery)
+        return by_place
+
+    def _forget(self, deliveries: Sequence[Delivery]) -> None:
+        self._begun.difference_update(deliveries)
+        for delivery in deliveries:
+            self._in_flight.get(place_of(self._cluster, delivery), {}).pop(int(delivery.position), None)
+
+    # -- commits
+
+    async def _store(self) -> None:
+        """Commit everything that changed so far; whoever asks while one commit is on its way shares the next."""
+        self._changes = wanted = self._changes + 1
+        async with self._committing:
+            if self._stored < wanted:
+                covered = self._changes
+                await self._commit()
+                self._stored = covered
+
+    async def _commit(self) -> None:
+        """Nothing while the partitions are being dealt out: a commit of the next generation must not carry what this
+        one knew. Raises BrokerUnreachable."""
+        if not self._owned:
+            return
+        states = {place: OffsetAndMetadata(w.watermark, w.metadata()) for place, w in self._windows.items()}
+        changed = {place: state for place, state in states.items() if self._committed.get(place) != state}
+        if not changed:
+            return
+        self._sending = asyncio.ensure_future(self._consumer.commit(changed))
+        try:
+            with reaching():
+                async with asyncio.timeout(PATIENCE):
+                    await asyncio.shield(self._sending)
+        except BrokerUnreachable as error:
+            self._sending.cancel()
+            self._committed = {}  # not known what arrived
+            if not isinstance(error.__cause__, CommitFailedError | IllegalStateError):
+                raise
+        except asyncio.CancelledError:
+            self._committed = {}
+            task = asyncio.current_task()
+            if task and task.cancelling():
+                self._sending.cancel()
+                raise
+        else:
+            self._committed.update(changed)
+        finally:
+            self._sending = None
+
+    async def close(self) -> None:
+        """Hand back what is left; a dynamic member leaves, a static one only disconnects."""
+        try:
+            await self.hand_back([d for deliveries in self._in_flight.values() for d in deliveries.values()])
+        except BrokerUnreachable as error:
+            log.warning("could not hand back: others will take over", error=str(error))
+        await gone(self._consumer.stop())
+
+
+def _sticky() -> type[StickyPartitionAssignor]:
+    """Of one member: aiokafka keeps the last assignment in the class."""
+    return type("Sticky", (StickyPartitionAssignor,), {})
+
+
+def _names(places: Sequence[TopicPartition]) -> str:
+    return ", ".join(f"{place.topic}/{place.partition}" for place in places)

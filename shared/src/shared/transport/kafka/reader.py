@@ -1,0 +1,148 @@
+"""Plain reads of the partitions that a group deals to this reader, from positions that the caller keeps."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from shared.errors import PositionsLost
+from shared.transport.base import START, Batch, LoadPositions
+from shared.transport.kafka.connection import PATIENCE, Cluster, delivery_of, gone, reaching
+from shared.transport.kafka.observer import Observer
+from shared.transport.kafka.positions import Position
+
+Records = dict[TopicPartition, list[ConsumerRecord]]
+QUIET = 1.0  # seconds without a record after which the broker is asked whether it is there
+
+
+class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Partitions of all streams with one number belong to one reader (range assignor, equal numbers of partitions).
+    The first record that is read again at a position shows that the stream is still the one it was."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        observer: Observer,
+        group: str,
+        streams: Sequence[str],
+        load: LoadPositions,
+        *,
+        member: str | None,
+        session_timeout: float,
+    ) -> None:
+        self._cluster = cluster
+        self._observer = observer
+        self._streams = streams
+        self._load = load
+        self._consumer = AIOKafkaConsumer(
+            **cluster.options,
+            group_id=cluster.name(group),
+            group_instance_id=member,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            session_timeout_ms=int(session_timeout * 1000),
+            heartbeat_interval_ms=int(session_timeout * 1000 / 6),
+            rebalance_timeout_ms=int(session_timeout * 1000),
+            metadata_max_age_ms=30_000,
+        )
+        self._positions: dict[int, dict[str, str]] = {}  # of what is ours
+        self._unseen: dict[TopicPartition, Position] = {}  # positions whose record has not been seen again
+        self._dealt = False
+        self._found: list[Records] = []  # by partition, read and not given out
+        self._heard = 0.0  # loop time
+
+    async def open(self) -> None:
+        self._consumer.subscribe([self._cluster.name(stream) for stream in self._streams], listener=self)
+        try:
+            with reaching():
+                async with asyncio.timeout(PATIENCE):
+                    await self._consumer.start()
+        except BaseException:
+            await gone(self._consumer.stop())
+            raise
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._positions, self._found, self._dealt = {}, [], False
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._consumer.pause(*assigned)  # nothing is read before it is known where
+        self._dealt = True
+
+    async def _take_over(self) -> None:
+        while self._dealt:
+            self._dealt = False
+            for partition in sorted({place.partition for place in self._consumer.assignment()}):
+                await self.reload(partition)
+
+    async def reload(self, partition: int) -> None:
+        stored = await self._load(partition)
+        places = {p for p in self._consumer.assignment() if p.partition == partition}
+        at = {p: Position.of(stored.get(self._cluster.stream(p.topic), START)) for p in places}
+        await self._must_cover(at)
+        if not places <= self._consumer.assignment():
+            return  # it moved meanwhile
+        self._found = [of for of in self._found if next(iter(of)).partition != partition]
+        self._positions[partition] = {self._cluster.stream(p.topic): str(position) for p, position in at.items()}
+        for place, position in at.items():
+            self._consumer.seek(place, position.offset)
+        self._consumer.resume(*places)
+
+    async def _must_cover(self, at: dict[TopicPartition, Position]) -> None:
+        """Raises PositionsLost where reading on would silently skip: retention removed what was not read, or another
+        stream has the name."""
+        beginnings, ends = await asyncio.gather(self._observer.beginnings(list(at)), self._observer.ends(list(at)))
+        last = {p: position.offset - 1 for p, position in at.items() if position.offset > beginnings[p]}
+        lost = [p for p, position in at.items() if not beginnings[p] <= position.offset <= ends[p]]
+        if not lost:
+            seen = await self._observer.records(last)
+            lost = [p for p, record in seen.items() if at[p].is_after_another(record)]
+        for place in lost:
+            raise PositionsLost(
+                f"the stream {self._cluster.stream(place.topic)} no longer has what comes after"
+                f" {str(at[place]) or 'its beginning'} in partition {place.partition}: its retention removed it, or it"
+                " was made anew. Restore Kafka and the database from backups of the same time"
+            )
+
+    async def read(self, limit: int, timeout: float) -> Batch | None:
+        await self._take_over()
+        if not self._found:
+            await self._fetch(limit, timeout)
+        return self._batch() if self._found else None
+
+    async def _fetch(self, limit: int, timeout: float) -> None:
+        now = asyncio.get_running_loop().time
+        with reaching():
+            found = await self._consumer.getmany(timeout_ms=int(timeout * 1000))
+        if found:
+            self._heard = now()
+        elif now() - self._heard > QUIET:
+            await self._observer.ends(list(self._consumer.assignment()))
+            self._heard = now()
+        by_partition: dict[int, Records] = {}
+        for place, records in found.items():
+            if place.partition in self._positions:
+                by_partition.setdefault(place.partition, {})[place] = records
+        self._found = [_first(of, at, limit) for of in by_partition.values() for at in _starts(of, limit)]
+
+    def _batch(self) -> Batch:
+        of_partition = self._found.pop(0)
+        partition = next(iter(of_partition)).partition
+        positions = self._positions[partition]
+        deliveries = []
+        for place, records in of_partition.items():
+            deliveries += [delivery_of(self._cluster, record) for record in records]
+            positions[self._cluster.stream(place.topic)] = str(Position.after(records[-1]))
+        return Batch(partition, deliveries, dict(positions))
+
+    async def close(self) -> None:
+        await gone(self._consumer.stop())
+
+
+def _starts(of: Records, limit: int) -> range:
+    return range(0, max(map(len, of.values())), limit)
+
+
+def _first(of: Records, at: int, limit: int) -> Records:
+    return {place: records[at : at + limit] for place, records in of.items() if records[at : at + limit]}

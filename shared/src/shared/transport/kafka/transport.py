@@ -1,0 +1,120 @@
+"""Kafka as a `Transport`: what is asked of it lies in the files beside this one."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from aiokafka import TopicPartition
+from faststream.kafka import KafkaBroker
+
+from shared.streams import Stream
+from shared.transport.base import Lag, LoadPositions, Note, Positions
+from shared.transport.kafka import lag
+from shared.transport.kafka.connection import Cluster, stored_at
+from shared.transport.kafka.consumer import KafkaConsumer
+from shared.transport.kafka.heartbeats import follow_heartbeats
+from shared.transport.kafka.observer import Observer
+from shared.transport.kafka.positions import Position
+from shared.transport.kafka.producer import Producer
+from shared.transport.kafka.provisioning import Layout, check_session_timeout, provision
+from shared.transport.kafka.reader import KafkaReader
+from shared.wire import Record
+
+
+class KafkaTransport:
+    """`session_timeout`: seconds without a heartbeat after which a member's partitions are given to others."""
+
+    def __init__(
+        self, cluster: Cluster, layout: Layout, *, session_timeout: float = 10.0, is_static: bool = False
+    ) -> None:
+        """`is_static`: members are known by their names, and one that comes back in time goes on as if never gone."""
+        self._cluster = cluster
+        self._layout = layout
+        self._session_timeout = session_timeout
+        self._is_static = is_static
+        self._producer = Producer(cluster)
+        self._observer = Observer(cluster)
+
+    async def check(self) -> None:
+        await check_session_timeout(self._observer, self._session_timeout)
+
+    async def provision(self) -> list[str]:
+        return await provision(self._cluster, self._observer, self._layout)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        if records:
+            await self._producer.store(records)
+
+    async def consumer(self, group: str, member: str) -> KafkaConsumer:
+        consumer = KafkaConsumer(
+            self._cluster,
+            self._observer,
+            self._producer,
+            group,
+            member=member if self._is_static else None,
+            session_timeout=self._session_timeout,
+        )
+        await consumer.open()
+        return consumer
+
+    async def reader(self, group: str, streams: Sequence[str], load: LoadPositions, member: str = "") -> KafkaReader:
+        reader = KafkaReader(
+            self._cluster,
+            self._observer,
+            group,
+            streams,
+            load,
+            member=member if self._is_static and member else None,
+            session_timeout=self._session_timeout,
+        )
+        await reader.open()
+        return reader
+
+    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+        ends = await self._observer.ends(await self._observer.partitions(streams))
+        by_partition: dict[int, dict[str, str]] = {}
+        for place, end in sorted(ends.items()):
+            by_partition.setdefault(place.partition, {})[self._cluster.stream(place.topic)] = str(Position(end))
+        return by_partition
+
+    def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
+        return all(
+            Position.of(positions.get(partition, {}).get(stream, "")).offset >= Position.of(end).offset
+            for partition, of in ends.items()
+            for stream, end in of.items()
+        )
+
+    async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
+        at = {
+            TopicPartition(self._cluster.name(stream), partition): Position.of(position).offset
+            for partition, of in positions.items()
+            for stream, position in of.items()
+        }
+        ends = await self._observer.ends(list(at))
+        unread = await self._observer.records({place: offset for place, offset in at.items() if offset < ends[place]})
+        return min(map(stored_at, unread.values()), default=None)
+
+    async def lag(self, group: str) -> Lag:
+        return await lag.lag(self._observer, group)
+
+    async def memory_share(self) -> float | None:
+        """It keeps streams on disk."""
+        return None
+
+    async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
+        """Retention is Kafka's own, set when the streams are provisioned."""
+        return 0
+
+    async def follow_heartbeats(self, note: Note) -> None:
+        await follow_heartbeats(self._cluster, note)
+
+    def shell(self) -> KafkaBroker:
+        return KafkaBroker(
+            self._cluster.servers.split(","),
+            security=self._cluster.security,
+            logger=logging.getLogger("shared.broker"),
+        )
+
+    async def close(self) -> None:
+        await self._producer.close()
+        await self._observer.close()

@@ -1,0 +1,1 @@
+"""Redis Streams (Redis ≥ 7.2, Valkey)."""

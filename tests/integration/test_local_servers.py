@@ -1,0 +1,160 @@
+"""Kafka and PostgreSQL on this machine, as developers start them and as tests do."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from eventually import eventually
+from servers import LOOPBACK, PostgresServer, Process, free_port
+from servers.found import OwnServer, started
+
+from topicflow.errors import Failed
+
+STREAM = "kept"
+URLS = {
+    "kafka": "TOPICFLOW_BROKER_URL=kafka://{at}",
+    "postgres": "TOPICFLOW_DATABASE_URL=postgresql://topicflow@{at}/topicflow",
+}
+Named = pytest.mark.parametrize("name", ["kafka", "postgres"])
+
+
+def command(name: str, port: int, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "local_servers", name, "--port", str(port), "--data", str(folder / name)]
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[OwnServer]:
+    with started(lambda: PostgresServer(tmp_path / "postgres")) as server:
+        yield server
+
+
+@asynccontextmanager
+async def producer(server: OwnServer) -> AsyncIterator[AIOKafkaProducer]:
+    sends = AIOKafkaProducer(bootstrap_servers=address(server), acks="all", request_timeout_ms=5_000)
+    await sends.start()
+    yield sends
+    await sends.stop()
+
+
+async def make_stream(server: OwnServer) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address(server))
+    await admin.start()
+    await admin.create_topics([NewTopic(STREAM, 1, 1)])
+    await admin.close()
+
+
+async def first_event(server: OwnServer) -> object:
+    reads = AIOKafkaConsumer(bootstrap_servers=address(server), auto_offset_reset="earliest")
+    await reads.start()
+    reads.assign([TopicPartition(STREAM, 0)])
+    event = await reads.getone()
+    await reads.stop()
+    return event.value
+
+
+def address(server: OwnServer) -> str:
+    return server.url.removeprefix("kafka://")
+
+
+async def test_kafka_keeps_what_it_acknowledged_over_kill_9(own_kafka: Callable[[], OwnServer]) -> None:
+    kafka = own_kafka()
+    await make_stream(kafka)
+    async with producer(kafka) as sends:
+        await sends.send_and_wait(STREAM, b"kept")
+    kafka.kill()
+    kafka.start()
+    assert await first_event(kafka) == b"kept"
+
+
+async def test_a_frozen_kafka_takes_an_event_once_it_is_thawed(own_kafka: Callable[[], OwnServer]) -> None:
+    kafka = own_kafka()
+    await make_stream(kafka)
+    async with producer(kafka) as sends:
+        await sends.send_and_wait(STREAM, b"before")
+        kafka.freeze()
+        sent = await sends.send(STREAM, b"frozen")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await asyncio.shield(sent)
+        kafka.thaw()
+        assert (await sent).offset == 1
+
+
+def test_postgres_keeps_what_it_committed_over_kill_9(own_postgres: OwnServer) -> None:
+    with psycopg.connect(own_postgres.url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+    own_postgres.kill()
+    own_postgres.start()
+    with psycopg.connect(own_postgres.url) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
+
+
+async def test_a_frozen_postgres_answers_nobody_until_it_is_thawed(own_postgres: OwnServer) -> None:
+    async with await psycopg.AsyncConnection.connect(own_postgres.url, autocommit=True) as connection:
+        own_postgres.freeze()
+        asked = asyncio.ensure_future(connection.execute("SELECT 42"))
+        done, _ = await asyncio.wait([asked], timeout=0.5)
+        assert not done
+        own_postgres.thaw()
+        assert await (await asked).fetchone() == (42,)
+
+
+async def test_each_test_has_a_database_of_its_own(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE TABLE mine ()")
+        name = connection.info.dbname
+    assert name.startswith("test_")
+
+
+@Named
+async def test_it_says_where_it_listens_and_leaves_nothing_behind_on_sigterm(name: str, tmp_path: Path) -> None:
+    port = free_port()
+    server = Process(command(name, port, tmp_path), tmp_path / "said")
+    server.start()
+    said = URLS[name].format(at=f"{LOOPBACK}:{port}")
+    await eventually(lambda: said in server.said, within=60)
+    assert server.running
+    processes = psutil.Process(server.running.pid).children(recursive=True)
+    assert processes
+    with socket.create_connection((LOOPBACK, port)):
+        assert server.stop() == 0
+    assert [process for process in processes if process.is_running()] == []
+    assert len(server.said.splitlines()) == 1
+
+
+@Named
+def test_a_taken_port_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(command(name, port, tmp_path), capture_output=True, text=True)
+    assert ended.stderr == f"local servers: port {port} is in use: choose another one with --port\n"
+    assert ended.returncode == 3
+
+
+def test_without_java_it_says_so_in_one_line(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        command("kafka", free_port(), tmp_path), capture_output=True, text=True, env={"PATH": str(tmp_path)}
+    )
+    assert ended.stderr == "local servers: Kafka runs on Java 17 or newer: install a Java runtime\n"
+    assert ended.returncode == 1
+
+
+def test_a_server_that_cannot_run_here_skips_the_test_but_fails_it_on_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    def impossible() -> OwnServer:
+        raise Failed("no Java")
+
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no Java"), started(impossible):
+        pass
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no Java"), started(impossible):
+        pass

@@ -1,0 +1,21 @@
+"""Real servers and services for tests: started, killed, frozen and stopped at will."""
+
+from servers.deployment import MODULES, Deployment
+from servers.gemini import GeminiStandIn
+from servers.kafka import KafkaServer
+from servers.postgres import PostgresServer
+from servers.process import Process
+from servers.valkey import ValkeyServer
+from topicflow.local_mode.ports import LOOPBACK, free_port
+
+__all__ = [
+    "LOOPBACK",
+    "MODULES",
+    "Deployment",
+    "GeminiStandIn",
+    "KafkaServer",
+    "PostgresServer",
+    "Process",
+    "ValkeyServer",
+    "free_port",
+]

@@ -1,0 +1,70 @@
+"""A server in a container, with the words of `process.Process`; whether there is a Docker engine for it."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from testcontainers.core.container import DockerContainer
+
+from servers.process import until
+
+STARTS_WITHIN = 60  # seconds; pulling the image comes before
+
+
+def docker_answers() -> bool:
+    """Asked without Docker's client: that one leaves a socket open where nobody answers."""
+    host = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    kind = socket.AF_UNIX if host.scheme == "unix" else socket.AF_INET
+    with socket.socket(kind) as engine:
+        engine.settimeout(1)
+        try:
+            engine.connect(host.path if kind == socket.AF_UNIX else (host.hostname, host.port or 2375))
+        except OSError:
+            return False
+    return True
+
+
+class Container:
+    """`port`: inside, and outside on this machine."""
+
+    def __init__(
+        self,
+        image: str,
+        url: str,
+        answers: Callable[[], bool],
+        port: tuple[int, int],
+        environment: Mapping[str, str],
+        command: Sequence[str] = (),
+    ) -> None:
+        self.url = url
+        self._answers = answers
+        self._container = DockerContainer(image).with_bind_ports(*port).with_envs(**environment)
+        if command:
+            self._container.with_command(list(command))
+
+    def start(self) -> None:
+        """Returns when it answers: a new one, or the killed or stopped one again, with what it kept."""
+        if self._container.status == "not_started":
+            self._container.start()
+        else:
+            self._container.get_wrapped_container().start()
+        until(self._answers, STARTS_WITHIN, f"{self._container.image} does not answer")
+
+    def kill(self) -> None:
+        """-9, without a word."""
+        self._container.get_wrapped_container().kill()
+        self._container.wait()
+
+    def stop(self) -> None:
+        self._container.get_wrapped_container().stop(timeout=30)
+
+    def freeze(self) -> None:
+        self._container.get_wrapped_container().pause()
+
+    def thaw(self) -> None:
+        self._container.get_wrapped_container().unpause()
+
+    def end(self) -> None:
+        """However it is, it is gone afterwards, with what it kept."""
+        self._container.stop()

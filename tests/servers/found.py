@@ -1,0 +1,74 @@
+"""Where a test's Kafka or PostgreSQL comes from: an address that was given, Docker, or this machine's own processes."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from servers.container import docker_answers
+from servers.kafka import KafkaServer, kafka_container
+from servers.postgres import PostgresServer, postgres_container
+from topicflow.errors import Failed
+
+has_docker = cache(docker_answers)
+
+
+class Server(Protocol):
+    @property
+    def url(self) -> str: ...
+
+
+class OwnServer(Server, Protocol):
+    """One that a test may break."""
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Given:
+    url: str
+
+
+def a_kafka(folder: Path) -> OwnServer:
+    return kafka_container(folder) if has_docker() else KafkaServer(folder)
+
+
+def a_postgres(folder: Path) -> OwnServer:
+    return postgres_container() if has_docker() else PostgresServer(folder)
+
+
+@contextmanager
+def started(make: Callable[[], OwnServer]) -> Iterator[OwnServer]:
+    """Skips where it cannot run here; on CI that is a failure."""
+    try:
+        server = make()
+    except Failed as reason:
+        pytest.fail(str(reason)) if os.environ.get("CI") else pytest.skip(str(reason))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+@contextmanager
+def shared(variable: str, make: Callable[[], OwnServer]) -> Iterator[Server]:
+    """The one whose address the environment variable gives, which is left as it is, or a new one."""
+    if url := os.environ.get(variable):
+        yield Given(url)
+    else:
+        with started(make) as server:
+            yield server

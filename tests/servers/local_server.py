@@ -1,0 +1,31 @@
+"""Kafka and PostgreSQL as local processes of a test's: what they share."""
+
+from local_servers.server import Server
+from servers.process import Process, until
+
+STARTS_WITHIN = 60  # seconds
+
+
+class LocalServer(Process):
+    """Its ports, and what it keeps, stay the same however often it is started."""
+
+    def __init__(self, server: Server) -> None:
+        """Raises topicflow.errors.Failed where it cannot run here."""
+        super().__init__(server.command(), server.log)
+        self.server = server
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        super().start()
+        until(lambda: self.server.answers() or not self.is_alive, STARTS_WITHIN, f"{self.server.name} does not answer")
+        assert self.is_alive, f"{self.server.name} ended: {self.said[-2000:]}"
+
+    def stop(self, within: float = 30) -> int:
+        """In order, whoever is connected; answers the exit code."""
+        assert self.running
+        self.signal(self.server.stops_on)
+        return self.running.wait(within)

@@ -1,0 +1,88 @@
+"""PostgreSQL, as a local process or in a container, and databases in it."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from local_servers.postgres import LOCALE, OWNER, Postgres
+from servers.container import Container
+from servers.local_server import LocalServer
+from servers.process import until
+from topicflow.local_mode.ports import LOOPBACK, free_port
+
+SETTINGS = {"max_connections": "200", "fsync": "off"}  # without fsync only a power cut loses something
+
+
+class PostgresServer(LocalServer):
+    """Freezes and dies with all its connections, which are processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises topicflow.errors.Failed without the wheel."""
+        super().__init__(Postgres(folder, free_port(), SETTINGS))
+
+    def freeze(self) -> None:
+        super().freeze()
+        for child in self._children():
+            child.suspend()
+
+    def thaw(self) -> None:
+        super().thaw()
+        for child in self._children():
+            child.resume()
+
+    def kill(self) -> None:
+        children = self._children()
+        super().kill()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        until(lambda: not any(map(_lives, children)), 10, "PostgreSQL's processes live on")  # it would not start again
+
+    def _children(self) -> list[psutil.Process]:
+        assert self.running
+        return psutil.Process(self.running.pid).children()
+
+
+def postgres_container() -> Container:
+    """Not started."""
+    port = free_port()
+    url = f"postgresql://{OWNER}@{LOOPBACK}:{port}/{OWNER}"
+    environment = {
+        "POSTGRES_USER": OWNER,
+        "POSTGRES_HOST_AUTH_METHOD": "trust",
+        "POSTGRES_INITDB_ARGS": " ".join(LOCALE),
+    }
+    command = ["postgres", *(f"--{name}={value}" for name, value in SETTINGS.items())]
+    return Container("postgres:18", url, lambda: _answers(url), (5432, port), environment, command)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A dead one that nobody has collected yet does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def own_database(server: str) -> Iterator[str]:
+    """The url of a new, empty database on the server with that url; gone afterwards, whoever is connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
