@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from integration.databases import sqlite_in
 from integration.projected import Projected
 from integration.stories import BEGAN, in_batches
 from sqlalchemy import Connection, event
@@ -57,7 +58,7 @@ def _told(n: int) -> Record:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Projected:
-    projected = Projected(tmp_path_factory.mktemp("filled"))
+    projected = Projected(sqlite_in(tmp_path_factory.mktemp("filled")))
 
     async def fill() -> None:
         await (await projected.open()).project(in_batches([_told(n) for n in range(SIZE)], 5000))
