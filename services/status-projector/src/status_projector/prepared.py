@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, Text
 from sqlalchemy.dialects import postgresql
 
 from shared.db.tables import Moment
-from status_projector.texts import array
+from shared.db.texts import array
 
 
 class Prepared:

@@ -18,10 +18,10 @@ from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows 
 from shared.db import tables
 from shared.db.engine import DatabaseUnreachable
 from shared.db.tables import Moment, stored
+from shared.db.texts import one_of
 from shared.transport.base import Positions
 from status_projector.prepared import Prepared, deleting, inserting
 from status_projector.status_counts import NewContent, State
-from status_projector.texts import one_of
 
 T = TypeVar("T")
 Counted = tuple[str, int, str]  # kind, partition, status

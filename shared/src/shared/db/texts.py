@@ -1,13 +1,13 @@
-"""Many values as one parameter: a statement stays the same however many they are, and drivers have one text to pass."""
+"""Many values as one parameter of PostgreSQL: the statement stays the same however many they are."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, Text, TypeDecorator, bindparam
+from sqlalchemy import ColumnElement, Dialect, Text, TypeDecorator, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType
 
 _NEXT, _NONE = "\0,", "\0N"  # PostgreSQL has no U+0000 in its texts, so it can tell ours from those in the data
 
@@ -24,34 +24,36 @@ def array(values: Sequence[str | None]) -> str:
     return f'{{"{quoted}"}}'.replace(f'"{_NONE}"', "NULL")
 
 
-class Texts(TypeDecorator[Sequence[str]]):
-    """For parameters only: an array in PostgreSQL, JSON in SQLite."""
+class _Array(TypeDecorator[Sequence[str]]):
+    """For parameters only."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:
-        return array(list(value or ())) if dialect.name == "postgresql" else json.dumps(list(value or ()))
+        return array(value or ())
 
 
 class one_of(FunctionElement[bool]):
     """`column` has one of the values of the parameter `ids`."""
 
-    type = Boolean()
+    type = NullType()  # type: ignore[assignment]  # as a Boolean it would be `… = 1` in SQLite, past every index
     inherit_cache = True
 
     def __init__(self, column: ColumnElement[str]) -> None:
-        super().__init__(column, bindparam("ids", type_=Texts()))
+        super().__init__(column)
+
+
+@compiles(one_of)
+def _of_a_list(element: one_of, compiler: SQLCompiler, **options: Any) -> str:
+    [column] = element.clauses
+    return compiler.process(column.in_(bindparam("ids", expanding=True)), **options)
 
 
 @compiles(one_of, "postgresql")
 def _of_an_array(element: one_of, compiler: SQLCompiler, **options: Any) -> str:
-    """By the key, whatever the planner believes: a join with the values scans the table until it has statistics."""
-    column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} = ANY(({values})::text[])"
-
-
-@compiles(one_of)
-def _of_json(element: one_of, compiler: SQLCompiler, **options: Any) -> str:
-    column, values = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608  # compiled parts
+    """One parameter, whose statement is planned once, and by the key: a join with the values scans a table that has no
+    statistics yet."""
+    [column] = element.clauses
+    ids = compiler.process(bindparam("ids", type_=_Array()), **options)
+    return f"{compiler.process(column, **options)} = ANY(({ids})::text[])"
