@@ -97,7 +97,7 @@ def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None
         moved.submissions += 1
         moved.timed += state.milliseconds is not None
         moved.milliseconds += state.milliseconds or 0
-    statements.put_states(connection, (state for state, _ in told))
+    statements.put_states(connection, {state.id: state for state, _ in told}, known=())
     statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
     statements.move_facets(connection, facets, [], Counter((facet, value, 0) for facet, value, *_ in facets))
     statements.move_counts(connection, counts)

@@ -1,9 +1,8 @@
 """A database as the status-projector finds it, and projections onto it."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from integration.stories import Rows, rows, tables_of
+from integration.databases import Rows, execute, rows, tables_of
 
 from shared.db.engine import Database, open_writer
 from shared.db.migrate import migrate
@@ -13,12 +12,10 @@ from status_projector.on_submission_event import Projection
 
 
 class Projected:
-    """One database file, migrated by `open`; what projections bury is in `buried`."""
+    """One database, migrated by `open`; what projections bury is in `buried`."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "topicflow.db"
-        self.url = f"sqlite:///{self.path}"
+    def __init__(self, url: str) -> None:
+        self.url = url
         self.buried: list[Record] = []
         self._opened: list[Database] = []
 
@@ -46,11 +43,14 @@ class Projected:
         self.buried += records
 
     def rows(self, query: str) -> Rows:
-        return rows(self.path, query)
+        return rows(self.url, query)
+
+    def execute(self, statement: str) -> None:
+        execute(self.url, statement)
 
     @property
     def tables(self) -> dict[str, Rows]:
-        return tables_of(self.path)
+        return tables_of(self.url)
 
     @property
     def version(self) -> int:

@@ -1,12 +1,9 @@
 """Many submissions as records, told in order or in disorder, and what the projection's tables hold of them."""
 
 import random
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from shared.events import (
@@ -27,7 +24,6 @@ from shared.wire import Record, encode
 
 BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
 KEEP_THEIR_PLACE = ("topicflow.SubmissionStarted.v1", "topicflow.SubmissionParked.v1")
-Rows = list[tuple[Any, ...]]
 
 
 class Story:
@@ -120,35 +116,3 @@ def in_batches(records: Sequence[Record], size: int, start: int = 0) -> Iterator
             positions[record.stream] = str(n + 1)
             deliveries.append(Delivery(record, 0, str(n)))
         yield Batch(0, deliveries, dict(positions))
-
-
-def rows(database: Path, query: str) -> Rows:
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        return connection.execute(query).fetchall()
-
-
-def tables_of(database: Path) -> dict[str, Rows]:
-    """What events leave behind, whoever projected them in whatever batches: all but positions and partitions."""
-    found = {
-        name: rows(database, f"SELECT * FROM {name} ORDER BY 1, 2")
-        for name in ("contents", "facets", "history", "usage")
-    }
-    columns = [name for _, name, *_ in rows(database, "PRAGMA table_info(submissions)") if name != "partition"]
-    found["submissions"] = rows(database, f"SELECT {', '.join(columns)} FROM submissions ORDER BY id")
-    sums = "sum(submissions) AS n, sum(timed), sum(milliseconds)"
-    counts = f"SELECT status, {sums} FROM status_counts GROUP BY status HAVING n != 0 ORDER BY status"
-    found["status_counts"] = rows(database, counts)
-    of_facet = "SELECT facet, value, sum(submissions) AS n FROM facet_counts GROUP BY facet, value HAVING n != 0"
-    found["facet_counts"] = rows(database, of_facet)
-    return found
-
-
-def counted(database: Path) -> Rows:
-    """What the counts should be."""
-    query = "SELECT status, count(*) FROM submissions WHERE status != 'removed' GROUP BY status ORDER BY status"
-    return rows(database, query)
-
-
-def execute(database: Path, statement: str) -> None:
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute(statement)

@@ -11,8 +11,8 @@ import pytest
 from eventually import eventually
 from fastapi.routing import iter_route_contexts
 from integration.api import Api, problem
+from integration.databases import rows
 from integration.keyed import Keyed, bearer, elsewhere
-from integration.stories import rows
 
 from api.access import MOST_BODY_BYTES, may
 from api.app import build
@@ -197,12 +197,11 @@ async def test_what_is_submitted_carries_the_name_of_the_key_or_local(api: Api, 
     title = {"topics": ["By whom"]}
     [topic] = (await api.ask("POST", "/topics", json=title, **bearer(keyed.submitter))).json()["topics"]
     query = f"SELECT attempt, submitted_by FROM submissions WHERE id = '{topic['id']}'"
-    path = keyed.open.folder / "topicflow.db"
-    await eventually(lambda: rows(path, query) == [(1, "submitter")], within=10)
+    await eventually(lambda: rows(keyed.open.database_url, query) == [(1, "submitter")], within=10)
     await local.ask("POST", f"/topics/{topic['id']}/retry", json={"force": True})
-    await eventually(lambda: rows(path, query) == [(2, "local")], within=10)
+    await eventually(lambda: rows(keyed.open.database_url, query) == [(2, "local")], within=10)
     await api.ask("POST", f"/topics/{topic['id']}/retry", json={"force": True}, **bearer(keyed.submitter))
-    await eventually(lambda: rows(path, query) == [(3, "submitter")], within=10)
+    await eventually(lambda: rows(keyed.open.database_url, query) == [(3, "submitter")], within=10)
 
 
 # -- limits --------------------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
 
 async def test_nothing_is_published_before_the_streams_have_their_groups(alone: Api) -> None:
     """A stream with an entry and without a group looks as if the group had been lost, and nobody would start again."""
-    projected = await Projected(alone.deployment.folder).open()
+    projected = await Projected(alone.deployment.database_url).open()
     starting = asyncio.create_task(asyncio.to_thread(alone.deployment.valkey.start))
     await eventually(lambda: _is_taken(alone, "The first one"), within=10, every=0)
     await starting

@@ -5,22 +5,23 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 from eventually import eventually
 from integration.api import Api, Json, problem
+from integration.databases import rows
 from integration.keyed import bearer
-from integration.stories import rows
 from servers import Deployment
+from sqlalchemy import Connection, select, update
 
 from api.api_keys import ApiKeys
 from api.problems import Problem
 from api.stored_answers import Answer, Once, StoredAnswers
 from shared.db.engine import Database, open_access
 from shared.db.migrate import migrate
+from shared.db.tables import idempotency_keys
 from shared.events import topic_id
 
 ANSWER = Answer(202, [("content-type", "application/json")], b'{"said": "\xc3\xbc"}')
@@ -167,9 +168,9 @@ async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_o
         topic = await completed(api, "Killed")
         running.valkey.freeze()
         asked = asyncio.create_task(forced(api, "Killed", once))
-        path = running.folder / "topicflow-access.db"
+        access = f"sqlite:///{running.folder}/topicflow-access.db"
         claims = "SELECT status FROM idempotency_keys"
-        await eventually(lambda: rows(path, claims) == [(None,)], within=5)
+        await eventually(lambda: rows(access, claims) == [(None,)], within=5)
         running.services["api-1"].kill()
         with pytest.raises(httpx.TransportError):
             await asked
@@ -179,7 +180,9 @@ async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_o
         refused = await forced(api, "Killed", once)
         problem(refused, 409)
         assert refused.headers["retry-after"] == "1"
-        _age(path, seconds=61)
+        database = open_access(running.database_url)
+        await _age(database, timedelta(seconds=61))
+        await database.close()
         taken = await forced(api, "Killed", once)
         assert (taken.status_code, "idempotency-replayed" in taken.headers) == (202, False)
         assert (await forced(api, "Killed", once)).content == taken.content
@@ -190,8 +193,8 @@ async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_o
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = open_access(f"sqlite:///{tmp_path}/topicflow.db")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = open_access(database_url)
     await migrate(database, "access")
     yield database
     await database.close()
@@ -213,21 +216,26 @@ async def test_who_comes_back_after_his_claim_was_taken_over_changes_nothing(dat
     assert await frozen.claim(once) == await other.claim(once) == ANSWER
 
 
-async def test_an_answer_is_kept_for_a_day(database: Database, tmp_path: Path) -> None:
-    answers, path = StoredAnswers(database), tmp_path / "topicflow-access.db"
+async def test_an_answer_is_kept_for_a_day(database: Database) -> None:
+    answers = StoredAnswers(database)
     for key in ("old", "older"):
         claim = await answers.claim(Once("local", key, "print"))
         assert isinstance(claim, str)
         await answers.store(Once("local", key, "print"), claim, ANSWER)
-    _age(path, seconds=23 * 3600)
+    await _age(database, timedelta(hours=23))
     assert await answers.claim(Once("local", "old", "print")) == ANSWER
-    _age(path, seconds=2 * 3600)
+    await _age(database, timedelta(hours=2))
     assert isinstance(await answers.claim(Once("local", "old", "print")), str)
-    assert rows(path, "SELECT key FROM idempotency_keys") == [("old",)]
+    left = await database.run(lambda connection: connection.scalars(select(idempotency_keys.c.key)).all())
+    assert left == ["old"]
 
 
-def _age(path: Path, *, seconds: int) -> None:
+async def _age(database: Database, by: timedelta) -> None:
     """Every claim was made so much earlier."""
-    older = f"strftime('%Y-%m-%d %H:%M:%f', claimed_at, '-{seconds} seconds') || '000'"
-    with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
-        connection.execute(f"UPDATE idempotency_keys SET claimed_at = {older}")
+    keys = idempotency_keys.c
+
+    def age(connection: Connection) -> None:
+        for key, claimed_at in connection.execute(select(keys.key, keys.claimed_at)).all():
+            connection.execute(update(idempotency_keys).where(keys.key == key).values(claimed_at=claimed_at - by))
+
+    await database.run(age)

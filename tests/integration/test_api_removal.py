@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from integration.api import Api, Json, problem
-from integration.stories import execute
+from integration.databases import execute
 
 from shared.events import topic_id
 
@@ -102,8 +102,7 @@ async def test_what_is_retried_can_be_chosen_by_its_error_and_its_age(
 async def test_only_what_failed_long_enough_ago_is_cleaned_up(api: Api) -> None:
     old, new = await failed(api, "Old", "New")
     long_ago = (datetime.now(UTC) - timedelta(hours=30)).strftime("%Y-%m-%d %H:%M:%S.%f")
-    database = api.deployment.folder / "topicflow.db"
-    execute(database, f"UPDATE submissions SET ended_at = '{long_ago}' WHERE id = '{old['id']}'")
+    execute(api.deployment.database_url, f"UPDATE submissions SET ended_at = '{long_ago}' WHERE id = '{old['id']}'")
     answer = await api.ask("POST", "/cleanup-failed", json={"older_than_hours": 24})
     assert answer.json() == {"success": True, "message": "1 failed topic deleted", "cleaned_count": 1}
     problem(await api.ask("GET", f"/topics/{old['id']}"), 404)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from integration.databases import execute, rows, sqlite_in
 from integration.projected import Projected
-from integration.stories import execute, rows
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 
 from shared.db import tables
 from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader, open_writer
@@ -24,65 +24,75 @@ from shared.errors import NewerVersion
     [("projection", open_writer, tables.projection), ("access", open_access, tables.access)],
 )
 async def test_the_migrations_make_exactly_the_tables(
-    tmp_path: Path, schema: str, opened: Callable[[str], Database], metadata: MetaData
+    database_url: str, schema: str, opened: Callable[[str], Database], metadata: MetaData
 ) -> None:
-    without_schema = MetaData()  # as SQLite has them
+    without_schema = MetaData()  # as SQLite has them, and PostgreSQL on the path that migrations take
     for table in metadata.tables.values():
         table.to_metadata(without_schema, schema=None)  # type: ignore[arg-type] # None is said to be none
 
     def differences(connection: Connection) -> Any:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL search_path TO {schema}, public")
+            connection.dialect.default_schema_name = connection.scalar(text("SELECT current_schema()"))
         options = {"include_name": lambda name, kind, _: kind != "table" or not name.endswith("_version")}
         return compare_metadata(MigrationContext.configure(connection, opts=options), without_schema)
 
-    folder = tmp_path / "somewhere with 100% of a space"
-    folder.mkdir()
-    database = opened(f"sqlite:///{folder}/topicflow.db")
+    database = opened(database_url)
     await migrate(database, schema)
     assert await database.run(differences) == []
     await database.close()
 
 
-async def test_migrating_again_and_at_the_same_time_is_harmless(tmp_path: Path) -> None:
+async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "somewhere with 100% of a space"
+    database = open_writer(sqlite_in(folder))
+    await migrate(database, "projection")
+    await database.close()
+    assert (folder / "topicflow.db").exists()
+
+
+async def test_migrating_again_and_at_the_same_time_is_harmless(database_url: str) -> None:
     """In processes: Alembic's context is one for a whole process."""
     code = f"""
 import asyncio
-from shared.db.engine import open_writer
+from shared.db.engine import open_access, open_writer
 from shared.db.migrate import reach_database
 async def main():
-    database = open_writer("sqlite:///{tmp_path}/topicflow.db")
-    await reach_database(database, "projection")
-    await reach_database(database, "projection")
-    await database.close()
+    for opened, schema in (open_writer, "projection"), (open_access, "access"):
+        database = opened({database_url!r})
+        await reach_database(database, schema)
+        await reach_database(database, schema)
+        await database.close()
 asyncio.run(main())
 """
-    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(3)]
-    assert [await process.wait() for process in processes] == [0, 0, 0]
+    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(4)]
+    assert [await process.wait() for process in processes] == [0, 0, 0, 0]
 
 
 async def test_what_was_projected_before_there_were_filters_can_be_filtered_and_counted_after(tmp_path: Path) -> None:
-    path = tmp_path / "topicflow.db"
-    database = open_writer(f"sqlite:///{path}")
+    url = sqlite_in(tmp_path)
+    database = open_writer(url)
     await database.run(lambda connection: upgrade(connection, "projection", "0001"))
     execute(
-        path,
+        url,
         "INSERT INTO submissions (id, kind, partition, attempt, rank, status, removed_attempt, created_at,"
         " started_at, ended_at, tries, dead_lettered, content_attempt) VALUES ('x', 'topic', 3, 1, 3, 'completed', 0,"
         " '2026-05-01 00:00:00.000000', '2026-05-01 00:00:00.000000', '2026-05-01 00:00:01.500000', 0, 0, 1)",
     )
-    execute(path, "INSERT INTO status_counts VALUES ('topic', 3, 'completed', 1)")
+    execute(url, "INSERT INTO status_counts VALUES ('topic', 3, 'completed', 1)")
     card = '{"category": "databases", "tags": ["a", "b", "a", 7, " "], "company": null, "difficulty": 4}'
-    execute(path, f"INSERT INTO contents VALUES ('x', '{card}')")
+    execute(url, f"INSERT INTO contents VALUES ('x', '{card}')")
     await migrate(database, "projection")
     await database.close()
     found = [("category", "databases"), ("tag", "a"), ("tag", "b")]
-    assert rows(path, "SELECT facet, value, id FROM facets") == [(*facet, "x") for facet in found]
-    assert rows(path, "SELECT * FROM facet_counts") == [(*facet, 3, 1) for facet in found]
-    assert rows(path, "SELECT submissions, timed, milliseconds FROM status_counts") == [(1, 1, 1500)]
-    assert rows(path, "SELECT difficulty FROM submissions") == [(4,)]
+    assert rows(url, "SELECT facet, value, id FROM facets") == [(*facet, "x") for facet in found]
+    assert rows(url, "SELECT * FROM facet_counts") == [(*facet, 3, 1) for facet in found]
+    assert rows(url, "SELECT submissions, timed, milliseconds FROM status_counts") == [(1, 1, 1500)]
+    assert rows(url, "SELECT difficulty FROM submissions") == [(4,)]
 
 
 async def test_a_database_of_a_newer_topicflow_is_refused_with_a_clear_line(projected: Projected) -> None:
-    execute(projected.path, "UPDATE projection_version SET version_num = '9999'")
+    projected.execute("UPDATE projection_version SET version_num = '9999'")
     with pytest.raises(NewerVersion, match=r"projection tables .*9999.*: finish the upgrade"):
         await migrate(projected.writer(), "projection")
 

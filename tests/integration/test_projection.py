@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from integration.projected import Projected
-from integration.stories import BEGAN, at, execute, history, in_batches, in_disorder
+from integration.stories import BEGAN, at, history, in_batches, in_disorder
 from sqlalchemy import Connection, event
 
 from shared.db.engine import DatabaseUnreachable, open_reader
@@ -158,10 +158,10 @@ async def test_a_transaction_that_fails_moves_nothing_not_even_the_position(new:
     batches = list(in_batches(HISTORY, 100))
     await projection.project(batches[0])
     before = projected.tables
-    execute(projected.path, "ALTER TABLE usage RENAME TO hidden")  # the last table that is written
+    projected.execute("ALTER TABLE usage RENAME TO hidden")  # the last table that is written
     with pytest.raises(DatabaseUnreachable):
         await projection.project(batches[1])
-    execute(projected.path, "ALTER TABLE hidden RENAME TO usage")
+    projected.execute("ALTER TABLE hidden RENAME TO usage")
     assert projected.tables == before
     assert projected.version == 1
     await projection.project(batches[1])
@@ -251,7 +251,7 @@ async def test_a_dead_letter_is_listed_once_however_often_it_was_buried(projecte
     poison = replace(HISTORY[0], data=b"{")
     for _ in (1, 2):  # as by a projector that died before it stored its position
         await projected.project(in_batches([poison], 1))
-        execute(projected.path, "DELETE FROM positions")
+        projected.execute("DELETE FROM positions")
     assert len(projected.buried) == 2
     await projected.project(in_batches(projected.buried, 10))
     [(stream, error, data, position)] = projected.rows("SELECT stream, error, data, position FROM dead_letters")

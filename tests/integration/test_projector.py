@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from eventually import eventually
+from integration.databases import counted, rows, sqlite_in, tables_of
 from integration.projected import Projected
-from integration.stories import counted, history, in_batches, rows, tables_of
+from integration.stories import history, in_batches
 from redis import Redis
 from servers import Deployment, GeminiStandIn, Process, ValkeyServer
 
@@ -30,7 +31,7 @@ HALF = len(HISTORY) // 2
 @pytest.fixture
 async def expected(tmp_path: Path) -> AsyncIterator[Projected]:
     """What one projector without any trouble makes of the history."""
-    projected = await Projected(tmp_path / "expected").open()
+    projected = await Projected(sqlite_in(tmp_path / "expected")).open()
     yield await projected.project(in_batches(HISTORY, 1000))
     await projected.close()
 
@@ -62,28 +63,24 @@ async def projecting(transport: Transport, projected: Projected) -> AsyncIterato
 
 
 async def test_one_projector_makes_the_expected_tables(
-    transport: Transport, expected: Projected, tmp_path: Path
+    transport: Transport, expected: Projected, projected: Projected
 ) -> None:
-    projected = await Projected(tmp_path / "one").open()
     async with projecting(transport, projected):
         await transport.publish(HISTORY)
         await eventually(lambda: projected.tables == expected.tables, within=20)
-    await projected.close()
 
 
 async def test_two_projectors_count_exactly_while_partitions_change_hands(
-    transport: Transport, expected: Projected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "STAND_BY", 0.05)
     monkeypatch.setattr(app, "BATCH", 20)
-    projected = await Projected(tmp_path / "two").open()
     async with projecting(transport, projected), projecting(transport, projected):
         for at in range(0, len(HISTORY), 50):
             await transport.publish(HISTORY[at : at + 50])
             if isinstance(transport, MemoryTransport):
                 await transport.rebalance(PROJECTOR, shift=at // 50)
         await eventually(lambda: projected.tables == expected.tables, within=20)
-    await projected.close()
 
 
 # -- as processes of their own -------------------------------------------------------------------------------------
@@ -105,26 +102,22 @@ async def broker(valkey: ValkeyServer) -> AsyncIterator[RedisTransport]:
     await connected.close()
 
 
-def database_of(deployment: Deployment) -> Path:
-    return deployment.folder / "topicflow.db"
-
-
 async def projected_by(deployment: Deployment, expected: Projected, within: float = 20) -> None:
-    path = database_of(deployment)
-    await eventually(lambda: path.exists() and _or_nothing(path) == expected.tables, within=within)
-    assert [(status, n) for status, n, *_ in tables_of(path)["status_counts"]] == counted(path)
+    url = deployment.database_url
+    await eventually(lambda: _or_nothing(url) == expected.tables, within=within)
+    assert [(status, n) for status, n, *_ in tables_of(url)["status_counts"]] == counted(url)
 
 
-def _or_nothing(path: Path) -> object:
+def _or_nothing(url: str) -> object:
     """Until it is migrated there is nothing to see."""
     with suppress(sqlite3.OperationalError):
-        return tables_of(path)
+        return tables_of(url)
     return None
 
 
 def positions_of(deployment: Deployment) -> list[tuple[int, str]]:
     with suppress(sqlite3.OperationalError):
-        return rows(database_of(deployment), "SELECT version, positions FROM positions")
+        return rows(deployment.database_url, "SELECT version, positions FROM positions")
     return []
 
 
@@ -206,11 +199,11 @@ async def test_a_stream_that_no_longer_has_what_comes_next_is_refused_with_one_l
         await broker.publish(HISTORY[HALF:])
         if how == "trimmed":
             redis.xtrim(SUBMISSION_OUTCOMES.name, maxlen=1, approximate=False)
-    before = tables_of(database_of(projectors))
+    before = tables_of(projectors.database_url)
     code, line = await ended(projectors.add(PROJECTOR, "a"))
     assert code == 1
     assert line.startswith("status-projector: the stream submission-outcomes no longer has what comes after ")
-    assert tables_of(database_of(projectors)) == before
+    assert tables_of(projectors.database_url) == before
 
 
 async def test_an_unreadable_record_is_listed_among_the_dead_letters_and_the_rest_is_stored(
@@ -220,8 +213,8 @@ async def test_an_unreadable_record_is_listed_among_the_dead_letters_and_the_res
     projectors.add(PROJECTOR)
     await projected_by(projectors, expected)
     letters = "SELECT stream, error, data FROM dead_letters"
-    await eventually(lambda: rows(database_of(projectors), letters), within=10)
-    assert rows(database_of(projectors), letters) == [(TOPIC_SUBMISSIONS.name, "invalid_event", b"{")]
+    await eventually(lambda: rows(projectors.database_url, letters), within=10)
+    assert rows(projectors.database_url, letters) == [(TOPIC_SUBMISSIONS.name, "invalid_event", b"{")]
 
 
 async def test_a_locked_database_is_waited_for_and_nothing_is_lost(
@@ -230,7 +223,7 @@ async def test_a_locked_database_is_waited_for_and_nothing_is_lost(
     projector = projectors.add(PROJECTOR)
     await broker.publish(HISTORY[:HALF])
     await eventually(lambda: positions_of(projectors), within=20)
-    with closing(sqlite3.connect(database_of(projectors), isolation_level=None)) as other:
+    with closing(sqlite3.connect(projectors.folder / "topicflow.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         await broker.publish(HISTORY[HALF:])
         await eventually(lambda: '"event": "waiting"' in projector.said, within=15)
@@ -249,5 +242,5 @@ async def test_a_database_that_can_not_be_opened_yet_is_waited_for(
     await broker.publish(HISTORY)
     await eventually(lambda: "waiting for the database" in projector.said, within=20)
     path.parent.mkdir()
-    await eventually(lambda: path.exists() and _or_nothing(path) == expected.tables, within=20)
+    await eventually(lambda: _or_nothing(f"sqlite:///{path}") == expected.tables, within=20)
     projector.end()

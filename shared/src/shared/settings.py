@@ -15,6 +15,8 @@ from pydantic_settings import (
 
 from shared.errors import SettingInvalid
 
+POSTGRESQL_URL = "postgresql://user:password@host:port/database?sslmode=…"
+
 # Every TOPICFLOW_ name that some part reads; another one is warned about at start.
 KNOWN = {
     f"TOPICFLOW_{name}"
@@ -124,12 +126,27 @@ OpsPort = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, BeforeValidato
 
 
 def _database_url(value: SecretStr) -> SecretStr:
-    scheme = urlsplit(value.get_secret_value()).scheme
-    if scheme != "sqlite":
-        raise ValueError(f"unknown scheme {scheme or '(none)'!r}, expected sqlite:///path")
-    if len(urlsplit(value.get_secret_value()).path) < 2:
+    """SQLite's or PostgreSQL's; what is wrong with it is said without showing any of it."""
+    url = value.get_secret_value()
+    scheme = url.partition(":")[0]
+    if scheme in {"postgresql", "postgres"}:
+        _must_be_of_libpq(url)
+    elif scheme != "sqlite":
+        raise ValueError(f"unknown scheme, expected sqlite:///path or {POSTGRESQL_URL}")
+    elif len(urlsplit(url).path) < 2:
         raise ValueError("no path, expected sqlite:///path: several processes share the file")
     return value
+
+
+def _must_be_of_libpq(url: str) -> None:
+    import psycopg  # only where a database is, and only if it is PostgreSQL: 9 MB and 0.1 s
+
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        raise ValueError(f"can not be read, expected {POSTGRESQL_URL}; in a password, %25 stands for %, …") from None
+    if not parts.get("dbname"):
+        raise ValueError(f"no database's name, expected {POSTGRESQL_URL}")
 
 
 class OpsSettings(Settings):

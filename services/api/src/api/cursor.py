@@ -50,7 +50,8 @@ def place_of(cursor: str, wanted: Wanted) -> tuple[tuple[Any, ...], Total]:
 def _value(value: str | int, type_: TypeEngine[Any]) -> Any:
     if isinstance(type_, Moment):
         return datetime.fromisoformat(str(value)).astimezone(UTC)
-    if isinstance(value, int) is not isinstance(type_, Integer) or (isinstance(value, int) and abs(value) >= 2**63):
+    is_none = "\0" in value if isinstance(value, str) else abs(value) >= 2**31
+    if isinstance(value, int) is not isinstance(type_, Integer) or is_none:
         raise ValueError(f"{value!r} is no {type_!r}")
     return value
 

@@ -8,11 +8,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import make_url
-
 from api.access import LOCAL, MOST_BODY_BYTES, PROBE, SCOPES
 from api.api_keys import ApiKey, ApiKeys, NameTaken, NoSuchKey
-from shared.db.engine import DatabaseUnreachable, open_access
+from shared.db.engine import DatabaseUnreachable, open_access, without_password
 from shared.db.migrate import migrate
 from shared.errors import CannotGoOn
 from shared.settings import DatabaseSettings
@@ -38,7 +36,7 @@ async def _run(wanted: argparse.Namespace, url: str) -> int:
     except (NameTaken, NoSuchKey) as error:
         return _refuse(error, FAILED)
     except DatabaseUnreachable as error:
-        where = make_url(url).render_as_string(hide_password=True)
+        where = without_password(url)
         return _refuse(f"{error} ({where}; TOPICFLOW_DATABASE_URL or TOPICFLOW_DATA says where it is)", UNREACHABLE)
     finally:
         await database.close()

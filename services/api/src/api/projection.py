@@ -79,6 +79,8 @@ class ProjectionQueries:
 
     async def topic(self, id_: str) -> RowMapping | None:
         """With its content; by id or by the number it had in the old system."""
+        if "\0" in id_:  # PostgreSQL does not even look for it
+            return None
         rows = await self._rows(queries.TOPIC, id=id_)
         if not rows and id_.isdecimal() and len(id_) < 19:
             rows = await self._rows(queries.TOPIC_BY_LEGACY_ID, legacy_id=int(id_))

@@ -18,17 +18,17 @@ from shared.db.tables import (
     submissions,
     usage,
 )
+from shared.db.texts import one_of
 
 MOST_OPTIONS = 1_000  # values of one facet, the most used ones
 _C = submissions.c
 _FAILED = _C.status == literal_column("'failed'")  # in the words of its index
-_IDS: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
 _KIND: BindParameter[str] = bindparam("kind")
 _LIMIT: BindParameter[int] = bindparam("limit")
 
 
 FIND = select(_C.id, _C.title, _C.status, _C.attempt, _C.legacy_id, _C.simulated, _C.content_id).where(
-    or_(_C.id.in_(_IDS), and_(_C.content_id.in_(_IDS), VISIBLE))
+    or_(one_of(_C.id), and_(one_of(_C.content_id), VISIBLE))
 )
 _TOPIC = (
     select(submissions, contents.c.content)

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows too
 
 from shared.db.engine import Database
 from shared.db.tables import seen
@@ -20,8 +21,6 @@ class Seen:
         return await self._database.run(lambda connection: connection.scalar(query))
 
     async def mark(self, up_to: datetime) -> None:
-        def replace(connection: Connection) -> None:
-            connection.execute(delete(seen).where(seen.c.what == TOPIC_FAILURES))
-            connection.execute(insert(seen).values(what=TOPIC_FAILURES, up_to=up_to))
-
-        await self._database.run(replace)
+        marked = insert(seen).values(what=TOPIC_FAILURES, up_to=up_to)
+        marked = marked.on_conflict_do_update(index_elements=[seen.c.what], set_={"up_to": up_to})
+        await self._database.run(lambda connection: connection.execute(marked))

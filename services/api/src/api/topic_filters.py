@@ -1,10 +1,13 @@
 """Which topics a list is of: each filter is asked of every row that comes up, but the one that leads is looked up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, and_, func, literal, literal_column, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from shared.db.tables import facet_counts, facets, status_counts, submissions
 from shared.events import normal
@@ -15,7 +18,7 @@ SEARCH = "search"
 STATUS = "status"
 _C = submissions.c
 _OTHER = facets.alias("other")  # beside the one that leads
-_IS_OF_IT = and_(facets.c.created_at == _C.created_at, facets.c.id == _C.id)
+_IS_OF_IT = facets.c.id == _C.id
 _IS_OF_IT_TOO = and_(_OTHER.c.created_at == _C.created_at, _OTHER.c.id == _C.id)
 VISIBLE = _C.status != literal_column("'removed'")  # in the words of the indexes, which have no others
 
@@ -62,8 +65,19 @@ def matches_of(connection: Connection, wanted: Wanted) -> Matches:
     return Matches(sizes, found)
 
 
-def filtered(query: Select[Any], wanted: Wanted, found: list[str] | None, leader: str | None) -> Select[Any]:
-    """A query on submissions, or joined to them."""
+def asked_of_each_row(has: Select[Any]) -> Select[Any]:
+    """PostgreSQL would make a join of it and take its result for one row, then sort thousands for a page of 20."""
+    return has.limit(1).offset(0)
+
+
+def filtered(
+    query: Select[Any],
+    wanted: Wanted,
+    found: list[str] | None,
+    leader: str | None,
+    beside: Callable[[Select[Any]], Select[Any]] = lambda has: has,
+) -> Select[Any]:
+    """A query on submissions, or joined to them. `beside`: how it is asked for facets beside the leader."""
     if leader and leader in wanted.facets:
         query = query.join(facets, and_(_IS_OF_IT, _is_facet(leader, wanted.facets[leader])))
     by_index = leader is None or leader == STATUS
@@ -73,16 +87,28 @@ def filtered(query: Select[Any], wanted: Wanted, found: list[str] | None, leader
         query = query.where((_C.status if by_index else _past_indexes(_C.status)) == wanted.status)
     for name in wanted.facets.keys() - {leader}:
         has = select(literal(1)).select_from(_OTHER).where(_is_facet(name, wanted.facets[name], _OTHER), _IS_OF_IT_TOO)
-        query = query.where(has.correlate(submissions).exists())
+        query = query.where(beside(has.correlate(submissions)).exists())
     if wanted.search is not None:
         leads = leader == SEARCH and found is not None
         query = query.where(_C.id.in_(found or []) if leads else _title_has(wanted.search))
     return query
 
 
-def _past_indexes(column: ColumnElement[str]) -> ColumnElement[str]:
-    """SQLite does not know how many rows have a value, so it is told which index not to go by."""
-    return column.concat("")
+class _past_indexes(FunctionElement[str]):
+    """The column. SQLite does not know how many rows have a value, so it is told which index not to go by."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_past_indexes)
+def _by_any(element: _past_indexes, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_past_indexes, "sqlite")
+def _by_none(element: _past_indexes, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"
 
 
 def _is_facet(name: str, value: str, of: FromClause = facets) -> ColumnElement[bool]:

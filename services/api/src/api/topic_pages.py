@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, literal, select, tuple_
 
-from api.topic_filters import ALL, STATUS, Matches, Wanted, filtered, matches_of
+from api.topic_filters import ALL, STATUS, Matches, Wanted, asked_of_each_row, filtered, matches_of
 from shared.db.tables import contents, facets, submissions
 
 COUNT_AT_MOST = 10_000
@@ -44,7 +44,7 @@ def read_page(
     is_walked = leader in wanted.facets and wanted.sort_by == "created_at"
     order = OF_A_FACET if is_walked else ORDERS[wanted.sort_by]
     query = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == _C.id)
-    query = filtered(query, wanted, matches.found, leader)
+    query = filtered(query, wanted, matches.found, leader, beside=asked_of_each_row)
     if wanted.after:
         query = query.where(_beyond(order, wanted.after, wanted.ascending))
     query = query.order_by(*(column.asc() if wanted.ascending else column.desc() for column in order))

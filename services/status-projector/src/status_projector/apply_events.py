@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import StatementError
 
+from shared.db.engine import is_of_the_data
 from shared.db.tables import stored
 from shared.errors import InvalidEvent
 from shared.events import Outcome, Removed, Submitted
@@ -62,8 +63,8 @@ def apply_or_find_refused(connection: Connection, events: Sequence[Told]) -> lis
         with connection.begin_nested():
             _apply(connection, events)
     except (StatementError, OverflowError, UnicodeError) as error:
-        if isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError):
-            raise  # it is the database, not the data
+        if not is_of_the_data(error):
+            raise
         if len(events) == 1:
             return [(events[0], str(getattr(error, "orig", error)))]
         middle = len(events) // 2
@@ -72,9 +73,11 @@ def apply_or_find_refused(connection: Connection, events: Sequence[Told]) -> lis
 
 
 def _apply(connection: Connection, events: Sequence[Told]) -> None:
-    changes = _fold(statements.get_states(connection, {told.event.id for told in events}), events)
+    states = statements.get_states(connection, {told.event.id for told in events})
+    known = set(states)
+    changes = _fold(states, events)
     _move_facets(connection, changes)
-    statements.put_states(connection, changes.states.values())
+    statements.put_states(connection, changes.states, known)
     statements.put_contents(connection, changes.contents)
     statements.move_counts(connection, changes.counts)
     statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])

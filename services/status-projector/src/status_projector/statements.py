@@ -5,7 +5,7 @@ Built once: for a small batch, building them took longer than running them.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter, itemgetter
@@ -13,16 +13,17 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_json
 from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, select, update
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows too
 
 from shared.db import tables
+from shared.db.engine import DatabaseUnreachable
 from shared.db.tables import Moment, stored
+from shared.db.texts import one_of
 from shared.transport.base import Positions
-from status_projector.prepared import Prepared
+from status_projector.prepared import Prepared, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
 T = TypeVar("T")
-IDS_A_QUERY = 500
 Counted = tuple[str, int, str]  # kind, partition, status
 FacetRow = tuple[str, str, str, str]  # facet, value, when the submission was created, as stored, and its id
 Row = Mapping[str, Any]
@@ -42,21 +43,23 @@ def _names(table: Table) -> list[str]:
 
 
 def _replacing(table: Table) -> Prepared:
-    statement = insert(table)
-    kept = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
-    return Prepared(statement.on_conflict_do_update(index_elements=table.primary_key, set_=kept), _names(table))
+    kept = (f"{c.name} = excluded.{c.name}" for c in table.c if not c.primary_key)
+    return inserting(table, f"({_key(table)}) DO UPDATE SET {', '.join(kept)}")
 
 
-def _adding(table: Table) -> Insert:
+def _adding(table: Table) -> Prepared:
     """Rows that are there already stay as they are."""
-    return insert(table).on_conflict_do_nothing()
+    return inserting(table, "DO NOTHING")
 
 
-def _moving(table: Table, *numbers: str) -> Prepared:
-    """Adds to what is there."""
-    statement = insert(table)
-    moved = {name: table.c[name] + statement.excluded[name] for name in numbers}
-    return Prepared(statement.on_conflict_do_update(index_elements=table.primary_key, set_=moved), _names(table))
+def _moving(table: Table) -> Prepared:
+    """Adds to the numbers that are there."""
+    moved = (f"{c.name} = {table.name}.{c.name} + excluded.{c.name}" for c in table.c if not c.primary_key)
+    return inserting(table, f"({_key(table)}) DO UPDATE SET {', '.join(moved)}")
+
+
+def _key(table: Table) -> str:
+    return ", ".join(column.name for column in table.primary_key)
 
 
 def _row_of(table: Table, get: Callable[..., Callable[[T], tuple[Any, ...]]]) -> Callable[[T], tuple[Any, ...]]:
@@ -77,25 +80,23 @@ _AT = tables.positions.c
 _OF: BindParameter[int] = bindparam("of")
 _BEFORE: BindParameter[int] = bindparam("before")
 _GET_POSITION = select(_AT.version, _AT.positions, _AT.as_of).where(_AT.partition == _OF)
-_FIRST_POSITION = _adding(tables.positions)
+_FIRST_POSITION = insert(tables.positions).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 _MOVE_POSITION = update(tables.positions).where(_AT.partition == _OF, _AT.version == _BEFORE)
-_IDS: BindParameter[Sequence[str]] = bindparam("ids", expanding=True)
-_COLUMNS = [field.name for field in fields(State)]
-_GET_STATES = select(*(tables.submissions.c[name] for name in _COLUMNS)).where(tables.submissions.c.id.in_(_IDS))
+_COLUMNS = [tables.submissions.c[field.name] for field in fields(State)]
+_OF_IDS = one_of(tables.submissions.c.id)
+_GET_STATES = select(*_COLUMNS).where(_OF_IDS).order_by(tables.submissions.c.id).with_for_update()
+_ADD_STATES = _adding(tables.submissions)
 _PUT_STATES = _replacing(tables.submissions)
-_GET_CONTENTS = select(tables.contents).where(tables.contents.c.id.in_(_IDS))
+_GET_CONTENTS = select(tables.contents).where(one_of(tables.contents.c.id))
 _PUT_CONTENTS = _replacing(tables.contents)
-_DROP_CONTENTS = delete(tables.contents).where(tables.contents.c.id.in_(_IDS))
-_MOVE_COUNTS = _moving(tables.status_counts, "submissions", "timed", "milliseconds")
-_ADD_FACETS = Prepared(_adding(tables.facets), _names(tables.facets))
-_DROP_FACETS = Prepared(
-    delete(tables.facets).where(*(column == bindparam(column.name) for column in tables.facets.c)),
-    _names(tables.facets),
-)
-_MOVE_FACET_COUNTS = _moving(tables.facet_counts, "submissions")
-_ADD_HISTORY = Prepared(_adding(tables.history), _names(tables.history))
-_ADD_USAGE = Prepared(_adding(tables.usage), _names(tables.usage))
-_ADD_DEAD_LETTERS = _adding(tables.dead_letters)
+_DROP_CONTENTS = delete(tables.contents).where(one_of(tables.contents.c.id))
+_MOVE_COUNTS = _moving(tables.status_counts)
+_ADD_FACETS = _adding(tables.facets)
+_DROP_FACETS = deleting(tables.facets)
+_MOVE_FACET_COUNTS = _moving(tables.facet_counts)
+_ADD_HISTORY = _adding(tables.history)
+_ADD_USAGE = _adding(tables.usage)
+_ADD_DEAD_LETTERS = insert(tables.dead_letters).on_conflict_do_nothing()
 _STATE_ROW: Callable[[State], tuple[Any, ...]] = _row_of(tables.submissions, attrgetter)
 _HISTORY_ROW: Callable[[Row], tuple[Any, ...]] = _row_of(tables.history, itemgetter)
 _USAGE_ROW: Callable[[Row], tuple[Any, ...]] = _row_of(tables.usage, itemgetter)
@@ -117,29 +118,36 @@ def move_position(
     return connection.execute(_MOVE_POSITION, row | {"of": partition, "before": version - 1}).rowcount == 1
 
 
-def get_states(connection: Connection, ids: set[str]) -> dict[str, State]:
-    found = (row for some in _in_turn(ids) for row in connection.execute(_GET_STATES, {"ids": some}))
-    return {row[0]: State(*row) for row in found}
+def get_states(connection: Connection, ids: Iterable[str]) -> dict[str, State]:
+    """Locked, in the order of their ids, so that two projectors with the same submissions never wait for each other."""
+    return {row[0]: State(*row) for row in connection.execute(_GET_STATES, {"ids": sorted(ids)})}
 
 
-def put_states(connection: Connection, states: Iterable[State]) -> None:
-    _PUT_STATES.execute(connection, map(_STATE_ROW, states))
+def put_states(connection: Connection, states: Mapping[str, State], known: Collection[str]) -> None:
+    """`known`: the ids that `get_states` found. Raises DatabaseUnreachable if another projector had a new one first."""
+    ordered = sorted(states.items())
+    new = [_STATE_ROW(state) for id_, state in ordered if id_ not in known]
+    if _ADD_STATES.execute(connection, new) != len(new):
+        raise DatabaseUnreachable("another projector stored the same new submission in the same moment")
+    _PUT_STATES.execute(connection, [_STATE_ROW(state) for id_, state in ordered if id_ in known])
 
 
-def get_contents(connection: Connection, ids: set[str]) -> dict[str, dict[str, Any]]:
-    found = (row for some in _in_turn(ids) for row in connection.execute(_GET_CONTENTS, {"ids": some}))
-    return {row.id: json.loads(row.content) for row in found}
+def get_contents(connection: Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    if not ids:
+        return {}
+    return {row.id: json.loads(row.content) for row in connection.execute(_GET_CONTENTS, {"ids": list(ids)})}
 
 
 def put_contents(connection: Connection, contents: Mapping[str, NewContent]) -> None:
     kept = {id_: new.content for id_, new in contents.items() if new.content is not None}
     _PUT_CONTENTS.execute(connection, [(id_, to_json(content).decode()) for id_, content in kept.items()])
-    for some in _in_turn(contents.keys() - kept.keys()):
-        connection.execute(_DROP_CONTENTS, {"ids": some})
+    if gone := contents.keys() - kept.keys():
+        connection.execute(_DROP_CONTENTS, {"ids": list(gone)})
 
 
 def move_counts(connection: Connection, counts: Mapping[Counted, Moved]) -> None:
-    rows = [(*of, moved.submissions, moved.timed, moved.milliseconds) for of, moved in counts.items()]
+    """In the order of the rows, as everybody moves them."""
+    rows = [(*of, moved.submissions, moved.timed, moved.milliseconds) for of, moved in sorted(counts.items())]
     _MOVE_COUNTS.execute(connection, [row for row in rows if any(row[3:])])
 
 
@@ -166,8 +174,3 @@ def add_usage(connection: Connection, rows: Iterable[Row]) -> None:
 def add_dead_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         connection.execute(_ADD_DEAD_LETTERS, rows)
-
-
-def _in_turn(ids: Collection[str]) -> Iterator[list[str]]:
-    wanted = sorted(ids)
-    return (wanted[at : at + IDS_A_QUERY] for at in range(0, len(wanted), IDS_A_QUERY))

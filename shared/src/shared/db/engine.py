@@ -1,27 +1,25 @@
-"""Opens the database: a URL without a driver's name in, units of work out. The lines that know a dialect are here."""
+"""Opens the database: a URL in, units of work out. What only one kind of it knows is in `sqlite` and `postgresql`."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, StatementError
 
+from shared.db import sqlite
 from shared.errors import TopicflowError
 
 T = TypeVar("T")
-WAIT_FOR_LOCK = "PRAGMA busy_timeout=5000"  # milliseconds
-CHECKPOINT_AT = "PRAGMA wal_autocheckpoint=8000"  # pages; at the default of 1000 each large batch waited for one
-CACHE = "PRAGMA cache_size=-32000"  # KiB
-
+READERS = 4  # threads; more only wait for each other's turn in Python
 OF_THE_CALLER = (DataError, IntegrityError, ProgrammingError)
+NOT_YET = {"42P01", "42703", "3F000", "42501"}  # SQLSTATE: no such table, column or schema, or no right to it
+TOO_LARGE = "54"  # SQLSTATE's class: a value that is too long for an index, and the like
 
 
 class DatabaseUnreachable(TopicflowError):
-    """It is away, locked, damaged or has no schema yet."""
+    """It is away, locked, damaged, has no schema yet, or somebody else was first: try again later."""
 
 
 class Database:
@@ -43,10 +41,10 @@ class Database:
             with self._engine.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            if isinstance(error, OF_THE_CALLER):
+            if is_of_the_data(error) or (isinstance(error, OF_THE_CALLER) and _state(error) not in NOT_YET):
                 raise
             cause: Any = error.orig or error
-            raise DatabaseUnreachable(f"the database does not answer: {str(cause)[:200]}") from error
+            raise DatabaseUnreachable(f"the database does not answer: {str(cause).strip()[:200]}") from error
 
     async def close(self) -> None:
         """After what runs has ended."""
@@ -56,37 +54,49 @@ class Database:
 
 def open_reader(url: str) -> Database:
     """Reads only, from one snapshot a unit of work, and never waits for the writer."""
-    return Database(_open(url, "BEGIN", ["PRAGMA query_only=ON", WAIT_FOR_LOCK]), threads=4)
+    return Database(_kind(url).reader(url, READERS), READERS)
 
 
 def open_writer(url: str) -> Database:
-    """A transaction takes the write lock when it begins, so that it can never fail for it half way."""
-    pragmas = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", CHECKPOINT_AT, CACHE, WAIT_FOR_LOCK]
-    return Database(_open(url, "BEGIN IMMEDIATE", pragmas), threads=1)
+    """What the status-projector writes with: one transaction at a time, and none that holds its locks for long."""
+    return Database(_kind(url).writer(url), threads=1)
 
 
 def open_access(url: str) -> Database:
     """The API's own tables: a schema of their own, on SQLite a file of their own beside the projection's."""
-    parsed = make_url(url)
-    path = (parsed.database or "topicflow.db").removesuffix(".db") + "-access.db"
-    pragmas = ["PRAGMA journal_mode=WAL", WAIT_FOR_LOCK]
-    engine = _open(parsed.set(database=path).render_as_string(hide_password=False), "BEGIN IMMEDIATE", pragmas)
-    return Database(engine.execution_options(schema_translate_map={"access": None}), threads=1)
+    engine, threads = _kind(url).access(url)
+    return Database(engine, threads)
 
 
-def _open(url: str, begin: str, pragmas: list[str]) -> Engine:
-    engine = create_engine(make_url(url))
+def without_password(url: str) -> str:
+    """As it may be shown to anybody."""
+    return _kind(url).shown(url)
 
-    @event.listens_for(engine, "connect")
-    def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # no BEGIN of the driver's own
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+def is_of_the_data(error: Exception) -> bool:
+    """Whether the database will never store this, however often it is asked."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError | IntegrityError) or _state(error).startswith(TOO_LARGE)
+    return isinstance(error, StatementError | OverflowError | UnicodeError)  # while it was made ready for the driver
 
-    return engine
+
+def _state(error: DBAPIError) -> str:
+    """The SQLSTATE; SQLite has none."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+class _Kind(Protocol):
+    """What the modules `sqlite` and `postgresql` are."""
+
+    def reader(self, url: str, threads: int) -> Engine: ...
+    def writer(self, url: str) -> Engine: ...
+    def access(self, url: str) -> tuple[Engine, int]: ...
+    def shown(self, url: str) -> str: ...
+
+
+def _kind(url: str) -> _Kind:
+    if url.startswith("sqlite:"):
+        return sqlite
+    from shared.db import postgresql  # its driver takes 0.1 s and 9 MB, which local mode does without
+
+    return postgresql

@@ -5,13 +5,14 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from shared.db.engine import Database, DatabaseUnreachable
 from shared.errors import NewerVersion
 from shared.service import until_it_answers
 
 SCRIPTS = Path(__file__).parent / "migrations"
+ONE_AT_A_TIME = 0x746F706963666C6F  # the advisory lock of whoever migrates: "topicflo"
 
 
 async def reach_database(database: Database, schema: str) -> None:
@@ -30,10 +31,21 @@ async def migrate(database: Database, schema: str) -> None:
 
 
 def upgrade(connection: Connection, schema: str, revision: str = "head") -> None:
+    if connection.dialect.name == "postgresql":
+        _enter(connection, schema)
     config = _config(schema)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = _version_table(schema)
     command.upgrade(config, revision)
+
+
+def _enter(connection: Connection, schema: str) -> None:
+    """Alone, until the transaction ends; for `access` in its schema, which somebody with more rights may have made."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
+    if schema == "access":
+        if connection.scalar(text("SELECT to_regnamespace('access')")) is None:
+            connection.exec_driver_sql("CREATE SCHEMA access")
+        connection.exec_driver_sql("SET LOCAL search_path TO access")
 
 
 def _config(schema: str) -> Config:

@@ -73,6 +73,10 @@ def _lay_together() -> None:
         ("usage", "call_id", "usage_by_submission"),
     ):
         op.drop_index(index, name)
+        if op.get_context().dialect.name != "sqlite":
+            op.drop_constraint(f"{name}_pkey", name)
+            op.create_primary_key(f"{name}_pkey", name, ["id", key])
+            continue
         op.rename_table(name, f"{name}_before")
         before = sa.Table(f"{name}_before", metadata, autoload_with=op.get_bind())
         columns = [sa.Column(c.name, c.type, nullable=c.nullable) for c in before.c]

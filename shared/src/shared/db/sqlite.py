@@ -1,0 +1,50 @@
+"""SQLite: one file that several processes share, with a write-ahead log. Opened by `engine.py`."""
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+WAIT_FOR_LOCK = "PRAGMA busy_timeout=5000"  # milliseconds
+CHECKPOINT_AT = "PRAGMA wal_autocheckpoint=8000"  # pages; at the default of 1000 each large batch waited for one
+CACHE = "PRAGMA cache_size=-32000"  # KiB
+
+
+def reader(url: str, threads: int) -> Engine:
+    return _open(url, "BEGIN", ["PRAGMA query_only=ON", WAIT_FOR_LOCK])
+
+
+def writer(url: str) -> Engine:
+    """A transaction takes the write lock when it begins, so that it can never fail for it half way."""
+    pragmas = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", CHECKPOINT_AT, CACHE, WAIT_FOR_LOCK]
+    return _open(url, "BEGIN IMMEDIATE", pragmas)
+
+
+def access(url: str) -> tuple[Engine, int]:
+    """And by how many threads it is used: whoever writes is alone."""
+    parsed = make_url(url)
+    path = (parsed.database or "topicflow.db").removesuffix(".db") + "-access.db"
+    pragmas = ["PRAGMA journal_mode=WAL", WAIT_FOR_LOCK]
+    engine = _open(parsed.set(database=path).render_as_string(hide_password=False), "BEGIN IMMEDIATE", pragmas)
+    return engine.execution_options(schema_translate_map={"access": None}), 1
+
+
+def shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _open(url: str, begin: str, pragmas: list[str]) -> Engine:
+    engine = create_engine(make_url(url))
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # no BEGIN of the driver's own
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
