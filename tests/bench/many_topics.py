@@ -16,12 +16,12 @@ from sqlalchemy import Connection, func, select
 
 from shared.db.engine import open_writer
 from shared.db.migrate import migrate
-from shared.db.tables import stored, submissions
+from shared.db.tables import submissions
 from shared.events import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.facets import facets_of
-from status_projector.statements import Counted, Moved
+from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -90,7 +90,7 @@ def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
 
 def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None]], start: int) -> None:
     """As the projector stores a batch."""
-    facets = [(*facet, stored(state.created_at) or "", state.id) for state, card in told for facet in facets_of(card)]
+    facets: list[FacetRow] = [(*facet, state.created_at, state.id) for state, card in told for facet in facets_of(card)]
     counts: dict[Counted, Moved] = defaultdict(Moved)
     for state, _ in told:
         moved = counts[state.kind, state.partition, state.status]

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 
 from shared.db.engine import is_of_the_data
-from shared.db.tables import stored
 from shared.errors import InvalidEvent
 from shared.events import Outcome, Removed, Submitted
 from shared.transport.base import Delivery
@@ -76,8 +75,8 @@ def _apply(connection: Connection, events: Sequence[Told]) -> None:
     states = statements.get_states(connection, {told.event.id for told in events})
     known = set(states)
     changes = _fold(states, events)
-    _move_facets(connection, changes)
     statements.put_states(connection, changes.states, known)
+    _move_facets(connection, changes)
     statements.put_contents(connection, changes.contents)
     statements.move_counts(connection, changes.counts)
     statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])
@@ -114,11 +113,12 @@ def _move_facets(connection: Connection, changes: _Changes) -> None:
         new, gone = after - before, before - after
         added += new
         removed += gone
-        counts.update((facet, value, partition) for facet, value, *_ in new)
-        counts.subtract((facet, value, partition) for facet, value, *_ in gone)
+        for facet, value, *_ in new:
+            counts[facet, value, partition] += 1
+        for facet, value, *_ in gone:
+            counts[facet, value, partition] -= 1
     statements.move_facets(connection, added, removed, counts)
 
 
 def _facet_rows(id_: str, content: dict[str, Any] | None, created_at: datetime | None) -> set[FacetRow]:
-    created = stored(created_at) or ""
-    return {(facet, value, created, id_) for facet, value in facets_of(content)}
+    return {(facet, value, created_at, id_) for facet, value in facets_of(content)} if content else set()
