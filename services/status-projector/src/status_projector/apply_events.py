@@ -18,10 +18,10 @@ from status_projector import statements
 from status_projector.facets import facets_of
 from status_projector.rows import history_row, usage_rows
 from status_projector.statements import Counted, FacetRow, Moved
-from status_projector.status_counts import NewContent, State, advance
+from status_projector.status_counts import NewContent, State, advance, counted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
     """An event of a submission, and the delivery that brought it."""
 
@@ -56,22 +56,8 @@ def read(delivery: Delivery) -> Told:
     return Told(delivery, envelope.event, envelope.event_id, envelope.time)
 
 
-def apply_or_find_refused(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
-    """Applies all, or says which have data that the database refuses, halving until each is found."""
-    try:
-        with connection.begin_nested():
-            _apply(connection, events)
-    except (StatementError, OverflowError, UnicodeError) as error:
-        if not is_of_the_data(error):
-            raise
-        if len(events) == 1:
-            return [(events[0], str(getattr(error, "orig", error)))]
-        middle = len(events) // 2
-        return apply_or_find_refused(connection, events[:middle]) + apply_or_find_refused(connection, events[middle:])
-    return []
-
-
-def _apply(connection: Connection, events: Sequence[Told]) -> None:
+def apply(connection: Connection, events: Sequence[Told]) -> None:
+    """Raises what `engine.is_of_the_data` knows, when the database refuses one of them."""
     states = statements.get_states(connection, {told.event.id for told in events})
     known = set(states)
     changes = _fold(states, events)
@@ -83,17 +69,34 @@ def _apply(connection: Connection, events: Sequence[Told]) -> None:
     statements.add_usage(connection, [row for told in events for row in usage_rows(told.event, told.time)])
 
 
+def refused_among(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
+    """Which have data that the database refuses, and why: halves are applied until each is found."""
+    try:
+        with connection.begin_nested():
+            apply(connection, events)
+    except (StatementError, OverflowError, UnicodeError) as error:
+        if not is_of_the_data(error):
+            raise
+        if len(events) == 1:
+            return [(events[0], str(getattr(error, "orig", error)))]
+        middle = len(events) // 2
+        return refused_among(connection, events[:middle]) + refused_among(connection, events[middle:])
+    return []
+
+
 def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
     changes = _Changes(states, {id_: state.created_at for id_, state in states.items() if state.content_attempt})
     for told in events:
         event = told.event
-        state = states.setdefault(event.id, State(event.id, event.kind, told.delivery.partition))
-        before = (state.counted_as, state.milliseconds)
+        state = states.get(event.id)
+        if state is None:
+            state = states[event.id] = State(event.id, event.kind, told.delivery.partition)
+        before = (state.status, state.started_at, state.ended_at)
         if content := advance(state, event, told.time):
             changes.contents[event.id] = content
-        if (after := (state.counted_as, state.milliseconds)) != before:
-            changes.count(state, *before, -1)
-            changes.count(state, *after, +1)
+        if (after := (state.status, state.started_at, state.ended_at)) != before:
+            changes.count(state, *counted(*before), -1)
+            changes.count(state, *counted(*after), +1)
     return changes
 
 

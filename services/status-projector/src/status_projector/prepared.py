@@ -5,7 +5,6 @@ SQLAlchemy's own handling of 30 columns took longer than the statement itself: 2
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, Text
@@ -38,17 +37,8 @@ class Prepared:
         return connection.exec_driver_sql(self._by_row, list(zip(*columns, strict=True))).rowcount
 
     def _columns(self, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
-        """Each moment as a text, which is made once: most are in several columns."""
-        texts: dict[int, str | None] = {}  # by their identity, for as long as `rows` holds them
-
-        def text(moment: datetime) -> str | None:
-            return texts.get(id(moment)) or texts.setdefault(id(moment), stored(moment))
-
-        columns = zip(*rows, strict=True)
-        return [
-            [value and text(value) for value in values] if are_moments else values
-            for values, are_moments in zip(columns, self._are_moments, strict=True)
-        ]
+        columns = zip(zip(*rows, strict=True), self._are_moments, strict=True)
+        return [[stored(value) for value in values] if are_moments else values for values, are_moments in columns]
 
 
 def _numbers(values: Sequence[object]) -> str:

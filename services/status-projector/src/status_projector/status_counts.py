@@ -60,16 +60,15 @@ class State:
     simulated: bool | None = None
     difficulty: int = 0
 
-    @property
-    def counted_as(self) -> str | None:
-        return None if self.status in {"unknown", "removed"} else self.status
 
-    @property
-    def milliseconds(self) -> int | None:
-        """From its first start to its completion; None unless both are known, as of what was done elsewhere."""
-        if self.status != "completed" or not self.ended_at or not self.started_at:
-            return None
-        return max(0, (self.ended_at - self.started_at) // timedelta(milliseconds=1))
+def counted(status: str, started_at: datetime | None, ended_at: datetime | None) -> tuple[str | None, int | None]:
+    """As what it counts, and the milliseconds from its first start to its completion.
+
+    None unless both are known, as of what was done elsewhere.
+    """
+    if status == "completed" and started_at and ended_at:
+        return status, max(0, (ended_at - started_at) // timedelta(milliseconds=1))
+    return None if status in {"unknown", "removed"} else status, None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -46,6 +47,7 @@ class Moment(TypeDecorator[datetime]):
         return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
+@lru_cache(20_000)  # making the text takes 1.5 µs, and most moments are in several columns and rows
 def stored(moment: datetime | None) -> str | None:
     """As `Moment` stores it in SQLite, for statements that go past SQLAlchemy's types. PostgreSQL reads it too, for its
     connections are in UTC. Raises OverflowError."""
