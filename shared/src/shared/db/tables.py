@@ -187,7 +187,7 @@ status_counts = Table(
 positions = Table(
     "positions",
     projection,
-    Column("partition", Integer, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False),
     Column("positions", JSON, nullable=False),  # by stream: where reading goes on
     Column("as_of", Moment),  # time of the newest projected event
