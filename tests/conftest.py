@@ -51,6 +51,13 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 
 
 @pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
+    """One that the test may break, running."""
+    with started(lambda: a_postgres(tmp_path_factory.mktemp("own-postgres"))) as server:
+        yield server
+
+
+@pytest.fixture
 def postgres_url(postgres_server: Server) -> Iterator[str]:
     """An empty database of the test's own."""
     with own_database(postgres_server.url) as url:
