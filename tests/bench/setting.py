@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import httpx
 from eventually import eventually
 from servers import Deployment, GeminiStandIn, Process, ValkeyServer
+from servers.stack import on_valkey
 
 from shared.streams import PROJECTOR
 
@@ -20,6 +21,11 @@ WORKER, PROJECTING, API, VALKEY = "worker", "projector", "api", "valkey"  # its 
 
 
 class Setting(Deployment):
+    @property
+    def valkey(self) -> ValkeyServer:
+        assert isinstance(self.stack.broker, ValkeyServer)
+        return self.stack.broker
+
     def start_worker(self, llm: str) -> None:
         """Its LLM as named."""
         if llm == LLM_OVER_HTTP:
@@ -97,8 +103,9 @@ def setting(kept: Path | None = None) -> Iterator[Setting]:
         folder = Path(temporary)
         valkey = ValkeyServer(folder / "valkey")
         valkey.start()
-        run = Setting(kept or folder, valkey, GeminiStandIn(folder))
+        run = Setting(kept or folder, on_valkey(valkey, kept or folder), GeminiStandIn(folder))
         try:
             yield run
         finally:
             run.end()
+            valkey.end()
