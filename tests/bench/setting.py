@@ -5,7 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +13,9 @@ import httpx
 import psycopg
 from eventually import eventually
 from integration.databases import rows
-from servers import Deployment, GeminiStandIn, PostgresServer, Process, ValkeyServer
+from servers import GeminiStandIn, PostgresServer, Process, ValkeyServer
+from servers.deployment import Deployment
+from servers.stack import on_valkey
 
 from shared.streams import PROJECTOR
 
@@ -29,8 +31,9 @@ class Setting(Deployment):
     postgres: PostgresServer | None = None
 
     @property
-    def database_url(self) -> str:
-        return self.postgres.url if self.postgres else super().database_url
+    def valkey(self) -> ValkeyServer:
+        assert isinstance(self.stack.broker, ValkeyServer)
+        return self.stack.broker
 
     def start_worker(self, llm: str) -> None:
         """Its LLM as named."""
@@ -110,10 +113,13 @@ def setting(kept: Path | None = None, database: str = "sqlite") -> Iterator[Sett
         folder = Path(temporary)
         valkey = ValkeyServer(folder / "valkey")
         valkey.start()
-        run = Setting(kept or folder, valkey, GeminiStandIn(folder))
-        opened.callback(run.end)
+        opened.callback(valkey.end)
+        stack, postgres = on_valkey(valkey, kept or folder), None
         if database == "postgresql":
-            run.postgres = PostgresServer(folder / "postgres")
-            opened.callback(run.postgres.end)
-            run.postgres.start()
+            postgres = PostgresServer(folder / "postgres")
+            opened.callback(postgres.end)
+            postgres.start()
+            stack = replace(stack, database_url=postgres.url)
+        run = Setting(kept or folder, stack, GeminiStandIn(folder), postgres=postgres)
+        opened.callback(run.end)
         yield run

@@ -4,17 +4,16 @@ import asyncio
 import gc
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from contract.brokers import GROUP
 from eventually import eventually
+from servers.kafka import remove_streams
 
 from shared.transport.base import Consumer, LoadPositions, Reader, Transport
-from shared.transport.kafka.connection import Cluster, gone
+from shared.transport.kafka.connection import Cluster
 from shared.transport.kafka.consumer import KafkaConsumer
 from shared.transport.kafka.provisioning import Layout
 from shared.transport.kafka.transport import KafkaTransport
@@ -90,18 +89,9 @@ class KafkaBroker:
             await self.kill(member)
         for connection in self._connections:
             await connection.close()
-        await self._remove_streams()
+        await remove_streams(self._server.url, self._cluster.prefix)
         with warnings.catch_warnings():
             # aiokafka forgets a connection when it is cancelled between opening it and asking for versions
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
             await asyncio.sleep(0)
-
-    async def _remove_streams(self) -> None:
-        admin = AIOKafkaAdminClient(**self._cluster.options)
-        with suppress(Exception):
-            async with asyncio.timeout(10):
-                await admin.start()
-                mine = [name for name in await admin.list_topics() if name.startswith(self._cluster.prefix)]
-                await admin.delete_topics(mine)
-        await gone(admin.close())

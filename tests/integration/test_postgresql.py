@@ -112,7 +112,7 @@ async def test_a_projector_goes_on_from_its_position_when_the_server_is_back(
     transport = MemoryTransport()
     await transport.provision()
     projecting = asyncio.create_task(
-        app.project_for_ever(transport, await breakable.projection(), Progress("projection"))
+        app.project_for_ever(transport, await breakable.projection(), Progress("projection"), "projector")
     )
     for at in range(0, len(HISTORY), 100):
         await transport.publish(HISTORY[at : at + 100])
