@@ -5,6 +5,7 @@ from typing import Protocol, cast
 
 from servers import ValkeyServer
 
+from shared.streams import streams_of
 from shared.transport.base import Consumer, LoadPositions, Reader, Transport
 from shared.transport.memory import MemoryConsumer, MemoryTransport
 from shared.transport.redis_streams.consumer import RedisConsumer
@@ -40,6 +41,9 @@ class Broker(Protocol):
 
     async def rebalance(self) -> None:
         """What belongs to members is dealt out anew, as may happen at any moment; nothing where it never does."""
+
+    async def lose_positions(self) -> None:
+        """The group has none any more; its members have left or died before."""
 
     async def limit_memory(self, limit: int | None) -> None:
         """So many bytes and no more, however many it has already."""
@@ -83,6 +87,9 @@ class MemoryBroker:
     async def rebalance(self) -> None:
         self._shift += 1
         await self._memory.rebalance(GROUP, self._shift)
+
+    async def lose_positions(self) -> None:
+        self._memory.group(GROUP).commits.clear()
 
     async def limit_memory(self, limit: int | None) -> None:
         self._memory.max_bytes = limit
@@ -134,6 +141,10 @@ class RedisStreamsBroker:
         await cast(RedisConsumer, member).open()
 
     async def rebalance(self) -> None: ...
+
+    async def lose_positions(self) -> None:
+        for stream in streams_of(GROUP):
+            await self._connections[0].client.xgroup_destroy(stream.name, GROUP)
 
     async def limit_memory(self, limit: int | None) -> None:
         await self._connections[0].client.config_set("maxmemory", limit or 0)

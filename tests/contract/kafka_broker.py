@@ -8,6 +8,8 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DeleteGroupsRequest
 from contract.brokers import GROUP
 from eventually import eventually
 from servers.kafka import remove_streams
@@ -15,7 +17,7 @@ from servers.kafka import remove_streams
 from shared.transport.base import Consumer, LoadPositions, Reader, Transport
 from shared.transport.kafka.connection import Cluster
 from shared.transport.kafka.consumer import KafkaConsumer
-from shared.transport.kafka.provisioning import Layout
+from shared.transport.kafka.layout import Layout
 from shared.transport.kafka.transport import KafkaTransport
 
 
@@ -74,6 +76,19 @@ class KafkaBroker:
         another = await self.member("passes by")
         await another.close()
         await self._members.pop(cast(KafkaConsumer, another)).close()
+
+    async def lose_positions(self) -> None:
+        """As Kafka does it itself with a group that had no members for a week."""
+        admin = AIOKafkaAdminClient(**self._cluster.options)
+        await admin.start()
+        coordinator = await admin.find_coordinator(self._cluster.name(GROUP))
+
+        async def deleted() -> bool:
+            answer = await admin._send_request(DeleteGroupsRequest([self._cluster.name(GROUP)]), coordinator)
+            return bool(answer.results[0][1] == 0)
+
+        await eventually(deleted, within=20)
+        await admin.close()
 
     async def limit_memory(self, limit: int | None) -> None:
         pytest.skip("Kafka keeps its streams on disk")

@@ -10,6 +10,7 @@ import typer
 from topicflow.commands import topics as topics_commands
 from topicflow.commands.import_topics import import_topics
 from topicflow.commands.keys import keys
+from topicflow.commands.provision import provision
 from topicflow.commands.stats import stats
 from topicflow.commands.status import status
 from topicflow.commands.submit import submit_titles
@@ -28,11 +29,12 @@ app.command("status")(status)
 app.command("stats")(stats)
 app.command("import")(import_topics)
 app.add_typer(topics_commands.app, name="topics")
-app.command(
-    "keys",
-    add_help_option=False,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)(keys)
+for name, command in (("keys", keys), ("provision", provision)):
+    app.command(
+        name,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(command)
 
 
 def _print_version(wanted: bool) -> None:

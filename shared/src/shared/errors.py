@@ -14,10 +14,13 @@
         ├── SettingInvalid
         ├── NewerVersion
         ├── PositionsLost
+        ├── GroupInUse
         └── BrokerUnsafe
 
 Anything else is a bug: to the dead letters, with its traceback in the log.
 """
+
+from collections.abc import Collection
 
 
 class TopicflowError(Exception):
@@ -78,7 +81,15 @@ class SettingInvalid(CannotGoOn):
 class NewerVersion(CannotGoOn): ...
 
 
-class PositionsLost(CannotGoOn): ...
+class PositionsLost(CannotGoOn):
+    """`groups`: those that are known to have lost theirs."""
+
+    def __init__(self, message: str, groups: Collection[str] = ()) -> None:
+        super().__init__(message)
+        self.groups = groups
+
+
+class GroupInUse(CannotGoOn): ...
 
 
 class BrokerUnsafe(CannotGoOn):

@@ -14,7 +14,7 @@ from faststream import FastStream
 from shared import __version__, metrics, tracing
 from shared import log as logs
 from shared.broker_settings import BrokerSettings
-from shared.errors import BrokerUnreachable, CannotGoOn, TopicflowError
+from shared.errors import BrokerUnreachable, CannotGoOn, PositionsLost, TopicflowError
 from shared.retry import Policy, pause
 from shared.settings import unknown_names
 from shared.transport.base import Transport
@@ -51,13 +51,19 @@ def collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def reach(transport: Transport) -> None:
-    """Wait until the broker answers, then see that it is safe and has its streams."""
+async def reach(transport: Transport, settles: str = "") -> None:
+    """Wait until the broker answers, then see that it is safe and has its streams. Raises PositionsLost of the group
+    that the caller settles for; another's loss is only said: reading and projecting go on, which its repair needs."""
 
     async def provision() -> None:
         await transport.check()
-        if made := await transport.provision():
-            log.info("provisioned", made=made)
+        try:
+            if made := await transport.provision():
+                log.info("provisioned", made=made)
+        except PositionsLost as error:
+            if settles in error.groups:
+                raise
+            log.error("a group lost its positions", error=str(error))
 
     await until_it_answers("broker", provision, BrokerUnreachable)
 

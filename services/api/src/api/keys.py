@@ -10,12 +10,12 @@ from typing import Any
 
 from api.access import LOCAL, MOST_BODY_BYTES, PROBE, SCOPES
 from api.api_keys import ApiKey, ApiKeys, NameTaken, NoSuchKey
-from shared.db.engine import DatabaseUnreachable, open_access, without_password
+from api.command_line import FAILED, UNREACHABLE, number, refuse, show, where_it_is
+from shared.db.engine import DatabaseUnreachable, open_access
 from shared.db.migrate import migrate
 from shared.errors import CannotGoOn
 from shared.settings import DatabaseSettings
 
-FAILED, UNREACHABLE = 1, 3
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -25,7 +25,7 @@ def main() -> int:
     try:
         return asyncio.run(_run(wanted, DatabaseSettings.load().database_url))
     except CannotGoOn as error:
-        return _refuse(error, error.exit_code)
+        return refuse(error, error.exit_code)
 
 
 async def _run(wanted: argparse.Namespace, url: str) -> int:
@@ -34,10 +34,9 @@ async def _run(wanted: argparse.Namespace, url: str) -> int:
         await migrate(database, "access")
         await wanted.action(ApiKeys(database), wanted)
     except (NameTaken, NoSuchKey) as error:
-        return _refuse(error, FAILED)
+        return refuse(error, FAILED)
     except DatabaseUnreachable as error:
-        where = without_password(url)
-        return _refuse(f"{error} ({where}; TOPICFLOW_DATABASE_URL or TOPICFLOW_DATA says where it is)", UNREACHABLE)
+        return refuse(f"{error} ({where_it_is(url)})", UNREACHABLE)
     finally:
         await database.close()
     return 0
@@ -47,30 +46,28 @@ async def _create(keys: ApiKeys, wanted: argparse.Namespace) -> None:
     scopes = wanted.scopes or ["read", "submit"]
     key, secret = await keys.create(wanted.name, scopes, wanted.rate, wanted.body_limit)
     if wanted.json:
-        _print(json.dumps(_told(key) | {"key": secret}))
+        show(json.dumps(_told(key) | {"key": secret}))
     else:
         sys.stderr.write(f"{key.name} may {', '.join(key.scopes)}. Keep this key: it is not shown again.\n")
-        _print(secret)
+        show(secret)
 
 
 async def _list(keys: ApiKeys, wanted: argparse.Namespace) -> None:
     found = [_told(key) for key in await keys.all()]
     if wanted.json:
-        _print(json.dumps({"keys": found}))
+        show(json.dumps({"keys": found}))
         return
     row = "{name:20} {id:16} {scopes:21} {requests_per_second:>10} {body_bytes:>10} {created_at:19} {revoked_at}"
     heads = {"requests_per_second": "requests/s", "body_bytes": "body bytes", "created_at": "created"}
-    _print(row.format(name="name", id="id", scopes="scopes", revoked_at="revoked", **heads).rstrip())
+    show(row.format(name="name", id="id", scopes="scopes", revoked_at="revoked", **heads).rstrip())
     for key in found:
         told = {name: "" if value is None else str(value)[:19] for name, value in key.items()}
-        _print(row.format(**told | {"name": key["name"], "scopes": ", ".join(key["scopes"])}).rstrip())
+        show(row.format(**told | {"name": key["name"], "scopes": ", ".join(key["scopes"])}).rstrip())
 
 
 async def _revoke(keys: ApiKeys, wanted: argparse.Namespace) -> None:
     key = await keys.revoke(wanted.name_or_id)
-    _print(
-        json.dumps(_told(key)) if wanted.json else f"{key.name} ({key.id}) is revoked: every API knows it within 5 s"
-    )
+    show(json.dumps(_told(key)) if wanted.json else f"{key.name} ({key.id}) is revoked: every API knows it within 5 s")
 
 
 def _told(key: ApiKey) -> dict[str, Any]:
@@ -91,9 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     scope = "what it may, repeatable; without it read and submit"
     create.add_argument("--scope", action="append", dest="scopes", choices=SCOPES, help=scope)
     rate = "requests a second, in each replica; without it TOPICFLOW_REQUESTS_PER_SECOND"
-    create.add_argument("--rate", type=_number(1, 1_000_000), metavar="N", help=rate)
+    create.add_argument("--rate", type=number(1, 1_000_000), metavar="N", help=rate)
     limit = f"largest body of a request; without it 2 MiB, at most {MOST_BODY_BYTES}"
-    create.add_argument("--body-limit", type=_number(1, MOST_BODY_BYTES), metavar="BYTES", help=limit)
+    create.add_argument("--body-limit", type=number(1, MOST_BODY_BYTES), metavar="BYTES", help=limit)
     create.set_defaults(action=_create)
 
     commands.add_parser("list", help="all keys, also revoked ones").set_defaults(action=_list)
@@ -111,24 +108,6 @@ def _name(text: str) -> str:
     if not NAME.fullmatch(text) or text in {LOCAL.name, PROBE.name}:
         raise argparse.ArgumentTypeError("letters, digits, '.', '_' and '-', at most 64, and not 'local' or 'probe'")
     return text
-
-
-def _number(least: int, most: int) -> Any:
-    def number(text: str) -> int:
-        if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
-        return int(text)
-
-    return number
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-
-
-def _refuse(why: object, code: int) -> int:
-    sys.stderr.write(f"topicflow: {why}\n")
-    return code
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ async def main(settings: WorkerSettings, instance: str) -> None:
 
 async def work(settings: WorkerSettings, instance: str, ops: Ops) -> None:
     transport = connect(settings)
-    await reach(transport)
+    await reach(transport, GROUP)
     gemini = Gemini(
         api_key=settings.key,
         model=settings.model,

@@ -1,8 +1,9 @@
 """Opens the database: a URL in, units of work out. What only one kind of it knows is in `sqlite` and `postgresql`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -75,6 +76,25 @@ def open_access(url: str) -> Database:
     return Database(engine, threads, PATIENCE)
 
 
+def is_made(url: str, schema: str) -> bool:
+    """False where opening it would make a file; a server says itself what it has not."""
+    return _kind(url).is_made(url, schema)
+
+
+@contextmanager
+def alone(url: str) -> Iterator[bool]:
+    """Whether nobody else is in here on this database; whoever is leaves with its process at the latest.
+
+    Raises DatabaseUnreachable.
+    """
+    with ExitStack() as stack:
+        try:
+            is_alone = stack.enter_context(_kind(url).alone(url))
+        except OSError as error:
+            raise DatabaseUnreachable(f"the database does not answer: {error}") from error
+        yield is_alone
+
+
 def without_password(url: str) -> str:
     """As it may be shown to anybody."""
     return _kind(url).shown(url)
@@ -98,6 +118,8 @@ class _Kind(Protocol):
     def reader(self, url: str, threads: int) -> Engine: ...
     def writer(self, url: str) -> Engine: ...
     def access(self, url: str) -> tuple[Engine, int]: ...
+    def is_made(self, url: str, schema: str) -> bool: ...
+    def alone(self, url: str) -> AbstractContextManager[bool]: ...
     def shown(self, url: str) -> str: ...
 
 

@@ -1,9 +1,13 @@
 """Brings a schema to its newest version with Alembic: `projection` by the status-projector, `access` by the API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
@@ -22,8 +26,33 @@ async def reach_database(database: Database, schema: str) -> None:
 
 async def migrate(database: Database, schema: str) -> None:
     """Safe to repeat and to run twice at a time. Raises NewerVersion where a newer topicflow was here."""
-    try:
+    with _known(schema):
         await database.run(lambda connection: upgrade(connection, schema))
+
+
+def newest_revision(schema: str) -> str:
+    return ScriptDirectory.from_config(_config(schema)).get_current_head() or ""
+
+
+async def revision(database: Database, schema: str) -> str | None:
+    """The one that it has, None without tables; changes nothing. Raises NewerVersion."""
+    with _known(schema):
+        found = await database.run(lambda connection: _revision(connection, schema))
+        ScriptDirectory.from_config(_config(schema)).get_revision(found or "base")
+    return found
+
+
+def _revision(connection: Connection, schema: str) -> str | None:
+    options = {"version_table": _version_table(schema)}
+    if connection.dialect.name == "postgresql" and schema == "access":
+        options["version_table_schema"] = "access"
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+@contextmanager
+def _known(schema: str) -> Iterator[None]:
+    try:
+        yield
     except CommandError as error:
         raise NewerVersion(
             f"the database's {schema} tables are not of this version of topicflow ({error}): finish the upgrade"

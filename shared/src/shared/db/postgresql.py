@@ -4,7 +4,8 @@ Every timeout is below Kafka's session timeout of 10 s: whoever takes over the p
 wait for the locks that it holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, create_engine
 
 ACCESS_THREADS = 4
+PROVISIONING = 0x746F706963666C70  # the advisory lock of who provisions; the one beside it is the migrations'
 CONNECT_SECONDS, SILENT_SECONDS = 5, 6
 OF_THE_CLIENT: dict[str, Any] = {  # what the URL says comes first
     "application_name": "topicflow",
@@ -57,6 +59,22 @@ def access(url: str) -> tuple[Engine, int]:
     return _open(url, "api access", (*_WRITING, "SET statement_timeout TO '10s'"), ACCESS_THREADS), ACCESS_THREADS
 
 
+def is_made(url: str, schema: str) -> bool:
+    return True
+
+
+@contextmanager
+def alone(url: str) -> Iterator[bool]:
+    """Raises OSError."""
+    try:
+        connection = psycopg.connect(**_told(url, "provision"), autocommit=True)
+    except psycopg.OperationalError as error:
+        raise ConnectionError(str(error).strip()) from error
+    with connection:
+        [found] = connection.execute("SELECT pg_try_advisory_lock(%s)", [PROVISIONING]).fetchone() or [False]
+        yield bool(found)
+
+
 def shown(url: str) -> str:
     parts = conninfo_to_dict(url)
     return f"postgresql://{parts.get('host', '')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
@@ -64,7 +82,7 @@ def shown(url: str) -> str:
 
 def _open(url: str, who: str, settings: Sequence[str], connections: int) -> Engine:
     """libpq reads the URL: it may name several hosts, files of certificates and whatever else it knows."""
-    told = OF_THE_CLIENT | {"application_name": f"topicflow {who}"} | conninfo_to_dict(url)
+    told = _told(url, who)
 
     def connect() -> psycopg.Connection[Any]:
         connection = psycopg.connect(**told, autocommit=True)
@@ -73,3 +91,7 @@ def _open(url: str, who: str, settings: Sequence[str], connections: int) -> Engi
         return connection
 
     return create_engine("postgresql+psycopg://", creator=connect, pool_size=connections, max_overflow=0)
+
+
+def _told(url: str, who: str) -> dict[str, Any]:
+    return OF_THE_CLIENT | {"application_name": f"topicflow {who}"} | conninfo_to_dict(url)

@@ -1,5 +1,10 @@
 """SQLite: one file that several processes share, with a write-ahead log. Opened by `engine.py`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -21,11 +26,31 @@ def writer(url: str) -> Engine:
 
 def access(url: str) -> tuple[Engine, int]:
     """And by how many threads it is used: whoever writes is alone."""
-    parsed = make_url(url)
-    path = (parsed.database or "topicflow.db").removesuffix(".db") + "-access.db"
+    path = str(_file(url, "access"))
     pragmas = ["PRAGMA journal_mode=WAL", WAIT_FOR_LOCK]
-    engine = _open(parsed.set(database=path).render_as_string(hide_password=False), "BEGIN IMMEDIATE", pragmas)
+    engine = _open(make_url(url).set(database=path).render_as_string(hide_password=False), "BEGIN IMMEDIATE", pragmas)
     return engine.execution_options(schema_translate_map={"access": None}), 1
+
+
+def is_made(url: str, schema: str) -> bool:
+    return _file(url, schema).exists()
+
+
+@contextmanager
+def alone(url: str) -> Iterator[bool]:
+    """Raises OSError."""
+    with _file(url, "projection").with_suffix(".lock").open("a") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _file(url: str, schema: str) -> Path:
+    database = make_url(url).database or "topicflow.db"
+    return Path(database if schema == "projection" else database.removesuffix(".db") + "-access.db")
 
 
 def shown(url: str) -> str:

@@ -3,7 +3,7 @@
 from shared.broker_settings import BrokerSettings
 from shared.transport.base import Transport
 from shared.transport.kafka.connection import Cluster, Login
-from shared.transport.kafka.provisioning import Layout
+from shared.transport.kafka.layout import Layout
 from shared.transport.kafka.transport import KafkaTransport
 from shared.transport.redis_streams.transport import RedisTransport
 

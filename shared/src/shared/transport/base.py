@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from shared.events import WorkerBeat
 from shared.streams import Stream
+from shared.transport.plan import Plan
 from shared.wire import Record
 
 Positions = Mapping[str, str]  # stream name → where to read on; opaque text, "" is the beginning
@@ -109,6 +110,14 @@ class Transport(Protocol):
 
     async def provision(self) -> list[str]:
         """Make the streams and groups that are missing; says what it made. Raises PositionsLost."""
+
+    async def plan(self, partitions: int | None = None) -> Plan:
+        """What `topicflow provision` would do here. `partitions`: so many shall every stream have that somebody settles
+        or projects; None: as many as they have. Raises SettingInvalid where that cannot be."""
+
+    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+        """A group that lost its positions goes on from these, as `ends` gives them. Raises GroupInUse where it has
+        members, as far as the broker knows them."""
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Returns when all are stored; an error means not known to be, possibly in part. Raises BrokerFull.

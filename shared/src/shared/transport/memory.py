@@ -5,12 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zlib import crc32
 
-from shared.errors import BrokerFull
+from shared.errors import BrokerFull, PositionsLost
 from shared.streams import STREAMS, Stream, streams_of
 from shared.transport.base import START, Batch, Delivery, Lag, LoadPositions, Note, Positions, Settled
+from shared.transport.plan import Lost, Plan, Step, make
 from shared.transport.window import PartitionWindow
 from shared.wire import Record
 
@@ -37,11 +39,39 @@ class MemoryTransport:
     async def check(self) -> None: ...
 
     async def provision(self) -> list[str]:
+        return await make(await self.plan())
+
+    async def plan(self, partitions: int | None = None) -> Plan:
         names = [name for stream in STREAMS for name in (stream.name, stream.dead_letters)]
-        made = [name for name in names if (name, 0) not in self.logs]
-        for name in made:
-            self.logs.update({(name, partition): [] for partition in range(self.partitions)})
-        return made
+        missing = [name for name in names if (name, 0) not in self.logs]
+        unplaced = [
+            (group, stream.name)
+            for stream in STREAMS
+            for group in stream.groups
+            if not self.group(group).commits.keys() >= set(self._places(stream.name))
+        ]
+        lost = [(group, s) for group, s in unplaced if any(self.logs.get(place) for place in self._places(s))]
+        new = [place for place in unplaced if place not in lost]
+        return Plan(
+            [Step(f"make the stream {name}", partial(self._make_stream, name)) for name in missing],
+            [Step(f"make the group {group} of stream {s}", partial(self._begin, group, s)) for group, s in new],
+            lost=[Lost(group, stream) for group, stream in lost],
+        )
+
+    def _places(self, stream: str) -> list[Place]:
+        return [(stream, partition) for partition in range(self.partitions)]
+
+    async def _make_stream(self, name: str) -> bool:
+        self.logs.update({place: [] for place in self._places(name)})
+        return True
+
+    async def _begin(self, group: str, stream: str) -> bool:
+        self.group(group).commits.update(dict.fromkeys(self._places(stream), (0, "")))
+        return True
+
+    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+        at = {(stream, partition): (int(of.get(stream) or 0), "") for partition, of in positions.items()}
+        self.group(group).commits.update(at)
 
     async def publish(self, records: Sequence[Record]) -> None:
         if records and (await self.memory_share() or 0) >= 1:
@@ -117,7 +147,9 @@ class MemoryTransport:
         of_group = self.group(group)
         names = {stream.name for stream in streams_of(group)}
         logs = {place: log for place, log in self.logs.items() if place[0] in names}
-        windows = {place: PartitionWindow(*of_group.commits.get(place, (0, ""))) for place in logs}
+        if not of_group.commits.keys() >= logs.keys():
+            raise PositionsLost(f"the group {group} has no position", [group])
+        windows = {place: PartitionWindow(*of_group.commits[place]) for place in logs}
         behind = sum(len(log) - windows[place].watermark - windows[place].finished for place, log in logs.items())
         in_flight = sum(member.in_flight for member in of_group.members if isinstance(member, MemoryConsumer))
         unsettled = (log[windows[place].watermark :] for place, log in logs.items())
@@ -147,6 +179,7 @@ class MemoryConsumer:
         self._streams = streams_of(group)
         self._windows: dict[Place, PartitionWindow] = {}
         self._in_flight: dict[Place, dict[int, Delivery]] = {}  # whoever owns the partition now
+        self._is_lost = False
 
     @property
     def in_flight(self) -> int:
@@ -165,11 +198,11 @@ class MemoryConsumer:
     async def assign(self, partitions: set[int]) -> None:
         """The commit wins over memory for what was not owned; what is in flight here is not handed out again."""
         commits = self._broker.group(self.group).commits
-        places = [(stream.name, p) for stream in self._streams for p in partitions]
+        places = {(stream.name, p) for stream in self._streams for p in partitions}
+        self._is_lost = not commits.keys() >= places
         self._windows = {
-            place: self._windows.get(place)
-            or PartitionWindow(*commits.get(place, (0, "")), self._in_flight.get(place, ()))
-            for place in places
+            place: self._windows.get(place) or PartitionWindow(*commits[place], self._in_flight.get(place, ()))
+            for place in sorted(places & commits.keys())
         }
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
@@ -181,6 +214,8 @@ class MemoryConsumer:
         return taken
 
     def _take(self, limit: int) -> list[Delivery]:
+        if self._is_lost:
+            raise PositionsLost(f"the group {self.group} has no position", [self.group])
         taken: list[Delivery] = []
         for place, window in self._windows.items():
             log = self._broker.logs[place]

@@ -27,6 +27,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from shared.errors import BrokerUnreachable, PositionsLost, TopicflowError
 from shared.metrics import BROKER_ERRORS
 from shared.transport.base import Delivery
+from shared.transport.plan import PROVISION
 from shared.wire import Record
 
 log = structlog.get_logger()
@@ -122,9 +123,6 @@ def _ours(error: Exception) -> TopicflowError:
         case TimeoutError():
             return BrokerUnreachable(f"Kafka does not answer within {PATIENCE:.0f} s")
     return BrokerUnreachable(f"Kafka does not answer: {said[:200]}")
-
-
-PROVISION = "`topicflow provision` looks and says what can be done"
 
 
 async def gone(closing: Coroutine[Any, Any, None]) -> None:

@@ -13,10 +13,11 @@ from aiokafka.structs import OffsetAndMetadata
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
-from shared.transport.kafka.connection import PATIENCE, PROVISION, Cluster, delivery_of, place_of, reaching
+from shared.transport.kafka.connection import PATIENCE, Cluster, delivery_of, place_of, reaching
 from shared.transport.kafka.member import Member, NotPositioned
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.producer import Producer
+from shared.transport.plan import PROVISION
 from shared.transport.window import PartitionWindow
 
 log = structlog.get_logger()
@@ -54,6 +55,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._generation = 0  # how often they were
         self._taking_over = asyncio.Lock()
         self._owned: frozenset[TopicPartition] | None = None  # None: not taken over yet
+        self._positions_awaited_since: float | None = None  # loop time
         self._committing = asyncio.Lock()
         self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
         self._changes = self._stored = 0
@@ -97,7 +99,9 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             ours = frozenset(self._client.assignment())
             commits = await self._observer.commits(self._group, list(ours)) if ours else {}
             if missing := sorted(ours - commits.keys()):
-                raise PositionsLost(f"the group {self._group} has no position for {_names(missing)}. {PROVISION}")
+                await self._wait_for_positions(missing)
+                return
+            self._positions_awaited_since = None
             if not self._dealt.is_set() or ours != self._client.assignment():
                 return
             self._windows = {place: self._joined(place, commits[place]) for place in ours}
@@ -107,6 +111,15 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 self._client.seek(place, window.watermark)
             self._owned = ours
             self._is_behind = True
+
+    async def _wait_for_positions(self, missing: Sequence[TopicPartition]) -> None:
+        """Whoever adds partitions commits their first positions in the next moment. Raises PositionsLost."""
+        now = asyncio.get_running_loop().time()
+        self._positions_awaited_since = self._positions_awaited_since or now
+        if now - self._positions_awaited_since > PATIENCE:
+            names = _names(missing)
+            raise PositionsLost(f"the group {self._group} has no position for {names}. {PROVISION}", [self._group])
+        await asyncio.sleep(0.1)
 
     def _joined(self, place: TopicPartition, commit: OffsetAndMetadata) -> PartitionWindow:
         window = PartitionWindow(commit.offset, commit.metadata, self._in_flight.get(place, ()))

@@ -10,8 +10,9 @@ from aiokafka.structs import OffsetAndMetadata
 from shared.errors import PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Lag
-from shared.transport.kafka.connection import PROVISION, stored_at
+from shared.transport.kafka.connection import stored_at
 from shared.transport.kafka.observer import Observer
+from shared.transport.plan import PROVISION
 from shared.transport.window import PartitionWindow
 
 FOR_EVER = -1
@@ -23,7 +24,7 @@ async def lag(observer: Observer, group: str) -> Lag:
     commits, ends = await asyncio.gather(observer.commits(group, places), observer.ends(places))
     if missing := [place for place in places if place not in commits]:
         where = f"{missing[0].topic}/{missing[0].partition}"
-        raise PositionsLost(f"the group {group} has no position for {where}. {PROVISION}")
+        raise PositionsLost(f"the group {group} has no position for {where}. {PROVISION}", [group])
     windows = {place: _window(commits[place]) for place in places}
     in_flight = sum(window.held for window in windows.values())
     behind = sum(ends[place] - window.watermark - window.finished for place, window in windows.items())

@@ -16,7 +16,8 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.errors import BrokerUnreachable
-from shared.transport.kafka.connection import PATIENCE, PROVISION, Cluster, gone, reaching
+from shared.transport.kafka.connection import PATIENCE, Cluster, gone, reaching
+from shared.transport.plan import PROVISION
 
 ONE_RECORD = 64 * 1024  # bytes asked for where one record is wanted; Kafka sends at least one, whatever its size
 COUNTED_FOR = 30.0  # seconds that the number of partitions is remembered
@@ -83,16 +84,24 @@ class Observer:
     async def described(self, names: Sequence[str]) -> list[dict[str, Any]]:
         return list(await _answer((await self.admin()).describe_topics(list(names))))
 
+    def forget(self, stream: str) -> None:
+        """How many partitions it has: they have become more."""
+        self._counted.pop(self._cluster.name(stream), None)
+
     async def retention(self, topics: Collection[str]) -> Mapping[str, int]:
         """Milliseconds that records of these are kept, -1 for ever."""
         now = asyncio.get_running_loop().time()
         unknown = [t for t in topics if t not in self._kept or now - self._kept[t][0] > COUNTED_FOR]
-        if unknown:
-            asked = [ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": None}) for topic in unknown]
-            answers = await _answer((await self.admin()).describe_configs(asked))
-            for _, _, _, topic, entries in (resource for answer in answers for resource in answer.resources):
-                self._kept[topic] = (now, next((int(entry[1]) for entry in entries), -1))
+        for topic, configs in (await self.configs(unknown, ["retention.ms"])).items():
+            self._kept[topic] = (now, int(configs.get("retention.ms", -1)))
         return {topic: self._kept[topic][1] for topic in topics}
+
+    async def configs(self, topics: Collection[str], names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """By topic: what these settings of it are, whoever set them."""
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names)) for topic in topics]
+        answers = await _answer((await self.admin()).describe_configs(asked)) if asked else []
+        found = [resource for answer in answers for resource in answer.resources]
+        return {topic: {entry[0]: entry[1] for entry in entries} for _, _, _, topic, entries in found}
 
     async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where the next record will be."""

@@ -71,7 +71,7 @@ class Producer:
     def _give_up(self, client: AIOKafkaProducer) -> None:
         if client is self._client:
             self._client = None
-            ending = asyncio.create_task(_abandon(client))
+            ending = asyncio.create_task(abandon(client))
             self._given_up.add(ending)
             ending.add_done_callback(self._given_up.discard)
 
@@ -81,7 +81,8 @@ class Producer:
         await asyncio.gather(*self._given_up)
 
 
-async def _abandon(client: AIOKafkaProducer) -> None:
+async def abandon(client: AIOKafkaProducer) -> None:
     """Without sending what it still has: `stop` alone would wait until that is stored."""
-    client._sender.sender_task.cancel()
+    if client._sender.sender_task:
+        client._sender.sender_task.cancel()
     await gone(client.stop())

@@ -1,34 +1,36 @@
-"""Makes the streams with their partitions and retention, and each group's first positions; changes nothing else."""
+"""Makes the streams that are missing and each group's first positions; finds lost groups. Changes nothing else."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, UnknownMemberIdError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
-from shared.streams import STREAMS, Stream
-from shared.transport.kafka.connection import MOST_BYTES, PATIENCE, PROVISION, Cluster, gone, reaching
+from shared.errors import BrokerUnreachable, BrokerUnsafe, GroupInUse
+from shared.streams import STREAMS
+from shared.transport.base import Positions
+from shared.transport.kafka.connection import PATIENCE, Cluster, reaching
+from shared.transport.kafka.first_positions import commit_without_members
+from shared.transport.kafka.layout import Layout, configured, is_kept, laid_out
 from shared.transport.kafka.observer import Observer
+from shared.transport.kafka.positions import Position
+from shared.transport.plan import Lost, Plan, Step
 
-NOBODY_KEEPS = 3_600_000  # milliseconds that a stream which nobody settles or projects is kept
-HEADERS = 64 * 1024  # bytes of a batch beside its records
+Commit = Callable[[Cluster, str, Mapping[TopicPartition, int]], Awaitable[bool]]
+Found = Mapping[str, "Shape"]  # by name, only streams that there are
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Of new streams. `replication`: None is 3, or as many as there are brokers; `min_insync`: None is one less than
-    that, so that a broker may be away; `keep_days`: None is for ever."""
+class Shape:
+    """Of a stream as it is."""
 
-    partitions: int = 12
-    replication: int | None = None
-    min_insync: int | None = None
-    keep_days: float | None = None
+    partitions: int
+    replicas: int
 
 
 async def check_session_timeout(observer: Observer, seconds: float) -> None:
@@ -47,96 +49,101 @@ async def check_session_timeout(observer: Observer, seconds: float) -> None:
             )
 
 
-async def provision(cluster: Cluster, observer: Observer, layout: Layout) -> list[str]:
-    """Says what it made. Raises BrokerUnreachable, PositionsLost."""
-    made = await _make_streams(cluster, observer, layout)
-    for stream in STREAMS:
-        for group in stream.groups:
-            made += await _place_group(cluster, observer, stream, group)
-    return made
+async def find(cluster: Cluster, observer: Observer) -> Found:
+    described = await observer.described([cluster.name(name) for name in laid_out()])
+    return {
+        cluster.stream(topic["topic"]): Shape(len(topic["partitions"]), len(topic["partitions"][0]["replicas"]))
+        for topic in described
+        if not topic["error_code"]
+    }
 
 
-async def _make_streams(cluster: Cluster, observer: Observer, layout: Layout) -> list[str]:
-    wanted = {cluster.name(name): (stream, name) for stream in STREAMS for name in _names(stream)}
-    found = await observer.described(list(wanted))
-    missing = [str(topic["topic"]) for topic in found if topic["error_code"]]
-    if not missing:
-        return []
+def counts(found: Found) -> set[int]:
+    """Of partitions that those streams have which shall all have the same number."""
+    return {shape.partitions for name, shape in found.items() if is_kept(laid_out()[name])}
+
+
+async def missing(
+    cluster: Cluster,
+    observer: Observer,
+    layout: Layout,
+    found: Found,
+    *,
+    partitions: int | None = None,
+    commit: Commit = commit_without_members,
+) -> Plan:
+    """`partitions` of new streams; None: as many as the others have. `commit`: how a group gets first positions."""
+    number = partitions or max(counts(found), default=layout.partitions)
+    replicas = layout.replication or min(3, len(await observer.brokers()))
+    streams = []
+    for name in [name for name in laid_out() if name not in found]:
+        topic = _topic(cluster, name, layout, number, replicas)
+        text = f"make the stream {name} with {_count(topic.num_partitions, 'partition')}, {_count(replicas, 'replica')}"
+        streams.append(Step(text, partial(_make, cluster, observer, topic)))
+    groups: list[Step] = []
+    lost: list[Lost] = []
+    for stream, group in _settled():
+        unplaced = await _unplaced(observer, stream, group) if stream in found else []
+        if any((await observer.ends(unplaced)).values()):
+            lost.append(Lost(group, stream))
+        elif unplaced or stream not in found:
+            text = f"make the first positions of group {group} in stream {stream}"
+            groups.append(Step(text, partial(_begin, cluster, observer, stream, group, commit)))
+    return Plan(streams, groups, lost=lost)
+
+
+def _settled() -> list[tuple[str, str]]:
+    """By stream and group."""
+    return [(stream.name, group) for stream in STREAMS for group in stream.groups]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _topic(cluster: Cluster, name: str, layout: Layout, partitions: int, replicas: int) -> NewTopic:
+    number = partitions if is_kept(laid_out()[name]) else 1
+    return NewTopic(cluster.name(name), number, replicas, topic_configs=configured(name, layout, replicas))
+
+
+async def _make(cluster: Cluster, observer: Observer, topic: NewTopic) -> bool:
     admin = await observer.admin()
-    replication = layout.replication or min(3, len(await observer.brokers()))
-    topics = [_new(topic, *wanted[topic], layout, replication) for topic in missing]
     with reaching():
         async with asyncio.timeout(PATIENCE):
-            answer = await admin.create_topics(topics)
-    made = []
-    for topic, code, *message in answer.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise BrokerUnreachable(f"Kafka does not make the stream {topic}: {(message or [error.__name__])[0]}")
-        if not code:
-            made.append(wanted[topic][1])
-    await _known_everywhere(observer, [wanted[topic][1] for topic in missing])
-    return made
+            answer = await admin.create_topics([topic])
+    [(_, code, *message)] = answer.topic_errors
+    error = for_code(code)
+    if code and error is not TopicAlreadyExistsError:
+        raise BrokerUnreachable(f"Kafka does not make the stream {topic.name}: {(message or [error.__name__])[0]}")
+    await known_everywhere(observer, cluster.stream(topic.name), topic.num_partitions)
+    return not code
 
 
-async def _known_everywhere(observer: Observer, streams: Sequence[str]) -> None:
-    """A new stream is there some moments before it can be used."""
+async def known_everywhere(observer: Observer, stream: str, partitions: int) -> None:
+    """New partitions are there some moments before they can be used."""
     async with asyncio.timeout(PATIENCE):
         while True:
+            observer.forget(stream)
             with suppress(BrokerUnreachable):
-                await observer.ends(await observer.partitions(streams))
-                return
+                if len(await observer.ends(await observer.partitions([stream]))) >= partitions:
+                    return
             await asyncio.sleep(0.05)
 
 
-def _names(stream: Stream) -> list[str]:
-    return [stream.name, stream.dead_letters] if stream.groups or stream.projected else [stream.name]
+async def _unplaced(observer: Observer, stream: str, group: str) -> list[TopicPartition]:
+    places = await observer.partitions([stream])
+    return sorted(set(places) - (await observer.commits(group, places)).keys())
 
 
-def _new(topic: str, stream: Stream, name: str, layout: Layout, replication: int) -> NewTopic:
-    is_kept = bool(stream.groups or stream.projected)
-    keep = int(layout.keep_days * 86_400_000) if layout.keep_days and name == stream.name else -1
-    config: dict[str, Any] = {
-        "cleanup.policy": "delete",
-        "retention.ms": keep if is_kept else NOBODY_KEEPS,
-        "message.timestamp.type": "LogAppendTime",
-        "max.message.bytes": MOST_BYTES + HEADERS,
-        "min.insync.replicas": layout.min_insync or max(1, replication - 1),
-    }
-    return NewTopic(
-        topic,
-        layout.partitions if is_kept else 1,
-        replication,
-        topic_configs={key: str(value) for key, value in config.items()},
-    )
+async def _begin(cluster: Cluster, observer: Observer, stream: str, group: str, commit: Commit) -> bool:
+    """At the beginning of partitions that never had a record."""
+    unplaced = await _unplaced(observer, stream, group)
+    return bool(unplaced) and await commit(cluster, group, dict.fromkeys(unplaced, 0))
 
 
-async def _place_group(cluster: Cluster, observer: Observer, stream: Stream, group: str) -> list[str]:
-    """At the beginning of a stream that never had a record; a position that is missing elsewhere was lost."""
-    places = await observer.partitions([stream.name])
-    commits = await observer.commits(group, places)
-    missing = [place for place in places if place not in commits]
-    if not missing:
-        return []
-    ends = await observer.ends(missing)
-    if lost := [place for place in missing if ends[place]]:
-        raise PositionsLost(
-            f"the group {group} has no position in {len(lost)} of {len(places)} partitions of stream {stream.name},"
-            f" and starting over would pay for everything again: {PROVISION}"
-        )
-    await commit_for(cluster, group, dict.fromkeys(missing, 0))
-    return [f"{stream.name} with group {group}"]
-
-
-async def commit_for(cluster: Cluster, group: str, offsets: dict[TopicPartition, int]) -> None:
-    """For a group without members; one that has some has positions of its own."""
-    consumer = AIOKafkaConsumer(**cluster.options, group_id=cluster.name(group), enable_auto_commit=False)
-    with reaching():
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await consumer.start()
-                consumer.assign(list(offsets))
-                with suppress(UnknownMemberIdError):
-                    await consumer.commit(offsets)
-        finally:
-            await gone(consumer.stop())
+async def place(cluster: Cluster, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+    """Raises GroupInUse."""
+    topic = cluster.name(stream)
+    at = {TopicPartition(topic, p): Position.of(of.get(stream, "")).offset for p, of in positions.items()}
+    if not await commit_without_members(cluster, group, at):
+        raise GroupInUse(f"the group {group} has members: stop them first")

@@ -9,15 +9,16 @@ from faststream.kafka import KafkaBroker
 
 from shared.streams import Stream
 from shared.transport.base import Lag, LoadPositions, Note, Positions
-from shared.transport.kafka import lag
+from shared.transport.kafka import differences, lag, provisioning
 from shared.transport.kafka.connection import Cluster, stored_at
 from shared.transport.kafka.consumer import KafkaConsumer
 from shared.transport.kafka.heartbeats import follow_heartbeats
+from shared.transport.kafka.layout import Layout
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
 from shared.transport.kafka.producer import Producer
-from shared.transport.kafka.provisioning import Layout, check_session_timeout, provision
 from shared.transport.kafka.reader import KafkaReader
+from shared.transport.plan import Plan, make
 from shared.wire import Record
 
 
@@ -36,10 +37,17 @@ class KafkaTransport:
         self._observer = Observer(cluster)
 
     async def check(self) -> None:
-        await check_session_timeout(self._observer, self._session_timeout)
+        await provisioning.check_session_timeout(self._observer, self._session_timeout)
 
     async def provision(self) -> list[str]:
-        return await provision(self._cluster, self._observer, self._layout)
+        found = await provisioning.find(self._cluster, self._observer)
+        return await make(await provisioning.missing(self._cluster, self._observer, self._layout, found))
+
+    async def plan(self, partitions: int | None = None) -> Plan:
+        return await differences.plan(self._cluster, self._observer, self._layout, partitions)
+
+    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+        await provisioning.place(self._cluster, group, stream, positions)
 
     async def publish(self, records: Sequence[Record]) -> None:
         if records:

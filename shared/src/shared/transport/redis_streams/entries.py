@@ -12,6 +12,7 @@ from shared.errors import BrokerFull, BrokerUnreachable, PositionsLost, Topicflo
 from shared.metrics import BROKER_ERRORS
 from shared.streams import BY_NAME
 from shared.transport.base import Delivery
+from shared.transport.plan import PROVISION
 from shared.wire import Record
 
 PARTITION = 0
@@ -57,7 +58,7 @@ def _ours(error: Exception) -> TopicflowError | None:
     if not isinstance(error, ResponseError):
         return BrokerUnreachable(f"Redis does not answer: {str(error).rstrip('.')[:200]}")
     if "NOGROUP" in str(error) or "no such key" in str(error):
-        return PositionsLost(f"Redis lost a consumer group: {error}")
+        return PositionsLost(f"Redis lost a consumer group: {error}. {PROVISION}")
     return BrokerUnreachable(f"Redis: {error}") if str(error).startswith(_NOT_NOW) else None
 
 

@@ -6,6 +6,7 @@ from redis.exceptions import NoPermissionError
 from shared.errors import PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Lag
+from shared.transport.plan import PROVISION
 from shared.transport.redis_streams.entries import entry_time, reaching
 
 
@@ -19,7 +20,7 @@ async def lag(client: Redis, group: str) -> Lag:
         found = [{info["name"].decode(): info for info in infos}.get(group) for infos in await pipeline.execute()]
         for name, info in zip(names, found, strict=True):
             if info is None:
-                raise PositionsLost(f"the group {group} of stream {name} is gone")
+                raise PositionsLost(f"the group {group} of stream {name} is gone. {PROVISION}", [group])
             pipeline.xpending(name, group)
             pipeline.xrange(name, min=f"({info['last-delivered-id'].decode()}", count=1)
         firsts = await pipeline.execute()

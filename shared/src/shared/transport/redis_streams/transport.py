@@ -11,14 +11,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from shared.errors import BrokerUnreachable, BrokerUnsafe, PositionsLost
-from shared.streams import STREAMS, Stream
+from shared.errors import BrokerUnreachable, BrokerUnsafe
+from shared.streams import Stream
 from shared.transport.base import START, Lag, LoadPositions, Note, Positions
-from shared.transport.redis_streams import load, trimming
+from shared.transport.plan import Plan, make
+from shared.transport.redis_streams import load, provisioning, trimming
 from shared.transport.redis_streams.connection import PackingInC
 from shared.transport.redis_streams.consumer import RedisConsumer
 from shared.transport.redis_streams.entries import PARTITION, SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
 from shared.transport.redis_streams.heartbeats import follow_heartbeats
+from shared.transport.redis_streams.provisioning import BEGINNING
 from shared.transport.redis_streams.reader import RedisReader
 from shared.transport.redis_streams.scripts import PUBLISH_AND_ACK
 from shared.wire import Record
@@ -63,32 +65,13 @@ class RedisTransport:
         self._sync_each_publish = found["appendonly"] == "yes" and found["appendfsync"] != "always"
 
     async def provision(self) -> list[str]:
-        made = []
-        with reaching():
-            for stream in STREAMS:
-                for group in stream.groups:
-                    if await self._make_group(stream.name, group):
-                        made.append(f"{stream.name} with group {group}")  # noqa: PERF401
-        return made
+        return await make(await self.plan())
 
-    async def _make_group(self, stream: str, group: str) -> bool:
-        """On a stream that never had an entry, at its beginning; a group that is missing elsewhere was lost."""
-        if await self.client.exists(stream):
-            groups = {found["name"].decode() for found in await self.client.xinfo_groups(stream)}
-            if group in groups:
-                return False
-            if (await self.client.xinfo_stream(stream))["entries-added"]:
-                raise PositionsLost(
-                    f"the group {group} of stream {stream} is gone, and starting over would pay for everything again:"
-                    f" restore Redis from its append-only file, or create the group at the last entry it had finished"
-                )
-        try:
-            await self.client.xgroup_create(stream, group, id="0", mkstream=True)
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
-            return False
-        return True
+    async def plan(self, partitions: int | None = None) -> Plan:
+        return await provisioning.plan(self.client, partitions)
+
+    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+        await provisioning.place(self.client, stream, group, positions[PARTITION].get(stream) or BEGINNING)
 
     async def publish(self, records: Sequence[Record]) -> None:
         for at in range(0, len(records), BATCH):

@@ -1,0 +1,134 @@
+"""A group that lost its positions gets on: what it has not finished is put at the tail again, and it goes on behind.
+
+Positions and rows are read from one moment of the projection: what is unfinished then lies before those positions, and
+everything behind them the group gets itself. So nothing is missing and nothing comes twice, whatever is submitted
+meanwhile. The group is placed last: a run that was killed before is repeated, and what it has put at the tail lies
+before the positions of the next one.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, RowMapping, and_, func, select
+
+from api.topic_filters import VISIBLE
+from api.workers import DEAD_AFTER, Workers
+from shared.db.engine import Database
+from shared.db.tables import history, positions, submissions
+from shared.db.texts import one_of
+from shared.errors import CannotGoOn, GroupInUse
+from shared.events import Requeued, TopicSubmitted
+from shared.streams import PROJECTED
+from shared.transport.base import Positions, Transport
+from shared.transport.plan import Lost
+from shared.wire import encode
+
+PAGE = 500  # submissions in one publish
+UNFINISHED = ("pending", "processing")
+SOURCE = "provision"
+_S = submissions.c
+_COLUMNS = (_S.id, _S.attempt, _S.title, _S.submitted_at, _S.submitted_by, _S.legacy_id, _S.tries)
+_TIMES = func.count(history.c.event_id)  # it was submitted in this attempt: once, and once for each copy at the tail
+
+
+class ProjectionBehind(CannotGoOn): ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Of the projection. `unfinished`: ids with their attempts."""
+
+    positions: Mapping[int, Positions]
+    unfinished: Sequence[tuple[str, int]]
+
+
+async def recover(
+    lost: Lost, transport: Transport, database: Database, say: Callable[[str], None], patience: float
+) -> None:
+    """`patience`: seconds that the projection has to pass the end. Raises GroupInUse, ProjectionBehind."""
+    await _nobody_works(transport, lost.group, say)
+    ends = await transport.ends([stream.name for stream in PROJECTED])
+    moment = await _projected(transport, database, ends, say, patience)
+    say(f"{len(moment.unfinished)} submissions are not finished: they go to the tail of {lost.stream} again")
+    for page in _pages(moment.unfinished):
+        rows = await database.run(lambda connection, page=page: _rows(connection, page))  # type: ignore[misc]
+        await transport.publish([encode(_again(row), source=SOURCE) for row in rows])
+    await transport.place(lost.group, lost.stream, {p: moment.positions.get(p, {}) for p in ends})
+
+
+async def _nobody_works(transport: Transport, group: str, say: Callable[[str], None]) -> None:
+    """What a member still finishes would be paid for again."""
+    say(f"Looking for {DEAD_AFTER.total_seconds():g} s whether a {group} lives …")
+    workers = Workers()
+    following = asyncio.create_task(transport.follow_heartbeats(workers.note))
+    await asyncio.wait([following], timeout=DEAD_AFTER.total_seconds() + 0.5)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    if live := [seen.beat.instance for seen in workers.live(group)]:
+        raise GroupInUse(f"the group {group} is lost, but {', '.join(live)} still works: stop it first")
+
+
+async def _projected(
+    transport: Transport,
+    database: Database,
+    ends: Mapping[int, Positions],
+    say: Callable[[str], None],
+    patience: float,
+) -> Moment:
+    """The first moment that has everything before the ends."""
+    give_up = time.monotonic() + patience
+    while not transport.has_reached((moment := await database.run(_moment)).positions, ends):
+        if time.monotonic() > give_up:
+            raise ProjectionBehind(f"the projection has not come to the end within {patience:g} s: {_NEEDED}")
+        say(f"Waiting until the projection has come to the end: {_NEEDED}")
+        await asyncio.sleep(0.5)
+    return moment
+
+
+_NEEDED = "a status-projector must run"
+
+
+def _moment(connection: Connection) -> Moment:
+    unfinished = select(_S.id, _S.attempt).where(_S.kind == TopicSubmitted.kind, _S.status.in_(UNFINISHED), VISIBLE)
+    return Moment(
+        {row.partition: row.positions for row in connection.execute(select(positions))},
+        [(row.id, row.attempt) for row in connection.execute(unfinished)],
+    )
+
+
+def _pages(unfinished: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
+    for at in range(0, len(unfinished), PAGE):
+        yield list(unfinished[at : at + PAGE])
+
+
+def _rows(connection: Connection, page: Sequence[tuple[str, int]]) -> list[RowMapping]:
+    """Those of the page that are still as they were."""
+    of_attempt = and_(
+        history.c.id == _S.id, history.c.attempt == _S.attempt, history.c.event == TopicSubmitted.__name__
+    )
+    found = (
+        select(*_COLUMNS, _TIMES.label("times"))
+        .outerjoin(history, of_attempt)
+        .where(one_of(_S.id), _S.status.in_(UNFINISHED))
+        .group_by(*_COLUMNS)
+    )
+    attempts = dict(page)
+    rows = connection.execute(found, {"ids": list(attempts)}).mappings()
+    return [row for row in rows if row["attempt"] == attempts[row["id"]]]
+
+
+def _again(row: RowMapping) -> TopicSubmitted:
+    """The same attempt, with a number that no copy of it has had: one of Redis' ten minutes would be dropped."""
+    requeued = Requeued(n=max(1, row["times"]), tries=row["tries"], starts=0, since=datetime.now(UTC))
+    return TopicSubmitted(
+        id=row["id"],
+        attempt=row["attempt"],
+        title=row["title"],
+        submitted_at=row["submitted_at"],
+        submitted_by=row["submitted_by"] or SOURCE,
+        legacy_id=row["legacy_id"],
+        requeued=requeued,
+    )
