@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -33,13 +33,16 @@ READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.pr
 
 async def main(settings: ProjectorSettings, instance: str) -> None:
     ops = Ops(metrics.PROJECTOR)
-    async with serving(ops, settings):
-        await work(settings, instance, ops)
+    async with serving(ops, settings), AsyncExitStack() as opened:
+        await work(settings, instance, ops, opened)
 
 
-async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
+async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: AsyncExitStack) -> None:
+    """What it opens is closed when `opened` is, however this ends."""
     transport = connect(settings)
+    opened.push_async_callback(transport.close)
     database = open_writer(settings.database_url)
+    opened.push_async_callback(database.close)
     await reach(transport)
     await reach_database(database, "projection")
     projection = Projection(database, transport.publish, instance)
@@ -59,8 +62,6 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
             beat(transport, PROJECTOR, instance),
         ):
             yield
-        await database.close()
-        await transport.close()
 
     app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
     await app.run()
@@ -69,33 +70,41 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
 async def project_for_ever(transport: Transport, projection: Projection, progress: Progress, instance: str) -> None:
     """Until cancelled. What is out is waited for; nothing is lost meanwhile, for positions move with the rows."""
     failures = 0
-    reader: Reader | None = None
     while True:
         try:
-            reader = reader or await transport.reader(PROJECTOR, instance, READ, projection.load)
-            if batch := await reader.read(BATCH, timeout=0.5):
-                await _project(reader, batch, projection, progress)
+            async for _ in _turns(transport, projection, progress, instance):
+                if failures:
+                    log.info("going on")
+                failures = 0
+                progress.turned()
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             failures += 1
             if failures == 1:
                 log.warning("waiting", error=str(error))
-            if reader:
-                await reader.close()
-                reader = None
             await asyncio.sleep(min(1.0, pause(failures, Policy())))
-        else:
-            if failures:
-                log.info("going on")
-            failures = 0
-            progress.turned()
+
+
+async def _turns(
+    transport: Transport, projection: Projection, progress: Progress, instance: str
+) -> AsyncIterator[None]:
+    """One for each read, whether there was something or not. However it ends, others take over at once."""
+    reader = await transport.reader(PROJECTOR, instance, READ, projection.load)
+    try:
+        while True:
+            if batch := await reader.read(BATCH, timeout=0.5):
+                await _project(reader, batch, projection, progress)
+            yield
+    finally:
+        await reader.close()
 
 
 async def _project(reader: Reader, batch: Batch, projection: Projection, progress: Progress) -> None:
     try:
         await projection.project(batch)
     except PositionMoved as error:
-        log.info("standing by", reason=str(error))
-        await _stand_by(projection, batch.partition, progress)
+        if not reader.owns_partitions:
+            log.info("standing by", reason=str(error))
+            await _stand_by(projection, batch.partition, progress)
         await reader.reload(batch.partition)
 
 
