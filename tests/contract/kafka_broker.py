@@ -1,8 +1,5 @@
 """Kafka for the contract: one server for all tests, with streams and groups of each test's own."""
 
-import asyncio
-import gc
-import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 from uuid import uuid4
