@@ -92,11 +92,6 @@ class KafkaBroker:
         for connection in self._connections:
             await connection.close()
         await remove_streams(self._server.url, self._cluster.prefix)
-        with warnings.catch_warnings():
-            # aiokafka forgets a connection when it is cancelled between opening it and asking for versions
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
-            await asyncio.sleep(0)
 
 
 async def forget_group(cluster: Cluster, group: str) -> None:

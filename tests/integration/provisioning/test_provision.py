@@ -164,7 +164,9 @@ async def test_a_stream_that_is_new_gets_as_many_partitions_as_the_others_have(
 
 
 @ON_KAFKA
-async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(installation: Installation) -> None:
+async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(
+    installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
+) -> None:
     """Workers look for new partitions every 30 s; what is published there before waits for them."""
     gemini = installation.deployment.gemini
     gemini.start()
@@ -172,6 +174,13 @@ async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(in
     assert installation.provision().code == 0
     installation.project()
     workers = [installation.add("topic-worker", f"topic-worker-{n}") for n in range(2)]
+    group = installation.settings["TOPICFLOW_STREAM_PREFIX"] + "topic-worker"
+
+    async def both_have_joined() -> bool:
+        [answer] = await admin.describe_consumer_groups([group])
+        return len(answer.groups[0][5]) == len(workers) and answer.groups[0][2] == "Stable"
+
+    await eventually(both_have_joined, within=30)
     before = [f"before {n}" for n in range(1000)]
     await installation.submit(*before)
     await eventually(lambda: len(installation.paid) > 100, within=30)
@@ -179,6 +188,8 @@ async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(in
     assert (added.code, added.err) == (0, "")
     after = [f"after {n}" for n in range(200)]
     await installation.submit(*after)
+    ends = await transport.ends([TOPIC_SUBMISSIONS.name])
+    assert all(ends[partition][TOPIC_SUBMISSIONS.name] for partition in range(12))
     wanted = dict.fromkeys(before + after, 1)
     await eventually(lambda: _completed(installation) == len(wanted), within=120, every=0.5)
     assert installation.paid == wanted
