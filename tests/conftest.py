@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from eventually import eventually
-from servers import Deployment, GeminiStandIn, KafkaServer, ValkeyServer
+from servers import Deployment, GeminiStandIn, KafkaServer, Stack, Stacks, ValkeyServer
 from servers.found import OwnServer, Server, a_kafka, a_postgres, shared, started
 from servers.postgres import own_database
+from servers.stack import STACKS, VALKEY, KafkaAndPostgres, ValkeyAndSqlite
 
 from shared.streams import PROJECTOR
 
@@ -51,18 +52,45 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
 
 
 @pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
+    """One that the test may break, running."""
+    with started(lambda: a_postgres(tmp_path_factory.mktemp("own-postgres"))) as server:
+        yield server
+
+
+@pytest.fixture
 def postgres_url(postgres_server: Server) -> Iterator[str]:
     """An empty database of the test's own."""
     with own_database(postgres_server.url) as url:
         yield url
 
 
+@pytest.fixture(scope="session", params=STACKS)
+def stacks(request: pytest.FixtureRequest) -> Stacks:
+    """What everything is run on: once on each."""
+    if request.param == VALKEY:
+        return ValkeyAndSqlite()
+    return KafkaAndPostgres(request.getfixturevalue("kafka_server"), request.getfixturevalue("postgres_server"))
+
+
 @pytest.fixture
-def deployment(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Deployment]:
+def stack(request: pytest.FixtureRequest, stacks: Stacks, tmp_path: Path) -> Iterator[Stack]:
+    """A broker and a database of the test's own, as far as it can see; its own in truth if it breaks the broker."""
+    if request.node.get_closest_marker("breaks_the_broker"):
+        with stacks.own(tmp_path) as stack:
+            stack.broker.start()
+            yield stack
+    else:
+        with stacks.shared(tmp_path) as stack:
+            yield stack
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
     """Broker and Gemini's stand-in run, no service yet."""
     gemini = GeminiStandIn(tmp_path)
     gemini.start()
-    deployed = Deployment(tmp_path, valkey, gemini)
+    deployed = Deployment(tmp_path, stack, gemini)
     yield deployed
     deployed.end()
 

@@ -16,13 +16,13 @@ from sqlalchemy import Connection, func, select
 
 from shared.db.engine import open_writer
 from shared.db.migrate import migrate
-from shared.db.tables import stored, submissions
+from shared.db.tables import submissions
 from shared.events import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.facets import facets_of
-from status_projector.statements import Counted, Moved
-from status_projector.status_counts import NewContent, State
+from status_projector.statements import Counted, FacetRow, Moved
+from status_projector.status_counts import NewContent, State, counted
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 BATCH = 50_000
@@ -90,13 +90,14 @@ def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
 
 def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None]], start: int) -> None:
     """As the projector stores a batch."""
-    facets = [(*facet, stored(state.created_at) or "", state.id) for state, card in told for facet in facets_of(card)]
+    facets: list[FacetRow] = [(*facet, state.created_at, state.id) for state, card in told for facet in facets_of(card)]
     counts: dict[Counted, Moved] = defaultdict(Moved)
     for state, _ in told:
         moved = counts[state.kind, state.partition, state.status]
         moved.submissions += 1
-        moved.timed += state.milliseconds is not None
-        moved.milliseconds += state.milliseconds or 0
+        _, milliseconds = counted(state.status, state.started_at, state.ended_at)
+        moved.timed += milliseconds is not None
+        moved.milliseconds += milliseconds or 0
     statements.put_states(connection, {state.id: state for state, _ in told}, known=())
     statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
     statements.move_facets(connection, facets, [], Counter((facet, value, 0) for facet, value, *_ in facets))

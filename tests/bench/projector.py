@@ -22,16 +22,16 @@ EVENTS = 3  # of each topic
 def projector(sizes: Sizes) -> Iterator[Figure]:
     """the projector alone, catching up on topics' events: submitted, started, completed"""
     (ours, our_cpu, megabytes), (limit, limit_cpu, limit_megabytes) = (
-        _catch_up(how, sizes.topics) for how in (PROJECTING, BY_HAND)
+        _catch_up(how, sizes.topics, sizes.database) for how in (PROJECTING, BY_HAND)
     )
     yield Figure("catching up", "events/s", ours, limit)
     yield Figure("CPU an event", "µs", our_cpu, limit_cpu)
     yield Figure("memory at the end", "MB", megabytes, limit_megabytes)
 
 
-def _catch_up(how: str, topics: int) -> tuple[float, float, float]:
+def _catch_up(how: str, topics: int, database: str) -> tuple[float, float, float]:
     """Events a second, microseconds of CPU an event, both from its first batch on; megabytes."""
-    with setting() as run:
+    with setting(database=database) as run:
         asyncio.run(_fill(run.valkey.url, topics))
         run.start_projector(how)
         costs = Costs(run.processes)

@@ -4,22 +4,37 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
+import psycopg
 from eventually import eventually
-from servers import Deployment, GeminiStandIn, Process, ValkeyServer
+from integration.databases import rows
+from servers import GeminiStandIn, PostgresServer, Process, ValkeyServer
+from servers.deployment import Deployment
+from servers.stack import on_valkey
 
 from shared.streams import PROJECTOR
 
 LLM_IN_PROCESS, LLM_OVER_HTTP, BY_HAND = "LLM in the process", "LLM over HTTP", "hand-written"
 HOW = (LLM_IN_PROCESS, LLM_OVER_HTTP, BY_HAND)
-WORKER, PROJECTING, API, VALKEY = "worker", "projector", "api", "valkey"  # its processes
+WORKER, PROJECTING, API, VALKEY, POSTGRESQL = "worker", "projector", "api", "valkey", "postgresql"  # its processes
 
 
+@dataclass
 class Setting(Deployment):
+    """On SQLite, or on a PostgreSQL of its own."""
+
+    postgres: PostgresServer | None = None
+
+    @property
+    def valkey(self) -> ValkeyServer:
+        assert isinstance(self.stack.broker, ValkeyServer)
+        return self.stack.broker
+
     def start_worker(self, llm: str) -> None:
         """Its LLM as named."""
         if llm == LLM_OVER_HTTP:
@@ -32,19 +47,22 @@ class Setting(Deployment):
 
     def start_projector(self, how: str) -> None:
         if how == BY_HAND:
-            self.start(PROJECTING, "bench.hand_written", "projector")
+            module = "bench.hand_written_postgresql" if self.postgres else "bench.hand_written"
+            self.start(PROJECTING, module, "projector")
         else:
             self.add(PROJECTOR, PROJECTING)
 
     def start(self, name: str, module: str, *arguments: str) -> None:
-        environment = {"TOPICFLOW_BROKER_URL": self.valkey.url, "BENCH_DATABASE": self.database_path}
+        database = self.database_url if self.postgres else self.database_path
+        environment = {"TOPICFLOW_BROKER_URL": self.valkey.url, "BENCH_DATABASE": database}
         process = Process([sys.executable, "-m", module, *arguments], self.folder / f"{name}.log", environment)
         process.start()
         self.services[name] = process
 
     @property
     def processes(self) -> Mapping[str, Process]:
-        return {**self.services, VALKEY: self.valkey}
+        servers = {VALKEY: self.valkey, POSTGRESQL: self.postgres} if self.postgres else {VALKEY: self.valkey}
+        return {**self.services, **servers}
 
     @property
     def database_path(self) -> str:
@@ -65,13 +83,11 @@ class Setting(Deployment):
 
     def asked(self, query: str) -> int:
         """0 while there is nothing to be asked."""
-        if not self.has_database:
+        try:
+            [(number,)] = rows(self.database_url, query)
+        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return 0
-        with closing(sqlite3.connect(f"file:{self.database_path}?mode=ro", uri=True)) as database:
-            try:
-                return int(database.execute(query).fetchone()[0] or 0)
-            except sqlite3.OperationalError:
-                return 0
+        return int(number or 0)
 
     def until(self, path: str) -> None:
         """Until the server answers this with success."""
@@ -91,14 +107,19 @@ class Setting(Deployment):
 
 
 @contextmanager
-def setting(kept: Path | None = None) -> Iterator[Setting]:
-    """`kept`: a folder with a database of its own."""
-    with TemporaryDirectory(prefix="topicflow-bench-") as temporary:
+def setting(kept: Path | None = None, database: str = "sqlite") -> Iterator[Setting]:
+    """`kept`: a folder with a database of its own; `database`: its kind."""
+    with TemporaryDirectory(prefix="topicflow-bench-") as temporary, ExitStack() as opened:
         folder = Path(temporary)
         valkey = ValkeyServer(folder / "valkey")
         valkey.start()
-        run = Setting(kept or folder, valkey, GeminiStandIn(folder))
-        try:
-            yield run
-        finally:
-            run.end()
+        opened.callback(valkey.end)
+        stack, postgres = on_valkey(valkey, kept or folder), None
+        if database == "postgresql":
+            postgres = PostgresServer(folder / "postgres")
+            opened.callback(postgres.end)
+            postgres.start()
+            stack = replace(stack, database_url=postgres.url)
+        run = Setting(kept or folder, stack, GeminiStandIn(folder), postgres=postgres)
+        opened.callback(run.end)
+        yield run

@@ -12,6 +12,7 @@ def _size(default: float | str, help: str) -> Any:
 @dataclass(frozen=True, slots=True)
 class Sizes:
     topics: int = _size(6000, "drain, projector: how many topics")
+    database: str = _size("sqlite", "projector: or postgresql")
     rate: float = _size(20.0, "latency: topics a second")
     seconds: float = _size(10.0, "latency: for how long")
     titles: int = _size(60_000, "accept: how many, 500 a request")

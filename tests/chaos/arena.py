@@ -48,11 +48,11 @@ class Arena:
 
     async def judged(self, titles: Sequence[str], deeds: Iterable[Awaitable[None]]) -> dict[str, list[Said]]:
         """All at once while counts are looked at; then each title's end is what the streams say, which is answered."""
-        with Looks(self.checker.path):
+        with Looks(self.deployment.database_url):
             async with self._pace():
                 await asyncio.gather(*deeds)
             await self.quiet()
-        told = said_of(self.deployment.valkey.url, map(topic_id, titles))
+        told = await said_of(self.deployment.stack, map(topic_id, titles))
         self.checker.assert_ends({id_: end_of(said) for id_, said in told.items()})
         self.checker.assert_history({id_: {one.event_id for one in said} for id_, said in told.items()})
         return {title: told[topic_id(title)] for title in titles}

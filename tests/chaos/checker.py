@@ -1,12 +1,11 @@
 """Counts, after the chaos: what was lost, done twice or miscounted."""
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from integration.databases import Rows, rows
 from servers import Deployment
 
 from chaos.oracle import End
@@ -17,11 +16,9 @@ class Checker:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self.path = deployment.database_url.removeprefix("sqlite:///")
 
-    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as database:
-            return database.execute(query, values).fetchall()
+    def _rows(self, query: str) -> Rows:
+        return rows(self._deployment.database_url, query)
 
     def statuses(self) -> dict[str, int]:
         return dict(self._rows("SELECT status, count(*) FROM submissions GROUP BY status"))
@@ -65,11 +62,11 @@ class Checker:
 
     def seconds_until_first_redelivered_result(self, dead: str, died_at: datetime) -> float:
         """From the death of worker `dead` to the first result of what it had started and not finished."""
-        query = """
+        query = f"""
             SELECT min(done.time) FROM history done
-            WHERE done.event = 'SubmissionCompleted' AND done.worker != ? AND done.id IN
-                (SELECT id FROM history WHERE worker = ? AND event = 'SubmissionStarted')
+            WHERE done.event = 'SubmissionCompleted' AND done.worker != '{dead}' AND done.id IN
+                (SELECT id FROM history WHERE worker = '{dead}' AND event = 'SubmissionStarted')
         """
-        [(first,)] = self._rows(query, dead, dead)
+        [(first,)] = self._rows(query)
         assert first, f"nothing of {dead} was redelivered"
         return (datetime.fromisoformat(first).replace(tzinfo=UTC) - died_at).total_seconds()

@@ -7,19 +7,22 @@ from contextlib import AsyncExitStack
 
 import pytest
 from integration.api import Api, started
-from servers import Deployment, free_port
+from servers import Deployment, Stacks, free_port
+from servers.stack import BY_DEFAULT
 
 from chaos.arena import Arena
 
 
 @pytest.fixture(scope="session")
-def two_of_each(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, int]]:
-    """And the second API's port."""
-    deployed, port = started(tmp_path_factory.mktemp("races"), TOPICFLOW_IN_FLIGHT="100"), free_port()
-    deployed.add("api", "api-2", TOPICFLOW_PORT=str(port))
-    deployed.add("topic-worker", "topic-worker-2")
-    yield deployed, port
-    deployed.end()
+def two_of_each(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, int]]:
+    """And the second API's port. Kafka's partitions and session timeout are the default's."""
+    folder, port = tmp_path_factory.mktemp("races"), free_port()
+    with stacks.shared(folder) as stack:
+        deployed = started(stack, folder, **BY_DEFAULT, TOPICFLOW_IN_FLIGHT="100")
+        deployed.add("api", "api-2", TOPICFLOW_PORT=str(port))
+        deployed.add("topic-worker", "topic-worker-2")
+        yield deployed, port
+        deployed.end()
 
 
 @pytest.fixture

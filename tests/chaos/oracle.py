@@ -1,6 +1,7 @@
 """The end that a topic must have, from what the streams say: a few lines of their own, not the product's.
 
-The rule, from docs/events.md: a submission's state (attempt, rank) only grows. Reads the raw entries.
+The rule, from docs/events.md: a submission's state (attempt, rank) only grows. Reads the raw entries; what a stream
+holds twice under one id was said once.
 """
 
 import json
@@ -8,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from redis import Redis
+from servers import Stack
+
+from chaos.raw_streams import Place, entries
 
 RANKS = {
     "TopicSubmitted": (0, "pending"),
@@ -23,9 +26,9 @@ STREAMS = ("topic-submissions", "submission-outcomes")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One entry of a stream. `place`: when the broker stored it, comparable between streams."""
+    """One event. `place`: when the broker stored it, comparable between streams."""
 
-    place: tuple[int, int]
+    place: Place
     event: str
     event_id: str
     data: dict[str, Any]
@@ -45,18 +48,16 @@ class End:
     content: dict[str, Any] | None = None
 
 
-def said_of(broker_url: str, ids: Iterable[str]) -> dict[str, list[Said]]:
+async def said_of(stack: Stack, ids: Iterable[str]) -> dict[str, list[Said]]:
     """All that was ever said of each, in the order of the streams."""
-    told: dict[str, list[Said]] = {id_: [] for id_ in ids}
-    with Redis.from_url(broker_url) as redis:
-        for stream in STREAMS:
-            for entry_id, fields in redis.xrange(stream):
-                data = json.loads(fields[b"data"])
-                if data["id"] in told:
-                    milliseconds, sequence = map(int, entry_id.decode().split("-"))
-                    name, event_id = fields[b"ce_type"].decode().split(".")[1], fields[b"ce_id"].decode()
-                    told[data["id"]].append(Said((milliseconds, sequence), name, event_id, data))
-    return {id_: sorted(said, key=lambda one: one.place) for id_, said in told.items()}
+    told: dict[str, dict[str, Said]] = {id_: {} for id_ in ids}
+    for stream in STREAMS:
+        async for entry in entries(stack, stream):
+            data = json.loads(entry.data)
+            if data["id"] in told:
+                name, event_id = entry.headers["ce_type"].split(".")[1], entry.headers["ce_id"]
+                told[data["id"]].setdefault(event_id, Said(entry.place, name, event_id, data))
+    return {id_: sorted(said.values(), key=lambda one: one.place) for id_, said in told.items()}
 
 
 def end_of(told: Sequence[Said]) -> End:
@@ -80,6 +81,6 @@ def end_of(told: Sequence[Said]) -> End:
     return replace(end, title=title, content=contents[kept] if kept else None)
 
 
-def place_of(told: Sequence[Said], event: str, attempt: int) -> tuple[int, int] | None:
+def place_of(told: Sequence[Said], event: str, attempt: int) -> Place | None:
     """Where it was said first."""
     return next((said.place for said in told if (said.event, said.attempt) == (event, attempt)), None)

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 from eventually import eventually
-from servers import Deployment, ValkeyServer
+from servers import Deployment, Stack, ValkeyServer
+from servers.stack import on_valkey
 
 from chaos.checker import Checker
 from shared.streams import PROJECTOR
@@ -17,11 +18,11 @@ A_REQUEST = 100  # titles
 
 
 @pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """Full after some six thousand submissions."""
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Full after some six thousand submissions; only Valkey keeps its streams in memory."""
     server = ValkeyServer(tmp_path / "valkey", maxmemory="10mb")
     server.start()
-    yield server
+    yield on_valkey(server, tmp_path)
     server.end()
 
 

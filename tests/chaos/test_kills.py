@@ -87,10 +87,11 @@ async def test_nothing_is_lost_or_paid_twice_when_it_is_killed(
     assert checker.paid_twice() == []
 
 
+@pytest.mark.breaks_the_broker
 async def test_nothing_is_lost_when_the_broker_is_killed(running: Deployment, client: httpx.AsyncClient) -> None:
     await in_the_middle(running, client)
-    running.valkey.kill()
-    running.valkey.start()
+    running.stack.broker.kill()
+    running.stack.broker.start()
     await all_done(client)
     checker = Checker(running)
     checker.assert_all_completed_once(TITLES)

@@ -16,7 +16,6 @@ from integration.api import Api, problem
 from chaos.arena import Arena
 from chaos.oracle import Said, place_of
 from shared.events import SubmissionCompleted, topic_id
-from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import encode
 
 pytestmark = pytest.mark.chaos
@@ -99,7 +98,7 @@ def completed_late(title: str) -> SubmissionCompleted:
 async def test_a_retry_against_a_late_completion_is_a_new_attempt_or_refused(arena: Arena) -> None:
     titles = titles_of("Late")
     await arena.failed(titles, by="late")
-    worker = RedisTransport(arena.deployment.valkey.url)
+    worker = arena.deployment.stack.connect()
     answers: dict[str, int] = {}
 
     async def complete(title: str) -> None:

@@ -54,9 +54,9 @@ async def test_a_worker_whose_group_is_lost_stores_what_it_has_paid_for_and_stop
     workers.handler.answer("paid for", may_end.wait)
     await redis.publish([submitted("paid for")])
     worker = await workers.start()
-    await eventually(lambda: workers.handler.running.total(), within=5)
+    await eventually(lambda: workers.handler.running.total(), within=15)
     await redis.client.xgroup_destroy(SUBMISSIONS, GROUP)
-    await eventually(lambda: worker.settlement._stopping, within=5)
+    await eventually(lambda: worker.settlement._stopping, within=15)
     may_end.set()
     with pytest.raises(PositionsLost):
         await worker.stop()

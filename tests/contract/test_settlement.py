@@ -28,9 +28,9 @@ TIMED_OUT = Transient("timeout", "no answer within 120 s")
 
 
 async def test_every_submission_gets_one_outcome_and_is_ended(broker: Broker, workers: Workers) -> None:
-    await broker.transport.publish(many(60))
     await workers.start("a")
     await workers.start("b", in_flight=3)
+    await broker.transport.publish(many(60))
     await workers.settled()
     assert await workers.completed() == Counter(names(60))
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(60))
@@ -78,7 +78,7 @@ async def test_one_held_too_long_goes_to_the_tail_and_completes_once(broker: Bro
         events = [event for event in await stored(broker.transport, SUBMISSIONS) if isinstance(event, TopicSubmitted)]
         return [event for event in events if event.requeued]
 
-    found = await eventually(copies, within=5)
+    found = await eventually(copies, within=15)
     assert found[0].requeued
     assert (found[0].attempt, found[0].requeued.n, found[0].requeued.tries, found[0].requeued.starts) == (3, 1, 1, 0)
     assert before <= found[0].requeued.since <= datetime.now(UTC)
@@ -101,14 +101,14 @@ async def test_a_copy_that_comes_before_its_storing_is_answered_is_run(broker: B
     await workers.start(held=0.8, answer=0.5)
     await remains(lambda: not workers.handler.called("second"), during=0.5)
     await broker.transport.publish([submitted("second")])
-    await eventually(lambda: workers.handler.running["second"], within=5)
+    await eventually(lambda: workers.handler.running["second"], within=15)
     workers.handler.everybody = Unavailable("503")
     out.set()
 
     async def copied() -> bool:
         return len(await stored(broker.transport, SUBMISSIONS)) == 3
 
-    await eventually(copied, within=5)
+    await eventually(copied, within=15)
     workers.handler.everybody = None
     await workers.settled()
     assert await workers.completed() == Counter(["first", "second"])
@@ -167,7 +167,7 @@ async def test_several_submissions_in_a_row_that_end_in_a_bug_pause_the_worker(
     workers.handler.everybody = ZeroDivisionError("ours")
     await broker.transport.publish(many(10))
     worker = await workers.start(in_flight=1, policy=Policy(bugs_in_a_row=3, first_pause=0.02, longest_pause=0.1))
-    await eventually(lambda: len(workers.handler.calls) >= 6, within=5)
+    await eventually(lambda: len(workers.handler.calls) >= 6, within=15)
     assert worker.settlement.gate.waiting_for
     assert worker.settlement.gate.waiting_for.reason == "bug"
     assert len(await workers.failed()) == 2
@@ -189,11 +189,11 @@ async def test_a_removal_displaces_one_that_waits(broker: Broker, workers: Worke
     workers.handler.answer("gone", TIMED_OUT)
     await broker.transport.publish([submitted("gone")])
     worker = await workers.start(policy=LONG)
-    await eventually(lambda: workers.story("gone"), within=5)
+    await eventually(lambda: workers.story("gone"), within=15)
     await broker.transport.publish([removed("gone")])
     await workers.settled()
     assert await workers.story("gone") == ["Started", "Parked"]
-    await eventually(lambda: worker.settlement.in_flight == 0, within=5)
+    await eventually(lambda: worker.settlement.in_flight == 0, within=15)
     await broker.transport.publish([submitted("gone", attempt=2)])
     await workers.settled()
     assert workers.handler.calls == [("gone", 1), ("gone", 2)]
@@ -209,9 +209,9 @@ async def test_a_removal_lets_a_call_end_but_not_start_again(broker: Broker, wor
     workers.handler.answer("gone", time_out)
     await broker.transport.publish([submitted("gone")])
     worker = await workers.start(policy=LONG)
-    await eventually(lambda: workers.handler.running["gone"], within=5)
+    await eventually(lambda: workers.handler.running["gone"], within=15)
     await broker.transport.publish([removed("gone"), submitted("other")])
-    await eventually(lambda: workers.handler.called("other"), within=5)
+    await eventually(lambda: workers.handler.called("other"), within=15)
     assert worker.settlement.in_flight
     may_end.set()
     await workers.settled()
@@ -223,10 +223,10 @@ async def test_the_same_attempt_is_never_in_flight_twice(broker: Broker, workers
     workers.handler.answer("twice", may_end.wait)
     await broker.transport.publish([submitted("twice")])
     worker = await workers.start()
-    await eventually(lambda: workers.handler.running["twice"], within=5)
+    await eventually(lambda: workers.handler.running["twice"], within=15)
     requeued = Requeued(n=1, tries=0, starts=0, since=datetime.now(UTC))
     await broker.transport.publish([submitted("twice", requeued=requeued), submitted("other")])
-    await eventually(lambda: workers.handler.called("other") and worker.settlement.in_flight == 1, within=5)
+    await eventually(lambda: workers.handler.called("other") and worker.settlement.in_flight == 1, within=15)
     may_end.set()
     await workers.settled()
     requeued = requeued.model_copy(update={"n": 2})
@@ -240,7 +240,7 @@ async def test_a_higher_attempt_displaces_a_lower_one_that_waits(broker: Broker,
     workers.handler.answer("retried", TIMED_OUT)
     await broker.transport.publish([submitted("retried")])
     await workers.start(policy=LONG)
-    await eventually(lambda: workers.story("retried"), within=5)
+    await eventually(lambda: workers.story("retried"), within=15)
     await broker.transport.publish([submitted("retried", attempt=2)])
     await workers.settled()
     assert workers.handler.calls == [("retried", 1), ("retried", 2)]
@@ -252,9 +252,9 @@ async def test_a_higher_attempt_waits_for_a_lower_one_that_runs(broker: Broker, 
     workers.handler.answer("retried", may_end.wait)
     await broker.transport.publish([submitted("retried")])
     worker = await workers.start()
-    await eventually(lambda: workers.handler.running["retried"], within=5)
+    await eventually(lambda: workers.handler.running["retried"], within=15)
     await broker.transport.publish([submitted("retried", attempt=2), submitted("retried", attempt=1, force=True)])
-    await eventually(lambda: worker.settlement.in_flight == 2, within=5)
+    await eventually(lambda: worker.settlement.in_flight == 2, within=15)
     assert workers.handler.called("retried") == 1
     may_end.set()
     await workers.settled()

@@ -143,6 +143,7 @@ async def test_nothing_is_settled_while_the_broker_is_away(broker: Broker) -> No
     await broker.transport.publish(many(3))
     member = await broker.member()
     taken = await take(member, 3)
+    await member.started(taken)
     await broker.go_away()
     with pytest.raises(BrokerUnreachable):
         await end(member, taken[:2])

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,8 +73,8 @@ class Slow:
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         return await self.member.fetch(limit, timeout)
 
-    async def started(self, deliveries: Sequence[Delivery]) -> None:
-        await self.member.started(deliveries)
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        return await self.member.started(deliveries)
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
         await self.member.waiting(deliveries)

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from e2e.local_mode import LocalMode
 from integration.api import Api
-from servers import Deployment, GeminiStandIn, ValkeyServer, free_port
+from servers import Deployment, GeminiStandIn, Stacks, free_port
+from servers.stack import BY_DEFAULT
 
 from shared.streams import PROJECTOR
 
@@ -29,25 +30,28 @@ async def local_mode(started: LocalMode) -> LocalMode:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Its worker has three keys, of which Gemini refuses two."""
+def deployed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Its worker has three keys, of which Gemini refuses two. On Kafka with as many partitions as by default."""
     folder = tmp_path_factory.mktemp("sufferings")
-    settings = {"TOPICFLOW_SESSION_TIMEOUT_SECONDS": str(SESSION_TIMEOUT)}
-    deployed = Deployment(folder, ValkeyServer(folder / "valkey"), GeminiStandIn(folder), settings)
-    deployed.valkey.start()
-    deployed.gemini.start()
-    deployed.add("api", "api-1")
-    deployed.add("api", "api-2", TOPICFLOW_PORT=str(free_port()))
-    deployed.add(PROJECTOR, f"{PROJECTOR}-1")
-    deployed.add("topic-worker", "topic-worker-1", GEMINI_API_KEY="", GEMINI_API_KEYS="good,refused,refused")
-    yield deployed
-    deployed.end()
+    settings = BY_DEFAULT | {"TOPICFLOW_SESSION_TIMEOUT_SECONDS": str(SESSION_TIMEOUT)}
+    with stacks.own(folder) as stack:
+        stack.broker.start()
+        deployed = Deployment(folder, stack, GeminiStandIn(folder), settings)
+        deployed.gemini.start()
+        deployed.add("api", "api-1")
+        deployed.add("api", "api-2", TOPICFLOW_PORT=str(free_port()))
+        deployed.add(PROJECTOR, f"{PROJECTOR}-1")
+        deployed.add("topic-worker", "topic-worker-1", GEMINI_API_KEY="", GEMINI_API_KEYS="good,refused,refused")
+        yield deployed
+        deployed.end()
 
 
 @pytest.fixture
 async def api(deployed: Deployment) -> AsyncIterator[Api]:
     """Everything runs, whatever the test before left, and Gemini has forgotten moods and calls."""
-    for process in (deployed.valkey, deployed.gemini, *deployed.services.values()):
+    if not deployed.stack.broker.is_alive:
+        deployed.stack.broker.start()
+    for process in (deployed.gemini, *deployed.services.values()):
         if process.is_alive:
             process.thaw()
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 from eventually import eventually
-from servers import MODULES, Deployment, GeminiStandIn, ValkeyServer
+from servers import MODULES, Deployment, GeminiStandIn, Stack
 
 Json = dict[str, Any]
 
@@ -63,12 +63,11 @@ class Api:
         return await eventually(are, within=20)
 
 
-def started(folder: Path, **settings: str) -> Deployment:
-    """Broker, Gemini's stand-in and one replica of each service, on their way. `settings`: of all of them."""
-    valkey, gemini = ValkeyServer(folder / "valkey"), GeminiStandIn(folder)
-    valkey.start()
+def started(stack: Stack, folder: Path, **settings: str) -> Deployment:
+    """Gemini's stand-in and one replica of each service, on their way. `settings`: of all of them."""
+    gemini = GeminiStandIn(folder)
     gemini.start()
-    deployed = Deployment(folder, valkey, gemini, settings)
+    deployed = Deployment(folder, stack, gemini, settings)
     for service in MODULES:
         deployed.add(service, f"{service}-1")
     return deployed

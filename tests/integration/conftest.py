@@ -1,7 +1,7 @@
 """One running deployment for all tests that do not break it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -15,18 +15,20 @@ from integration.known_topics import LAST, known_records
 from integration.observed import Observed
 from integration.projected import Projected
 from integration.stories import BEGAN
-from servers import Deployment, GeminiStandIn, ValkeyServer
+from servers import Deployment, GeminiStandIn, Stack, Stacks
 from servers.postgres import own_database
 
 from shared.streams import PROJECTOR
-from shared.transport.redis_streams.transport import RedisTransport
+from shared.wire import Record
 
 
 @pytest.fixture(scope="session")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    deployed = started(tmp_path_factory.mktemp("everything"))
-    yield deployed
-    deployed.end()
+def everything(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("everything")
+    with stacks.shared(folder) as stack:
+        deployed = started(stack, folder)
+        yield deployed
+        deployed.end()
 
 
 @pytest.fixture
@@ -40,10 +42,12 @@ async def api(everything: Deployment) -> AsyncIterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def everything_observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
-    observed = Observed(tmp_path_factory.mktemp("observed"))
-    yield observed
-    observed.end()
+def everything_observed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+    folder = tmp_path_factory.mktemp("observed")
+    with stacks.shared(folder) as stack:
+        observed = Observed(stack, folder)
+        yield observed
+        observed.end()
 
 
 @pytest.fixture
@@ -92,24 +96,23 @@ async def projected(new: Callable[[], Awaitable[Projected]]) -> Projected:
 
 
 @pytest.fixture(scope="session")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def known(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The known topics are projected; no topic-worker runs."""
     folder = tmp_path_factory.mktemp("reads")
-    valkey = ValkeyServer(folder / "valkey")
-    valkey.start()
-    deployed = Deployment(folder, valkey, GeminiStandIn(folder))
-    deployed.add("api", "api-1")
-    deployed.add(PROJECTOR, "projector-1")
+    with stacks.shared(folder) as stack:
+        deployed = Deployment(folder, stack, GeminiStandIn(folder))
+        deployed.add("api", "api-1")
+        deployed.add(PROJECTOR, "projector-1")
+        asyncio.run(_publish(stack, known_records()))
+        yield deployed
+        deployed.end()
 
-    async def publish() -> None:
-        transport = RedisTransport(valkey.url)
-        await transport.provision()
-        await transport.publish(known_records())
-        await transport.close()
 
-    asyncio.run(publish())
-    yield deployed
-    deployed.end()
+async def _publish(stack: Stack, records: Sequence[Record]) -> None:
+    transport = stack.connect()
+    await transport.provision()
+    await transport.publish(records)
+    await transport.close()
 
 
 @pytest.fixture
@@ -120,7 +123,10 @@ async def reads(known: Deployment) -> AsyncIterator[Api]:
 
         async def projected() -> bool:
             answer = await api.ask("GET", "/topics")
-            return answer.is_success and datetime.fromisoformat(answer.json()["as_of"] or str(BEGAN)) == LAST
+            if not answer.is_success:
+                return False
+            age = answer.json()
+            return datetime.fromisoformat(age["as_of"] or str(BEGAN)) == LAST and age["projection_lag_seconds"] == 0
 
         await eventually(projected, within=20)
         yield api

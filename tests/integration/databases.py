@@ -1,18 +1,21 @@
 """A database from the outside, by its URL: what its tables hold, and what somebody else does to it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from shared.db import tables
 from shared.db.tables import stored
 
 Rows = list[tuple[Any, ...]]
+NOT_MIGRATED = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.errors.UndefinedTable)  # or not there
 SUBMISSIONS = ", ".join(column.name for column in tables.submissions.c if column.name != "partition")
 
 
@@ -22,9 +25,9 @@ def sqlite_in(folder: Path) -> str:
     return f"sqlite:///{folder}/topicflow.db"
 
 
-def rows(url: str, query: str) -> Rows:
+def rows(url: str, query: str, schema: str = "projection") -> Rows:
     """The same of either database: times are texts, as SQLite has them."""
-    with _connected(url) as connection:
+    with _connected(url, schema) as connection:
         return [tuple(map(_plain, row)) for row in connection.execute(query).fetchall()]
 
 
@@ -57,11 +60,53 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Any]:
-    """Committed in the end. A file that is not there is not made."""
+def held(url: str, schema: str = "projection") -> Iterator[None]:
+    """Somebody else writes and does not come to an end: who wants to write waits for him, and in `access` everybody."""
     if url.startswith("sqlite:"):
-        with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=rw", uri=True)) as database, database:
+        with closing(sqlite3.connect(_file(url, schema), uri=True, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with psycopg.connect(url) as other:
+            if schema == "access":
+                other.execute("LOCK TABLE access.api_keys, access.idempotency_keys IN ACCESS EXCLUSIVE MODE")
+            else:
+                other.execute("LOCK TABLE positions IN EXCLUSIVE MODE")  # what every batch begins with
+            yield
+            other.rollback()
+
+
+@contextmanager
+def not_there_yet(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The URL of another database than this one's, and how it comes to be there, empty."""
+    if url.startswith("sqlite:"):
+        folder = Path(url.removeprefix("sqlite:///")).parent / "later"
+        yield f"sqlite:///{folder}/topicflow.db", folder.mkdir
+    else:
+        name = f"{urlsplit(url).path.removeprefix('/')}_later"
+        with psycopg.connect(url, autocommit=True) as connection:
+
+            def appears() -> None:
+                connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+
+            yield urlsplit(url)._replace(path=f"/{name}").geturl(), appears
+            connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+def _file(url: str, schema: str) -> str:
+    """Never made where it is not there."""
+    path = url.removeprefix("sqlite:///")
+    return f"file:{path.removesuffix('.db') + '-access.db' if schema == 'access' else path}?mode=rw"
+
+
+@contextmanager
+def _connected(url: str, schema: str = "projection") -> Iterator[Any]:
+    """Committed in the end."""
+    if url.startswith("sqlite:"):
+        with closing(sqlite3.connect(_file(url, schema), uri=True)) as database, database:
             yield database
     else:
         with psycopg.connect(url) as connection:
+            if schema == "access":
+                connection.execute("SET search_path TO access")
             yield connection

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from servers import Deployment, GeminiStandIn, ValkeyServer
+from servers import Deployment, GeminiStandIn, Stack
 
 from api.api_keys import ApiKey, ApiKeys
 from shared.db.engine import open_access
@@ -16,11 +16,9 @@ from shared.streams import PROJECTOR
 class Keyed:
     """Listens on every address; a second replica, in front of the same database, on loopback only."""
 
-    def __init__(self, folder: Path) -> None:
-        valkey = ValkeyServer(folder / "valkey")
-        valkey.start()
-        self.open = Deployment(folder, valkey, GeminiStandIn(folder))
-        self.local = Deployment(folder, valkey, self.open.gemini)
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self.open = Deployment(folder, stack, GeminiStandIn(folder))
+        self.local = Deployment(folder, stack, self.open.gemini)
         self.secrets: list[str] = []
         self.reader = asyncio.run(self.create("reader", "read"))
         self.submitter = asyncio.run(self.create("submitter", "submit"))

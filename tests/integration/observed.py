@@ -7,7 +7,7 @@ from typing import Any
 from integration.api import Api, Json
 from otlp_collector import OtlpCollector, Span
 from scrape import Scraped, scrape
-from servers import Deployment, GeminiStandIn, ValkeyServer, free_port
+from servers import Deployment, GeminiStandIn, Stack, free_port
 
 from shared.streams import PROJECTOR
 
@@ -18,12 +18,11 @@ LOUD = {"TOPICFLOW_LOG_LEVEL": "DEBUG"}
 class Observed:
     api: Api
 
-    def __init__(self, folder: Path) -> None:
-        valkey, gemini = ValkeyServer(folder / "valkey"), GeminiStandIn(folder)
-        valkey.start()
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        gemini = GeminiStandIn(folder)
         gemini.start()
         self.collector = OtlpCollector()
-        self.deployment = Deployment(folder, valkey, gemini, LOUD | self.collector.settings)
+        self.deployment = Deployment(folder, stack, gemini, LOUD | self.collector.settings)
         self.ports = {"topic-worker": free_port(), PROJECTOR: free_port(), "api": self.deployment.api_port}
         for service, port in self.ports.items():
             ops = {"TOPICFLOW_OPS_PORT": str(port)} if service != "api" else {}

@@ -1,9 +1,7 @@
 """Who may do what: keys, scopes and limits of an API that listens beyond loopback, and of one that does not."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from itertools import count
 
 import httpx
@@ -11,8 +9,9 @@ import pytest
 from eventually import eventually
 from fastapi.routing import iter_route_contexts
 from integration.api import Api, problem
-from integration.databases import rows
+from integration.databases import held, rows
 from integration.keyed import Keyed, bearer, elsewhere
+from servers import Stacks
 
 from api.access import MOST_BODY_BYTES, may
 from api.app import build
@@ -22,10 +21,12 @@ TOPICS = {"json": {"topics": ["Anything"]}}
 
 
 @pytest.fixture(scope="module")
-def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
-    keyed = Keyed(tmp_path_factory.mktemp("keyed"))
-    yield keyed
-    keyed.end()
+def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    folder = tmp_path_factory.mktemp("keyed")
+    with stacks.shared(folder) as stack:
+        keyed = Keyed(stack, folder)
+        yield keyed
+        keyed.end()
     assert not [secret for secret in keyed.secrets if secret in keyed.said]
     assert "Traceback" not in keyed.said
 
@@ -140,8 +141,7 @@ async def test_many_unknown_keys_at_once_are_all_refused_and_a_known_one_is_not(
 
 async def test_while_keys_can_not_be_looked_up_the_answer_is_503_and_known_ones_go_on(api: Api, keyed: Keyed) -> None:
     await api.ask("GET", "/topics", **bearer("tf_0_unknown"))  # all live keys are read now
-    with closing(sqlite3.connect(keyed.open.folder / "topicflow-access.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with held(keyed.open.database_url, "access"):
         unknown = asyncio.create_task(api.ask("GET", "/topics", **bearer("tf_0_unknown")))
         assert (await api.ask("GET", "/topics", **bearer(keyed.reader))).status_code == 200
         assert not unknown.done()

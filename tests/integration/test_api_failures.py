@@ -2,27 +2,31 @@
 
 import asyncio
 import signal
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from eventually import eventually
 from integration.api import Api, problem, started
+from integration.databases import held
+from integration.losses import lose_group
 from integration.projected import Projected
-from redis import Redis
-from servers import Deployment, GeminiStandIn, ValkeyServer
+from servers import Deployment, GeminiStandIn, Stacks
+from servers.found import OwnServer
 
-from shared.streams import PROJECTOR, SUBMISSION_OUTCOMES
+from shared.streams import PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
+from shared.transport.base import START
 
 
 @pytest.fixture(scope="module")
-def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    deployed = started(tmp_path_factory.mktemp("breakable"))
-    yield deployed
-    deployed.end()
+def breakable(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("breakable")
+    with stacks.own(folder) as stack:
+        stack.broker.start()
+        deployed = started(stack, folder)
+        yield deployed
+        deployed.end()
 
 
 @pytest.fixture
@@ -33,35 +37,36 @@ async def own(breakable: Deployment) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def alone(tmp_path: Path) -> AsyncIterator[Api]:
+async def alone(stacks: Stacks, tmp_path: Path) -> AsyncIterator[Api]:
     """An API with nothing behind it; its broker is not started yet."""
-    deployed = Deployment(tmp_path, ValkeyServer(tmp_path / "valkey"), GeminiStandIn(tmp_path))
-    deployed.add("api", "api-1")
-    async with deployed.client() as client:
-        api = Api(deployed, client)
-        await api.answers()
-        yield api
-    deployed.end()
+    with stacks.own(tmp_path) as stack:
+        deployed = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
+        deployed.add("api", "api-1")
+        async with deployed.client() as client:
+            api = Api(deployed, client)
+            await api.answers()
+            yield api
+        deployed.end()
 
 
-def _freeze(valkey: ValkeyServer) -> Callable[[], None]:
-    valkey.freeze()
-    return valkey.thaw
+def _freeze(broker: OwnServer) -> Callable[[], None]:
+    broker.freeze()
+    return broker.thaw
 
 
-def _kill(valkey: ValkeyServer) -> Callable[[], None]:
-    valkey.kill()
-    return valkey.start
+def _kill(broker: OwnServer) -> Callable[[], None]:
+    broker.kill()
+    return broker.start
 
 
 @pytest.mark.parametrize("break_", [_freeze, _kill], ids=["frozen", "dead"])
 async def test_without_a_broker_submitting_says_so_soon_reading_goes_on_and_sending_again_is_the_same_submission(
-    own: Api, break_: Callable[[ValkeyServer], Callable[[], None]]
+    own: Api, break_: Callable[[OwnServer], Callable[[], None]]
 ) -> None:
     title = f"While it is {break_.__name__}"
     [before] = (await own.submit(f"Before: {title}"))["topics"]
     await own.ended(before["id"])
-    repair = break_(own.deployment.valkey)
+    repair = break_(own.deployment.stack.broker)
     try:
         began = time.monotonic()
         refused = await own.ask("POST", "/topics", json={"topics": [title]})
@@ -128,7 +133,7 @@ async def test_an_api_that_was_there_first_says_what_is_missing_and_recovers_by_
         "unavailable",
         "unavailable",
     )
-    alone.deployment.valkey.start()
+    alone.deployment.stack.broker.start()
     alone.deployment.gemini.start()
     alone.deployment.add(PROJECTOR, "projector-1")
     alone.deployment.add("topic-worker", "topic-worker-1")
@@ -139,7 +144,7 @@ async def test_an_api_that_was_there_first_says_what_is_missing_and_recovers_by_
 
 async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
     """Whether a title is skipped can not be judged."""
-    alone.deployment.valkey.start()
+    alone.deployment.stack.broker.start()
 
     async def broker_is_there() -> bool:
         return bool((await alone.http.get("/ready")).json()["broker"]["status"] == "ok")
@@ -147,29 +152,34 @@ async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
     await eventually(broker_is_there, within=10)
     for method, path in (("POST", "/topics"), ("GET", "/topics"), ("GET", "/topics/x"), ("GET", "/processing-status")):
         refused = await alone.ask(method, path, json={"topics": ["x"]} if method == "POST" else None)
-        assert "no such table" in problem(refused, 503)["detail"]
+        assert "the database does not answer" in problem(refused, 503)["detail"]
         assert refused.headers["retry-after"]
-    assert "no such table" in (await alone.http.get("/ready")).json()["database"]["detail"]
+    assert "the database does not answer" in (await alone.http.get("/ready")).json()["database"]["detail"]
 
 
 async def test_nothing_is_published_before_the_streams_have_their_groups(alone: Api) -> None:
     """A stream with an entry and without a group looks as if the group had been lost, and nobody would start again."""
     projected = await Projected(alone.deployment.database_url).open()
-    starting = asyncio.create_task(asyncio.to_thread(alone.deployment.valkey.start))
-    await eventually(lambda: _is_taken(alone, "The first one"), within=10, every=0)
+    starting = asyncio.create_task(asyncio.to_thread(alone.deployment.stack.broker.start))
+    await eventually(lambda: _is_taken(alone, "The first one"), within=20, every=0)
     await starting
     worker = alone.deployment.add("topic-worker", "topic-worker-1")
-    with Redis.from_url(alone.deployment.valkey.url) as redis:
-        await eventually(lambda: redis.exists(SUBMISSION_OUTCOMES.name), within=10)
+    transport = alone.deployment.stack.connect()
+
+    async def it_works() -> bool:
+        ends = await transport.ends([SUBMISSION_OUTCOMES.name])
+        return any(end != START for of in ends.values() for end in of.values())
+
+    await eventually(it_works, within=20)
     assert worker.is_alive
+    await transport.close()
     await projected.close()
 
 
 async def test_reads_go_on_while_somebody_holds_the_database_for_writing(own: Api) -> None:
     [topic] = (await own.submit("Readable"))["topics"]
     await own.ended(topic["id"])
-    with closing(sqlite3.connect(own.deployment.folder / "topicflow.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with held(own.deployment.database_url):
         began = time.monotonic()
         assert (await own.get("/topics", search="readable"))["total_count"] == 1
         assert (await own.ask("POST", "/topics", json={"topics": ["Readable", "More"]})).status_code == 202
@@ -196,8 +206,7 @@ async def test_a_lost_consumer_group_is_said_by_ready_and_health(deployment: Dep
             return (await client.get("/ready")).is_success
 
         await eventually(is_ready, within=20)
-        with closing(Redis.from_url(deployment.valkey.url)) as broker:
-            broker.xgroup_destroy("topic-submissions", "topic-worker")
+        await lose_group(deployment.stack, TOPIC_SUBMISSIONS, "topic-worker")
         assert (await client.get("/ready")).status_code == 503
         health = (await client.get("/health")).json()
         assert health["status"] == "unavailable"

@@ -1,9 +1,7 @@
 """`Idempotency-Key`: a request that is sent again, at once or after a crash, runs once and gets the same answer."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,7 +9,7 @@ import httpx
 import pytest
 from eventually import eventually
 from integration.api import Api, Json, problem
-from integration.databases import rows
+from integration.databases import held, rows
 from integration.keyed import bearer
 from servers import Deployment
 from sqlalchemy import Connection, select, update
@@ -139,7 +137,7 @@ async def test_callers_do_not_share_their_keys(api: Api) -> None:
 
 
 async def test_replicas_replay_each_others_answers(api: Api) -> None:
-    other = Deployment(api.deployment.folder, api.deployment.valkey, api.deployment.gemini)
+    other = Deployment(api.deployment.folder, api.deployment.stack, api.deployment.gemini)
     process = other.add("api", "api-2")
     try:
         once = named()
@@ -155,26 +153,25 @@ async def test_replicas_replay_each_others_answers(api: Api) -> None:
 
 
 async def test_while_the_database_is_away_nothing_runs(api: Api) -> None:
-    with closing(sqlite3.connect(api.deployment.folder / "topicflow-access.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with held(api.deployment.database_url, "access"):
         problem(await forced(api, "Not run", named()), 503)
     problem(await api.ask("GET", f"/topics/{topic_id('Not run')}"), 404)
 
 
+@pytest.mark.breaks_the_broker
 async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_old(running: Deployment) -> None:
     once = named()
     async with running.client() as client:
         api = Api(running, client)
         topic = await completed(api, "Killed")
-        running.valkey.freeze()
+        running.stack.broker.freeze()
         asked = asyncio.create_task(forced(api, "Killed", once))
-        access = f"sqlite:///{running.folder}/topicflow-access.db"
         claims = "SELECT status FROM idempotency_keys"
-        await eventually(lambda: rows(access, claims) == [(None,)], within=5)
+        await eventually(lambda: rows(running.database_url, claims, "access") == [(None,)], within=5)
         running.services["api-1"].kill()
         with pytest.raises(httpx.TransportError):
             await asked
-        running.valkey.thaw()
+        running.stack.broker.thaw()
         running.services["api-1"].start()
         await api.ready()
         refused = await forced(api, "Killed", once)

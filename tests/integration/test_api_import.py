@@ -10,7 +10,6 @@ from eventually import eventually
 from integration.api import Api, problem
 
 from shared.events import SubmissionCompleted, SubmissionEvent, TopicRemoved, topic_id
-from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import encode
 
 NUMBERS = count(1000)
@@ -53,7 +52,7 @@ def calls(api: Api, title: str) -> int:
 @pytest.fixture
 async def tell(api: Api) -> AsyncIterator[Any]:
     """Publishes an event as a service would, and waits until it is projected."""
-    transport = RedisTransport(api.deployment.valkey.url)
+    transport = api.deployment.stack.connect()
 
     async def tell(event: SubmissionEvent) -> None:
         await transport.publish([encode(event, source="test")])

@@ -9,7 +9,8 @@ from contract.submissions import submitted
 from eventually import eventually
 from integration.api import Api, Json, problem
 from redis import Redis
-from servers import Deployment, GeminiStandIn, ValkeyServer
+from servers import Deployment, GeminiStandIn, Stacks, ValkeyServer
+from servers.stack import ON_VALKEY
 
 from api.back_pressure import BackPressure
 from api.problems import Problem
@@ -21,16 +22,16 @@ MAX_BACKLOG = 20
 
 
 @pytest.fixture(scope="module")
-def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def limited(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """The API takes 20 submissions and no more; no worker runs until a test starts one."""
     folder = tmp_path_factory.mktemp("limited")
-    deployed = Deployment(folder, ValkeyServer(folder / "valkey"), GeminiStandIn(folder))
-    deployed.valkey.start()
-    deployed.gemini.start()
-    deployed.add("api", "api-1", TOPICFLOW_MAX_BACKLOG=str(MAX_BACKLOG))
-    deployed.add(PROJECTOR, "projector-1")
-    yield deployed
-    deployed.end()
+    with stacks.shared(folder) as stack:
+        deployed = Deployment(folder, stack, GeminiStandIn(folder))
+        deployed.gemini.start()
+        deployed.add("api", "api-1", TOPICFLOW_MAX_BACKLOG=str(MAX_BACKLOG))
+        deployed.add(PROJECTOR, "projector-1")
+        yield deployed
+        deployed.end()
 
 
 @pytest.fixture
@@ -76,8 +77,9 @@ async def test_at_the_backlog_limit_work_is_refused_until_it_is_drained(api: Api
     assert (health["no_room"], health["lag"]["topic-worker"]["oldest_seconds"]) == (None, None)
 
 
+@ON_VALKEY
 async def test_above_80_percent_of_the_memory_work_is_refused(api: Api) -> None:
-    with closing(Redis.from_url(api.deployment.valkey.url)) as broker:
+    with closing(Redis.from_url(api.deployment.stack.broker_url)) as broker:
         used = broker.info("memory")["used_memory"]
         broker.config_set("maxmemory", int(used / 0.9))
         await eventually(lambda: _no_room(api), within=5)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from eventually import eventually
 from integration.observed import Observed
-from servers import Deployment, GeminiStandIn, Process, ValkeyServer, free_port
+from servers import Deployment, GeminiStandIn, Process, Stack, free_port
 
 from shared.streams import PROJECTOR
 from status_projector.settings import ProjectorSettings
@@ -46,35 +46,37 @@ async def test_a_service_that_works_is_alive_and_ready(observed: Observed, servi
 
 
 @pytest.fixture
-def deployed(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Deployment]:
+def deployed(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
     """A broker; the stand-in is not asked."""
-    made = Deployment(tmp_path, valkey, GeminiStandIn(tmp_path))
+    made = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
     yield made
     made.end()
 
 
+@pytest.mark.breaks_the_broker
 @pytest.mark.parametrize("service", WITH_AN_OPS_PORT)
 async def test_it_is_alive_but_not_ready_while_the_broker_is_away_and_ready_again(
     deployed: Deployment, service: str
 ) -> None:
-    deployed.valkey.kill()
+    deployed.stack.broker.kill()
     port = free_port()
     process = deployed.add(service, TOPICFLOW_OPS_PORT=str(port))
     await answers(port, "/live", 200)
     assert await ask(port, "/ready") == (503, {"status": "unavailable", "reason": "starting"})
-    deployed.valkey.start()
+    deployed.stack.broker.start()
     await answers(port, "/ready", 200)
-    deployed.valkey.freeze()
+    deployed.stack.broker.freeze()
     await answers(port, "/ready", 503, reason="no answer within 2 s")
     assert (await ask(port, "/live"))[0] == 200
-    deployed.valkey.thaw()
+    deployed.stack.broker.thaw()
     await answers(port, "/ready", 200)
     assert process.stop() == 0
 
 
+@pytest.mark.breaks_the_broker
 async def test_sigterm_ends_it_while_it_waits_for_the_broker(deployed: Deployment) -> None:
     """uvicorn, which runs in it, takes the process's signals and must hand them on."""
-    deployed.valkey.kill()
+    deployed.stack.broker.kill()
     port = free_port()
     process = deployed.add(PROJECTOR, TOPICFLOW_OPS_PORT=str(port))
     await answers(port, "/live", 200)

@@ -1,26 +1,25 @@
-"""The status-projector as it runs: on the memory broker and on Valkey, one and two of it, killed, stopped, waiting."""
+"""The status-projector as it runs: on every broker, one and two of it, killed, stopped, waiting."""
 
 import asyncio
-import sqlite3
-import sys
+import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from eventually import eventually
-from integration.databases import counted, rows, sqlite_in, tables_of
+from integration.databases import NOT_MIGRATED, counted, held, not_there_yet, rows, sqlite_in, tables_of
+from integration.losses import lose_all_but_the_newest, lose_stream
 from integration.projected import Projected
 from integration.stories import history, in_batches
-from redis import Redis
-from servers import Deployment, GeminiStandIn, Process, ValkeyServer
+from servers import Deployment, GeminiStandIn, Process, Stack
+from servers.stack import ON_KAFKA, VALKEY
 
 from shared.progress import Progress
-from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS, WORKER_HEARTBEATS
+from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Transport
 from shared.transport.memory import MemoryTransport
-from shared.transport.redis_streams.transport import RedisTransport
 from shared.wire import Record
 from status_projector import app
 
@@ -39,13 +38,16 @@ async def expected(tmp_path: Path) -> AsyncIterator[Projected]:
 # -- inside the test -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["memory", "valkey"])
-async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
-    connected: Transport
-    if request.param == "memory":
-        connected = MemoryTransport()
-    else:
-        connected = RedisTransport(request.getfixturevalue("valkey").url)
+@pytest.fixture
+async def memory() -> MemoryTransport:
+    transport = MemoryTransport()
+    await transport.provision()
+    return transport
+
+
+@pytest.fixture
+async def transport(stack: Stack) -> AsyncIterator[Transport]:
+    connected = stack.connect()
     await connected.provision()
     yield connected
     await connected.close()
@@ -70,7 +72,7 @@ async def test_one_projector_makes_the_expected_tables(
         await eventually(lambda: projected.tables == expected.tables, within=20)
 
 
-async def test_two_projectors_count_exactly_while_partitions_change_hands(
+async def test_two_projectors_count_exactly(
     transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "STAND_BY", 0.05)
@@ -78,8 +80,32 @@ async def test_two_projectors_count_exactly_while_partitions_change_hands(
     async with projecting(transport, projected), projecting(transport, projected):
         for at in range(0, len(HISTORY), 50):
             await transport.publish(HISTORY[at : at + 50])
-            if isinstance(transport, MemoryTransport):
-                await transport.rebalance(PROJECTOR, shift=at // 50)
+        await eventually(lambda: projected.tables == expected.tables, within=20)
+
+
+async def test_two_projectors_count_exactly_while_partitions_change_hands(
+    memory: MemoryTransport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "STAND_BY", 60.0)
+    monkeypatch.setattr(app, "BATCH", 20)
+    async with projecting(memory, projected), projecting(memory, projected):
+        for at in range(0, len(HISTORY), 50):
+            await memory.publish(HISTORY[at : at + 50])
+            await memory.rebalance(PROJECTOR, shift=at // 50)
+        await eventually(lambda: projected.tables == expected.tables, within=20)
+
+
+@ON_KAFKA
+async def test_whose_position_was_moved_while_it_is_his_reads_it_again_and_does_not_stand_by(
+    transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a frozen one, say, that had the partition before. His other partitions would wait meanwhile."""
+    monkeypatch.setattr(app, "STAND_BY", 60.0)
+    async with projecting(transport, projected):
+        await transport.publish(HISTORY[:HALF])
+        await eventually(lambda: projected.version > 3, within=20)
+        projected.execute("UPDATE positions SET version = version + 1")
+        await transport.publish(HISTORY[HALF:])
         await eventually(lambda: projected.tables == expected.tables, within=20)
 
 
@@ -87,19 +113,11 @@ async def test_two_projectors_count_exactly_while_partitions_change_hands(
 
 
 @pytest.fixture
-def projectors(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Deployment]:
+def projectors(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
     """A broker and a database's address; whoever projects is added by the test."""
-    deployed = Deployment(tmp_path, valkey, GeminiStandIn(tmp_path))
+    deployed = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
     yield deployed
     deployed.end()
-
-
-@pytest.fixture
-async def broker(valkey: ValkeyServer) -> AsyncIterator[RedisTransport]:
-    connected = RedisTransport(valkey.url)
-    await connected.provision()
-    yield connected
-    await connected.close()
 
 
 async def projected_by(deployment: Deployment, expected: Projected, within: float = 20) -> None:
@@ -110,15 +128,29 @@ async def projected_by(deployment: Deployment, expected: Projected, within: floa
 
 def _or_nothing(url: str) -> object:
     """Until it is migrated there is nothing to see."""
-    with suppress(sqlite3.OperationalError):
+    with suppress(*NOT_MIGRATED):
         return tables_of(url)
     return None
 
 
 def positions_of(deployment: Deployment) -> list[tuple[int, str]]:
-    with suppress(sqlite3.OperationalError):
+    with suppress(*NOT_MIGRATED):
         return rows(deployment.database_url, "SELECT version, positions FROM positions")
     return []
+
+
+async def caught_up(deployment: Deployment, transport: Transport) -> None:
+    """All that is in the streams by now is projected."""
+    ends = await transport.ends([stream.name for stream in PROJECTED])
+
+    async def are_reached() -> bool:
+        with suppress(*NOT_MIGRATED):
+            found = rows(deployment.database_url, "SELECT partition, positions FROM positions")
+            stored = {partition: json.loads(of) if isinstance(of, str) else of for partition, of in found}
+            return transport.has_reached(stored, ends)
+        return False
+
+    await eventually(are_reached, within=20)
 
 
 async def ended(process: Process, within: float = 20) -> tuple[int, str]:
@@ -129,51 +161,67 @@ async def ended(process: Process, within: float = 20) -> tuple[int, str]:
     return process.running.returncode, process.said.splitlines()[-1]
 
 
-async def test_two_processes_on_one_stream_count_exactly_although_one_is_killed_in_the_middle(
-    projectors: Deployment, broker: RedisTransport, expected: Projected
+async def test_two_processes_count_exactly_although_one_is_killed_in_the_middle(
+    projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
     both = [projectors.add(PROJECTOR, name) for name in ("projector-a", "projector-b")]
-
-    async def both_beat() -> bool:
-        beats = str(await broker.client.xrange(WORKER_HEARTBEATS.name))
-        return "projector-a" in beats and "projector-b" in beats
-
-    await eventually(both_beat, within=20)
-    publishing = asyncio.create_task(_publish_one_by_one(broker, HISTORY))
-    stands_by = await eventually(lambda: [p for p in both if "standing by" in p.said], within=20)
-    [leader] = [process for process in both if process not in stands_by] or both[:1]
+    await both_beat(transport)
+    publishing = asyncio.create_task(_publish_one_by_one(transport, HISTORY))
+    await eventually(lambda: sum(version for version, _ in positions_of(projectors)) > 5, within=20)
+    if projectors.stack.name == VALKEY:  # one works; on Kafka both do
+        await eventually(lambda: any("standing by" in process.said for process in both), within=20)
+    leader = next(process for process in both if "standing by" not in process.said)
     leader.kill()
     await publishing
     await projected_by(projectors, expected)
     assert not any("Traceback" in process.said for process in both)
 
 
-async def _publish_one_by_one(broker: RedisTransport, records: list[Record]) -> None:
+async def both_beat(transport: Transport) -> None:
+    seen: set[str] = set()
+    following = asyncio.create_task(transport.follow_heartbeats(lambda beat, _: seen.add(beat.instance)))
+    await eventually(lambda: seen >= {"projector-a", "projector-b"}, within=20)
+    following.cancel()
+    await asyncio.wait([following])
+
+
+async def _publish_one_by_one(transport: Transport, records: list[Record]) -> None:
     for record in records:
-        await broker.publish([record])
+        await transport.publish([record])
+
+
+async def test_what_a_stopped_projector_leaves_another_one_does_soon(
+    projectors: Deployment, transport: Transport, expected: Projected
+) -> None:
+    """Sooner than Kafka's session timeout of 10 s: who is stopped leaves."""
+    both = [projectors.add(PROJECTOR, TOPICFLOW_SESSION_TIMEOUT_SECONDS="10") for _ in range(2)]
+    await transport.publish(HISTORY[:HALF])
+    await caught_up(projectors, transport)
+    leader = next(process for process in both if "standing by" not in process.said)
+    assert leader.stop() == 0
+    await transport.publish(HISTORY[HALF:])
+    await projected_by(projectors, expected, within=7)
 
 
 async def test_a_restarted_projector_goes_on_from_where_it_was(
-    projectors: Deployment, broker: RedisTransport, valkey: ValkeyServer, expected: Projected
+    projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
     first = projectors.add(PROJECTOR, "a")
-    await broker.publish(HISTORY[:HALF])
-    ends = await broker.ends([stream.name for stream in PROJECTED])
-    await eventually(lambda: all(end in str(positions_of(projectors)) for end in ends[0].values()), within=20)
+    await transport.publish(HISTORY[:HALF])
+    await caught_up(projectors, transport)
     assert first.stop() == 0
-    with Redis.from_url(valkey.url) as redis:
-        for stream, end in ends[0].items():  # what it has stored it does not need again
-            redis.xtrim(stream, minid=end, approximate=False)
-    await broker.publish(HISTORY[HALF:])
+    for stream in PROJECTED:  # what it has stored it does not need again
+        await lose_all_but_the_newest(projectors.stack, stream)
+    await transport.publish(HISTORY[HALF:])
     projectors.add(PROJECTOR, "a")
     await projected_by(projectors, expected)
 
 
 async def test_a_newer_version_of_a_known_type_stops_it_with_one_line_and_exit_code_1(
-    projectors: Deployment, broker: RedisTransport
+    projectors: Deployment, transport: Transport
 ) -> None:
     headers = {**HISTORY[0].headers, "ce_type": "topicflow.TopicSubmitted.v2"}
-    await broker.publish([replace(HISTORY[0], headers=headers)])
+    await transport.publish([replace(HISTORY[0], headers=headers)])
     code, line = await ended(projectors.add(PROJECTOR))
     assert code == 1
     assert line == (
@@ -185,20 +233,17 @@ async def test_a_newer_version_of_a_known_type_stops_it_with_one_line_and_exit_c
 
 @pytest.mark.parametrize("how", ["made anew", "trimmed"])
 async def test_a_stream_that_no_longer_has_what_comes_next_is_refused_with_one_line(
-    projectors: Deployment, broker: RedisTransport, valkey: ValkeyServer, how: str
+    projectors: Deployment, transport: Transport, how: str
 ) -> None:
     first = projectors.add(PROJECTOR, "a")
-    await broker.publish(HISTORY[:HALF])
-    await eventually(lambda: SUBMISSION_OUTCOMES.name in str(positions_of(projectors)), within=20)
-    ends = await broker.ends([SUBMISSION_OUTCOMES.name])
-    await eventually(lambda: ends[0][SUBMISSION_OUTCOMES.name] in str(positions_of(projectors)), within=20)
+    await transport.publish(HISTORY[:HALF])
+    await caught_up(projectors, transport)
     assert first.stop() == 0
-    with Redis.from_url(valkey.url) as redis:
-        if how == "made anew":
-            redis.delete(SUBMISSION_OUTCOMES.name)
-        await broker.publish(HISTORY[HALF:])
-        if how == "trimmed":
-            redis.xtrim(SUBMISSION_OUTCOMES.name, maxlen=1, approximate=False)
+    if how == "made anew":
+        await lose_stream(projectors.stack, SUBMISSION_OUTCOMES)
+    await transport.publish(HISTORY[HALF:])
+    if how == "trimmed":
+        await lose_all_but_the_newest(projectors.stack, SUBMISSION_OUTCOMES)
     before = tables_of(projectors.database_url)
     code, line = await ended(projectors.add(PROJECTOR, "a"))
     assert code == 1
@@ -207,9 +252,11 @@ async def test_a_stream_that_no_longer_has_what_comes_next_is_refused_with_one_l
 
 
 async def test_an_unreadable_record_is_listed_among_the_dead_letters_and_the_rest_is_stored(
-    projectors: Deployment, broker: RedisTransport, expected: Projected
+    projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
-    await broker.publish([replace(HISTORY[0], headers={**HISTORY[0].headers, "ce_id": "other"}, data=b"{"), *HISTORY])
+    await transport.publish(
+        [replace(HISTORY[0], headers={**HISTORY[0].headers, "ce_id": "other"}, data=b"{"), *HISTORY]
+    )
     projectors.add(PROJECTOR)
     await projected_by(projectors, expected)
     letters = "SELECT stream, error, data FROM dead_letters"
@@ -218,29 +265,26 @@ async def test_an_unreadable_record_is_listed_among_the_dead_letters_and_the_res
 
 
 async def test_a_locked_database_is_waited_for_and_nothing_is_lost(
-    projectors: Deployment, broker: RedisTransport, expected: Projected
+    projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
     projector = projectors.add(PROJECTOR)
-    await broker.publish(HISTORY[:HALF])
+    await transport.publish(HISTORY[:HALF])
     await eventually(lambda: positions_of(projectors), within=20)
-    with closing(sqlite3.connect(projectors.folder / "topicflow.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        await broker.publish(HISTORY[HALF:])
+    with held(projectors.database_url):
+        await transport.publish(HISTORY[HALF:])
         await eventually(lambda: '"event": "waiting"' in projector.said, within=15)
-        assert "database is locked" in projector.said
+        assert "the database does not answer" in projector.said
     await projected_by(projectors, expected)
     assert projector.is_alive
 
 
 async def test_a_database_that_can_not_be_opened_yet_is_waited_for(
-    tmp_path: Path, valkey: ValkeyServer, broker: RedisTransport, expected: Projected
+    projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
-    path = tmp_path / "later" / "topicflow.db"
-    settings = {"TOPICFLOW_BROKER_URL": valkey.url, "TOPICFLOW_DATABASE_URL": f"sqlite:///{path}"}
-    projector = Process([sys.executable, "-m", "status_projector"], tmp_path / "projector.log", settings)
-    projector.start()
-    await broker.publish(HISTORY)
-    await eventually(lambda: "waiting for the database" in projector.said, within=20)
-    path.parent.mkdir()
-    await eventually(lambda: _or_nothing(f"sqlite:///{path}") == expected.tables, within=20)
-    projector.end()
+    with not_there_yet(projectors.database_url) as (url, appears):
+        projector = projectors.add(PROJECTOR, TOPICFLOW_DATABASE_URL=url)
+        await transport.publish(HISTORY)
+        await eventually(lambda: "waiting for the database" in projector.said, within=20)
+        appears()
+        await eventually(lambda: _or_nothing(url) == expected.tables, within=20)
+        projector.end()

@@ -14,7 +14,6 @@ from servers import Deployment
 
 from shared.events import topic_id
 from shared.streams import PROJECTOR
-from shared.transport.redis_streams.transport import RedisTransport
 
 WELL_BELOW_A_SECOND = 0.5
 
@@ -38,7 +37,7 @@ async def api(deployment: Deployment) -> AsyncIterator[Api]:
 @asynccontextmanager
 async def steady_load(api: Api) -> AsyncIterator[None]:
     """Somebody submits without a pause, so that there is always something that is not projected yet."""
-    broker = RedisTransport(api.deployment.valkey.url)
+    broker = api.deployment.stack.connect()
 
     async def submit() -> None:
         for n in count():

@@ -12,6 +12,7 @@ from eventually import eventually
 from servers import free_port
 
 from api.settings import ApiSettings
+from shared.db.engine import without_password
 from shared.errors import SettingInvalid
 from shared.settings import unknown_names
 from status_projector.settings import ProjectorSettings
@@ -42,6 +43,9 @@ async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
     [
         ("api", "TOPICFLOW_BROKER_URL", "ftp://secret@x"),
         ("api", "TOPICFLOW_DATABASE_URL", "nonsense://secret@x/y"),
+        ("api", "TOPICFLOW_DATABASE_URL", "postgresql://user:secret@host"),
+        ("api", "TOPICFLOW_DATABASE_URL", "postgresql://user:not/encoded:secret@host/database"),
+        ("status_projector", "TOPICFLOW_DATABASE_URL", "postgres://user:secret@host/database?sslmood=require"),
         ("api", "TOPICFLOW_PORT", "99999"),
         ("api", "TOPICFLOW_PORT", "secret"),
         ("api", "TOPICFLOW_HOST", "secret.example"),
@@ -168,3 +172,20 @@ def test_streams_are_kept_for_a_number_of_days(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("TOPICFLOW_RETAIN_DAYS", days)
     with pytest.raises(SettingInvalid, match="TOPICFLOW_RETAIN_DAYS: "):
         ProjectorSettings.load()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////data/topicflow.db",
+        "postgresql://user:p%40ss@host:5433/database?sslmode=verify-full&application_name=mine",
+        "postgres://user@first,second/database?target_session_attrs=read-write",
+        "postgresql:///database?host=/run/postgresql",
+    ],
+)
+def test_a_database_is_sqlite_or_whatever_libpq_understands(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOPICFLOW_DATABASE_URL", url)
+    assert ProjectorSettings.load().database_url == url
+    shown = without_password(url)
+    assert "p%40ss" not in shown
+    assert "database" in shown or "topicflow.db" in shown

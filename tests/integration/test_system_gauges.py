@@ -8,7 +8,7 @@ import pytest
 from eventually import eventually
 from integration.observed import Observed
 from scrape import Scraped, scrape
-from servers import MODULES, Deployment, GeminiStandIn, ValkeyServer
+from servers import MODULES, Deployment, GeminiStandIn, Stack
 
 
 async def test_gauges_of_the_system_are_what_the_status_routes_say(observed: Observed) -> None:
@@ -23,14 +23,15 @@ async def test_gauges_of_the_system_are_what_the_status_routes_say(observed: Obs
 
 
 @pytest.fixture
-def alone(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Deployment]:
-    """An API and a broker; nobody projects, so there is no database."""
-    deployed = Deployment(tmp_path, valkey, GeminiStandIn(tmp_path))
+def alone(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
+    """An API and a broker; nobody projects, so there are no tables."""
+    deployed = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
     deployed.add("api")
     yield deployed
     deployed.end()
 
 
+@pytest.mark.breaks_the_broker
 async def test_what_does_not_answer_is_absent_and_the_rest_is_there(alone: Deployment) -> None:
     async def beats() -> Scraped | None:
         try:
@@ -44,7 +45,7 @@ async def test_what_does_not_answer_is_absent_and_the_rest_is_there(alone: Deplo
     for name in ("topicflow_submissions", "topicflow_dead_letters", "topicflow_projection_lag_seconds"):
         assert scraped.get(name) is None
     assert scraped.get("topicflow_broker_errors_total") is None
-    alone.valkey.kill()
+    alone.stack.broker.kill()
 
     async def is_gone() -> bool:
         return (await scrape(alone.api_port)).get("topicflow_live_processes") is None

@@ -1,12 +1,12 @@
 """The topic-worker against Gemini's moods: the real client over HTTP, the real broker, seen through the API."""
 
-import sqlite3
 from itertools import count
 from typing import Any
 
 import pytest
 from eventually import eventually
 from integration.api import Api
+from integration.databases import rows
 from servers import Deployment
 
 from shared.errors import SettingInvalid
@@ -16,10 +16,8 @@ NUMBER = count()
 
 
 def history(deployment: Deployment, id_: str) -> list[str]:
-    path = deployment.database_url.removeprefix("sqlite:///")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-        rows = database.execute("SELECT event FROM history WHERE id = ? ORDER BY time", (id_,)).fetchall()
-    return [event for (event,) in rows]
+    found = rows(deployment.database_url, f"SELECT event FROM history WHERE id = '{id_}' ORDER BY time")
+    return [event for (event,) in found]
 
 
 # mood, its scope, titles, how the one that it is about ends, its tries, whether it waited visibly

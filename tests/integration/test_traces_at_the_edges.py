@@ -7,14 +7,14 @@ from eventually import eventually
 from integration.api import Api, started
 from integration.observed import Observed
 from integration.traces import HANDLING, PROJECTED, SERVER, spans_of, the_one
-from servers import Deployment, GeminiStandIn, Process, ValkeyServer, free_port
+from servers import Deployment, GeminiStandIn, Process, Stack, free_port
 
 
-async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: Path, valkey: ValkeyServer) -> None:
+async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: Path, stack: Stack) -> None:
     gemini = GeminiStandIn(tmp_path)
     gemini.start()
     settings = observed.collector.settings | {"TOPICFLOW_HELD_SECONDS": "0.2"}
-    deployed = Deployment(tmp_path, valkey, gemini, settings)
+    deployed = Deployment(tmp_path, stack, gemini, settings)
     try:
         for service in ("api", "status-projector", "topic-worker"):
             deployed.add(service)
@@ -34,9 +34,9 @@ async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: 
         deployed.end()
 
 
-async def test_what_was_recorded_is_sent_when_a_service_stops(observed: Observed, tmp_path: Path) -> None:
+async def test_what_was_recorded_is_sent_when_a_service_stops(observed: Observed, tmp_path: Path, stack: Stack) -> None:
     later = observed.collector.settings | {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
-    deployed = started(tmp_path, **later)
+    deployed = started(stack, tmp_path, **later)
     try:
         async with deployed.client() as client:
             api = await Api(deployed, client).ready()
@@ -51,10 +51,10 @@ async def test_what_was_recorded_is_sent_when_a_service_stops(observed: Observed
         deployed.end()
 
 
-async def test_without_a_collector_that_answers_all_works_and_it_is_said_once(tmp_path: Path) -> None:
+async def test_without_a_collector_that_answers_all_works_and_it_is_said_once(tmp_path: Path, stack: Stack) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     soon = {"OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}
-    deployed = started(tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{nobody}/v1/traces", **soon)
+    deployed = started(stack, tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{nobody}/v1/traces", **soon)
     try:
         async with deployed.client() as client:
             api = await Api(deployed, client).ready()

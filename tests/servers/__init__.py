@@ -5,6 +5,7 @@ from servers.gemini import GeminiStandIn
 from servers.kafka import KafkaServer
 from servers.postgres import PostgresServer
 from servers.process import Process
+from servers.stack import Stack, Stacks
 from servers.valkey import ValkeyServer
 from topicflow.local_mode.ports import LOOPBACK, free_port
 
@@ -16,6 +17,8 @@ __all__ = [
     "KafkaServer",
     "PostgresServer",
     "Process",
+    "Stack",
+    "Stacks",
     "ValkeyServer",
     "free_port",
 ]

@@ -51,6 +51,12 @@ class Container:
             self._container.get_wrapped_container().start()
         until(self._answers, STARTS_WITHIN, f"{self._container.image} does not answer")
 
+    @property
+    def is_alive(self) -> bool:
+        wrapped = self._container.get_wrapped_container()
+        wrapped.reload()
+        return wrapped.status in {"running", "paused"}
+
     def kill(self) -> None:
         """-9, without a word."""
         self._container.get_wrapped_container().kill()

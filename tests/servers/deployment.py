@@ -1,4 +1,4 @@
-"""Services of a test's, around a broker, a database and Gemini's stand-in."""
+"""Services of a test's, on a broker and a database, beside Gemini's stand-in."""
 
 import sys
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import httpx
 
 from servers.gemini import GeminiStandIn
 from servers.process import Process
-from servers.valkey import ValkeyServer
+from servers.stack import Stack
 from shared.streams import PROJECTOR
 from topicflow.local_mode.ports import LOOPBACK, free_port
 
@@ -17,10 +17,10 @@ MODULES = {"api": "api", "topic-worker": "topic_worker", PROJECTOR: "status_proj
 
 @dataclass
 class Deployment:
-    """A broker, a database, Gemini's stand-in and services, each started alone, by environment only."""
+    """Gemini's stand-in and services, each started alone, by environment only. `folder`: of what they say."""
 
     folder: Path
-    valkey: ValkeyServer
+    stack: Stack
     gemini: GeminiStandIn
     settings: dict[str, str] = field(default_factory=dict)
     services: dict[str, Process] = field(default_factory=dict)
@@ -32,11 +32,11 @@ class Deployment:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.folder}/topicflow.db"
+        return self.stack.database_url
 
     def add(self, service: str, instance: str = "", **settings: str) -> Process:
         """One more replica, running. `instance`: its stable name, none if empty."""
-        environment = {"TOPICFLOW_BROKER_URL": self.valkey.url, **self.settings, **settings}
+        environment = {**self.stack.settings, **self.settings, **settings}
         if service == "topic-worker":
             environment |= {"GEMINI_API_KEY": "test", "GOOGLE_GEMINI_BASE_URL": self.gemini.url} | settings
         else:
@@ -57,5 +57,5 @@ class Deployment:
         return httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port or self.api_port}", trust_env=False, timeout=30)
 
     def end(self) -> None:
-        for process in (*self.services.values(), self.gemini, self.valkey):
+        for process in (*self.services.values(), self.gemini):
             process.end()

@@ -26,6 +26,9 @@ class Server(Protocol):
 class OwnServer(Server, Protocol):
     """One that a test may break."""
 
+    @property
+    def is_alive(self) -> bool: ...
+
     def start(self) -> None: ...
 
     def kill(self) -> None: ...
@@ -50,13 +53,20 @@ def a_postgres(folder: Path) -> OwnServer:
     return postgres_container() if has_docker() else PostgresServer(folder)
 
 
-@contextmanager
-def started(make: Callable[[], OwnServer]) -> Iterator[OwnServer]:
+def or_skip(make: Callable[[], OwnServer]) -> OwnServer:
     """Skips where it cannot run here; on CI that is a failure."""
     try:
-        server = make()
+        return make()
     except Failed as reason:
-        pytest.fail(str(reason)) if os.environ.get("CI") else pytest.skip(str(reason))
+        if os.environ.get("CI"):
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+
+
+@contextmanager
+def started(make: Callable[[], OwnServer]) -> Iterator[OwnServer]:
+    """Skips where it cannot run here."""
+    server = or_skip(make)
     try:
         server.start()
         yield server

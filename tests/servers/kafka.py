@@ -1,7 +1,11 @@
-"""Kafka, as a local process or in a container."""
+"""Kafka, as a local process or in a container, and the streams of one of those who share it."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
 
 from local_servers import class_archive
 from local_servers.kafka import Kafka, Listener
@@ -30,3 +34,15 @@ def kafka_container(folder: Path) -> Container:
     }
     settings = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in (kafka.settings | inside).items()}
     return Container("apache/kafka:4.3.1", kafka.url, kafka.answers, (kafka.port, kafka.port), settings)
+
+
+async def remove_streams(url: str, prefix: str) -> None:
+    """All whose names begin so, if it answers."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=url.removeprefix("kafka://"))
+    with suppress(Exception):
+        async with asyncio.timeout(10):
+            await admin.start()
+            await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(prefix)])
+    with suppress(Exception):
+        async with asyncio.timeout(5):
+            await admin.close()

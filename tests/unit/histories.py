@@ -22,7 +22,7 @@ from shared.events import (
     TopicSubmitted,
     topic_id,
 )
-from status_projector.status_counts import State, advance
+from status_projector.status_counts import State, advance, counted
 
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 ATTEMPTS = st.integers(1, 4)
@@ -48,6 +48,11 @@ class Row:
 
     state: State
     content: Content = None
+
+    @property
+    def counted_as(self) -> str | None:
+        status, _ = counted(self.state.status, self.state.started_at, self.state.ended_at)
+        return status
 
 
 def project(history: Sequence[Happened]) -> dict[str, Row]:

@@ -54,7 +54,7 @@ def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[
         working = [h for h in last if h.keeps_its_place]
         if any(isinstance(h.event, Removed) for h in last):
             assert row.state.status == "removed"
-            assert row.state.counted_as is None
+            assert row.counted_as is None
         elif ends:
             end = min(ends, key=lambda h: (h.time, h.event.run))  # type: ignore[attr-defined]
             shown = "completed" if isinstance(end.event, SubmissionCompleted) else "failed"
@@ -187,7 +187,7 @@ def test_the_error_of_an_earlier_attempt_is_not_shown_on_the_next() -> None:
 
 def test_a_removed_submission_is_in_no_count_and_what_comes_late_does_not_bring_it_back() -> None:
     row = after(submitted(2), removed(2), completed(2), completed(1))
-    assert (row.state.counted_as, row.state.title, row.content) == (None, None, None)
+    assert (row.counted_as, row.state.title, row.content) == (None, None, None)
 
 
 def test_a_removal_closes_its_attempt_and_all_lower_ones_but_not_the_next() -> None:
@@ -197,7 +197,7 @@ def test_a_removal_closes_its_attempt_and_all_lower_ones_but_not_the_next() -> N
 
 def test_a_submission_after_a_removal_is_counted_again() -> None:
     row = after(submitted(), completed(), removed(), submitted(2, "RAFT"))
-    assert (row.state.counted_as, row.state.title, row.content) == ("pending", "RAFT", None)
+    assert (row.counted_as, row.state.title, row.content) == ("pending", "RAFT", None)
     assert row.state.created_at == BEGAN
 
 

@@ -115,7 +115,8 @@ WORKER = _of_a_service()
 DELIVERIES = Counter(
     "topicflow_deliveries_total",
     "Deliveries that this worker ended, by end: completed; failed; dead_lettered; requeued (put at the tail of its"
-    " stream after waiting too long); nothing_to_do (it had ended already, or was taken back).",
+    " stream after waiting too long); taken_over (another member has it by now); nothing_to_do (it had ended already,"
+    " or was taken back).",
     ["end"],
     registry=WORKER,
 )

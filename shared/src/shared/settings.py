@@ -1,6 +1,7 @@
 """Settings from the environment: `<NAME>_FILE` too, an empty value means not set, errors are one line."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -142,11 +143,13 @@ def _must_be_of_libpq(url: str) -> None:
     import psycopg  # only where a database is, and only if it is PostgreSQL: 9 MB and 0.1 s
 
     try:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
+        parts = {name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(url).items()}
     except psycopg.Error:
-        raise ValueError(f"can not be read, expected {POSTGRESQL_URL}; in a password, %25 stands for %, …") from None
+        parts = {}
     if not parts.get("dbname"):
-        raise ValueError(f"no database's name, expected {POSTGRESQL_URL}")
+        raise ValueError(f"expected {POSTGRESQL_URL}, with parameters that libpq knows")
+    if "@" in parts["dbname"] or not re.fullmatch("[0-9,]*", parts.get("port", "")):
+        raise ValueError(f"expected {POSTGRESQL_URL}: in the password write %2F for /, %40 for @ and so on")
 
 
 class OpsSettings(Settings):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
@@ -30,7 +31,7 @@ class Record:
         return self.headers.get("ce_id", "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would take as long as finding out what it is
 class Envelope:
     event: Event
     event_id: str
@@ -70,25 +71,33 @@ def is_storable(data: object) -> bool:
 
 def decode(record: Record) -> Envelope:
     """Raises InvalidEvent for what can never be read, NewerVersion for what a newer topicflow wrote."""
-    match = _TYPE.fullmatch(record.headers.get("ce_type", ""))
-    if match is None or match[1] not in EVENT_TYPES:
-        raise InvalidEvent(f"unknown event type {record.headers.get('ce_type', '')[:100]!r}")
-    kind = EVENT_TYPES[match[1]]
-    if record.stream != STREAM_OF[kind].name:
-        raise InvalidEvent(f"{match[0]} does not belong into {record.stream}")
-    if int(match[2]) > kind.version:
-        raise NewerVersion(
-            f"{record.stream} holds {match[0]}, this version of topicflow knows v{kind.version}: finish the upgrade"
-        )
+    ce_type = record.headers.get("ce_type", "")
+    kind = _kind_of(ce_type, record.stream)
     try:
         time = datetime.fromisoformat(record.headers["ce_time"])
         event = kind.model_validate_json(record.data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "data"
-        raise InvalidEvent(f"{match[0]}: {field}: {first['msg']}") from error
+        raise InvalidEvent(f"{ce_type}: {field}: {first['msg']}") from error
     except (KeyError, ValueError) as error:
-        raise InvalidEvent(f"{match[0]}: ce_time: {error}") from error
+        raise InvalidEvent(f"{ce_type}: ce_time: {error}") from error
     if time.tzinfo is None or not record.event_id:
-        raise InvalidEvent(f"{match[0]}: ce_time needs a time zone and ce_id must be there")
+        raise InvalidEvent(f"{ce_type}: ce_time needs a time zone and ce_id must be there")
     return Envelope(event, record.event_id, time)
+
+
+@lru_cache(100)
+def _kind_of(ce_type: str, stream: str) -> type[Event]:
+    """What is in a record that says so, and is in this stream. Raises InvalidEvent, NewerVersion."""
+    match = _TYPE.fullmatch(ce_type)
+    if match is None or match[1] not in EVENT_TYPES:
+        raise InvalidEvent(f"unknown event type {ce_type[:100]!r}")
+    kind = EVENT_TYPES[match[1]]
+    if stream != STREAM_OF[kind].name:
+        raise InvalidEvent(f"{ce_type} does not belong into {stream}")
+    if int(match[2]) > kind.version:
+        raise NewerVersion(
+            f"{stream} holds {ce_type}, this version of topicflow knows v{kind.version}: finish the upgrade"
+        )
+    return kind

@@ -10,21 +10,20 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from eventually import eventually
 from integration.databases import execute, rows
-from integration.installation import KAFKA, VALKEY, Installation, Ran, ended
+from integration.installation import Installation, Ran, ended
 from servers import free_port
+from servers.stack import KAFKA, ON_KAFKA, ON_VALKEY, VALKEY
 
 from shared.streams import TOPIC_SUBMISSIONS
 from shared.transport.base import Transport
 from shared.transport.kafka.alter_configs import SetConfigs
 
-on_kafka = pytest.mark.parametrize("installation", [KAFKA], indirect=True)
-on_valkey = pytest.mark.parametrize("installation", [VALKEY], indirect=True)
 DONE_AT_FIRST = {VALKEY: 3, KAFKA: 8}  # two schemas, then streams and groups
 
 
 @pytest.fixture
 async def admin(installation: Installation) -> AsyncIterator[AIOKafkaAdminClient]:
-    servers = installation.settings["TOPICFLOW_BROKER_URL"].removeprefix("kafka://")
+    servers = installation.stack.broker_url.removeprefix("kafka://")
     client = AIOKafkaAdminClient(bootstrap_servers=servers)
     await client.start()
     yield client
@@ -36,11 +35,11 @@ def nothing_to_do(ran: Ran) -> bool:
 
 
 async def test_the_first_run_makes_everything_and_the_second_has_nothing_to_do(
-    installation: Installation, transport: Transport, request: pytest.FixtureRequest
+    installation: Installation, transport: Transport
 ) -> None:
     first = installation.provision()
     assert (first.code, first.err) == (0, "")
-    assert len(first.done) == DONE_AT_FIRST[request.node.callspec.params["installation"]]
+    assert len(first.done) == DONE_AT_FIRST[installation.stack.name]
     assert any("topic-worker" in line for line in first.done)
     assert rows(installation.database_url, "SELECT version_num FROM projection_version")
     assert nothing_to_do(installation.provision())
@@ -101,7 +100,7 @@ def test_wrong_use_has_exit_code_2(installation: Installation, arguments: list[s
     assert (wrong.code, wrong.out) == (2, "")
 
 
-@on_valkey
+@ON_VALKEY
 def test_redis_has_no_partitions_to_add(installation: Installation) -> None:
     refused = installation.provision("--partitions", "24")
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
@@ -115,12 +114,12 @@ async def configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
     return {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
 
-@on_kafka
+@ON_KAFKA
 async def test_settings_that_differ_are_set_and_what_others_have_set_is_left_alone(
     installation: Installation, admin: AIOKafkaAdminClient
 ) -> None:
     assert installation.provision().code == 0
-    topic = installation.settings["TOPICFLOW_STREAM_PREFIX"] + TOPIC_SUBMISSIONS.name
+    topic = installation.stack.prefix + TOPIC_SUBMISSIONS.name
     theirs = {"segment.bytes": "104857600", "message.timestamp.type": "CreateTime", "min.insync.replicas": "2"}
     await admin._send_request(SetConfigs(topic, theirs))
     before = await configs(admin, topic)
@@ -132,7 +131,7 @@ async def test_settings_that_differ_are_set_and_what_others_have_set_is_left_alo
     assert nothing_to_do(installation.provision(TOPICFLOW_RETAIN_DAYS="30"))
 
 
-@on_kafka
+@ON_KAFKA
 def test_partitions_are_only_added_when_asked_for_and_never_taken_away(installation: Installation) -> None:
     assert installation.provision().code == 0
     hinted = installation.provision(TOPICFLOW_PARTITIONS="6")
@@ -148,12 +147,12 @@ def test_partitions_are_only_added_when_asked_for_and_never_taken_away(installat
         assert "Kafka takes none away" in refused.err
 
 
-@on_kafka
+@ON_KAFKA
 async def test_a_stream_that_is_new_gets_as_many_partitions_as_the_others_have(
     installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
 ) -> None:
     assert installation.provision().code == 0
-    prefix = installation.settings["TOPICFLOW_STREAM_PREFIX"]
+    prefix = installation.stack.prefix
     await admin.delete_topics([f"{prefix}submission-outcomes"])
 
     async def is_gone() -> bool:
@@ -164,18 +163,16 @@ async def test_a_stream_that_is_new_gets_as_many_partitions_as_the_others_have(
     assert len(await transport.ends(["submission-outcomes"])) == 4
 
 
-@on_kafka
+@ON_KAFKA
 async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(
     installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
 ) -> None:
     """Workers look for new partitions every 30 s; what is published there before waits for them."""
-    gemini = installation.deployment.gemini
-    gemini.start()
-    gemini.take(0.1)
+    installation.gemini.take(0.1)
     assert installation.provision().code == 0
     installation.project()
     workers = [installation.add("topic-worker", f"topic-worker-{n}") for n in range(2)]
-    group = installation.settings["TOPICFLOW_STREAM_PREFIX"] + "topic-worker"
+    group = installation.stack.prefix + "topic-worker"
 
     async def both_have_joined() -> bool:
         [answer] = await admin.describe_consumer_groups([group])

@@ -1,8 +1,8 @@
 """Builds the status-projector and runs it: reads the streams, projects batch after batch, trims what is done with."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -19,7 +19,7 @@ from shared.retry import Policy, pause
 from shared.service import reach, run_beside
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
 from shared.transport import connect
-from shared.transport.base import Batch, Reader, Transport
+from shared.transport.base import Reader, Transport
 from status_projector.on_submission_event import PositionMoved, Projection
 from status_projector.settings import ProjectorSettings
 from status_projector.trim_streams import trim_for_ever
@@ -33,13 +33,16 @@ READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.pr
 
 async def main(settings: ProjectorSettings, instance: str) -> None:
     ops = Ops(metrics.PROJECTOR)
-    async with serving(ops, settings):
-        await work(settings, instance, ops)
+    async with serving(ops, settings), AsyncExitStack() as opened:
+        await work(settings, instance, ops, opened)
 
 
-async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
+async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: AsyncExitStack) -> None:
+    """What it opens is closed when `opened` is, however this ends."""
     transport = connect(settings)
+    opened.push_async_callback(transport.close)
     database = open_writer(settings.database_url)
+    opened.push_async_callback(database.close)
     await reach(transport)
     await reach_database(database, "projection")
     projection = Projection(database, transport.publish, instance)
@@ -59,8 +62,6 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
             beat(transport, PROJECTOR, instance),
         ):
             yield
-        await database.close()
-        await transport.close()
 
     app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
     await app.run()
@@ -69,40 +70,58 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
 async def project_for_ever(transport: Transport, projection: Projection, progress: Progress, instance: str) -> None:
     """Until cancelled. What is out is waited for; nothing is lost meanwhile, for positions move with the rows."""
     failures = 0
-    reader: Reader | None = None
+
+    def turned() -> None:
+        nonlocal failures
+        if failures:
+            log.info("going on")
+        failures = 0
+        progress.turned()
+
     while True:
         try:
-            reader = reader or await transport.reader(PROJECTOR, instance, READ, projection.load)
-            if batch := await reader.read(BATCH, timeout=0.5):
-                await _project(reader, batch, projection, progress)
+            reader = await transport.reader(PROJECTOR, instance, READ, projection.load)
+            await _project(reader, projection, turned)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             failures += 1
             if failures == 1:
                 log.warning("waiting", error=str(error))
-            if reader:
-                await reader.close()
-                reader = None
             await asyncio.sleep(min(1.0, pause(failures, Policy())))
-        else:
-            if failures:
-                log.info("going on")
-            failures = 0
-            progress.turned()
 
 
-async def _project(reader: Reader, batch: Batch, projection: Projection, progress: Progress) -> None:
+async def _project(reader: Reader, projection: Projection, turned: Callable[[], None]) -> None:
+    """Batch after batch. One is read and decoded while the database, which is another process, stores the one before.
+
+    Raises BrokerUnreachable, DatabaseUnreachable.
+    """
+    storing: asyncio.Task[None] | None = None
     try:
-        await projection.project(batch)
-    except PositionMoved as error:
-        log.info("standing by", reason=str(error))
-        await _stand_by(projection, batch.partition, progress)
-        await reader.reload(batch.partition)
+        while True:
+            batch = await reader.read(BATCH, timeout=0.5)
+            read = await projection.read(batch) if batch else None
+            try:
+                if storing:
+                    await storing
+            except PositionMoved as moved:
+                if not reader.owns_partitions:
+                    log.info("standing by", reason=str(moved))
+                    await _stand_by(projection, moved.partition, turned)
+                for partition in {moved.partition, batch.partition if batch else moved.partition}:
+                    await reader.reload(partition)
+                read = None  # it is read again
+            if storing or not batch:
+                turned()
+            storing = asyncio.create_task(projection.store(read)) if read else None
+    finally:
+        if storing:
+            await asyncio.gather(storing, return_exceptions=True)
+        await reader.close()
 
 
-async def _stand_by(projection: Projection, partition: int, progress: Progress) -> None:
+async def _stand_by(projection: Projection, partition: int, turned: Callable[[], None]) -> None:
     """Until nobody has moved the position for a while."""
     version = -1
     while version != (now := (await projection.stored(partition)).version):
         version = now
-        progress.turned()
+        turned()
         await asyncio.sleep(STAND_BY)

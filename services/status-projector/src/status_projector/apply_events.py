@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 
 from shared.db.engine import is_of_the_data
-from shared.db.tables import stored
 from shared.errors import InvalidEvent
 from shared.events import Outcome, Removed, Submitted
 from shared.transport.base import Delivery
@@ -19,10 +18,10 @@ from status_projector import statements
 from status_projector.facets import facets_of
 from status_projector.rows import history_row, usage_rows
 from status_projector.statements import Counted, FacetRow, Moved
-from status_projector.status_counts import NewContent, State, advance
+from status_projector.status_counts import NewContent, State, advance, counted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
     """An event of a submission, and the delivery that brought it."""
 
@@ -57,44 +56,47 @@ def read(delivery: Delivery) -> Told:
     return Told(delivery, envelope.event, envelope.event_id, envelope.time)
 
 
-def apply_or_find_refused(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
-    """Applies all, or says which have data that the database refuses, halving until each is found."""
-    try:
-        with connection.begin_nested():
-            _apply(connection, events)
-    except (StatementError, OverflowError, UnicodeError) as error:
-        if not is_of_the_data(error):
-            raise
-        if len(events) == 1:
-            return [(events[0], str(getattr(error, "orig", error)))]
-        middle = len(events) // 2
-        return apply_or_find_refused(connection, events[:middle]) + apply_or_find_refused(connection, events[middle:])
-    return []
-
-
-def _apply(connection: Connection, events: Sequence[Told]) -> None:
+def apply(connection: Connection, events: Sequence[Told]) -> None:
+    """Raises what `engine.is_of_the_data` knows, when the database refuses one of them."""
     states = statements.get_states(connection, {told.event.id for told in events})
     known = set(states)
     changes = _fold(states, events)
-    _move_facets(connection, changes)
     statements.put_states(connection, changes.states, known)
+    _move_facets(connection, changes)
     statements.put_contents(connection, changes.contents)
     statements.move_counts(connection, changes.counts)
     statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])
     statements.add_usage(connection, [row for told in events for row in usage_rows(told.event, told.time)])
 
 
+def refused_among(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
+    """Which have data that the database refuses, and why: halves are applied until each is found."""
+    try:
+        with connection.begin_nested():
+            apply(connection, events)
+    except (StatementError, OverflowError, UnicodeError) as error:
+        if not is_of_the_data(error):
+            raise
+        if len(events) == 1:
+            return [(events[0], str(getattr(error, "orig", error)))]
+        middle = len(events) // 2
+        return refused_among(connection, events[:middle]) + refused_among(connection, events[middle:])
+    return []
+
+
 def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
     changes = _Changes(states, {id_: state.created_at for id_, state in states.items() if state.content_attempt})
     for told in events:
         event = told.event
-        state = states.setdefault(event.id, State(event.id, event.kind, told.delivery.partition))
-        before = (state.counted_as, state.milliseconds)
+        state = states.get(event.id)
+        if state is None:
+            state = states[event.id] = State(event.id, event.kind, told.delivery.partition)
+        before = (state.status, state.started_at, state.ended_at)
         if content := advance(state, event, told.time):
             changes.contents[event.id] = content
-        if (after := (state.counted_as, state.milliseconds)) != before:
-            changes.count(state, *before, -1)
-            changes.count(state, *after, +1)
+        if (after := (state.status, state.started_at, state.ended_at)) != before:
+            changes.count(state, *counted(*before), -1)
+            changes.count(state, *counted(*after), +1)
     return changes
 
 
@@ -114,11 +116,12 @@ def _move_facets(connection: Connection, changes: _Changes) -> None:
         new, gone = after - before, before - after
         added += new
         removed += gone
-        counts.update((facet, value, partition) for facet, value, *_ in new)
-        counts.subtract((facet, value, partition) for facet, value, *_ in gone)
+        for facet, value, *_ in new:
+            counts[facet, value, partition] += 1
+        for facet, value, *_ in gone:
+            counts[facet, value, partition] -= 1
     statements.move_facets(connection, added, removed, counts)
 
 
 def _facet_rows(id_: str, content: dict[str, Any] | None, created_at: datetime | None) -> set[FacetRow]:
-    created = stored(created_at) or ""
-    return {(facet, value, created, id_) for facet, value in facets_of(content)}
+    return {(facet, value, created_at, id_) for facet, value in facets_of(content)} if content else set()

@@ -13,15 +13,16 @@ from functools import partial
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import StatementError
 
-from shared.db.engine import Database
+from shared.db.engine import Database, is_of_the_data
 from shared.errors import InvalidEvent, TopicflowError
 from shared.streams import STREAMS
 from shared.transport.base import Batch, Delivery, Positions
 from shared.transport.dead_letter import dead_letter
 from shared.wire import Record
 from status_projector import statements
-from status_projector.apply_events import Told, apply_or_find_refused, read
+from status_projector.apply_events import Told, apply, read, refused_among
 from status_projector.observe_projection import observed
 from status_projector.rows import dead_letter_row
 
@@ -31,11 +32,14 @@ Refused = Sequence[tuple[Delivery, str]]  # what can not be projected, and why
 DEAD_LETTERS = {stream.dead_letters for stream in STREAMS}
 
 
-class PositionMoved(TopicflowError): ...
+class PositionMoved(TopicflowError):
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"another projector moved partition {partition}")
+        self.partition = partition
 
 
-class _NotStorable(Exception):
-    """The database refuses the data of these; nothing of the batch is stored yet."""
+class _Undone(Exception):
+    """Of what was only tried."""
 
     def __init__(self, refused: Refused) -> None:
         self.refused = refused
@@ -48,6 +52,15 @@ class Stored:
     version: int = 0
     positions: Positions = field(default_factory=dict)
     as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A batch as it is stored: its events, and the dead letters among its deliveries."""
+
+    batch: Batch
+    events: Sequence[Told]
+    letters: Sequence[Delivery]
 
 
 class Projection:
@@ -70,20 +83,42 @@ class Projection:
 
     async def project(self, batch: Batch) -> None:
         """Stores all of it; what can not be stored is among the dead letters before the position moves past it."""
+        await self.store(await self.read(batch))
+
+    async def read(self, batch: Batch) -> Read:
+        """What can not be read is among the dead letters."""
         letters = [delivery for delivery in batch.deliveries if delivery.record.stream in DEAD_LETTERS]
         events = await self._readable([d for d in batch.deliveries if d.record.stream not in DEAD_LETTERS])
+        return Read(batch, events, letters)
+
+    async def store(self, read: Read) -> None:
+        batch, events = read.batch, read.events
         while True:
             after = _after(self._at[batch.partition], batch, events)
             try:
                 with observed(events):
-                    await self._database.run(partial(_store, batch.partition, after, events, letters))
-            except _NotStorable as error:
-                await self._bury("not_storable", error.refused)
-                refused = {id(delivery) for delivery, _ in error.refused}
-                events = [told for told in events if id(told.delivery) not in refused]
+                    await self._database.run(partial(_store, batch.partition, after, events, read.letters))
+            except (StatementError, OverflowError, UnicodeError) as error:
+                if not is_of_the_data(error) or not (refused := await self._refused(events)):
+                    raise
+                await self._bury("not_storable", refused)
+                gone = {id(delivery) for delivery, _ in refused}
+                events = [told for told in events if id(told.delivery) not in gone]
             else:
                 self._at[batch.partition] = after
                 return
+
+    async def _refused(self, events: Sequence[Told]) -> Refused:
+        """Tried in a transaction that is undone: savepoints in each one that is not would cost two round trips more."""
+
+        def try_(connection: Connection) -> None:
+            raise _Undone([(told.delivery, why) for told, why in refused_among(connection, events)])
+
+        try:
+            await self._database.run(try_)
+        except _Undone as undone:
+            return undone.refused
+        raise AssertionError("it is always undone")
 
     async def _readable(self, deliveries: Sequence[Delivery]) -> list[Told]:
         """Nothing is buried before all are looked at: a newer version among them would bury it again at each start."""
@@ -113,7 +148,6 @@ def _store(
 ) -> None:
     """The position first, so that a projector that lost its turn changes nothing."""
     if not statements.move_position(connection, partition, after.version, after.positions, after.as_of):
-        raise PositionMoved(f"another projector moved partition {partition}")
-    if refused := apply_or_find_refused(connection, events):
-        raise _NotStorable([(told.delivery, why) for told, why in refused])
+        raise PositionMoved(partition)
+    apply(connection, events)
     statements.add_dead_letters(connection, [dead_letter_row(letter) for letter in letters])

@@ -4,18 +4,18 @@ SQLAlchemy's own handling of 30 columns took longer than the statement itself: 2
 (docs/decisions/0004). PostgreSQL takes a whole set in one round trip, as one array for each column.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, Text
 from sqlalchemy.dialects import postgresql
 
-from shared.db.tables import Moment
+from shared.db.tables import Moment, stored
 from shared.db.texts import array
 
 
 class Prepared:
-    """Rows have all columns of the table, in its order; times are in the form of `tables.stored`."""
+    """Rows have all columns of the table, in its order."""
 
     def __init__(self, table: Table, by_row: str, by_set: str) -> None:
         """`by_set`: with `{rows}` where the set of rows stands, as a table."""
@@ -23,31 +23,34 @@ class Prepared:
         types = (column.type.compile(dialect=dialect) for column in table.c)
         self._by_row = by_row
         self._by_set = by_set.format(rows=f"unnest({', '.join(f'%s::{type_}[]' for type_ in types)})")
+        self._are_moments = [isinstance(column.type, Moment) for column in table.c]
         self._are_texts = [isinstance(column.type, Text | Moment) for column in table.c]
 
-    def execute(self, connection: Connection, rows: Iterable[tuple[Any, ...]]) -> int:
+    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """How many rows it changed. Nothing happens without rows."""
-        many = list(rows)
-        if not many:
+        if not rows:
             return 0
+        columns = self._columns(rows)
         if connection.dialect.name == "postgresql":
-            return connection.exec_driver_sql(self._by_set, self._columns(many)).rowcount
-        return connection.exec_driver_sql(self._by_row, many).rowcount
+            values = (array(v) if texts else _numbers(v) for v, texts in zip(columns, self._are_texts, strict=True))
+            return connection.exec_driver_sql(self._by_set, tuple(values)).rowcount
+        return connection.exec_driver_sql(self._by_row, list(zip(*columns, strict=True))).rowcount
 
-    def _columns(self, rows: list[tuple[Any, ...]]) -> tuple[str, ...]:
-        columns = zip(*rows, strict=True)
-        return tuple(
-            array(values) if are_texts else f"{{{','.join(map(str, values))}}}".replace("None", "NULL")
-            for values, are_texts in zip(columns, self._are_texts, strict=True)
-        )
+    def _columns(self, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
+        columns = zip(zip(*rows, strict=True), self._are_moments, strict=True)
+        return [[stored(value) for value in values] if are_moments else values for values, are_moments in columns]
 
 
-def inserting(table: Table, on_conflict: str) -> Prepared:
-    """`on_conflict`: what SQL says after these words."""
+def _numbers(values: Sequence[object]) -> str:
+    return f"{{{','.join(map(str, values))}}}".replace("None", "NULL")
+
+
+def inserting(table: Table, on_conflict: str = "") -> Prepared:
+    """`on_conflict`: what SQL says about rows that are there; without it none may be."""
     names = [column.name for column in table.c]
-    into, conflict = f"INSERT INTO {table.name} ({', '.join(names)})", f"ON CONFLICT {on_conflict}"
-    by_row = f"{into} VALUES ({', '.join('?' for _ in names)}) {conflict}"
-    return Prepared(table, by_row, f"{into} SELECT * FROM {{rows}} {conflict}")  # noqa: S608  # our own names
+    into = f"INSERT INTO {table.name} ({', '.join(names)})"
+    by_row = f"{into} VALUES ({', '.join('?' for _ in names)}) {on_conflict}"
+    return Prepared(table, by_row, f"{into} SELECT * FROM {{rows}} {on_conflict}")  # noqa: S608  # our own names
 
 
 def deleting(table: Table) -> Prepared:

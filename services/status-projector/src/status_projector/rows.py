@@ -4,45 +4,45 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid5
 
+from shared.db import tables
 from shared.events import NAMESPACE, Outcome, SubmissionEvent, SubmissionFailed
 from shared.transport.base import Delivery
 
-
-def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> dict[str, Any]:
-    outcome = event if isinstance(event, Outcome) else None
-    return {
-        "event_id": event_id,
-        "id": event.id,
-        "event": type(event).__name__,
-        "attempt": event.attempt,
-        "time": time,
-        "run": outcome.run if outcome else None,
-        "worker": outcome.worker if outcome else None,
-        "error": event.error.message if isinstance(event, SubmissionFailed) else None,
-    }
+_USAGE = [column.name for column in tables.usage.c]
 
 
-def usage_rows(event: SubmissionEvent, time: datetime) -> list[dict[str, Any]]:
+def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[Any, ...]:
+    name = type(event).__name__
     if not isinstance(event, Outcome):
+        return (event.id, event_id, name, event.attempt, time, None, None, None)
+    error = event.error.message if isinstance(event, SubmissionFailed) else None
+    return (event.id, event_id, name, event.attempt, time, event.run, event.worker, error)
+
+
+def usage_rows(event: SubmissionEvent, time: datetime) -> list[tuple[Any, ...]]:
+    if not isinstance(event, Outcome) or not event.usage:
         return []
     about = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run, "time": time}
-    return [{**used.model_dump(), **about} for used in event.usage]
+    return [tuple(map({**used.model_dump(), **about}.__getitem__, _USAGE)) for used in event.usage]
 
 
 def dead_letter_row(delivery: Delivery) -> dict[str, Any]:
-    """Whatever is in the stream, by hand even. Ids are derived, so that what is buried twice is one row."""
-    headers = delivery.record.headers
+    """Whatever is in the stream, by hand even. Ids are derived, so that what is buried twice is one row.
+
+    U+0000 is replaced, for PostgreSQL has none in a text.
+    """
+    headers = {name: value.replace("\0", "\ufffd") for name, value in delivery.record.headers.items()}
     here = f"{delivery.record.stream}|{delivery.partition}|{delivery.position}"
     return {
         "id": headers.get("dl_id") or str(uuid5(NAMESPACE, here)),
         "stream": headers.get("dl_stream", delivery.record.stream),
         "position": headers.get("dl_position", delivery.position),
-        "submission": delivery.record.key,
+        "submission": delivery.record.key.replace("\0", "\ufffd"),
         "error": headers.get("dl_error", ""),
         "message": headers.get("dl_message", ""),
         "tries": _number(headers.get("dl_tries", "")),
         "time": _time(headers.get("dl_time", "")),
-        "headers": dict(headers),
+        "headers": headers,
         "data": delivery.record.data,
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter, itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic_core import to_json
 from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, select, update
@@ -17,16 +17,14 @@ from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows 
 
 from shared.db import tables
 from shared.db.engine import DatabaseUnreachable
-from shared.db.tables import Moment, stored
 from shared.db.texts import one_of
 from shared.transport.base import Positions
 from status_projector.prepared import Prepared, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
-T = TypeVar("T")
 Counted = tuple[str, int, str]  # kind, partition, status
-FacetRow = tuple[str, str, str, str]  # facet, value, when the submission was created, as stored, and its id
-Row = Mapping[str, Any]
+FacetRow = tuple[str, str, datetime | None, str]  # facet, value, when the submission was created, its id
+Row = tuple[Any, ...]  # all columns of a table, in its order
 
 
 @dataclass(slots=True)
@@ -38,42 +36,24 @@ class Moved:
     milliseconds: int = 0
 
 
-def _names(table: Table) -> list[str]:
-    return [column.name for column in table.c]
-
-
 def _replacing(table: Table) -> Prepared:
     kept = (f"{c.name} = excluded.{c.name}" for c in table.c if not c.primary_key)
-    return inserting(table, f"({_key(table)}) DO UPDATE SET {', '.join(kept)}")
+    return inserting(table, f"ON CONFLICT ({_key(table)}) DO UPDATE SET {', '.join(kept)}")
 
 
 def _adding(table: Table) -> Prepared:
     """Rows that are there already stay as they are."""
-    return inserting(table, "DO NOTHING")
+    return inserting(table, "ON CONFLICT DO NOTHING")
 
 
 def _moving(table: Table) -> Prepared:
     """Adds to the numbers that are there."""
     moved = (f"{c.name} = {table.name}.{c.name} + excluded.{c.name}" for c in table.c if not c.primary_key)
-    return inserting(table, f"({_key(table)}) DO UPDATE SET {', '.join(moved)}")
+    return inserting(table, f"ON CONFLICT ({_key(table)}) DO UPDATE SET {', '.join(moved)}")
 
 
 def _key(table: Table) -> str:
     return ", ".join(column.name for column in table.primary_key)
-
-
-def _row_of(table: Table, get: Callable[..., Callable[[T], tuple[Any, ...]]]) -> Callable[[T], tuple[Any, ...]]:
-    """What makes a row for the driver; `get` is attrgetter or itemgetter."""
-    values = get(*_names(table))
-    moments = [place for place, column in enumerate(table.c) if isinstance(column.type, Moment)]
-
-    def row(source: T) -> tuple[Any, ...]:
-        found = list(values(source))
-        for place in moments:
-            found[place] = stored(found[place])
-        return tuple(found)
-
-    return row
 
 
 _AT = tables.positions.c
@@ -91,15 +71,14 @@ _GET_CONTENTS = select(tables.contents).where(one_of(tables.contents.c.id))
 _PUT_CONTENTS = _replacing(tables.contents)
 _DROP_CONTENTS = delete(tables.contents).where(one_of(tables.contents.c.id))
 _MOVE_COUNTS = _moving(tables.status_counts)
-_ADD_FACETS = _adding(tables.facets)
+_ADD_FACETS = inserting(tables.facets)
 _DROP_FACETS = deleting(tables.facets)
 _MOVE_FACET_COUNTS = _moving(tables.facet_counts)
 _ADD_HISTORY = _adding(tables.history)
 _ADD_USAGE = _adding(tables.usage)
 _ADD_DEAD_LETTERS = insert(tables.dead_letters).on_conflict_do_nothing()
-_STATE_ROW: Callable[[State], tuple[Any, ...]] = _row_of(tables.submissions, attrgetter)
-_HISTORY_ROW: Callable[[Row], tuple[Any, ...]] = _row_of(tables.history, itemgetter)
-_USAGE_ROW: Callable[[Row], tuple[Any, ...]] = _row_of(tables.usage, itemgetter)
+_VALUE = itemgetter(0, 1)  # within one, times are in order already, and comparing them takes long
+_STATE_ROW: Callable[[State], tuple[Any, ...]] = attrgetter(*(column.name for column in tables.submissions.c))
 
 
 def get_position(connection: Connection, partition: int) -> tuple[int, Positions, datetime | None] | None:
@@ -158,17 +137,17 @@ def move_facets(
     counts: Counter[tuple[str, str, int]],
 ) -> None:
     """`counts`: how many more there are by facet, value and partition. All in the order of the pages they are on."""
-    _DROP_FACETS.execute(connection, sorted(removed))
-    _ADD_FACETS.execute(connection, sorted(added))
+    _DROP_FACETS.execute(connection, sorted(removed, key=_VALUE))
+    _ADD_FACETS.execute(connection, sorted(added, key=_VALUE))
     _MOVE_FACET_COUNTS.execute(connection, [(*of, more) for of, more in sorted(counts.items()) if more])
 
 
-def add_history(connection: Connection, rows: Iterable[Row]) -> None:
-    _ADD_HISTORY.execute(connection, map(_HISTORY_ROW, rows))
+def add_history(connection: Connection, rows: Sequence[Row]) -> None:
+    _ADD_HISTORY.execute(connection, rows)
 
 
-def add_usage(connection: Connection, rows: Iterable[Row]) -> None:
-    _ADD_USAGE.execute(connection, map(_USAGE_ROW, rows))
+def add_usage(connection: Connection, rows: Sequence[Row]) -> None:
+    _ADD_USAGE.execute(connection, rows)
 
 
 def add_dead_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -60,16 +60,15 @@ class State:
     simulated: bool | None = None
     difficulty: int = 0
 
-    @property
-    def counted_as(self) -> str | None:
-        return None if self.status in {"unknown", "removed"} else self.status
 
-    @property
-    def milliseconds(self) -> int | None:
-        """From its first start to its completion; None unless both are known, as of what was done elsewhere."""
-        if self.status != "completed" or not self.ended_at or not self.started_at:
-            return None
-        return max(0, (self.ended_at - self.started_at) // timedelta(milliseconds=1))
+def counted(status: str, started_at: datetime | None, ended_at: datetime | None) -> tuple[str | None, int | None]:
+    """As what it counts, and the milliseconds from its first start to its completion.
+
+    None unless both are known, as of what was done elsewhere.
+    """
+    if status == "completed" and started_at and ended_at:
+        return status, max(0, (ended_at - started_at) // timedelta(milliseconds=1))
+    return None if status in {"unknown", "removed"} else status, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,9 @@ class NewContent:
     content: dict[str, Any] | None
 
 
+_TELL_WHEN = (Submitted, Outcome)  # tuples: a union would be made anew for each event
+_TELL_TITLE = (TopicSubmitted, Outcome)
+_END = (SubmissionFailed, SubmissionCompleted)
 _RANKS: dict[type[SubmissionEvent], int] = {
     SubmissionStarted: PROCESSING,
     SubmissionParked: PROCESSING,
@@ -96,9 +98,9 @@ def rank_of(event: SubmissionEvent) -> int:
 def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent | None:
     """Apply one event to a row, in place; answers the content if it changes."""
     state.updated_at = max(time, state.updated_at or time)
-    if isinstance(event, Submitted | Outcome):
+    if isinstance(event, _TELL_WHEN):
         state.created_at = min(event.submitted_at, state.created_at or event.submitted_at)
-    if isinstance(event, TopicSubmitted | Outcome) and event.legacy_id is not None:
+    if isinstance(event, _TELL_TITLE) and event.legacy_id is not None:
         known = event.legacy_id if state.legacy_id is None else state.legacy_id
         state.legacy_id = min(event.legacy_id, known)
     if isinstance(event, Removed):
@@ -143,14 +145,14 @@ def _within_attempt(state: State, event: SubmissionEvent, rank: int, time: datet
         state.waiting_until = None
     elif isinstance(event, SubmissionParked):
         _park(state, event, time)
-    elif isinstance(event, SubmissionFailed | SubmissionCompleted) and _counts(state, event, rank, time):
+    elif isinstance(event, _END) and _counts(state, event, rank, time):
         _end(state, event, time)
 
 
 def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
     """What every event of an attempt tells, whenever it comes."""
-    if isinstance(event, Submitted | Outcome):
-        title = event.title if isinstance(event, TopicSubmitted | Outcome) else None
+    if isinstance(event, _TELL_WHEN):
+        title = event.title if isinstance(event, _TELL_TITLE) else None
         if title is not None and (state.title is None or title < state.title):
             state.title, state.title_normal = title, normal(title)
         state.submitted_at = min(event.submitted_at, state.submitted_at or event.submitted_at)

@@ -14,6 +14,7 @@ from shared.errors import TopicflowError
 
 T = TypeVar("T")
 READERS = 4  # threads; more only wait for each other's turn in Python
+PATIENCE = 12.0  # seconds; what the databases themselves wait for ends before
 OF_THE_CALLER = (DataError, IntegrityError, ProgrammingError)
 NOT_YET = {"42P01", "42703", "3F000", "42501"}  # SQLSTATE: no such table, column or schema, or no right to it
 TOO_LARGE = "54"  # SQLSTATE's class: a value that is too long for an index, and the like
@@ -29,13 +30,19 @@ class Database:
     An async driver hops for each call of each cursor, some 30 times a batch (docs/decisions/0004).
     """
 
-    def __init__(self, engine: Engine, threads: int) -> None:
+    def __init__(self, engine: Engine, threads: int, patience: float | None = None) -> None:
+        """`patience`: seconds after which nobody waits any more, for a server may freeze; its thread does."""
         self._engine = engine
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self._patience = patience
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """One transaction, undone if `work` raises. Raises DatabaseUnreachable."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+        except TimeoutError as error:
+            raise DatabaseUnreachable(f"the database does not answer within {self._patience} s") from error
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -45,7 +52,7 @@ class Database:
             if is_of_the_data(error) or (isinstance(error, OF_THE_CALLER) and _state(error) not in NOT_YET):
                 raise
             cause: Any = error.orig or error
-            raise DatabaseUnreachable(f"the database does not answer: {str(cause).strip()[:200]}") from error
+            raise DatabaseUnreachable(f"the database does not answer: {' '.join(str(cause).split())[:200]}") from error
 
     async def close(self) -> None:
         """After what runs has ended."""
@@ -55,7 +62,7 @@ class Database:
 
 def open_reader(url: str) -> Database:
     """Reads only, from one snapshot a unit of work, and never waits for the writer."""
-    return Database(_kind(url).reader(url, READERS), READERS)
+    return Database(_kind(url).reader(url, READERS), READERS, PATIENCE)
 
 
 def open_writer(url: str) -> Database:
@@ -66,7 +73,7 @@ def open_writer(url: str) -> Database:
 def open_access(url: str) -> Database:
     """The API's own tables: a schema of their own, on SQLite a file of their own beside the projection's."""
     engine, threads = _kind(url).access(url)
-    return Database(engine, threads)
+    return Database(engine, threads, PATIENCE)
 
 
 def is_made(url: str, schema: str) -> bool:

@@ -14,14 +14,14 @@ _NEXT, _NONE = "\0,", "\0N"  # PostgreSQL has no U+0000 in its texts, so it can 
 
 def array(values: Sequence[str | None]) -> str:
     """PostgreSQL's array literal, in 0.1 µs a value: psycopg takes 2. Raises UnicodeError for U+0000."""
-    if not values:
-        return "{}"
     nones = values.count(None)
-    joined = _NEXT.join(value if value is not None else _NONE for value in values)
+    if nones == len(values):
+        return f"{{{','.join(['NULL'] * nones)}}}"
+    joined = _NEXT.join([_NONE if value is None else value for value in values] if nones else values)  # type: ignore[arg-type]
     if joined.count("\0") != len(values) - 1 + nones:
         raise UnicodeError("a text has U+0000 in it, which PostgreSQL does not store")
     quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace(_NEXT, '","')
-    return f'{{"{quoted}"}}'.replace(f'"{_NONE}"', "NULL")
+    return f'{{"{quoted}"}}'.replace(f'"{_NONE}"', "NULL") if nones else f'{{"{quoted}"}}'
 
 
 class _Array(TypeDecorator[Sequence[str]]):

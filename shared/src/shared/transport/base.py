@@ -1,6 +1,6 @@
 """What topicflow asks of a broker. `tests/contract` states what these promise, once, for every implementation."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -66,8 +66,11 @@ class Consumer(Protocol):
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         """Up to `limit` deliveries, those of dead members first; [] after `timeout` seconds. None is in flight here."""
 
-    async def started(self, deliveries: Sequence[Delivery]) -> None:
-        """Store that they are begun, before what they cost is paid. Harmless when repeated."""
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        """Store that they are begun, before what they cost is paid. Harmless when repeated.
+
+        Answers those that belong to others by now: this member has nothing more to do with them.
+        """
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
         """Store that they are not begun any more: dying while they wait is not their fault."""
@@ -84,7 +87,10 @@ class Consumer(Protocol):
 
 
 class Reader(Protocol):
-    """Plain reads from positions that the caller keeps."""
+    """Plain reads from positions that the caller keeps. `owns_partitions`: those that it reads are nobody else's, and
+    who moves their positions all the same is about to notice."""
+
+    owns_partitions: bool
 
     async def read(self, limit: int, timeout: float) -> Batch | None:
         """The next up to `limit` records of each stream of one partition; None after `timeout` seconds."""

@@ -34,6 +34,10 @@ class _Displaced(Exception):
     """It was taken back, or a later attempt has come, while it waited."""
 
 
+class _TakenOver(Exception):
+    """While it waited it became another member's."""
+
+
 class HandleDelivery:
     """`held`: seconds that one may wait in flight before it goes to the tail."""
 
@@ -87,6 +91,10 @@ class HandleDelivery:
                 await self._attempt(work, run)
         except _Displaced:
             await self._end_attempt(work, run)
+        except _TakenOver:
+            work.end = "taken_over"
+            work.settled = True
+            count_end(work)
 
     async def _attempt(self, work: Work, run: Run) -> None:
         """Call the handler until there is an outcome, or until it has waited too long to be held."""
@@ -178,15 +186,17 @@ class HandleDelivery:
             work.waits = False
 
     async def _begin(self, work: Work) -> None:
-        """However long the broker is away: the call waits for it."""
+        """However long the broker is away: the call waits for it. Raises _TakenOver."""
         failures = 0
         while True:
             try:
-                await self._consumer.started([work.delivery])
+                lost = await self._consumer.started([work.delivery])
             except BrokerUnreachable:
                 failures += 1
                 await asyncio.sleep(min(1.0, pause(failures, self._policy)))
             else:
+                if lost:
+                    raise _TakenOver
                 return
 
     async def _put_at_tail(self, work: Work, run: Run) -> None:

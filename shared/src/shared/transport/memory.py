@@ -1,7 +1,7 @@
 """A broker inside the process, with partitions and forced rebalances: what Kafka does to a consumer, for tests."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -228,8 +228,16 @@ class MemoryConsumer:
                     taken.append(delivery)
         return taken
 
-    async def started(self, deliveries: Sequence[Delivery]) -> None:
-        self._count(deliveries, 1)
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        lost = [delivery for delivery in deliveries if not self._holds(delivery)]
+        for delivery in lost:
+            self._forget(delivery)
+        self._count([delivery for delivery in deliveries if delivery not in lost], 1)
+        return lost
+
+    def _holds(self, delivery: Delivery) -> bool:
+        window = self._windows.get(_place(delivery))
+        return window is not None and window.holds(int(delivery.position))
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
         self._count(deliveries, 0)
@@ -272,6 +280,8 @@ class MemoryConsumer:
 
 
 class MemoryReader:
+    owns_partitions = True
+
     def __init__(self, broker: MemoryTransport, group: str, streams: Sequence[str], load: LoadPositions) -> None:
         self._broker = broker
         self.group = group

@@ -121,10 +121,19 @@ class Settlement:
                 return
             await self._take_in(await self._consumer.fetch(limit, self._limits.poll))
         if self._next and not self._stopping:
-            await self._consumer.started([work.delivery for work in self._next if not died_alone(work)])
+            lost = await self._consumer.started([work.delivery for work in self._next if not died_alone(work)])
             for work in self._next:
-                work.task = tasks.create_task(self._run_one(work))
+                if work.delivery in lost:
+                    self._drop(work)
+                else:
+                    work.task = tasks.create_task(self._run_one(work))
             self._next = []
+
+    def _drop(self, work: Work) -> None:
+        """It is another member's."""
+        self._works.discard(work)
+        if self._alone is work:
+            self._alone = None
 
     def _how_many(self) -> int:
         if self._suspects or self._alone:

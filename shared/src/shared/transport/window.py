@@ -47,6 +47,10 @@ class PartitionWindow:
         for position in earlier._finished:
             self.finish(position)
 
+    def holds(self, position: int) -> bool:
+        """Whether it is in flight here."""
+        return position in self._in_flight
+
     def take(self, position: int) -> int | None:
         """Hand out `position`: how often it was begun before, or None if it is finished or in flight."""
         self.next = max(self.next, position + 1)

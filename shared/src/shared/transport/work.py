@@ -11,7 +11,7 @@ from shared.transport.base import Delivery
 from shared.wire import decode
 
 REMEMBERED_ENDS = 10_000
-End = Literal["completed", "failed", "dead_lettered", "requeued", "nothing_to_do"]
+End = Literal["completed", "failed", "dead_lettered", "requeued", "taken_over", "nothing_to_do"]
 
 
 @dataclass(slots=True, eq=False)

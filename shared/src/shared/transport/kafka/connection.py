@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -29,6 +30,7 @@ from shared.transport.base import Delivery
 from shared.transport.plan import PROVISION
 from shared.wire import Record
 
+log = structlog.get_logger()
 PATIENCE = 5.0  # seconds that a request may take
 NOT_OURS = "backslashreplace"  # anybody can write anything into a stream; nothing of it may stop the reading
 MOST_BYTES = 8 * 2**20  # of a record with its headers
@@ -91,6 +93,8 @@ class Cluster:
 @contextmanager
 def reaching(*but: type[Exception]) -> Iterator[None]:
     """Kafka's errors as ours, by what must be done about them, `but` these."""
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task else 0
     try:
         yield
     except but:
@@ -99,6 +103,10 @@ def reaching(*but: type[Exception]) -> Iterator[None]:
         ours = _ours(error)
         BROKER_ERRORS.labels(type(ours).__name__).inc()
         raise ours from error
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling() > cancelled_before:
+            raise
+        raise BrokerUnreachable("Kafka's client gave up what was asked") from error  # cancelled by aiokafka itself
 
 
 def _ours(error: Exception) -> TopicflowError:
@@ -117,13 +125,14 @@ def _ours(error: Exception) -> TopicflowError:
     return BrokerUnreachable(f"Kafka does not answer: {said[:200]}")
 
 
-async def gone(closing: Any) -> None:
-    """Waits for a client's end, but not for ever: a broker that is away lets it hang."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await closing
-    except (KafkaError, TimeoutError, OSError) as error:
-        logging.getLogger(__name__).debug("a client did not end well: %s", error)
+async def gone(closing: Coroutine[Any, Any, None]) -> None:
+    """Waits for a client's end, but not for ever: a broker that is away lets it hang. In a task of its own, because
+    what aiokafka cancels while it stops may come out as a cancellation of who waits."""
+    ending = asyncio.create_task(closing)
+    if not (await asyncio.wait([ending], timeout=PATIENCE))[0]:
+        ending.cancel()
+    elif not ending.cancelled() and (error := ending.exception()):
+        log.debug("a client did not end well", error=repr(error))
 
 
 def headers_of(record: Record) -> list[tuple[str, bytes]]:

@@ -1,7 +1,7 @@
 """One member of a Kafka consumer group: hands out, commits what is finished, keeps its work through rebalances."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -52,12 +52,14 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._in_flight: dict[TopicPartition, dict[int, Delivery]] = {}  # whoever owns the partition now
         self._begun: set[Delivery] = set()
         self._dealt = asyncio.Event()  # the partitions belong to somebody; cleared while they are dealt out
+        self._generation = 0  # how often they were
         self._taking_over = asyncio.Lock()
         self._owned: frozenset[TopicPartition] | None = None  # None: not taken over yet
         self._positions_awaited_since: float | None = None  # loop time
         self._committing = asyncio.Lock()
         self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
         self._changes = self._stored = 0
+        self._is_behind = False  # something could not be committed
         self._sending: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
@@ -77,9 +79,13 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                     await self._store()
             except (BrokerUnreachable, TimeoutError) as error:
                 log.debug("could not commit before a rebalance", error=str(error))
-        self._owned = None
+        self._let_go()
         if self._sending:
             self._sending.cancel()
+
+    def _let_go(self) -> None:
+        self._generation += 1
+        self._owned = None
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """An exception here would be swallowed, so the work is `_take_over`'s."""
@@ -104,6 +110,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 self._count(place, [d for d in self._in_flight.get(place, {}).values() if d in self._begun], 1)
                 self._client.seek(place, window.watermark)
             self._owned = ours
+            self._is_behind = True
 
     async def _wait_for_positions(self, missing: Sequence[TopicPartition]) -> None:
         """Whoever adds partitions commits their first positions in the next moment. Raises PositionsLost."""
@@ -126,6 +133,8 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             await self._take_over()
+            if self._is_behind:
+                await self._store()
             left = max(0.0, deadline - asyncio.get_running_loop().time())
             taken = await self._read(limit, left)
             if taken or not left:
@@ -137,7 +146,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         try:
             found = await self._member.poll(timeout, limit)
         except NotPositioned:
-            self._owned = None
+            self._let_go()
             return []
         return [delivery for place, records in found.items() for delivery in self._take(place, records)]
 
@@ -160,19 +169,40 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
 
     # -- what becomes of it
 
-    async def started(self, deliveries: Sequence[Delivery]) -> None:
-        self._begun.update(deliveries)
-        await self._recount(deliveries, 1)
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        """Only when it is known whose they are, and stored in that generation."""
+        while True:
+            await self._settled_in()
+            generation = self._generation
+            lost = [delivery for delivery in deliveries if not self._holds(delivery)]
+            self._forget(lost)
+            begun = [delivery for delivery in deliveries if delivery not in lost]
+            self._begun.update(begun)
+            self._recount(begun, 1)
+            await self._store()
+            if generation == self._generation:
+                return lost
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
         self._begun.difference_update(deliveries)
-        await self._recount(deliveries, 0)
-
-    async def _recount(self, deliveries: Iterable[Delivery], more: int) -> None:
-        by_place = self._by_place(deliveries)
-        for place, of_place in by_place.items():
-            self._count(place, of_place, more)
+        self._recount(deliveries, 0)
         await self._store()
+
+    async def _settled_in(self) -> None:
+        """Until the partitions are dealt out and taken over."""
+        with reaching():
+            async with asyncio.timeout(PATIENCE):
+                while self._owned is None:
+                    await self._dealt.wait()
+                    await self._take_over()
+
+    def _holds(self, delivery: Delivery) -> bool:
+        place = place_of(self._cluster, delivery)
+        return place in (self._owned or ()) and self._windows[place].holds(int(delivery.position))
+
+    def _recount(self, deliveries: Iterable[Delivery], more: int) -> None:
+        for place, of_place in self._by_place(deliveries).items():
+            self._count(place, of_place, more)
 
     def _count(self, place: TopicPartition, deliveries: Iterable[Delivery], more: int) -> None:
         if window := self._windows.get(place):
@@ -229,11 +259,13 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
     async def _commit(self) -> None:
         """Nothing while the partitions are being dealt out: a commit of the next generation must not carry what this
         one knew. Raises BrokerUnreachable."""
+        self._is_behind = True
         if not self._owned:
             return
         states = {place: OffsetAndMetadata(w.watermark, w.metadata()) for place, w in self._windows.items()}
         changed = {place: state for place, state in states.items() if self._committed.get(place) != state}
         if not changed:
+            self._is_behind = False
             return
         self._sending = asyncio.ensure_future(self._client.commit(changed))
         try:
@@ -243,8 +275,11 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         except BrokerUnreachable as error:
             self._sending.cancel()
             self._committed = {}  # not known what arrived
-            if not isinstance(error.__cause__, CommitFailedError | IllegalStateError):
+            if isinstance(error.__cause__, CommitFailedError):
+                self._dealt.clear()  # a member no more: aiokafka joins anew
+            elif not isinstance(error.__cause__, IllegalStateError):
                 raise
+            self._let_go()
         except asyncio.CancelledError:
             self._committed = {}
             task = asyncio.current_task()
@@ -253,6 +288,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 raise
         else:
             self._committed.update(changed)
+            self._is_behind = False
         finally:
             self._sending = None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 from redis.asyncio import Redis
@@ -105,11 +105,15 @@ class RedisConsumer:
                 break
         return taken[:limit]
 
-    async def started(self, deliveries: Sequence[Delivery]) -> None:
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
         not_counted = [delivery for delivery in deliveries if _key(delivery) not in self._begun]
-        if not_counted:
-            await self._own({delivery: delivery.starts + 1 for delivery in not_counted})
-            self._begun.update(map(_key, not_counted))
+        if not not_counted:
+            return []
+        ids = set(await self._own({delivery: delivery.starts + 1 for delivery in not_counted}))
+        lost = [delivery for delivery in not_counted if delivery.position in ids]
+        self._begun.update(map(_key, not_counted))
+        self._forget(lost)
+        return lost
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
         await self._own({delivery: delivery.starts for delivery in deliveries})

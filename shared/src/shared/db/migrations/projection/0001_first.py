@@ -46,7 +46,7 @@ def upgrade() -> None:
     op.create_index("history_by_submission", "history", ["id", "time"], unique=False)
     op.create_table(
         "positions",
-        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("positions", sa.JSON(), nullable=False),
         sa.Column("as_of", Moment(), nullable=True),

@@ -1,0 +1,122 @@
+"""What work is promised while members come and go and the broker with them: all of it ends, and little runs twice."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from contract.brokers import Broker
+from contract.submissions import SUBMISSIONS, many, names, read_all, stored, submitted, title_of
+from contract.workers import Workers
+from eventually import eventually
+
+from shared.errors import BrokerUnreachable, Unavailable
+from shared.retry import Policy
+from shared.wire import Record
+
+IN_FLIGHT = 5
+
+
+async def test_a_rebalance_while_all_hands_are_full_stalls_nobody(broker: Broker, workers: Workers) -> None:
+    may_end = asyncio.Event()
+    for title in names(60):
+        workers.handler.answer(title, may_end.wait)
+    both = [await workers.start(name, in_flight=IN_FLIGHT) for name in "ab"]
+    await broker.transport.publish(many(60))
+    await eventually(lambda: [w.settlement.in_flight for w in both] == [IN_FLIGHT, IN_FLIGHT], within=15)
+    for _ in range(2):
+        await broker.rebalance()
+    may_end.set()
+    await workers.settled(within=20)
+    assert set(await workers.completed()) == set(names(60))
+    assert len(workers.handler.calls) <= 60 + 2 * IN_FLIGHT
+
+
+async def test_what_a_member_keeps_in_a_rebalance_does_not_run_again(broker: Broker, workers: Workers) -> None:
+    may_end = asyncio.Event()
+    for title in names(20):
+        workers.handler.answer(title, may_end.wait)
+    alone = await workers.start("a")
+    await broker.transport.publish(many(20))
+    await eventually(lambda: alone.settlement.in_flight == 20, within=15)
+    await broker.rebalance()
+    may_end.set()
+    await workers.settled(within=20)
+    assert Counter(title for title, _ in workers.handler.calls) == Counter(names(20))
+    assert await workers.completed() == Counter(names(20))
+
+
+async def test_while_one_is_killed_and_one_is_added_everything_is_completed(broker: Broker, workers: Workers) -> None:
+    three = [await workers.start(name, in_flight=IN_FLIGHT) for name in "abc"]
+    await broker.transport.publish(many(300))
+    await eventually(lambda: len(workers.handler.calls) > 60, within=15)
+    await three[0].kill()
+    workers.started.remove(three[0])
+    await workers.start("d", in_flight=IN_FLIGHT)
+    await workers.settled(within=30)
+    assert set(await workers.completed()) == set(names(300))
+    assert len(workers.handler.calls) <= 300 + 4 * IN_FLIGHT
+
+
+async def test_what_waits_in_a_frozen_worker_is_left_to_who_has_it_now(broker: Broker, workers: Workers) -> None:
+    workers.handler.everybody = Unavailable("503")
+    await broker.transport.publish(many(10))
+    frozen = await workers.start("a", policy=Policy(first_pause=60, longest_pause=60))
+    await eventually(lambda: frozen.settlement.in_flight == 10 and not workers.handler.running.total(), within=15)
+    await broker.freeze(frozen.consumer)
+    workers.handler.everybody = None
+    another = await workers.start("b")
+    await eventually(lambda: workers.completed(), within=15)
+
+    async def all_done() -> bool:
+        return await workers.completed() == Counter(names(10))
+
+    await eventually(all_done, within=15)
+    called = len(workers.handler.calls)
+    await broker.thaw(frozen.consumer)
+    frozen.settlement.gate.open(frozen.settlement.gate.turn)
+    await eventually(lambda: frozen.settlement.in_flight == 0, within=15)
+    assert len(workers.handler.calls) == called
+    assert another.settlement.processed == 10
+
+
+@pytest.mark.breaks_the_broker
+async def test_a_publish_during_a_restart_of_the_broker_is_stored_or_said_not_to_be(broker: Broker) -> None:
+    answered: list[str] = []
+
+    async def publish_for_ever() -> None:
+        for n in range(100_000):
+            record = submitted(f"topic {n}")
+            try:
+                await broker.transport.publish([record])
+            except BrokerUnreachable:
+                await asyncio.sleep(0.05)
+            else:
+                answered.append(title_of(record))
+
+    publishing = asyncio.create_task(publish_for_ever())
+    await eventually(lambda: len(answered) > 50, within=15)
+    await broker.go_away()
+    await broker.come_back()
+    before = len(answered)
+    await eventually(lambda: len(answered) > before + 50, within=30)
+    publishing.cancel()
+    await asyncio.wait([publishing])
+    found = {title_of(delivery.record) for delivery in await read_all(broker.transport, SUBMISSIONS)}
+    assert set(answered) <= found
+
+
+async def test_a_poison_record_between_good_ones_holds_nobody_back(broker: Broker, workers: Workers) -> None:
+    key = submitted("same key").key
+    poison = Record(SUBMISSIONS, key, {"ce_subject": key}, b"\xff\x00{")
+    await broker.transport.publish([submitted("same key", 1), poison, submitted("same key", 2)])
+    await workers.start()
+    await workers.settled()
+    assert sorted(workers.handler.calls) == [("same key", 1), ("same key", 2)]
+    assert len(await read_all(broker.transport, f"{SUBMISSIONS}.dead-letter")) == 1
+
+
+async def test_a_record_of_several_megabytes_is_stored_and_comes_back(broker: Broker) -> None:
+    record = submitted("x" * 6_000_000)
+    await broker.transport.publish([record])
+    (event,) = await stored(broker.transport, SUBMISSIONS)
+    assert event.title == "x" * 6_000_000  # type: ignore[attr-defined]
