@@ -10,12 +10,10 @@ from contract.kafka_broker import forget_group
 from contract.submissions import SUBMISSIONS, submitted
 from integration.databases import rows
 from redis.asyncio import Redis
-from servers import Deployment, Process
+from servers import Deployment, GeminiStandIn, Process, Stack
+from servers.stack import KAFKA
 
-from shared.broker_settings import BrokerSettings
 from shared.streams import PROJECTOR
-from shared.transport import connect
-from shared.transport.base import Transport
 from shared.transport.kafka.connection import Cluster
 
 COMMAND = [sys.executable, "-m", "api.provision"]  # what `topicflow provision` runs
@@ -38,51 +36,47 @@ class Ran:
 
 @dataclass
 class Installation:
-    """`settings`: everybody's, the command's too."""
-
     deployment: Deployment
-    settings: dict[str, str]
+
+    @property
+    def stack(self) -> Stack:
+        return self.deployment.stack
+
+    @property
+    def gemini(self) -> GeminiStandIn:
+        return self.deployment.gemini
 
     @property
     def database_url(self) -> str:
-        return self.settings["TOPICFLOW_DATABASE_URL"]
+        return self.stack.database_url
 
-    @property
-    def is_kafka(self) -> bool:
-        return self.settings["TOPICFLOW_BROKER_URL"].startswith("kafka:")
-
-    def add(self, service: str, instance: str = "", **settings: str) -> Process:
-        return self.deployment.add(service, instance, **self.settings | settings)
+    def add(self, service: str, instance: str = "") -> Process:
+        return self.deployment.add(service, instance)
 
     def project(self) -> Process:
         return self.add(PROJECTOR, f"{PROJECTOR}-{len(self.deployment.services)}")
 
     def begin(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOPICFLOW_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TOPICFLOW_")}
+        told = {**kept, **self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, **settings}
         pipe = subprocess.PIPE
-        return subprocess.Popen(
-            [*COMMAND, *arguments], env=environment | self.settings | settings, stdout=pipe, stderr=pipe, text=True
-        )
+        return subprocess.Popen([*COMMAND, *arguments], env=told, stdout=pipe, stderr=pipe, text=True)
 
     def provision(self, *arguments: str, **settings: str) -> Ran:
         return ended(self.begin(*arguments, **settings))
 
-    def connect(self, **settings: str) -> Transport:
-        return connect(BrokerSettings.model_validate(self.settings | settings))
-
     async def submit(self, *titles: str) -> None:
         """Past the API, by a producer that has just looked where the partitions are."""
-        transport = self.connect()
+        transport = self.stack.connect()
         await transport.publish([submitted(title) for title in titles])
         await transport.close()
 
     async def lose_positions(self) -> None:
         """Of the group whose members have died or left."""
-        settings = BrokerSettings.model_validate(self.settings)
-        if self.is_kafka:
-            await forget_group(Cluster(settings.kafka_servers, settings.stream_prefix), GROUP)
+        if self.stack.name == KAFKA:
+            await forget_group(Cluster(self.stack.broker_url.removeprefix("kafka://"), self.stack.prefix), GROUP)
             return
-        async with Redis.from_url(settings.broker_url) as redis:
+        async with Redis.from_url(self.stack.broker_url) as redis:
             await redis.xgroup_destroy(SUBMISSIONS, GROUP)
 
     def statuses(self) -> dict[str, str]:
@@ -92,7 +86,7 @@ class Installation:
     @property
     def paid(self) -> dict[str, int]:
         """How often the stand-in answered each title well."""
-        return dict(self.deployment.gemini.calls["titles"])
+        return dict(self.gemini.calls["titles"])
 
 
 def ended(process: subprocess.Popen[str]) -> Ran:

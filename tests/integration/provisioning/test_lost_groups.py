@@ -7,7 +7,7 @@ from contract.brokers import GROUP
 from contract.submissions import SUBMISSIONS
 from eventually import eventually
 from integration.installation import Installation, ended
-from servers.stack import ON_VALKEY
+from servers.stack import KAFKA, ON_VALKEY
 
 from api.lost_groups import recover
 from shared.db.engine import open_reader
@@ -21,17 +21,16 @@ DONE, LEFT, LATER = ([f"{what} {n}" for n in range(20)] for what in ("done", "le
 @pytest.fixture
 async def lost(installation: Installation) -> Installation:
     """Some are completed and paid for, some not, the worker is dead, and its group has lost its positions."""
-    installation.deployment.gemini.start()
     assert installation.provision().code == 0
     projector = installation.project()
     worker = installation.add("topic-worker", "topic-worker-1")
     await installation.submit(*DONE)
     await eventually(lambda: completed(installation, DONE), within=30)
-    installation.deployment.gemini.take(600)
+    installation.gemini.take(600)
     await installation.submit(*LEFT)
     await eventually(lambda: "processing" in installation.statuses().values(), within=20)
     worker.kill()
-    installation.deployment.gemini.take(0)
+    installation.gemini.take(0)
     await eventually(lambda: len(installation.statuses()) == len(DONE + LEFT), within=20)
     projector.kill()
     await installation.lose_positions()
@@ -46,7 +45,7 @@ def completed(installation: Installation, titles: Sequence[str]) -> bool:
 def work(installation: Installation) -> None:
     """On Redis two, who would both be given what lies there twice. On Kafka one: what it has in flight would move to
     a second one that joins."""
-    for n in range(1 if installation.is_kafka else 2):
+    for n in range(1 if installation.stack.name == KAFKA else 2):
         installation.add("topic-worker", f"new-topic-worker-{n}")
 
 
@@ -120,11 +119,10 @@ async def test_killed_in_the_middle_it_is_run_again(lost: Installation, transpor
 
 @ON_VALKEY
 async def test_while_a_worker_still_has_calls_on_their_way_it_is_refused(installation: Installation) -> None:
-    installation.deployment.gemini.start()
     assert installation.provision().code == 0
     installation.project()
     worker = installation.add("topic-worker", "topic-worker-1")
-    installation.deployment.gemini.take(15)
+    installation.gemini.take(15)
     await installation.submit(*LEFT)
     await eventually(lambda: "processing" in installation.statuses().values(), within=20)
     await installation.lose_positions()
@@ -133,7 +131,7 @@ async def test_while_a_worker_still_has_calls_on_their_way_it_is_refused(install
     assert "topic-worker-1 still works" in refused.err.splitlines()[-1]
     await eventually(lambda: not worker.is_alive, within=40)  # it stores what it has paid for, and stops
     assert installation.provision().code == 0
-    installation.deployment.gemini.take(0)
+    installation.gemini.take(0)
     installation.add("topic-worker", "topic-worker-2")
     await eventually(lambda: completed(installation, LEFT), within=60)
     assert installation.paid == dict.fromkeys(LEFT, 1)

@@ -23,7 +23,7 @@ DONE_AT_FIRST = {VALKEY: 3, KAFKA: 8}  # two schemas, then streams and groups
 
 @pytest.fixture
 async def admin(installation: Installation) -> AsyncIterator[AIOKafkaAdminClient]:
-    servers = installation.settings["TOPICFLOW_BROKER_URL"].removeprefix("kafka://")
+    servers = installation.stack.broker_url.removeprefix("kafka://")
     client = AIOKafkaAdminClient(bootstrap_servers=servers)
     await client.start()
     yield client
@@ -35,11 +35,11 @@ def nothing_to_do(ran: Ran) -> bool:
 
 
 async def test_the_first_run_makes_everything_and_the_second_has_nothing_to_do(
-    installation: Installation, transport: Transport, request: pytest.FixtureRequest
+    installation: Installation, transport: Transport
 ) -> None:
     first = installation.provision()
     assert (first.code, first.err) == (0, "")
-    assert len(first.done) == DONE_AT_FIRST[installation.deployment.stack.name]
+    assert len(first.done) == DONE_AT_FIRST[installation.stack.name]
     assert any("topic-worker" in line for line in first.done)
     assert rows(installation.database_url, "SELECT version_num FROM projection_version")
     assert nothing_to_do(installation.provision())
@@ -119,7 +119,7 @@ async def test_settings_that_differ_are_set_and_what_others_have_set_is_left_alo
     installation: Installation, admin: AIOKafkaAdminClient
 ) -> None:
     assert installation.provision().code == 0
-    topic = installation.settings["TOPICFLOW_STREAM_PREFIX"] + TOPIC_SUBMISSIONS.name
+    topic = installation.stack.prefix + TOPIC_SUBMISSIONS.name
     theirs = {"segment.bytes": "104857600", "message.timestamp.type": "CreateTime", "min.insync.replicas": "2"}
     await admin._send_request(SetConfigs(topic, theirs))
     before = await configs(admin, topic)
@@ -152,7 +152,7 @@ async def test_a_stream_that_is_new_gets_as_many_partitions_as_the_others_have(
     installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
 ) -> None:
     assert installation.provision().code == 0
-    prefix = installation.settings["TOPICFLOW_STREAM_PREFIX"]
+    prefix = installation.stack.prefix
     await admin.delete_topics([f"{prefix}submission-outcomes"])
 
     async def is_gone() -> bool:
@@ -168,13 +168,11 @@ async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(
     installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
 ) -> None:
     """Workers look for new partitions every 30 s; what is published there before waits for them."""
-    gemini = installation.deployment.gemini
-    gemini.start()
-    gemini.take(0.1)
+    installation.gemini.take(0.1)
     assert installation.provision().code == 0
     installation.project()
     workers = [installation.add("topic-worker", f"topic-worker-{n}") for n in range(2)]
-    group = installation.settings["TOPICFLOW_STREAM_PREFIX"] + "topic-worker"
+    group = installation.stack.prefix + "topic-worker"
 
     async def both_have_joined() -> bool:
         [answer] = await admin.describe_consumer_groups([group])
