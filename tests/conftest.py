@@ -17,6 +17,27 @@ from servers.stack import STACKS, VALKEY, KafkaAndPostgres, ValkeyAndSqlite
 from shared.streams import PROJECTOR
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--on", choices=[*STACKS, "both"], default=VALKEY, help="what services of tests stand on that run on either"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what would run on another stack than wanted; what is about one of them runs on it always."""
+    wanted = config.getoption("--on")
+    left_out = [item for item in items if wanted != "both" and _stack_of(item) not in (None, wanted)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _stack_of(item: pytest.Item) -> str | None:
+    """None where it has none, or one of its own."""
+    is_its_own = any(marker.args[0] == "stacks" for marker in item.iter_markers("parametrize"))
+    of = getattr(item, "callspec", None)
+    return of.params.get("stacks") if of and not is_its_own else None
+
+
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
     """A broker of the test's own, running."""

@@ -23,7 +23,7 @@ from shared.transport.kafka.transport import KafkaTransport
 
 class KafkaBroker:
     def __init__(self, server: Any) -> None:
-        self.idle = 1.0
+        self.idle = 2.0
         self.is_static = False
         self.drops_repeats = False
         self._server = server

@@ -47,6 +47,11 @@ class PartitionWindow:
         for position in earlier._finished:
             self.finish(position)
 
+    @property
+    def has_left_over(self) -> bool:
+        """Whether something was begun elsewhere and is not handed out here yet."""
+        return not self._starts.keys() <= self._in_flight
+
     def holds(self, position: int) -> bool:
         """Whether it is in flight here."""
         return position in self._in_flight

@@ -59,6 +59,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._committing = asyncio.Lock()
         self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
         self._changes = self._stored = 0
+        self._turn = 0
         self._is_behind = False  # something could not be committed
         self._sending: asyncio.Future[None] | None = None
 
@@ -144,11 +145,18 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         for place in self._owned or ():
             (self._client.pause if self._windows[place].is_full else self._client.resume)(place)
         try:
-            found = await self._member.poll(timeout, limit)
+            found = await self._member.at_hand(self._in_turn(), limit) or await self._member.poll(timeout, limit)
         except NotPositioned:
             self._let_go()
             return []
         return [delivery for place, records in found.items() for delivery in self._take(place, records)]
+
+    def _in_turn(self) -> list[TopicPartition]:
+        """Those first where somebody died or left in the middle of work; then each is first once."""
+        places = sorted(self._owned or ())
+        self._turn += 1
+        at = self._turn % max(1, len(places))
+        return sorted(places[at:] + places[:at], key=lambda place: not self._windows[place].has_left_over)
 
     def _take(self, place: TopicPartition, records: Sequence[Any]) -> list[Delivery]:
         """Without what is finished or in flight here, and no more than the window bears."""

@@ -64,26 +64,44 @@ class Member:
             await self.close()
             raise
 
+    async def at_hand(self, places: Sequence[TopicPartition], limit: int) -> Records:
+        """Of what has come already: an equal share of each partition first, so that a long one holds back no other;
+        then, first to last, what there is room for. Raises NotPositioned, PositionsLost."""
+        found: Records = {}
+        left = limit
+        for share in (max(1, limit // max(1, len(places))), limit):
+            for place in places if left and (found or share < limit) else ():
+                for records in (await self._getmany(place, timeout=0, limit=min(share, left))).values():
+                    found.setdefault(place, []).extend(records)
+                    left -= len(records)
+                if not left:
+                    return found
+        return found
+
     async def poll(self, timeout: float, limit: int | None = None) -> Records:
-        """What has come within so many seconds; alone, `getmany` waits for the end of a rebalance, however long.
+        """What has come within so many seconds.
 
         Raises BrokerUnreachable also where nothing comes because nobody is there, NotPositioned, PositionsLost.
         """
-        found: Records = {}
-        try:
-            async with asyncio.timeout(timeout + 0.1):
-                with reaching(NoOffsetForPartitionError):
-                    found = await self.client.getmany(timeout_ms=int(timeout * 1000), max_records=limit)
-        except NoOffsetForPartitionError as error:
-            raise NotPositioned from error
-        except TimeoutError:
-            pass
+        found = await self._getmany(timeout=timeout, limit=limit)
         now = asyncio.get_running_loop().time()
         if not found and now - self._heard > QUIET:
             await self._observer.ends(list(self.client.assignment()))
         if found or now - self._heard > QUIET:
             self._heard = now
         return found
+
+    async def _getmany(self, *places: TopicPartition, timeout: float, limit: int | None) -> Records:
+        """Alone, `getmany` waits for the end of a rebalance, however long."""
+        try:
+            async with asyncio.timeout(timeout + 0.1):
+                with reaching(NoOffsetForPartitionError):
+                    found = await self.client.getmany(*places, timeout_ms=int(timeout * 1000), max_records=limit)
+        except NoOffsetForPartitionError as error:
+            raise NotPositioned from error
+        except TimeoutError:
+            return {}
+        return dict(found)
 
     async def close(self) -> None:
         """A dynamic member leaves; a static one only disconnects."""
