@@ -14,6 +14,7 @@ from shared.streams import PROJECTOR
 
 pytestmark = pytest.mark.chaos
 IN_FLIGHT = 30
+MOST_CALLS = 6  # of one worker, with five titles each
 TITLES = [f"Chaos topic number {n}" for n in range(500)]
 
 
@@ -37,9 +38,9 @@ async def submit(client: httpx.AsyncClient) -> None:
     assert answer.json()["saved_topics"] == len(TITLES)
 
 
-async def in_the_middle(running: Deployment, client: httpx.AsyncClient) -> None:
-    """500 are submitted and some are done."""
-    running.gemini.take(0.2)
+async def in_the_middle(running: Deployment, client: httpx.AsyncClient, a_call_takes: float = 0.2) -> None:
+    """500 are submitted and some are done. Seconds."""
+    running.gemini.take(a_call_takes)
     await submit(client)
     await eventually(lambda: done(client, 100), within=30)
     assert not await done(client, 450)
@@ -54,9 +55,11 @@ async def test_a_killed_workers_submissions_are_done_by_another_within_5_seconds
 ) -> None:
     running.add("topic-worker", "topic-worker-2")
     await eventually(lambda: workers(client, 2), within=15)
-    await in_the_middle(running, client)
+    await in_the_middle(running, client, a_call_takes=1.5)
+    await eventually(lambda: running.gemini.calls["in_flight"] > MOST_CALLS, within=10, every=0)  # both have some
     running.services["topic-worker-1"].kill()
     died_at = datetime.now(UTC)
+    running.gemini.take(0.2)
     await eventually(lambda: workers(client, 1), within=5)
     await all_done(client)
     checker = Checker(running)
