@@ -76,6 +76,11 @@ class LocalMode:
         self._seen.update({child.pid: child for _, child in found})
         return {name: child for name, child in found if name}
 
+    def workers(self) -> list[psutil.Process]:
+        """The topic-workers that live now."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if _name(child) == "topic_worker"]
+
     def living(self) -> list[psutil.Process]:
         """Of all that were ever seen, those that have not ended."""
         return [child for child in self._seen.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

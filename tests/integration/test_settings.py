@@ -12,9 +12,8 @@ from eventually import eventually
 from servers import free_port
 
 from api.settings import ApiSettings
-from shared.db.engine import without_password
 from shared.errors import SettingInvalid
-from shared.settings import unknown_names
+from shared.settings import unknown_names, without_secrets
 from status_projector.settings import ProjectorSettings
 
 OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_")
@@ -186,6 +185,23 @@ def test_streams_are_kept_for_a_number_of_days(monkeypatch: pytest.MonkeyPatch, 
 def test_a_database_is_sqlite_or_whatever_libpq_understands(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOPICFLOW_DATABASE_URL", url)
     assert ProjectorSettings.load().database_url == url
-    shown = without_password(url)
+    shown = without_secrets(url)
     assert "p%40ss" not in shown
     assert "database" in shown or "topicflow.db" in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:secret@host:6379/1?password=secret", "redis://host:6379/1"),
+        ("rediss://user:secret@host", "rediss://host"),
+        ("kafka://one:9092,two:9092", "kafka://one:9092,two:9092"),
+        ("postgresql://user:s%40cret@host:5433/database?sslpassword=secret", "postgresql://host:5433/database"),
+        ("sqlite:////data/topicflow.db", "sqlite:////data/topicflow.db"),
+        ("redis://:secret/not@escaped:1/0", "redis://…"),
+        ("redis://:secret#not@escaped:1/0", "redis://…"),
+        ("redis://:secret?not@escaped:1/0", "redis://…"),
+    ],
+)
+def test_of_a_url_is_shown_where_it_leads_and_no_secret(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown

@@ -1,5 +1,6 @@
 """Local mode's pure parts: ports, environments, pauses between starts, logs, Valkey's config, the remembered url."""
 
+import os
 import socket
 import stat
 from pathlib import Path
@@ -8,9 +9,10 @@ import psutil
 import pytest
 
 from topicflow.errors import InUse, WrongUse
-from topicflow.local_mode import ports, valkey
+from topicflow.local_mode import chosen, ports, valkey
 from topicflow.local_mode.child import describe_end, next_pause
 from topicflow.local_mode.child_log import TURN_OVER_AT, ChildLog
+from topicflow.local_mode.chosen import Chosen
 from topicflow.local_mode.data_folder import remembered_url, write_private
 from topicflow.local_mode.environments import LocalMode, gemini_is_configured
 from topicflow.local_mode.next_steps import next_steps
@@ -40,8 +42,12 @@ def test_any_gemini_key_means_the_real_one(name: str) -> None:
     assert not gemini_is_configured({name: ""})
 
 
+OWN_BROKER = {"TOPICFLOW_BROKER_URL": "redis://:secret@127.0.0.1:1/0"}
+OWN_DATABASE = {"TOPICFLOW_DATABASE_URL": "sqlite:////data/topicflow.db"}
+
+
 def _local_mode(environment: dict[str, str], stand_in_port: int | None) -> LocalMode:
-    return LocalMode(environment, "redis://:secret@127.0.0.1:1/0", "sqlite:////data/topicflow.db", 8000, stand_in_port)
+    return LocalMode(environment, OWN_BROKER, OWN_DATABASE, 8000, stand_in_port)
 
 
 def test_secrets_reach_only_those_who_need_them() -> None:
@@ -66,10 +72,72 @@ def test_without_a_key_the_worker_talks_to_the_stand_in_past_any_proxy() -> None
     assert "TOPICFLOW_BROKER_URL" not in mode.stand_in().environment
 
 
-def test_a_broker_of_the_users_is_not_mixed_with_local_modes_own() -> None:
-    mode = _local_mode({"TOPICFLOW_BROKER_URL": "redis://elsewhere", "TOPICFLOW_BROKER_URL_FILE": "file"}, 8100)
-    assert mode.api().environment["TOPICFLOW_BROKER_URL"] == "redis://:secret@127.0.0.1:1/0"
-    assert "TOPICFLOW_BROKER_URL_FILE" not in mode.api().environment
+def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None:
+    broker = {"REDIS_HOST": "elsewhere", "TOPICFLOW_KAFKA_PASSWORD": "secret"}
+    users = {**broker, "TOPICFLOW_BROKER_URL_FILE": "", "TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h/d"}
+    database = {"TOPICFLOW_DATABASE_URL": users["TOPICFLOW_DATABASE_URL"]}
+    mode = LocalMode(users, broker, database, 8000, 8100, "here-8000-")
+    for program in (mode.topic_worker(), mode.status_projector(), mode.api()):
+        assert broker.items() <= program.environment.items()
+        assert "TOPICFLOW_BROKER_URL" not in program.environment
+        assert not [argument for argument in program.arguments if "secret" in argument]
+    assert database.items() <= mode.api().environment.items()
+    assert "TOPICFLOW_DATABASE_URL" not in mode.topic_worker().environment
+    assert mode.stand_in().environment == mode.without_secrets() == {}
+
+
+def test_workers_have_names_and_logs_of_their_own() -> None:
+    mode = LocalMode({}, OWN_BROKER, OWN_DATABASE, 8000, 8100, "here-8000-")
+    programs = [mode.topic_worker(number) for number in (1, 2, 11)]
+    names = [program.environment["TOPICFLOW_INSTANCE"] for program in programs]
+    assert names == ["here-8000-topic-worker-1", "here-8000-topic-worker-2", "here-8000-topic-worker-11"]
+    assert [program.name for program in programs] == ["topic-worker", "topic-worker-2", "topic-worker-11"]
+    assert len({program.arguments for program in programs}) == 1
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in [name for name in os.environ if chosen.is_of_the_broker(name) or chosen.is_of_the_database(name)]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({}, None),
+        ({"TOPICFLOW_BROKER_URL": ""}, None),
+        ({"REDIS_PORT": "tcp://10.0.0.1:6379"}, None),  # Kubernetes
+        ({"REDIS_PORT": "6390"}, "redis://127.0.0.1:6390/0"),
+        ({"REDIS_HOST": "tcp://there:6391"}, "redis://there:6391/0"),
+        ({"REDIS_HOST": "there", "REDIS_PORT": "tcp://10.0.0.1:6392"}, "redis://there:6392/0"),
+        ({"TOPICFLOW_BROKER_URL": "rediss://u:secret@there:1/2", "REDIS_HOST": "x"}, "rediss://there:1/2"),
+        ({"TOPICFLOW_BROKER_URL": "kafka://a:1,b:2"}, "kafka://a:1,b:2"),
+    ],
+)
+def test_a_broker_is_chosen_by_any_of_its_settings(
+    environment: pytest.MonkeyPatch, told: dict[str, str], shown: str | None
+) -> None:
+    for name, value in told.items():
+        environment.setenv(name, value)
+    found = chosen.broker()
+    assert (found and found.shown) == shown
+    assert found is None or found.settings == told
+
+
+def test_an_option_is_stronger_than_the_environment(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("TOPICFLOW_DATABASE_URL_FILE", "/nowhere")
+    environment.setenv("TOPICFLOW_DATABASE_URL", "sqlite:////elsewhere")
+    chosen.prefer("TOPICFLOW_DATABASE_URL", "postgresql://u:secret@h:1/d")
+    assert chosen.database() == Chosen({"TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h:1/d"}, "postgresql://h:1/d")
+
+
+@pytest.mark.parametrize("name", ["TOPICFLOW_BROKER_URL", "TOPICFLOW_DATABASE_URL"])
+def test_a_url_that_leads_nowhere_is_refused_without_showing_it(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "ftp://u:secret@x")
+    with pytest.raises(WrongUse, match=name) as refused:
+        _ = chosen.broker(), chosen.database()
+    assert "secret" not in str(refused.value)
 
 
 def test_services_beside_each_other_are_not_given_one_ops_port() -> None:
@@ -120,7 +188,8 @@ def test_valkeys_config_and_password_are_for_its_owner_only(tmp_path: Path) -> N
     broker = valkey.prepare(folder, 21000)
     assert valkey.prepare(folder, 21001).password == broker.password
     broker.program({})
-    for name in ("password", "valkey.conf"):
+    assert valkey.remembered_url(folder) == broker.url
+    for name in ("password", "url", "valkey.conf"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     config = (folder / "valkey.conf").read_text()
     assert f'dir "{tmp_path}/a \\"quoted\\" folder"' in config
@@ -144,9 +213,10 @@ def test_a_folder_cannot_send_the_key_to_another_machine(tmp_path: Path, url: st
 
 def test_the_next_steps_name_the_url_only_where_it_is_needed() -> None:
     here = Path(".topicflow").absolute()
-    found = list(next_steps("http://127.0.0.1:8123", here, {}, simulated=False))
-    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, simulated=True))
+    found = list(next_steps("http://127.0.0.1:8123", here, {}, kept="there", simulated=False))
+    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, kept="there", simulated=True))
     assert found[0] == "topicflow is ready at http://127.0.0.1:8123"
     assert not [line for line in found[1:] if "8123" in line or "simulated" in line]
     assert "simulated" in told[1]
     assert "--url http://127.0.0.1:8123" in told[2]
+    assert told[-1] == "Ctrl-C stops; what was submitted stays in there"

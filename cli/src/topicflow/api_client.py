@@ -81,11 +81,14 @@ class ApiClient:
             await asyncio.sleep(wait)
             waited, pause = waited + wait, pause * 2
 
-    async def is_ready(self) -> bool:
+    async def lacks(self) -> list[str]:
+        """What it needs and cannot reach: broker, database; [] when it is ready. Raises Unreachable."""
         try:
-            return (await self._http.get("/ready", timeout=2)).status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
+            answer = await self._http.get("/ready", timeout=3)
+        except httpx.TransportError as error:
+            raise Unreachable(f"nothing answers at {self.url}") from error
+        needs = {name: what for name, what in answer_of(answer).items() if isinstance(what, dict)}
+        return [name for name, what in needs.items() if what.get("status") != "ok"]
 
     async def _call(
         self,

@@ -152,6 +152,15 @@ def _must_be_of_libpq(url: str) -> None:
         raise ValueError(f"expected {POSTGRESQL_URL}: in the password write %2F for /, %40 for @ and so on")
 
 
+def without_secrets(url: str) -> str:
+    """As it may be shown to anybody: without user, password and parameters; of one that is not clear, the scheme."""
+    parts = urlsplit(url)
+    begin = f"{parts.scheme}://"
+    if "@" in url.removeprefix(begin).removeprefix(parts.netloc):
+        return f"{begin}…"  # in a password that was not escaped
+    return begin + parts.netloc.rpartition("@")[2] + parts.path
+
+
 class OpsSettings(Settings):
     """Where /live, /ready and /metrics are; nowhere without a port."""
 

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from topicflow.local_mode.child import Program
+from topicflow.local_mode.chosen import is_of_the_broker, is_of_the_database
 from topicflow.local_mode.ports import LOOPBACK
 
 GEMINI_KEYS = ("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS")
 GEMINI_SECRETS = frozenset(GEMINI_KEYS) | {f"{name}_FILE" for name in GEMINI_KEYS}
-REPLACED = frozenset({"TOPICFLOW_BROKER_URL", "TOPICFLOW_DATABASE_URL"})  # by local mode's own
 ONE_EACH = frozenset({"TOPICFLOW_OPS_PORT"})  # its services would take the same port
-OWN = REPLACED | {f"{name}_FILE" for name in REPLACED}
 
 WORKER_STOPS_WITHIN = "10"  # seconds for calls that are under way; less than the supervisor's grace
 
@@ -26,46 +25,52 @@ class LocalMode:
     """The services, and what they are told about each other."""
 
     environment: Mapping[str, str]  # the user's
-    broker_url: str
-    database_url: str
+    broker: Mapping[str, str]  # settings
+    database: Mapping[str, str]
     port: int
     stand_in_port: int | None  # None: the real Gemini
+    instances: str = ""  # what the names of its instances begin with; nothing where nobody else uses the broker
 
     def without_secrets(self) -> dict[str, str]:
-        left_out = GEMINI_SECRETS | OWN | ONE_EACH
-        return {name: value for name, value in self.environment.items() if name not in left_out}
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if name not in GEMINI_SECRETS | ONE_EACH and not is_of_the_broker(name) and not is_of_the_database(name)
+        }
 
     def stand_in(self) -> Program:
         arguments = (sys.executable, "-m", "stand_ins.gemini", "--port", str(self.stand_in_port))
         return Program("gemini-stand-in", arguments, self.without_secrets())
 
     def status_projector(self) -> Program:
-        return self._service("status-projector", {"TOPICFLOW_DATABASE_URL": self.database_url})
+        return self._service("status-projector", "status-projector-1", self.database)
 
     def api(self) -> Program:
-        return self._service("api", {"TOPICFLOW_DATABASE_URL": self.database_url})
+        return self._service("api", "api-1", self.database)
 
-    def topic_worker(self) -> Program:
+    def topic_worker(self, number: int = 1) -> Program:
+        name = f"topic-worker-{number}"
         stop = {"TOPICFLOW_STOP_SECONDS": self.environment.get("TOPICFLOW_STOP_SECONDS") or WORKER_STOPS_WITHIN}
         if self.stand_in_port is None:
-            secrets = {name: value for name, value in self.environment.items() if name in GEMINI_SECRETS}
-            return self._service("topic-worker", stop | secrets)
+            secrets = {key: value for key, value in self.environment.items() if key in GEMINI_SECRETS}
+            return self._service("topic-worker", name, stop | secrets)
         stand_in = {
             "GOOGLE_GEMINI_BASE_URL": f"http://{LOOPBACK}:{self.stand_in_port}",
             "GEMINI_API_KEY": "stand-in",
         }
-        return self._service("topic-worker", stop | stand_in | _past_any_proxy(self.environment))
+        return self._service("topic-worker", name, stop | stand_in | _past_any_proxy(self.environment))
 
-    def _service(self, name: str, settings: Mapping[str, str]) -> Program:
+    def _service(self, name: str, instance: str, settings: Mapping[str, str]) -> Program:
+        """Its log is named after the instance, or after the service where there is one of it."""
         environment = {
             **self.without_secrets(),
-            "TOPICFLOW_BROKER_URL": self.broker_url,
+            **self.broker,
             "TOPICFLOW_HOST": LOOPBACK,
             "TOPICFLOW_PORT": str(self.port),
-            "TOPICFLOW_INSTANCE": f"{name}-1",
+            "TOPICFLOW_INSTANCE": self.instances + instance,
             **settings,
         }
-        return Program(name, (sys.executable, "-m", name.replace("-", "_")), environment)
+        return Program(instance.removesuffix("-1"), (sys.executable, "-m", name.replace("-", "_")), environment)
 
 
 def _past_any_proxy(environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ from topicflow.api_client import DEFAULT_URL
 from topicflow.local_mode import data_folder
 
 
-def next_steps(url: str, data: Path, environment: Mapping[str, str], *, simulated: bool) -> Iterator[str]:
+def next_steps(url: str, data: Path, environment: Mapping[str, str], *, kept: str, simulated: bool) -> Iterator[str]:
+    """`kept`: where what was submitted is."""
     yield f"topicflow is ready at {url}"
     if simulated:
         yield "Gemini is simulated: no GEMINI_API_KEY is set, so a stand-in writes the cards"
@@ -18,7 +19,7 @@ def next_steps(url: str, data: Path, environment: Mapping[str, str], *, simulate
     where = "" if _is_found_without_help(url, data, environment) else f" --url {url}"
     yield f'In another terminal: {command} submit "Consistent hashing" "CAP theorem" --wait{where}'
     yield f"                     {command} topics list{where}"
-    yield f"Ctrl-C stops; what was submitted stays in {data}"
+    yield f"Ctrl-C stops; what was submitted stays in {kept}"
 
 
 def _is_found_without_help(url: str, data: Path, environment: Mapping[str, str]) -> bool:

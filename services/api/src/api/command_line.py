@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from shared.db.engine import without_password
+from shared.settings import without_secrets
 
 FAILED, UNREACHABLE, INTERRUPTED = 1, 3, 130
 
@@ -21,7 +21,7 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
 
 def where_it_is(database_url: str) -> str:
-    return f"{without_password(database_url)}; TOPICFLOW_DATABASE_URL or TOPICFLOW_DATA says where it is"
+    return f"{without_secrets(database_url)}; TOPICFLOW_DATABASE_URL or TOPICFLOW_DATA says where it is"
 
 
 def show(line: str) -> None:

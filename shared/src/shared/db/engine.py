@@ -95,11 +95,6 @@ def alone(url: str) -> Iterator[bool]:
         yield is_alone
 
 
-def without_password(url: str) -> str:
-    """As it may be shown to anybody."""
-    return _kind(url).shown(url)
-
-
 def is_of_the_data(error: Exception) -> bool:
     """Whether the database will never store this, however often it is asked."""
     if isinstance(error, DBAPIError):
@@ -120,7 +115,6 @@ class _Kind(Protocol):
     def access(self, url: str) -> tuple[Engine, int]: ...
     def is_made(self, url: str, schema: str) -> bool: ...
     def alone(self, url: str) -> AbstractContextManager[bool]: ...
-    def shown(self, url: str) -> str: ...
 
 
 def _kind(url: str) -> _Kind:

@@ -76,11 +76,6 @@ def alone(url: str) -> Iterator[bool]:
         yield bool(found)
 
 
-def shown(url: str) -> str:
-    parts = conninfo_to_dict(url)
-    return f"postgresql://{parts.get('host', '')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
-
-
 def _open(url: str, who: str, settings: Sequence[str], connections: int) -> Engine:
     """libpq reads the URL: it may name several hosts, files of certificates and whatever else it knows."""
     told = _told(url, who)

@@ -53,10 +53,6 @@ def _file(url: str, schema: str) -> Path:
     return Path(database if schema == "projection" else database.removesuffix(".db") + "-access.db")
 
 
-def shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
-
-
 def _open(url: str, begin: str, pragmas: list[str]) -> Engine:
     engine = create_engine(make_url(url))
 
