@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import httpx
 import pytest
-from eventually import eventually
+from integration.api import Api
+from integration.databases import sqlite_in
 from servers import Deployment, GeminiStandIn, KafkaServer, Stack, Stacks, ValkeyServer
 from servers.found import OwnServer, Server, a_kafka, a_postgres, shared, started
 from servers.postgres import own_database
@@ -65,6 +66,24 @@ def postgres_url(postgres_server: Server) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Answers the URL of an empty database, a new one each time."""
+    with ExitStack() as opened:
+
+        def new() -> str:
+            if request.param == "postgresql":
+                return opened.enter_context(own_database(request.getfixturevalue("postgres_server").url))
+            return sqlite_in(tmp_path / uuid4().hex)
+
+        yield new
+
+
+@pytest.fixture
+def database_url(new_database: Callable[[], str]) -> str:
+    return new_database()
+
+
 @pytest.fixture(scope="session", params=STACKS)
 def stacks(request: pytest.FixtureRequest) -> Stacks:
     """What everything is run on: once on each."""
@@ -101,14 +120,5 @@ async def running(deployment: Deployment) -> Deployment:
     for service in ("api", PROJECTOR, "topic-worker"):
         deployment.add(service, f"{service}-1")
     async with deployment.client() as client:
-
-        async def ready() -> bool:
-            try:
-                return (await client.get("/ready")).is_success and (await client.get("/api/v1/worker-status")).json()[
-                    "worker_running"
-                ] is True
-            except httpx.TransportError:
-                return False
-
-        await eventually(ready, within=20)
+        await Api(deployment, client).ready()
     return deployment

@@ -100,7 +100,7 @@ def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None
         moved.milliseconds += milliseconds or 0
     statements.put_states(connection, {state.id: state for state, _ in told}, known=())
     statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
-    statements.move_facets(connection, facets, [], Counter((facet, value, 0) for facet, value, *_ in facets))
+    statements.move_facets(connection, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
     statements.move_counts(connection, counts)
     statements.move_position(connection, 0, start // BATCH + 1, {}, told[-1][0].updated_at)
 

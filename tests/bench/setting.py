@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
 import psycopg
@@ -29,6 +30,7 @@ class Setting(Deployment):
     """On SQLite, or on a PostgreSQL of its own."""
 
     postgres: PostgresServer | None = None
+    asking: psycopg.Connection[Any] | None = None  # one for all questions: opening it costs as much as 100 events
 
     @property
     def valkey(self) -> ValkeyServer:
@@ -84,9 +86,10 @@ class Setting(Deployment):
     def asked(self, query: str) -> int:
         """0 while there is nothing to be asked."""
         try:
-            [(number,)] = rows(self.database_url, query)
+            found = self.asking.execute(query).fetchall() if self.asking else rows(self.database_url, query)
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return 0
+        [(number,)] = found
         return int(number or 0)
 
     def until(self, path: str) -> None:
@@ -114,12 +117,13 @@ def setting(kept: Path | None = None, database: str = "sqlite") -> Iterator[Sett
         valkey = ValkeyServer(folder / "valkey")
         valkey.start()
         opened.callback(valkey.end)
-        stack, postgres = on_valkey(valkey, kept or folder), None
+        stack, postgres, asking = on_valkey(valkey, kept or folder), None, None
         if database == "postgresql":
             postgres = PostgresServer(folder / "postgres")
             opened.callback(postgres.end)
             postgres.start()
             stack = replace(stack, database_url=postgres.url)
-        run = Setting(kept or folder, stack, GeminiStandIn(folder), postgres=postgres)
+            asking = opened.enter_context(psycopg.connect(postgres.url, autocommit=True))
+        run = Setting(kept or folder, stack, GeminiStandIn(folder), postgres=postgres, asking=asking)
         opened.callback(run.end)
         yield run

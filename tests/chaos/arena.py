@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from eventually import eventually
 from integration.api import Api, Json
 from servers import Deployment
+from servers.stack import VALKEY
 
 from chaos.checker import Checker
 from chaos.looks import Looks
@@ -29,6 +30,11 @@ class Arena:
     def api(self) -> Api:
         """Any replica."""
         return self.chance.choice(self.replicas)
+
+    @property
+    def times(self) -> int:
+        """How often a race is run: on Kafka less often, so that all of them together take minutes."""
+        return 150 if self.deployment.stack.name == VALKEY else 60
 
     @property
     def checker(self) -> Checker:

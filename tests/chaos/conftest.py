@@ -35,7 +35,7 @@ async def arena(two_of_each: tuple[Deployment, int]) -> AsyncIterator[Arena]:
     deployed.gemini.take(0)
     async with AsyncExitStack() as opened:
         clients = [await opened.enter_async_context(deployed.client(at)) for at in (deployed.api_port, port)]
-        replicas = [await Api(deployed, client).ready(within=60) for client in clients]
+        replicas = [await Api(deployed, client).ready() for client in clients]
         arena = Arena(deployed, replicas, random.Random(seed))
         await arena.quiet()
         yield arena

@@ -1,7 +1,7 @@
 """The end that a topic must have, from what the streams say: a few lines of their own, not the product's.
 
-The rule, from docs/events.md: a submission's state (attempt, rank) only grows. Reads the raw entries; what a stream
-holds twice under one id was said once.
+The rule, from docs/events.md: a submission's state (attempt, rank) only grows. Reads the raw entries. What a stream
+holds twice under one id was said once; of the ways in which racing requests spell a title, the first in order is shown.
 """
 
 import json
@@ -56,8 +56,13 @@ async def said_of(stack: Stack, ids: Iterable[str]) -> dict[str, list[Said]]:
             data = json.loads(entry.data)
             if data["id"] in told:
                 name, event_id = entry.headers["ce_type"].split(".")[1], entry.headers["ce_id"]
-                told[data["id"]].setdefault(event_id, Said(entry.place, name, event_id, data))
+                said = told[data["id"]].setdefault(event_id, Said(entry.place, name, event_id, data))
+                said.data["title"] = _first(said.data.get("title"), data.get("title"))
     return {id_: sorted(said.values(), key=lambda one: one.place) for id_, said in told.items()}
+
+
+def _first(*titles: str | None) -> str | None:
+    return min((title for title in titles if title is not None), default=None)
 
 
 def end_of(told: Sequence[Said]) -> End:
@@ -73,7 +78,7 @@ def end_of(told: Sequence[Said]) -> End:
             error = said.data["error"]["message"] if status == "failed" else None
             end = End(said.attempt, status, run=said.data.get("run"), error=error)
         if said.attempt == state[0]:
-            title = None if end.status == "removed" else title or said.data.get("title")
+            title = None if end.status == "removed" else _first(title, said.data.get("title"))
         if said.event == "SubmissionCompleted":
             contents.setdefault(said.attempt, said.data["content"])
     removed = max((said.attempt for said in told if said.event == "TopicRemoved"), default=0)

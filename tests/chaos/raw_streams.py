@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from redis.asyncio import Redis
 from servers import Stack
 from servers.stack import VALKEY
+
+from shared.transport.kafka.connection import gone
 
 Place = tuple[int, int]
 
@@ -35,14 +37,15 @@ async def _in_redis(stack: Stack, stream: str) -> AsyncIterator[Entry]:
 
 async def _in_kafka(stack: Stack, topic: str) -> AsyncIterator[Entry]:
     servers = stack.broker_url.removeprefix("kafka://")
-    async with AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
-        consumer.subscribe([topic])
-        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        places = list(consumer.assignment())
         ends = await consumer.end_offsets(places)
-        consumer.unsubscribe()
-        consumer.assign(places)
         while [place for place in places if await consumer.position(place) < ends[place]]:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     headers = {name: value.decode() for name, value in record.headers}
                     yield Entry((record.timestamp, record.offset), headers, record.value)
+    finally:
+        await gone(consumer.stop())

@@ -78,17 +78,7 @@ class KafkaBroker:
         await self._members.pop(cast(KafkaConsumer, another)).close()
 
     async def lose_positions(self) -> None:
-        """As Kafka does it itself with a group that had no members for a week."""
-        admin = AIOKafkaAdminClient(**self._cluster.options)
-        await admin.start()
-        coordinator = await admin.find_coordinator(self._cluster.name(GROUP))
-
-        async def deleted() -> bool:
-            answer = await admin._send_request(DeleteGroupsRequest([self._cluster.name(GROUP)]), coordinator)
-            return bool(answer.results[0][1] == 0)
-
-        await eventually(deleted, within=20)
-        await admin.close()
+        await forget_group(self._cluster, GROUP)
 
     async def limit_memory(self, limit: int | None) -> None:
         pytest.skip("Kafka keeps its streams on disk")
@@ -110,3 +100,18 @@ class KafkaBroker:
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
             await asyncio.sleep(0)
+
+
+async def forget_group(cluster: Cluster, group: str) -> None:
+    """As Kafka itself forgets one that had no members for a week; whoever is a member must have died or left."""
+    admin = AIOKafkaAdminClient(**cluster.options)
+    await admin.start()
+    name = cluster.name(group)
+    coordinator = await admin.find_coordinator(name)
+
+    async def is_forgotten() -> bool:
+        answer = await admin._send_request(DeleteGroupsRequest([name]), coordinator)
+        return bool(answer.results[0][1] == 0)
+
+    await eventually(is_forgotten, within=20)
+    await admin.close()

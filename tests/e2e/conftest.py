@@ -60,11 +60,11 @@ async def api(deployed: Deployment) -> AsyncIterator[Api]:
     deployed.gemini.forget_moods()
     deployed.gemini.http.delete("/stand-in/calls").raise_for_status()
     async with deployed.client() as client:
-        yield await Api(deployed, client).ready(within=60)
+        yield await Api(deployed, client).ready()
 
 
 @pytest.fixture
 async def other(deployed: Deployment) -> AsyncIterator[Api]:
     """The second replica."""
     async with deployed.client(int(deployed.services["api-2"].environment["TOPICFLOW_PORT"])) as client:
-        yield await Api(deployed, client).ready(within=60)
+        yield await Api(deployed, client).ready()

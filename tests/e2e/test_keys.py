@@ -2,34 +2,44 @@
 
 import json
 import re
-import sqlite3
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from e2e.local_mode import Ended, LocalMode, run
+from integration.databases import NOT_MIGRATED, execute, not_there_yet, rows
 
 KEY = re.compile(r"tf_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n")
+IS_KEPT = "SELECT * FROM api_keys"
+Keys = Callable[..., Ended]
 
 
-def keys(data: Path, *arguments: str) -> Ended:
-    return run(data, "keys", *arguments)
+@pytest.fixture
+def keys(tmp_path: Path, database_url: str) -> Keys:
+    def keys(*arguments: str) -> Ended:
+        return run(tmp_path, "keys", *arguments, TOPICFLOW_DATABASE_URL=database_url)
+
+    return keys
 
 
-def test_a_key_is_all_that_standard_output_gets_and_only_its_hash_is_kept(tmp_path: Path) -> None:
-    made = keys(tmp_path, "create", "ci")
+def test_a_key_is_all_that_standard_output_gets_and_only_its_hash_is_kept(
+    keys: Keys, database_url: str, tmp_path: Path
+) -> None:
+    made = keys("create", "ci")
     assert made.code == 0
     assert KEY.fullmatch(made.out)
     assert made.err == "ci may read, submit. Keep this key: it is not shown again.\n"
     secret = made.out.strip().split("_", 2)[2]
-    for path in tmp_path.iterdir():
+    assert len(kept := rows(database_url, IS_KEPT, "access")) == 1
+    assert secret not in str(kept)
+    for path in tmp_path.rglob("*.db*"):
         assert secret.encode() not in path.read_bytes()
-    assert secret not in keys(tmp_path, "list").out + keys(tmp_path, "list", "--json").out
+    assert secret not in keys("list").out + keys("list", "--json").out
 
 
-def test_what_a_key_may_is_said_when_it_is_made_and_listed(tmp_path: Path) -> None:
+def test_what_a_key_may_is_said_when_it_is_made_and_listed(keys: Keys) -> None:
     options = ("--scope", "operate", "--scope", "read", "--rate", "7", "--body-limit", "5000")
-    made = json.loads(keys(tmp_path, "create", "night-shift", *options, "--json").out)
+    made = json.loads(keys("create", "night-shift", *options, "--json").out)
     assert KEY.fullmatch(made.pop("key") + "\n")
     assert made == {
         "id": made["id"],
@@ -40,23 +50,23 @@ def test_what_a_key_may_is_said_when_it_is_made_and_listed(tmp_path: Path) -> No
         "created_at": made["created_at"],
         "revoked_at": None,
     }
-    assert json.loads(keys(tmp_path, "list", "--json").out) == {"keys": [made]}
-    _, line = keys(tmp_path, "list").out.splitlines()
+    assert json.loads(keys("list", "--json").out) == {"keys": [made]}
+    _, line = keys("list").out.splitlines()
     assert line.split()[:6] == ["night-shift", made["id"], "operate,", "read", "7", "5000"]
 
 
-def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(tmp_path: Path) -> None:
-    first = json.loads(keys(tmp_path, "create", "ci", "--json").out)
-    taken = keys(tmp_path, "create", "ci")
+def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(keys: Keys) -> None:
+    first = json.loads(keys("create", "ci", "--json").out)
+    taken = keys("create", "ci")
     assert (taken.code, taken.out, taken.err.count("\n")) == (1, "", 1)
     assert taken.err.startswith("topicflow: there is a key named ci already")
-    revoked = keys(tmp_path, "revoke", "ci")
+    revoked = keys("revoke", "ci")
     assert (revoked.code, revoked.err) == (0, "")
     assert revoked.out.startswith(f"ci ({first['id']}) is revoked")
-    second = json.loads(keys(tmp_path, "create", "ci", "--json").out)
-    assert json.loads(keys(tmp_path, "revoke", second["id"], "--json").out)["revoked_at"]
-    assert [bool(key["revoked_at"]) for key in json.loads(keys(tmp_path, "list", "--json").out)["keys"]] == [True, True]
-    nobody = keys(tmp_path, "revoke", "ci")
+    second = json.loads(keys("create", "ci", "--json").out)
+    assert json.loads(keys("revoke", second["id"], "--json").out)["revoked_at"]
+    assert [bool(key["revoked_at"]) for key in json.loads(keys("list", "--json").out)["keys"]] == [True, True]
+    nobody = keys("revoke", "ci")
     assert (nobody.code, nobody.out, nobody.err) == (1, "", "topicflow: there is no live key 'ci'\n")
 
 
@@ -72,26 +82,27 @@ def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(tmp_path: P
     ],
     ids=" ".join,
 )
-def test_wrong_use_has_exit_code_2_and_makes_nothing(tmp_path: Path, arguments: list[str]) -> None:
-    wrong = keys(tmp_path, *arguments)
+def test_wrong_use_has_exit_code_2_and_makes_nothing(keys: Keys, database_url: str, arguments: list[str]) -> None:
+    wrong = keys(*arguments)
     assert (wrong.code, wrong.out) == (2, "")
-    assert not list(tmp_path.iterdir())
+    with pytest.raises(NOT_MIGRATED):
+        rows(database_url, IS_KEPT, "access")
 
 
-def test_a_bad_setting_has_exit_code_2_and_a_database_that_does_not_answer_3(tmp_path: Path) -> None:
+def test_a_bad_setting_has_exit_code_2_and_a_database_that_does_not_answer_3(tmp_path: Path, database_url: str) -> None:
     bad = run(tmp_path, "keys", "list", TOPICFLOW_DATABASE_URL="nonsense://secret@x/y")
     assert (bad.code, bad.err.count("\n"), "secret" in bad.err) == (2, 1, False)
     assert "TOPICFLOW_DATABASE_URL: " in bad.err
-    away = run(tmp_path, "keys", "create", "x", TOPICFLOW_DATABASE_URL=f"sqlite:///{tmp_path}/nowhere/t.db")
+    with not_there_yet(database_url) as (url, _):
+        away = run(tmp_path, "keys", "create", "x", TOPICFLOW_DATABASE_URL=url)
     assert (away.code, away.out, away.err.count("\n")) == (3, "", 1)
-    assert f"{tmp_path}/nowhere/t.db" in away.err
+    assert url.rpartition("@")[2].removeprefix("sqlite:///") in away.err
 
 
-def test_the_databases_tables_of_a_newer_topicflow_are_left_alone(tmp_path: Path) -> None:
-    assert keys(tmp_path, "list").code == 0
-    with closing(sqlite3.connect(tmp_path / "topicflow-access.db")) as connection, connection:
-        connection.execute("UPDATE access_version SET version_num = '9999'")
-    refused = keys(tmp_path, "create", "ci")
+def test_the_databases_tables_of_a_newer_topicflow_are_left_alone(keys: Keys, database_url: str) -> None:
+    assert keys("list").code == 0
+    execute(database_url, "UPDATE access_version SET version_num = '9999'", "access")
+    refused = keys("create", "ci")
     assert (refused.code, refused.out) == (1, "")
     assert refused.err.endswith("finish the upgrade\n")
 

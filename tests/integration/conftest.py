@@ -2,21 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from eventually import eventually
 from integration.api import Api, started
-from integration.databases import sqlite_in
 from integration.known_topics import LAST, known_records
 from integration.observed import Observed
 from integration.projected import Projected
 from integration.stories import BEGAN
 from servers import Deployment, GeminiStandIn, Stack, Stacks
-from servers.postgres import own_database
 
 from shared.streams import PROJECTOR
 from shared.wire import Record
@@ -57,24 +52,6 @@ async def observed(everything_observed: Observed) -> AsyncIterator[Observed]:
     async with everything_observed.deployment.client() as client:
         everything_observed.api = await Api(everything_observed.deployment, client).ready()
         yield everything_observed
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Answers the URL of an empty database, a new one each time."""
-    with ExitStack() as opened:
-
-        def new() -> str:
-            if request.param == "postgresql":
-                return opened.enter_context(own_database(request.getfixturevalue("postgres_server").url))
-            return sqlite_in(tmp_path / uuid4().hex)
-
-        yield new
-
-
-@pytest.fixture
-def database_url(new_database: Callable[[], str]) -> str:
-    return new_database()
 
 
 @pytest.fixture

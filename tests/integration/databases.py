@@ -31,8 +31,8 @@ def rows(url: str, query: str, schema: str = "projection") -> Rows:
         return [tuple(map(_plain, row)) for row in connection.execute(query).fetchall()]
 
 
-def execute(url: str, statement: str) -> None:
-    with _connected(url) as connection:
+def execute(url: str, statement: str, schema: str = "projection") -> None:
+    with _connected(url, schema) as connection:
         connection.execute(statement)
 
 

@@ -36,13 +36,7 @@ async def api(keyed: Keyed) -> AsyncIterator[Api]:
     """The one that needs keys, called from elsewhere."""
     async with elsewhere(keyed.open) as client:
         api = Api(keyed.open, client)
-        await api.answers()
-
-        async def is_ready() -> bool:
-            return (await client.get("/ready")).is_success
-
-        await eventually(is_ready, within=20)
-        yield api
+        yield await api.up()
 
 
 @pytest.fixture

@@ -200,12 +200,7 @@ async def test_a_lost_consumer_group_is_said_by_ready_and_health(deployment: Dep
     for service in ("api", PROJECTOR):
         deployment.add(service)
     async with deployment.client() as client:
-        await Api(deployment, client).answers()
-
-        async def is_ready() -> bool:
-            return (await client.get("/ready")).is_success
-
-        await eventually(is_ready, within=20)
+        await Api(deployment, client).up()
         await lose_group(deployment.stack, TOPIC_SUBMISSIONS, "topic-worker")
         assert (await client.get("/ready")).status_code == 503
         health = (await client.get("/health")).json()

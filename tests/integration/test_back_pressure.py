@@ -38,13 +38,7 @@ def limited(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 async def api(limited: Deployment) -> AsyncIterator[Api]:
     async with limited.client() as client:
         api = Api(limited, client)
-        await api.answers()
-
-        async def is_ready() -> bool:
-            return (await client.get("/ready")).is_success
-
-        await eventually(is_ready, within=20)
-        yield api
+        yield await api.up()
 
 
 async def test_at_the_backlog_limit_work_is_refused_until_it_is_drained(api: Api) -> None:

@@ -14,7 +14,7 @@ from integration.losses import lose_all_but_the_newest, lose_stream
 from integration.projected import Projected
 from integration.stories import history, in_batches
 from servers import Deployment, GeminiStandIn, Process, Stack
-from servers.stack import VALKEY
+from servers.stack import ON_KAFKA, VALKEY
 
 from shared.progress import Progress
 from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
@@ -86,13 +86,26 @@ async def test_two_projectors_count_exactly(
 async def test_two_projectors_count_exactly_while_partitions_change_hands(
     memory: MemoryTransport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody stands by: who lost a partition goes on with those that he has."""
     monkeypatch.setattr(app, "STAND_BY", 60.0)
     monkeypatch.setattr(app, "BATCH", 20)
     async with projecting(memory, projected), projecting(memory, projected):
         for at in range(0, len(HISTORY), 50):
             await memory.publish(HISTORY[at : at + 50])
             await memory.rebalance(PROJECTOR, shift=at // 50)
+        await eventually(lambda: projected.tables == expected.tables, within=20)
+
+
+@ON_KAFKA
+async def test_whose_position_was_moved_while_it_is_his_reads_it_again_and_does_not_stand_by(
+    transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a frozen one, say, that had the partition before. His other partitions would wait meanwhile."""
+    monkeypatch.setattr(app, "STAND_BY", 60.0)
+    async with projecting(transport, projected):
+        await transport.publish(HISTORY[:HALF])
+        await eventually(lambda: projected.version > 3, within=20)
+        projected.execute("UPDATE positions SET version = version + 1")
+        await transport.publish(HISTORY[HALF:])
         await eventually(lambda: projected.tables == expected.tables, within=20)
 
 
@@ -175,6 +188,19 @@ async def both_beat(transport: Transport) -> None:
 async def _publish_one_by_one(transport: Transport, records: list[Record]) -> None:
     for record in records:
         await transport.publish([record])
+
+
+async def test_what_a_stopped_projector_leaves_another_one_does_soon(
+    projectors: Deployment, transport: Transport, expected: Projected
+) -> None:
+    """Sooner than Kafka's session timeout of 10 s: who is stopped leaves."""
+    both = [projectors.add(PROJECTOR, TOPICFLOW_SESSION_TIMEOUT_SECONDS="10") for _ in range(2)]
+    await transport.publish(HISTORY[:HALF])
+    await caught_up(projectors, transport)
+    leader = next(process for process in both if "standing by" not in process.said)
+    assert leader.stop() == 0
+    await transport.publish(HISTORY[HALF:])
+    await projected_by(projectors, expected, within=7)
 
 
 async def test_a_restarted_projector_goes_on_from_where_it_was(

@@ -8,7 +8,6 @@ from itertools import count
 
 import pytest
 from contract.submissions import submitted
-from eventually import eventually
 from integration.api import Api, problem
 from servers import Deployment
 
@@ -25,13 +24,7 @@ async def api(deployment: Deployment) -> AsyncIterator[Api]:
         deployment.add(service, f"{service}-1")
     async with deployment.client() as client:
         api = Api(deployment, client)
-        await api.answers()
-
-        async def is_ready() -> bool:
-            return (await client.get("/ready")).is_success
-
-        await eventually(is_ready, within=20)
-        yield api
+        yield await api.up()
 
 
 @asynccontextmanager

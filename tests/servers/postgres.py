@@ -29,12 +29,14 @@ class PostgresServer(LocalServer):
     def freeze(self) -> None:
         super().freeze()
         for child in self._children():
-            child.suspend()
+            with suppress(psutil.NoSuchProcess):
+                child.suspend()
 
     def thaw(self) -> None:
         super().thaw()
         for child in self._children():
-            child.resume()
+            with suppress(psutil.NoSuchProcess):
+                child.resume()
 
     def kill(self) -> None:
         children = self._children()

@@ -31,5 +31,5 @@ def show(line: str) -> None:
 
 def refuse(why: object, code: int) -> int:
     """One line on standard error, and the exit code."""
-    sys.stderr.write(f"topicflow: {why}\n")
+    sys.stderr.write(f"topicflow: {' '.join(str(why).split())}\n")
     return code

@@ -15,18 +15,20 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from api.topic_filters import VISIBLE
-from api.workers import DEAD_AFTER, Workers
+from api.workers import Workers
 from shared.db.engine import Database
 from shared.db.tables import history, positions, submissions
 from shared.db.texts import one_of
 from shared.errors import CannotGoOn, GroupInUse
 from shared.events import Requeued, TopicSubmitted
+from shared.heartbeat import beat
 from shared.streams import PROJECTED
 from shared.transport.base import Positions, Transport
 from shared.transport.plan import Lost
 from shared.wire import encode
 
 PAGE = 500  # submissions in one publish
+PATIENCE = 8.0  # seconds; a dead worker's heartbeats look alive for 4.5
 UNFINISHED = ("pending", "processing")
 SOURCE = "provision"
 _S = submissions.c
@@ -60,15 +62,22 @@ async def recover(
 
 
 async def _nobody_works(transport: Transport, group: str, say: Callable[[str], None]) -> None:
-    """What a member still finishes would be paid for again."""
-    say(f"Looking for {DEAD_AFTER.total_seconds():g} s whether a {group} lives …")
+    """What a member still finishes would be paid for again. Our own beat tells what time it is there."""
     workers = Workers()
-    following = asyncio.create_task(transport.follow_heartbeats(workers.note))
-    await asyncio.wait([following], timeout=DEAD_AFTER.total_seconds() + 0.5)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    if live := [seen.beat.instance for seen in workers.live(group)]:
-        raise GroupInUse(f"the group {group} is lost, but {', '.join(live)} still works: stop it first")
+    beside = [asyncio.create_task(beat(transport, SOURCE, SOURCE))]
+    beside.append(asyncio.create_task(transport.follow_heartbeats(workers.note)))
+    give_up = time.monotonic() + PATIENCE
+    try:
+        while not workers.live(SOURCE) or workers.live(group):
+            if time.monotonic() > give_up:
+                names = ", ".join(seen.beat.instance for seen in workers.live(group)) or "nobody knows who"
+                raise GroupInUse(f"the group {group} lost its positions, but {names} still works: stop it first")
+            say(f"Looking whether a {group} still works …")
+            await asyncio.sleep(0.1)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def _projected(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -33,13 +33,16 @@ READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.pr
 
 async def main(settings: ProjectorSettings, instance: str) -> None:
     ops = Ops(metrics.PROJECTOR)
-    async with serving(ops, settings):
-        await work(settings, instance, ops)
+    async with serving(ops, settings), AsyncExitStack() as opened:
+        await work(settings, instance, ops, opened)
 
 
-async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
+async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: AsyncExitStack) -> None:
+    """What it opens is closed when `opened` is, however this ends."""
     transport = connect(settings)
+    opened.push_async_callback(transport.close)
     database = open_writer(settings.database_url)
+    opened.push_async_callback(database.close)
     await reach(transport)
     await reach_database(database, "projection")
     projection = Projection(database, transport.publish, instance)
@@ -59,8 +62,6 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops) -> None:
             beat(transport, PROJECTOR, instance),
         ):
             yield
-        await database.close()
-        await transport.close()
 
     app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
     await app.run()
@@ -102,8 +103,9 @@ async def _project(reader: Reader, projection: Projection, turned: Callable[[], 
                 if storing:
                     await storing
             except PositionMoved as moved:
-                log.info("standing by", reason=str(moved))
-                await _stand_by(projection, moved.partition, turned)
+                if not reader.owns_partitions:
+                    log.info("standing by", reason=str(moved))
+                    await _stand_by(projection, moved.partition, turned)
                 for partition in {moved.partition, batch.partition if batch else moved.partition}:
                     await reader.reload(partition)
                 read = None  # it is read again

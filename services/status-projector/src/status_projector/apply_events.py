@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
@@ -15,7 +14,7 @@ from shared.events import Outcome, Removed, Submitted
 from shared.transport.base import Delivery
 from shared.wire import decode
 from status_projector import statements
-from status_projector.facets import facets_of
+from status_projector.facets import Facet, facets_of
 from status_projector.rows import history_row, usage_rows
 from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, advance, counted
@@ -107,21 +106,15 @@ def _move_facets(connection: Connection, changes: _Changes) -> None:
     contents = statements.get_contents(connection, moved)
     added: list[FacetRow] = []
     removed: list[FacetRow] = []
-    counts: Counter[tuple[str, str, int]] = Counter()
+    counts: dict[int, Counter[Facet]] = defaultdict(Counter)  # by partition: how many more
     for id_ in moved | changes.contents.keys():
         content = contents.get(id_)
-        before = _facet_rows(id_, content, changes.created_before.get(id_))
-        after = _facet_rows(id_, changes.contents[id_].content if id_ in changes.contents else content, created[id_])
-        partition = changes.states[id_].partition
-        new, gone = after - before, before - after
-        added += new
-        removed += gone
-        for facet, value, *_ in new:
-            counts[facet, value, partition] += 1
-        for facet, value, *_ in gone:
-            counts[facet, value, partition] -= 1
+        old = facets_of(content)
+        new = facets_of(changes.contents[id_].content) if id_ in changes.contents else old
+        before, after = changes.created_before.get(id_), created[id_]
+        stays = old & new if before == after else set()
+        added += [(facet, value, after, id_) for facet, value in new - stays]
+        removed += [(facet, value, before, id_) for facet, value in old - stays]
+        counts[changes.states[id_].partition].update(new)
+        counts[changes.states[id_].partition].subtract(old)
     statements.move_facets(connection, added, removed, counts)
-
-
-def _facet_rows(id_: str, content: dict[str, Any] | None, created_at: datetime | None) -> set[FacetRow]:
-    return {(facet, value, created_at, id_) for facet, value in facets_of(content)} if content else set()

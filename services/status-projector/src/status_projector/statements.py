@@ -4,7 +4,6 @@ Built once: for a small batch, building them took longer than running them.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -19,6 +18,7 @@ from shared.db import tables
 from shared.db.engine import DatabaseUnreachable
 from shared.db.texts import one_of
 from shared.transport.base import Positions
+from status_projector.facets import Facet
 from status_projector.prepared import Prepared, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
@@ -134,12 +134,13 @@ def move_facets(
     connection: Connection,
     added: Iterable[FacetRow],
     removed: Iterable[FacetRow],
-    counts: Counter[tuple[str, str, int]],
+    counts: Mapping[int, Mapping[Facet, int]],
 ) -> None:
-    """`counts`: how many more there are by facet, value and partition. All in the order of the pages they are on."""
+    """`counts`: how many more there are by partition and facet. All in the order of the pages they are on."""
+    moved = [(*facet, of, more) for of, facets in counts.items() for facet, more in facets.items() if more]
     _DROP_FACETS.execute(connection, sorted(removed, key=_VALUE))
     _ADD_FACETS.execute(connection, sorted(added, key=_VALUE))
-    _MOVE_FACET_COUNTS.execute(connection, [(*of, more) for of, more in sorted(counts.items()) if more])
+    _MOVE_FACET_COUNTS.execute(connection, sorted(moved))
 
 
 def add_history(connection: Connection, rows: Sequence[Row]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from math import ceil
@@ -29,12 +29,14 @@ log = structlog.get_logger()
 
 async def main(settings: WorkerSettings, instance: str) -> None:
     ops = Ops(metrics.WORKER)
-    async with serving(ops, settings):
-        await work(settings, instance, ops)
+    async with serving(ops, settings), AsyncExitStack() as opened:
+        await work(settings, instance, ops, opened)
 
 
-async def work(settings: WorkerSettings, instance: str, ops: Ops) -> None:
+async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncExitStack) -> None:
+    """What it opens is closed when `opened` is, however this ends."""
     transport = connect(settings)
+    opened.push_async_callback(transport.close)
     await reach(transport, GROUP)
     gemini = Gemini(
         api_key=settings.key,
@@ -42,10 +44,12 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops) -> None:
         base_url=settings.base_url,
         timeout_seconds=settings.call_timeout_seconds,
     )
+    opened.push_async_callback(gemini.close)
     generator = TopicGenerator(
         gemini, batch_size=settings.batch_size, calls=ceil(settings.in_flight / settings.batch_size)
     )
     consumer = await transport.consumer(GROUP, instance)
+    opened.push_async_callback(consumer.close)
     settlement = Settlement(
         consumer,
         OnTopicSubmitted(generator),
@@ -85,9 +89,6 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops) -> None:
                 settlement.stop()
                 await asyncio.wait([settling])
                 probe.cancel()
-        await consumer.close()
-        await gemini.close()
-        await transport.close()
 
     app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
     await app.run()

@@ -87,7 +87,10 @@ class Consumer(Protocol):
 
 
 class Reader(Protocol):
-    """Plain reads from positions that the caller keeps."""
+    """Plain reads from positions that the caller keeps. `owns_partitions`: those that it reads are nobody else's, and
+    who moves their positions all the same is about to notice."""
+
+    owns_partitions: bool
 
     async def read(self, limit: int, timeout: float) -> Batch | None:
         """The next up to `limit` records of each stream of one partition; None after `timeout` seconds."""

@@ -280,6 +280,8 @@ class MemoryConsumer:
 
 
 class MemoryReader:
+    owns_partitions = True
+
     def __init__(self, broker: MemoryTransport, group: str, streams: Sequence[str], load: LoadPositions) -> None:
         self._broker = broker
         self.group = group

@@ -1,7 +1,7 @@
 """Where streams in Kafka are otherwise than the settings say, and what `topicflow provision` does about it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from aiokafka import TopicPartition
@@ -45,8 +45,8 @@ def _has_fewer(found: Found, name: str, partitions: int) -> bool:
 
 
 async def _add_partitions(cluster: Cluster, observer: Observer, few: Mapping[str, int], partitions: int) -> bool:
-    """All streams in one request, so that nobody sees them with different numbers for long. Whoever adds a partition
-    knows that a group's first position in it is 0, even if something has been published there since."""
+    """All streams in one request, so that nobody sees them with different numbers for long. Who added a partition knows
+    that a group's first position in it is 0, even if something has been published there since."""
     admin = await observer.admin()
     with reaching(InvalidPartitionsError):
         try:
@@ -86,17 +86,14 @@ async def _set(observer: Observer, topic: str, configs: Mapping[str, str]) -> bo
     return True
 
 
-async def _remarks(observer: Observer, layout: Layout, found: Found, partitions: int | None) -> Sequence[str]:
+async def _remarks(observer: Observer, layout: Layout, found: Found, partitions: int | None) -> list[str]:
     remarks = []
     replicas = layout.replication or min(3, len(await observer.brokers()))
-    for name, shape in found.items():
-        if shape.replicas != replicas:
-            remarks.append(
-                f"stream {name} has replication factor {shape.replicas}, new ones get {replicas}:"
-                " kafka-reassign-partitions.sh changes that"
-            )
-        if layout.min_insync and layout.min_insync > shape.replicas:
-            remarks.append(f"TOPICFLOW_MIN_INSYNC is {layout.min_insync}, stream {name} has {shape.replicas} replicas")
+    if others := [f"{name} ({shape.replicas})" for name, shape in found.items() if shape.replicas != replicas]:
+        told = f"the replication factor of {', '.join(others)} is not {replicas}, as new streams get it"
+        remarks.append(f"{told}: kafka-reassign-partitions.sh changes it")
+    if short := [name for name, shape in found.items() if shape.replicas < (layout.min_insync or 0)]:
+        remarks.append(f"TOPICFLOW_MIN_INSYNC is {layout.min_insync}, more than the replicas of {', '.join(short)}")
     there = sorted(counts(found))
     if there and not partitions and there != [layout.partitions]:
         numbers = " and ".join(map(str, there))

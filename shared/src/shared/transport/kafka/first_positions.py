@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import UnknownMemberIdError
+from aiokafka.errors import CommitFailedError
 
 from shared.transport.kafka.connection import PATIENCE, Cluster, gone, reaching
 from shared.transport.kafka.producer import abandon
@@ -19,7 +19,7 @@ async def commit_without_members(cluster: Cluster, group: str, offsets: Mapping[
             async with asyncio.timeout(PATIENCE):
                 await consumer.start()
                 consumer.assign(list(offsets))
-                with suppress(UnknownMemberIdError):
+                with suppress(CommitFailedError):
                     await consumer.commit(dict(offsets))
                     return True
         finally:
@@ -28,8 +28,8 @@ async def commit_without_members(cluster: Cluster, group: str, offsets: Mapping[
 
 
 async def commit_beside_members(cluster: Cluster, group: str, offsets: Mapping[TopicPartition, int]) -> bool:
-    """For partitions that the group has no position in, so that no member can have one either. A transaction may
-    commit for a group that it is no member of (KIP-447)."""
+    """For partitions that the group has no position in, so that no member can have one either. Kafka lets a transaction
+    commit for a group that it is no member of, where it names no member (KIP-447)."""
     if await commit_without_members(cluster, group, offsets):
         return True
     producer = AIOKafkaProducer(**cluster.options, transactional_id=f"{cluster.name(group)}.provision")

@@ -50,11 +50,12 @@ async def check_session_timeout(observer: Observer, seconds: float) -> None:
 
 
 async def find(cluster: Cluster, observer: Observer) -> Found:
-    described = await observer.described([cluster.name(name) for name in laid_out()])
+    described = {
+        topic["topic"]: topic for topic in await observer.described([cluster.name(name) for name in laid_out()])
+    }
+    there = {name: described[cluster.name(name)]["partitions"] for name in laid_out()}
     return {
-        cluster.stream(topic["topic"]): Shape(len(topic["partitions"]), len(topic["partitions"][0]["replicas"]))
-        for topic in described
-        if not topic["error_code"]
+        name: Shape(len(partitions), len(partitions[0]["replicas"])) for name, partitions in there.items() if partitions
     }
 
 

@@ -18,6 +18,8 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     """Partitions of all streams with one number belong to one reader (range assignor, equal numbers of partitions).
     The first record that is read again at a position shows that the stream is still the one it was."""
 
+    owns_partitions = True
+
     def __init__(
         self,
         cluster: Cluster,

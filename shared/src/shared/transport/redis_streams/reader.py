@@ -10,6 +10,8 @@ from shared.transport.redis_streams.entries import PARTITION, Entries, block, de
 
 
 class RedisReader:
+    owns_partitions = False  # everybody reads everything
+
     def __init__(self, client: Redis, streams: Sequence[str], load: LoadPositions) -> None:
         self._client = client
         self._streams = streams

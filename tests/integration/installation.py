@@ -1,0 +1,94 @@
+"""Broker and database with nothing in them yet, the command that provisions them, and services on them."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from contract.brokers import GROUP
+from contract.kafka_broker import forget_group
+from contract.submissions import SUBMISSIONS, submitted
+from integration.databases import rows
+from redis.asyncio import Redis
+from servers import Deployment, GeminiStandIn, Process, Stack
+from servers.stack import KAFKA
+
+from shared.streams import PROJECTOR
+from shared.transport.kafka.connection import Cluster
+
+COMMAND = [sys.executable, "-m", "api.provision"]  # what `topicflow provision` runs
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def done(self) -> list[str]:
+        return [line.removeprefix("done: ") for line in self.out.splitlines() if line.startswith("done: ")]
+
+    @property
+    def to_do(self) -> list[str]:
+        return [line.removeprefix("to do: ") for line in self.out.splitlines() if line.startswith("to do: ")]
+
+
+@dataclass
+class Installation:
+    deployment: Deployment
+
+    @property
+    def stack(self) -> Stack:
+        return self.deployment.stack
+
+    @property
+    def gemini(self) -> GeminiStandIn:
+        return self.deployment.gemini
+
+    @property
+    def database_url(self) -> str:
+        return self.stack.database_url
+
+    def add(self, service: str, instance: str = "") -> Process:
+        return self.deployment.add(service, instance)
+
+    def project(self) -> Process:
+        return self.add(PROJECTOR, f"{PROJECTOR}-{len(self.deployment.services)}")
+
+    def begin(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TOPICFLOW_")}
+        told = {**kept, **self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, **settings}
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*COMMAND, *arguments], env=told, stdout=pipe, stderr=pipe, text=True)
+
+    def provision(self, *arguments: str, **settings: str) -> Ran:
+        return ended(self.begin(*arguments, **settings))
+
+    async def submit(self, *titles: str) -> None:
+        """Past the API, by a producer that has just looked where the partitions are."""
+        transport = self.stack.connect()
+        await transport.publish([submitted(title) for title in titles])
+        await transport.close()
+
+    async def lose_positions(self) -> None:
+        """Of the group whose members have died or left."""
+        if self.stack.name == KAFKA:
+            await forget_group(Cluster(self.stack.broker_url.removeprefix("kafka://"), self.stack.prefix), GROUP)
+            return
+        async with Redis.from_url(self.stack.broker_url) as redis:
+            await redis.xgroup_destroy(SUBMISSIONS, GROUP)
+
+    def statuses(self) -> dict[str, str]:
+        """By title."""
+        return dict(rows(self.database_url, "SELECT title, status FROM submissions"))
+
+    @property
+    def paid(self) -> dict[str, int]:
+        """How often the stand-in answered each title well."""
+        return dict(self.gemini.calls["titles"])
+
+
+def ended(process: subprocess.Popen[str]) -> Ran:
+    out, err = process.communicate(timeout=120)
+    return Ran(process.returncode, out, err)
