@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := shared services/api services/topic-worker services/status-projector cli deploy/local
 SETUP := $(VENV)/.ready
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes \
+	--no-emit-index-url --no-header --no-emit-package topicflow --no-emit-package topicflow-shared
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run kafka postgres test check bench contracts lock clean
+.PHONY: help setup run kafka postgres test check image bench contracts lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,13 +45,17 @@ check: $(SETUP)  ## format, lint, import rules, types, contract documents up to 
 contracts: $(SETUP)  ## write docs/openapi.json, asyncapi.json and metrics.md anew
 	@$(BIN)/python tests/contracts.py
 
+image:  ## build the container image topicflow:local, where a Docker engine answers; BASE=… is another one to build on
+	@docker version >/dev/null 2>&1 || { echo "no Docker engine answers: make image needs one, see docs/deploy-compose.md"; exit 1; }
+	@docker build $(if $(BASE),--build-arg BASE=$(BASE)) --file deploy/Dockerfile --tag topicflow:local .
+
 bench: $(SETUP)  ## measure beside a hand-written limit, all or ARGS="drain reads --json FILE"
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
-lock: $(SETUP)  ## resolve the dependencies anew into requirements.lock
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-strip-extras --generate-hashes --no-emit-index-url --no-header \
-		--group dev --all-extras --no-emit-package topicflow --no-emit-package topicflow-shared \
-		pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements.lock
+lock: $(SETUP)  ## resolve the dependencies anew into requirements.lock; what of them the image needs, into the others
+	@$(COMPILE) --upgrade --group dev --all-extras pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements.lock
+	@$(COMPILE) --no-annotate --constraint requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements-image.lock
+	@$(COMPILE) --no-annotate --constraint requirements.lock --group build -o requirements-build.lock
 
 clean:  ## remove what setup made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -25,6 +26,7 @@ S = TypeVar("S", bound=BrokerSettings)
 
 def start(service: str, settings_type: type[S], main: Callable[[S, str], Coroutine[Any, Any, None]]) -> None:
     """Runs `main(settings, instance)` and leaves the process with its exit code."""
+    end_on_sigterm()
     try:
         settings = settings_type.load()
         instance = settings.instance(service)
@@ -43,6 +45,12 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
         sys.exit(130)
     finally:
         tracing.shut_down()
+
+
+def end_on_sigterm() -> None:
+    """Until somebody handles it better. As process 1 of a container nothing else would end it: that one has no default
+    actions (pid_namespaces(7)), so what uvicorn raises again at its end is lost too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 
 
 def collect_rarely() -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from stand_ins.gemini_server import HOST, Connection, Server
+from stand_ins.gemini_server import LOOPBACK, Connection, Server
 from stand_ins.gemini_shapes import (
     WITHOUT_TEXT,
     Asked,
@@ -176,11 +176,12 @@ def seconds(text: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stand_ins.gemini", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on; without it %(default)s")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--seconds", type=seconds, default=os.environ.get("STAND_IN_SECONDS") or "0")
     told = parser.parse_args()
     try:
-        listener = socket.create_server((HOST, told.port), backlog=2048)
+        listener = socket.create_server((told.host, told.port), backlog=2048)
     except (OSError, OverflowError) as taken:
         raise SystemExit(f"stand-in for Gemini: {taken}") from taken
     config = uvicorn.Config(

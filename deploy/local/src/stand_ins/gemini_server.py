@@ -7,7 +7,7 @@ import sys
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 class Connection(HttpToolsProtocol):
@@ -30,8 +30,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        port = sockets[0].getsockname()[1] if sockets else 0
-        sys.stderr.write(f"stand-in for Gemini at http://{HOST}:{port} (simulated answers)\n")
+        host, port = sockets[0].getsockname()[:2] if sockets else (LOOPBACK, 0)
+        sys.stderr.write(f"stand-in for Gemini at http://{host}:{port} (simulated answers)\n")
         sys.stderr.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

