@@ -9,6 +9,7 @@ from integration.databases import Rows, rows
 from servers import Deployment
 
 from chaos.oracle import End
+from shared.db.tables import stored
 
 
 class Checker:
@@ -61,11 +62,12 @@ class Checker:
         return [title for title, times in self._deployment.gemini.calls["titles"].items() if times > 1]
 
     def seconds_until_first_redelivered_result(self, dead: str, died_at: datetime) -> float:
-        """From the death of worker `dead` to the first result of what it had started and not finished."""
+        """From the death of worker `dead` to the first result of what it alone had started, and not finished."""
         query = f"""
             SELECT min(done.time) FROM history done
             WHERE done.event = 'SubmissionCompleted' AND done.worker != '{dead}' AND done.id IN
-                (SELECT id FROM history WHERE worker = '{dead}' AND event = 'SubmissionStarted')
+                (SELECT id FROM history WHERE event = 'SubmissionStarted' AND time <= '{stored(died_at)}'
+                 GROUP BY id HAVING min(worker) = '{dead}' AND max(worker) = '{dead}')
         """
         [(first,)] = self._rows(query)
         assert first, f"nothing of {dead} was redelivered"
