@@ -102,7 +102,7 @@ def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None
     statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
     statements.move_facets(connection, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
     statements.move_counts(connection, counts)
-    statements.move_position(connection, 0, start // BATCH + 1, {}, told[-1][0].updated_at)
+    statements.move_positions(connection, [(0, start // BATCH + 1, {}, told[-1][0].updated_at)])
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ async def read_all(transport: Transport, stream: str, load: LoadPositions | None
         batch = await reader.read(100, 5.0)
         assert batch, f"{stream} has more, but nothing is read"
         found += batch.deliveries
-        positions[batch.partition] = dict(batch.positions)
+        positions |= {partition: dict(of) for partition, of in batch.positions.items()}
     await reader.close()
     return found
 

@@ -41,7 +41,7 @@ async def read_until(reader: Reader, count: int, positions: BY_PARTITION | None 
         assert batch, f"{len(found)} of {count}"
         found += batch.deliveries
         if positions is not None:
-            positions[batch.partition] = dict(batch.positions)
+            positions |= {partition: dict(of) for partition, of in batch.positions.items()}
     return found
 
 
@@ -75,7 +75,8 @@ async def test_a_reader_reads_again_from_the_stored_positions_after_a_reload(bro
     batch = await reader.read(8, 5.0)
     assert batch
     assert len(batch.deliveries) == 8
-    await reader.reload(batch.partition)
+    for partition in batch.positions:
+        await reader.reload(partition)
     again = await reader.read(8, 5.0)
     assert again
     assert [d.position for d in again.deliveries] == [d.position for d in batch.deliveries]

@@ -115,4 +115,4 @@ def in_batches(records: Sequence[Record], size: int, start: int = 0) -> Iterator
         for n, record in enumerate(records[first : first + size], start + first):
             positions[record.stream] = str(n + 1)
             deliveries.append(Delivery(record, 0, str(n)))
-        yield Batch(0, deliveries, dict(positions))
+        yield Batch(deliveries, {0: dict(positions)})

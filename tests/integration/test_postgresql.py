@@ -133,7 +133,7 @@ async def test_a_projector_frozen_inside_its_transaction_loses_the_row_before_ka
     projected: Projected,
 ) -> None:
     frozen = projected.writer()._engine.connect()
-    statements.move_position(frozen, 0, 1, {}, None)  # and nothing more is heard of it
+    statements.move_positions(frozen, [(0, 1, {}, None)])  # and nothing more is heard of it
     second = await projected.projection()
     [batch, *_] = in_batches(HISTORY, 100)
     began = time.monotonic()
@@ -192,7 +192,7 @@ async def _project_all(projected: Projected, partition: int, records: Sequence[R
         deliveries = [replace(delivery, partition=partition) for delivery in batch.deliveries]
         collided = True
         while collided:
-            collided = await _collides(projection, Batch(partition, deliveries, batch.positions))
+            collided = await _collides(projection, Batch(deliveries, {partition: batch.positions[0]}))
 
 
 async def _collides(projection: Projection, batch: Batch) -> bool:
@@ -207,12 +207,12 @@ async def _collides(projection: Projection, batch: Batch) -> bool:
 
 async def test_projectors_of_different_partitions_do_not_wait_for_each_other(projected: Projected) -> None:
     waiting = projected.writer()._engine.connect()
-    statements.move_position(waiting, 0, 1, {}, None)
+    statements.move_positions(waiting, [(0, 1, {}, None)])
     other = await projected.projection()
     await other.load(1)
     [batch] = in_batches(HISTORY, len(HISTORY))
     began = time.monotonic()
-    await other.project(Batch(1, [replace(d, partition=1) for d in batch.deliveries], batch.positions))
+    await other.project(Batch([replace(d, partition=1) for d in batch.deliveries], {1: batch.positions[0]}))
     assert time.monotonic() - began < 3
     waiting.rollback()
     waiting.close()

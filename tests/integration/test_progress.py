@@ -107,7 +107,7 @@ async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeyp
 
     async def follows() -> None:
         while True:  # on a busy machine the leader may seem to rest
-            await app._stand_by(follower, 0, loop.turned)
+            await app._stand_by(follower, [0], loop.turned)
 
     standing_by = asyncio.create_task(follows())
 

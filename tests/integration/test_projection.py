@@ -1,11 +1,12 @@
 """Batches of events onto a real database: whatever their order, size and failures, the tables are the same."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
+from zlib import crc32
 
 import pytest
 from integration.projected import Projected
@@ -16,8 +17,9 @@ from shared.db.engine import DatabaseUnreachable, open_reader
 from shared.errors import BrokerUnreachable, NewerVersion
 from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerBeat, topic_id
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
-from shared.wire import Record, encode
-from status_projector.on_submission_event import PositionMoved, Projection
+from shared.transport.base import Batch, Delivery
+from shared.wire import Record, decode, encode
+from status_projector.on_submission_event import PositionMoved, Projection, Stored
 
 HISTORY = history(60)
 COUNTS = """
@@ -129,11 +131,51 @@ async def test_of_two_projectors_with_the_same_batch_one_stores_it_and_the_other
     assert projected.version == 2
 
 
+async def test_a_batch_of_many_partitions_is_stored_whole_or_when_another_moved_one_of_them_not_at_all(
+    new: New,
+) -> None:
+    """As when partitions move between projectors."""
+    projected = await new()
+    first, second = await projected.projection(), await projected.projection()
+    whole = in_partitions(history(60, seed=5), 3)
+    for projection in (first, second):
+        for partition in (0, 1, 2):
+            await projection.load(partition)
+    await second.project(only(whole, 2))
+    before = projected.tables
+    with pytest.raises(PositionMoved):
+        await first.project(whole)
+    assert projected.tables == before
+    assert projected.version == 1
+    for partition in (0, 1, 2):
+        assert bool(await first.load(partition)) is (partition == 2)
+    await first.project(only(whole, 0, 1))
+    assert projected.version == 3
+    for partition, positions in whole.positions.items():
+        newest = max(decode(delivery.record).time for delivery in only(whole, partition).deliveries)
+        assert await first.stored(partition) == Stored(1, positions, newest)
+    assert projected.rows("SELECT count(DISTINCT id) FROM history") == [
+        (len({d.record.key for d in whole.deliveries}),)
+    ]
+    assert projected.rows(COUNTS) == []
+
+
+def in_partitions(records: Sequence[Record], partitions: int) -> Batch:
+    """One batch of all, a submission's records in one partition."""
+    deliveries = [Delivery(r, crc32(r.key.encode()) % partitions, str(n)) for n, r in enumerate(records)]
+    return Batch(deliveries, {d.partition: {d.record.stream: d.position} for d in deliveries})
+
+
+def only(batch: Batch, *partitions: int) -> Batch:
+    deliveries = [delivery for delivery in batch.deliveries if delivery.partition in partitions]
+    return Batch(deliveries, {partition: batch.positions[partition] for partition in partitions})
+
+
 async def test_two_projectors_that_race_for_every_batch_count_exactly(new: New) -> None:
     projected, alone = await new(), await new()
     batches = list(in_batches(HISTORY, 10))
 
-    next_after = {frozenset(batch.positions.items()): following for batch, following in pairwise(batches)}
+    next_after = {frozenset(batch.positions[0].items()): following for batch, following in pairwise(batches)}
 
     async def race(projection: Projection) -> int:
         won = 0

@@ -1,7 +1,7 @@
 """Builds the status-projector and runs it: reads the streams, projects batch after batch, trims what is done with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -105,8 +105,8 @@ async def _project(reader: Reader, projection: Projection, turned: Callable[[], 
             except PositionMoved as moved:
                 if not reader.owns_partitions:
                     log.info("standing by", reason=str(moved))
-                    await _stand_by(projection, moved.partition, turned)
-                for partition in {moved.partition, batch.partition if batch else moved.partition}:
+                    await _stand_by(projection, moved.partitions, turned)
+                for partition in moved.partitions.union(batch.positions if batch else ()):
                     await reader.reload(partition)
                 read = None  # it is read again
             if storing or not batch:
@@ -118,10 +118,10 @@ async def _project(reader: Reader, projection: Projection, turned: Callable[[], 
         await reader.close()
 
 
-async def _stand_by(projection: Projection, partition: int, turned: Callable[[], None]) -> None:
-    """Until nobody has moved the position for a while."""
-    version = -1
-    while version != (now := (await projection.stored(partition)).version):
-        version = now
+async def _stand_by(projection: Projection, partitions: Iterable[int], turned: Callable[[], None]) -> None:
+    """Until nobody has moved the positions for a while."""
+    versions: list[int] = []
+    while versions != (now := [(await projection.stored(partition)).version for partition in partitions]):
+        versions = now
         turned()
         await asyncio.sleep(STAND_BY)

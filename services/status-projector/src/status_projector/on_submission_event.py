@@ -6,7 +6,7 @@ Writes: every table of the projection
 Fails: PositionMoved, when another projector was first; NewerVersion, when a newer topicflow wrote an event
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -33,9 +33,11 @@ DEAD_LETTERS = {stream.dead_letters for stream in STREAMS}
 
 
 class PositionMoved(TopicflowError):
-    def __init__(self, partition: int) -> None:
-        super().__init__(f"another projector moved partition {partition}")
-        self.partition = partition
+    """Of one of these partitions."""
+
+    def __init__(self, partitions: Collection[int]) -> None:
+        super().__init__("another projector moved the position")
+        self.partitions = set(partitions)
 
 
 class _Undone(Exception):
@@ -94,10 +96,10 @@ class Projection:
     async def store(self, read: Read) -> None:
         batch, events = read.batch, read.events
         while True:
-            after = _after(self._at[batch.partition], batch, events)
+            after = _after(self._at, batch, events)
             try:
                 with observed(events):
-                    await self._database.run(partial(_store, batch.partition, after, events, read.letters))
+                    await self._database.run(partial(_store, after, events, read.letters))
             except (StatementError, OverflowError, UnicodeError) as error:
                 if not is_of_the_data(error) or not (refused := await self._refused(events)):
                     raise
@@ -105,7 +107,7 @@ class Projection:
                 gone = {id(delivery) for delivery, _ in refused}
                 events = [told for told in events if id(told.delivery) not in gone]
             else:
-                self._at[batch.partition] = after
+                self._at |= after
                 return
 
     async def _refused(self, events: Sequence[Told]) -> Refused:
@@ -138,16 +140,23 @@ class Projection:
         await self._publish([dead_letter(d, code=code, message=m, tries=0, source=self._source) for d, m in refused])
 
 
-def _after(before: Stored, batch: Batch, events: Sequence[Told]) -> Stored:
-    times = [told.time for told in events] + ([before.as_of] if before.as_of else [])
-    return Stored(before.version + 1, dict(batch.positions), max(times, default=None))
+def _after(before: Mapping[int, Stored], batch: Batch, events: Sequence[Told]) -> dict[int, Stored]:
+    """By partition."""
+    newest = {partition: before[partition].as_of for partition in batch.positions}
+    for told in events:
+        known = newest[told.delivery.partition]
+        if known is None or told.time > known:
+            newest[told.delivery.partition] = told.time
+    return {p: Stored(before[p].version + 1, positions, newest[p]) for p, positions in batch.positions.items()}
 
 
 def _store(
-    partition: int, after: Stored, events: Sequence[Told], letters: Sequence[Delivery], connection: Connection
+    after: Mapping[int, Stored], events: Sequence[Told], letters: Sequence[Delivery], connection: Connection
 ) -> None:
-    """The position first, so that a projector that lost its turn changes nothing."""
-    if not statements.move_position(connection, partition, after.version, after.positions, after.as_of):
-        raise PositionMoved(partition)
+    """The positions first, so that a projector that lost its turn changes nothing."""
+    if not statements.move_positions(
+        connection, [(p, at.version, at.positions, at.as_of) for p, at in sorted(after.items())]
+    ):
+        raise PositionMoved(after)
     apply(connection, events)
     statements.add_dead_letters(connection, [dead_letter_row(letter) for letter in letters])

@@ -7,7 +7,7 @@ SQLAlchemy's own handling of 30 columns took longer than the statement itself: 2
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, Text
+from sqlalchemy import JSON, Connection, Table, Text
 from sqlalchemy.dialects import postgresql
 
 from shared.db.tables import Moment, stored
@@ -15,7 +15,7 @@ from shared.db.texts import array
 
 
 class Prepared:
-    """Rows have all columns of the table, in its order."""
+    """Rows have all columns of the table, in its order; JSON as text."""
 
     def __init__(self, table: Table, by_row: str, by_set: str) -> None:
         """`by_set`: with `{rows}` where the set of rows stands, as a table."""
@@ -24,7 +24,7 @@ class Prepared:
         self._by_row = by_row
         self._by_set = by_set.format(rows=f"unnest({', '.join(f'%s::{type_}[]' for type_ in types)})")
         self._are_moments = [isinstance(column.type, Moment) for column in table.c]
-        self._are_texts = [isinstance(column.type, Text | Moment) for column in table.c]
+        self._are_texts = [isinstance(column.type, Text | Moment | JSON) for column in table.c]
 
     def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """How many rows it changed. Nothing happens without rows."""

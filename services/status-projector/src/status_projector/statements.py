@@ -11,7 +11,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, select, update
+from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows too
 
 from shared.db import tables
@@ -58,10 +58,15 @@ def _key(table: Table) -> str:
 
 _AT = tables.positions.c
 _OF: BindParameter[int] = bindparam("of")
-_BEFORE: BindParameter[int] = bindparam("before")
 _GET_POSITION = select(_AT.version, _AT.positions, _AT.as_of).where(_AT.partition == _OF)
-_FIRST_POSITION = insert(tables.positions).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-_MOVE_POSITION = update(tables.positions).where(_AT.partition == _OF, _AT.version == _BEFORE)
+_ADD_POSITIONS = _adding(tables.positions)
+_MOVE_POSITIONS = Prepared(
+    tables.positions,
+    "UPDATE positions SET version = ?2, positions = ?3, as_of = ?4 WHERE partition = ?1 AND version = ?2 - 1",
+    "UPDATE positions SET version = moved.version, positions = moved.positions, as_of = moved.as_of"
+    " FROM {rows} AS moved (partition, version, positions, as_of)"
+    " WHERE positions.partition = moved.partition AND positions.version = moved.version - 1",
+)
 _COLUMNS = [tables.submissions.c[field.name] for field in fields(State)]
 _OF_IDS = one_of(tables.submissions.c.id)
 _GET_STATES = select(*_COLUMNS).where(_OF_IDS).order_by(tables.submissions.c.id).with_for_update()
@@ -87,14 +92,12 @@ def get_position(connection: Connection, partition: int) -> tuple[int, Positions
     return found and (found.version, found.positions, found.as_of)
 
 
-def move_position(
-    connection: Connection, partition: int, version: int, positions: Positions, as_of: datetime | None
-) -> bool:
-    """False if it is not at the version before this one."""
-    row = {"version": version, "positions": positions, "as_of": as_of}
-    if version == 1:
-        return connection.execute(_FIRST_POSITION, row | {"partition": partition}).rowcount == 1
-    return connection.execute(_MOVE_POSITION, row | {"of": partition, "before": version - 1}).rowcount == 1
+def move_positions(connection: Connection, moved: Sequence[tuple[int, int, Positions, datetime | None]]) -> bool:
+    """(partition, version, positions, as_of), in the order in which everybody locks them. False if one of them is not
+    at the version before."""
+    rows = [(partition, version, json.dumps(positions), as_of) for partition, version, positions, as_of in moved]
+    first, later = [row for row in rows if row[1] == 1], [row for row in rows if row[1] > 1]
+    return _ADD_POSITIONS.execute(connection, first) + _MOVE_POSITIONS.execute(connection, later) == len(rows)
 
 
 def get_states(connection: Connection, ids: Iterable[str]) -> dict[str, State]:

@@ -34,11 +34,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a reader got of one partition, in the order of each stream, and where each stream goes on after it."""
+    """What a reader got, each stream of a partition in its order. `positions`: by partition that something is of, where
+    its streams go on after it."""
 
-    partition: int
     deliveries: Sequence[Delivery]
-    positions: Positions
+    positions: Mapping[int, Positions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Reader(Protocol):
     owns_partitions: bool
 
     async def read(self, limit: int, timeout: float) -> Batch | None:
-        """The next up to `limit` records of each stream of one partition; None after `timeout` seconds."""
+        """The next records, up to `limit` of each stream, of whatever partitions; None after `timeout` seconds."""
 
     async def reload(self, partition: int) -> None:
         """Go on from the caller's stored positions: somebody else moved them."""

@@ -312,16 +312,17 @@ class MemoryReader:
         return self._take(limit)
 
     def _take(self, limit: int) -> Batch | None:
+        taken: list[Delivery] = []
+        left = dict.fromkeys(self._streams, limit)
         for partition, positions in self._positions.items():
-            taken = []
             for stream, position in positions.items():
                 at = int(position or 0)
-                log = self._broker.logs[stream, partition][at : at + limit]
+                log = self._broker.logs[stream, partition][at : at + left[stream]]
                 taken += [Delivery(r, partition, str(n)) for n, (_, r) in enumerate(log, at)]
                 positions[stream] = str(at + len(log))
-            if taken:
-                return Batch(partition, taken, dict(positions))
-        return None
+                left[stream] -= len(log)
+        read = {delivery.partition for delivery in taken}
+        return Batch(taken, {partition: dict(self._positions[partition]) for partition in read}) if taken else None
 
     async def close(self) -> None:
         if self in self._broker.group(self.group).members:

@@ -7,9 +7,9 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from shared.errors import PositionsLost
-from shared.transport.base import START, Batch, LoadPositions
+from shared.transport.base import START, Batch, Delivery, LoadPositions
 from shared.transport.kafka.connection import Cluster, delivery_of
-from shared.transport.kafka.member import Member, NotPositioned, Records
+from shared.transport.kafka.member import Member, NotPositioned
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
 
@@ -41,13 +41,12 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._client = self._member.client
         self._positions: dict[int, dict[str, str]] = {}  # of what is ours
         self._dealt = False
-        self._found: list[Records] = []  # by partition, read and not given out
 
     async def open(self) -> None:
         await self._member.open(self)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._positions, self._found, self._dealt = {}, [], False
+        self._positions, self._dealt = {}, False
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._client.pause(*assigned)  # nothing is read before it is known where
@@ -66,7 +65,6 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         await self._must_cover(at)
         if not places <= self._client.assignment():
             return  # it moved meanwhile
-        self._found = [of for of in self._found if next(iter(of)).partition != partition]
         self._positions[partition] = {self._cluster.stream(p.topic): str(position) for p, position in at.items()}
         for place, position in at.items():
             self._client.seek(place, position.offset)
@@ -90,39 +88,18 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def read(self, limit: int, timeout: float) -> Batch | None:
         await self._take_over()
-        if not self._found:
-            await self._fetch(limit, timeout)
-        return self._batch() if self._found else None
-
-    async def _fetch(self, limit: int, timeout: float) -> None:
         try:
-            found = await self._member.poll(timeout)
+            found = await self._member.poll(timeout, limit)
         except NotPositioned:
             self._dealt = True
-            return
-        by_partition: dict[int, Records] = {}
+            return None
+        deliveries: list[Delivery] = []
         for place, records in found.items():
-            if place.partition in self._positions:
-                by_partition.setdefault(place.partition, {})[place] = records
-        self._found = [_first(of, at, limit) for of in by_partition.values() for at in _starts(of, limit)]
-
-    def _batch(self) -> Batch:
-        of_partition = self._found.pop(0)
-        partition = next(iter(of_partition)).partition
-        positions = self._positions[partition]
-        deliveries = []
-        for place, records in of_partition.items():
-            deliveries += [delivery_of(self._cluster, record) for record in records]
-            positions[self._cluster.stream(place.topic)] = str(Position.after(records[-1]))
-        return Batch(partition, deliveries, dict(positions))
+            if positions := self._positions.get(place.partition):
+                deliveries += [delivery_of(self._cluster, record) for record in records]
+                positions[self._cluster.stream(place.topic)] = str(Position.after(records[-1]))
+        read = {delivery.partition for delivery in deliveries}
+        return Batch(deliveries, {p: dict(self._positions[p]) for p in read}) if deliveries else None
 
     async def close(self) -> None:
         await self._member.close()
-
-
-def _starts(of: Records, limit: int) -> range:
-    return range(0, max(map(len, of.values())), limit)
-
-
-def _first(of: Records, at: int, limit: int) -> Records:
-    return {place: records[at : at + limit] for place, records in of.items() if records[at : at + limit]}

@@ -58,6 +58,6 @@ class RedisReader:
             stream = name.decode()
             deliveries += [delivery_of(stream, entry_id, fields) for entry_id, fields in entries]
             self._positions[stream] = entries[-1][0].decode()
-        return Batch(PARTITION, deliveries, dict(self._positions))
+        return Batch(deliveries, {PARTITION: dict(self._positions)})
 
     async def close(self) -> None: ...
