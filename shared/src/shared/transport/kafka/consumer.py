@@ -7,12 +7,12 @@ from typing import Any
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
+from shared.transport.kafka.commits import Commits, NoMember, Refused
 from shared.transport.kafka.connection import PATIENCE, Cluster, delivery_of, place_of, reaching
 from shared.transport.kafka.member import Member, NotPositioned
 from shared.transport.kafka.observer import Observer
@@ -56,12 +56,8 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._taking_over = asyncio.Lock()
         self._owned: frozenset[TopicPartition] | None = None  # None: not taken over yet
         self._positions_awaited_since: float | None = None  # loop time
-        self._committing = asyncio.Lock()
-        self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
-        self._changes = self._stored = 0
+        self._commits = Commits(self._client, lambda: self._windows if self._owned else {})
         self._turn = 0
-        self._is_behind = False  # something could not be committed
-        self._sending: asyncio.Future[None] | None = None
 
     async def open(self) -> None:
         await self._member.open(self)
@@ -81,12 +77,20 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             except (BrokerUnreachable, TimeoutError) as error:
                 log.debug("could not commit before a rebalance", error=str(error))
         self._let_go()
-        if self._sending:
-            self._sending.cancel()
+        self._commits.give_up()
 
     def _let_go(self) -> None:
         self._generation += 1
         self._owned = None
+
+    async def _store(self) -> None:
+        """What was said so far, now or, if the partitions are being dealt out, when they are ours again."""
+        try:
+            await self._commits.store()
+        except Refused as refused:
+            if isinstance(refused, NoMember):
+                self._dealt.clear()
+            self._let_go()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """An exception here would be swallowed, so the work is `_take_over`'s."""
@@ -106,12 +110,11 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             if not self._dealt.is_set() or ours != self._client.assignment():
                 return
             self._windows = {place: self._joined(place, commits[place]) for place in ours}
-            self._committed = dict(commits)
+            self._commits.take_over(commits)
             for place, window in self._windows.items():
                 self._count(place, [d for d in self._in_flight.get(place, {}).values() if d in self._begun], 1)
                 self._client.seek(place, window.watermark)
             self._owned = ours
-            self._is_behind = True
 
     async def _wait_for_positions(self, missing: Sequence[TopicPartition]) -> None:
         """Whoever adds partitions commits their first positions in the next moment. Raises PositionsLost."""
@@ -134,7 +137,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             await self._take_over()
-            if self._is_behind:
+            if self._commits.is_behind:
                 await self._store()
             left = max(0.0, deadline - asyncio.get_running_loop().time())
             taken = await self._read(limit, left)
@@ -253,52 +256,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         for delivery in deliveries:
             self._in_flight.get(place_of(self._cluster, delivery), {}).pop(int(delivery.position), None)
 
-    # -- commits
-
-    async def _store(self) -> None:
-        """Commit everything that changed so far; whoever asks while one commit is on its way shares the next."""
-        self._changes = wanted = self._changes + 1
-        async with self._committing:
-            if self._stored < wanted:
-                covered = self._changes
-                await self._commit()
-                self._stored = covered
-
-    async def _commit(self) -> None:
-        """Nothing while the partitions are being dealt out: a commit of the next generation must not carry what this
-        one knew. Raises BrokerUnreachable."""
-        self._is_behind = True
-        if not self._owned:
-            return
-        states = {place: OffsetAndMetadata(w.watermark, w.metadata()) for place, w in self._windows.items()}
-        changed = {place: state for place, state in states.items() if self._committed.get(place) != state}
-        if not changed:
-            self._is_behind = False
-            return
-        self._sending = asyncio.ensure_future(self._client.commit(changed))
-        try:
-            with reaching():
-                async with asyncio.timeout(PATIENCE):
-                    await asyncio.shield(self._sending)
-        except BrokerUnreachable as error:
-            self._sending.cancel()
-            self._committed = {}  # not known what arrived
-            if isinstance(error.__cause__, CommitFailedError):
-                self._dealt.clear()  # a member no more: aiokafka joins anew
-            elif not isinstance(error.__cause__, IllegalStateError):
-                raise
-            self._let_go()
-        except asyncio.CancelledError:
-            self._committed = {}
-            task = asyncio.current_task()
-            if task and task.cancelling():
-                self._sending.cancel()
-                raise
-        else:
-            self._committed.update(changed)
-            self._is_behind = False
-        finally:
-            self._sending = None
+    # -- the end of it
 
     async def close(self) -> None:
         """Hand back what is left; a dynamic member leaves, a static one only disconnects."""
