@@ -12,7 +12,7 @@ from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.streams import PROJECTED
 from shared.transport.base import Transport
-from shared.transport.redis_streams.entries import PARTITION
+from shared.transport.redis_streams import PARTITION
 from status_projector.on_submission_event import Projection
 from status_projector.settings import ProjectorSettings
 

@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Self
 
 from aiokafka import TopicPartition
 from faststream.kafka import KafkaBroker
 
+from shared.broker_settings import BrokerSettings
 from shared.streams import Stream
 from shared.transport.base import Lag, LoadPositions, Note, Positions
 from shared.transport.kafka import differences, lag, provisioning
-from shared.transport.kafka.connection import Cluster, stored_at
+from shared.transport.kafka.connection import Cluster, Login, stored_at
 from shared.transport.kafka.consumer import KafkaConsumer
 from shared.transport.kafka.heartbeats import follow_heartbeats
 from shared.transport.kafka.layout import Layout
@@ -35,6 +37,18 @@ class KafkaTransport:
         self._is_static = is_static
         self._producer = Producer(cluster)
         self._observer = Observer(cluster)
+
+    @classmethod
+    def of(cls, settings: BrokerSettings) -> Self:
+        login = None
+        if settings.kafka_username and settings.kafka_password:
+            login = Login(settings.kafka_sasl, settings.kafka_username, settings.kafka_password.get_secret_value())
+        return cls(
+            Cluster(settings.kafka_servers, settings.stream_prefix, settings.tls(), login),
+            Layout(settings.partitions, settings.replication, settings.min_insync, settings.retain),
+            session_timeout=settings.session_timeout_seconds,
+            is_static=bool(settings.instance_name),
+        )
 
     async def check(self) -> None:
         await provisioning.check_session_timeout(self._observer, self._session_timeout)

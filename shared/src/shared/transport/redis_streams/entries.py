@@ -13,9 +13,9 @@ from shared.metrics import BROKER_ERRORS
 from shared.streams import BY_NAME
 from shared.transport.base import Delivery
 from shared.transport.plan import PROVISION
+from shared.transport.redis_streams import PARTITION
 from shared.wire import Record
 
-PARTITION = 0
 SOCKET_TIMEOUT = 5.0  # seconds
 Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]  # by stream: ids and fields
 REMEMBERED = timedelta(minutes=10)  # how long a published event id that causes work is

@@ -6,7 +6,8 @@ from redis.asyncio import Redis
 
 from shared.errors import PositionsLost
 from shared.transport.base import START, Batch, LoadPositions
-from shared.transport.redis_streams.entries import PARTITION, Entries, block, delivery_of, reaching
+from shared.transport.redis_streams import PARTITION
+from shared.transport.redis_streams.entries import Entries, block, delivery_of, reaching
 
 
 class RedisReader:

@@ -1,8 +1,9 @@
-"""Redis Streams (Redis ≥ 7.2, Valkey): one partition, one entry per record, groups settled by `redis_consumer.py`."""
+"""Redis Streams (Redis ≥ 7.2, Valkey): one partition, one entry per record, groups settled by `consumer.py`."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Self
 
 from faststream.redis import RedisBroker
 from redis.asyncio import Redis
@@ -11,14 +12,15 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from shared.broker_settings import BrokerSettings
 from shared.errors import BrokerUnreachable, BrokerUnsafe
 from shared.streams import Stream
 from shared.transport.base import START, Lag, LoadPositions, Note, Positions
 from shared.transport.plan import Plan, make
-from shared.transport.redis_streams import load, provisioning, trimming
+from shared.transport.redis_streams import PARTITION, load, provisioning, trimming
 from shared.transport.redis_streams.connection import PackingInC
 from shared.transport.redis_streams.consumer import RedisConsumer
-from shared.transport.redis_streams.entries import PARTITION, SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
+from shared.transport.redis_streams.entries import SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
 from shared.transport.redis_streams.heartbeats import follow_heartbeats
 from shared.transport.redis_streams.provisioning import BEGINNING
 from shared.transport.redis_streams.reader import RedisReader
@@ -45,6 +47,12 @@ class RedisTransport:
         self._allow_volatile = allow_volatile
         self._sync_each_publish = False
         self._publish = self.client.register_script(PUBLISH_AND_ACK)
+
+    @classmethod
+    def of(cls, settings: BrokerSettings) -> Self:
+        return cls(
+            settings.broker_url, idle=settings.session_timeout_seconds, allow_volatile=settings.allow_volatile_broker
+        )
 
     async def check(self) -> None:
         with reaching():
