@@ -11,6 +11,7 @@ from bench.card import answer
 from shared import log as logs
 from shared.heartbeat import beat
 from shared.llm import Answer
+from shared.prices import GEMINI, Prices
 from shared.service import collect_rarely, reach
 from shared.transport.redis_streams.transport import RedisTransport
 from shared.transport.settle import Settlement
@@ -30,7 +31,9 @@ async def main() -> None:
     await reach(transport)
     consumer = await transport.consumer("topic-worker", "bench")
     settlement = Settlement(
-        consumer, OnTopicSubmitted(TopicGenerator(InProcess(), batch_size=5, calls=6)), worker="bench"
+        consumer,
+        OnTopicSubmitted(TopicGenerator(InProcess(), batch_size=5, calls=6, prices=Prices.of(GEMINI))),
+        worker="bench",
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, settlement.stop)
     heart = asyncio.create_task(beat(transport, "topic-worker", "bench"))

@@ -114,6 +114,19 @@ def test_cleaning_up_deletes_what_failed_and_nothing_else(local_mode: LocalMode)
     assert local_mode.run("topics", "show", "not for the broom").code == 0
 
 
+async def test_usage_is_that_of_the_route_and_says_that_it_is_simulated(local_mode: LocalMode) -> None:
+    assert local_mode.run("submit", "Paid", "--wait").code == 0
+    usage = local_mode.get("/api/v1/usage?days=2").json()
+    assert _json(local_mode, "usage", "--days", "2") == usage
+    assert usage["simulated"]
+    assert all(paid["simulated"] for paid in usage["days"])
+    assert usage["total"]["cost"] > 0 < usage["total"]["tokens_out"]
+    assert 0 < usage["total"]["calls"] == sum(paid["calls"] for paid in usage["days"])
+    printed = local_mode.run("usage").out
+    assert "topic" in printed
+    assert "(simulated)" in printed
+
+
 async def test_stats_are_those_of_the_route(local_mode: LocalMode) -> None:
     assert local_mode.run("submit", "Counted", "--wait").code == 0
     await eventually(lambda: not local_mode.get("/api/v1/processing-status").json()["is_processing"], within=20)

@@ -16,6 +16,11 @@ from shared.db.tables import stored
 
 Rows = list[tuple[Any, ...]]
 NOT_MIGRATED = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.errors.UndefinedTable)  # or not there
+SUMS = ("sixtieths", "unpriced_sixtieths", "tokens_in", "tokens_out", "tokens_cached", "tokens_thought", "nano_dollars")
+USAGE_TOTALS = f"""
+    SELECT day, kind, model, simulated, wasted, {", ".join(f"sum({name})" for name in SUMS)} FROM usage_totals
+    GROUP BY 1, 2, 3, 4, 5 HAVING sum(sixtieths) != 0 ORDER BY 1, 2, 3, 4, 5
+"""
 SUBMISSIONS = ", ".join(column.name for column in tables.submissions.c if column.name != "partition")
 
 
@@ -45,6 +50,7 @@ def tables_of(url: str) -> dict[str, Rows]:
     counts = f"SELECT status, {sums} FROM status_counts GROUP BY status HAVING sum(submissions) != 0 ORDER BY status"
     found["status_counts"] = rows(url, counts)
     of_facet = "SELECT facet, value, sum(submissions) FROM facet_counts GROUP BY facet, value"
+    found["usage_totals"] = rows(url, USAGE_TOTALS)
     found["facet_counts"] = rows(url, f"{of_facet} HAVING sum(submissions) != 0 ORDER BY facet, value")
     return found
 

@@ -51,14 +51,14 @@ class Story:
             if self._chance.random() < 0.3:
                 self._say(SubmissionParked(**about, reason="rate_limited", until=self._at, usage=self._paid()))
                 self._say(asked.model_copy(update={"requeued": Requeued(n=run + 1, tries=0, starts=1, since=BEGAN)}))
-        end = self._chance.choice(["completed", "completed", "failed", "both", "removed", "none"])
+        end = self._chance.choice(["completed", "completed", "failed", "both", "twice", "removed", "none"])
         if end in {"failed", "both"}:
             error = ErrorDetail(code="refused", message=f"attempt {attempt} was refused")
             self._say(SubmissionFailed(**self._about(attempt, "bad run"), error=error, usage=self._paid()))
-        if end in {"completed", "both"}:
+        for by in {"completed": ["good run"], "both": ["good run"], "twice": ["good run", "late run"]}.get(end, []):
             content: dict[str, Any] = {"title": f"{self._title}, told {attempt} times", "text": "ü\x00\u2028" * 9}
             content |= {"category": f"category {attempt % 2}", "difficulty": attempt, "tags": ["all", f"tag {attempt}"]}
-            self._say(SubmissionCompleted(**self._about(attempt, "good run"), content=content, usage=self._paid()))
+            self._say(SubmissionCompleted(**self._about(attempt, by), content=content, usage=self._paid()))
         if end == "removed":
             self._say(TopicRemoved(id=topic_id(self._title), attempt=attempt, by="local"))
 
@@ -69,7 +69,10 @@ class Story:
 
     def _paid(self) -> tuple[Usage, ...]:
         call = f"call-{self._title}-{len(self.records)}"
-        return (Usage(call_id=call, model="m", prompt_version="1", tokens_in=9, tokens_out=99, seconds=0.5, cost=0.01),)
+        about: dict[str, Any] = {"prompt_version": "1", "tokens_in": 9, "tokens_out": 99, "seconds": 0.5}
+        cut_off = Usage(call_id=f"{call}, cut off", model="m", **about, wasted="cut_off")
+        good = Usage(call_id=call, model="m", **about, cost=0.01, shared_by=len(self.records) % 5 + 1)
+        return (cut_off, good) if len(self.records) % 3 == 0 else (good,)
 
     def _say(self, event: SubmissionEvent) -> None:
         self._at += timedelta(seconds=1)

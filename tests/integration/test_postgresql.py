@@ -177,6 +177,7 @@ async def test_two_projectors_with_the_same_submissions_in_two_partitions_count_
         "status_counts",
         "history",
         "usage",
+        "usage_totals",
         "positions",
     ):
         projected.execute(f"DELETE FROM {table}")

@@ -53,6 +53,7 @@ async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
         ("api", "TOPICFLOW_BROKER_URL_FILE", "/nowhere/at/all"),
         ("topic_worker", "GEMINI_API_KEY", ""),
         ("topic_worker", "TOPICFLOW_IN_FLIGHT", "0"),
+        ("topic_worker", "TOPICFLOW_PRICES", "gemini=0.3"),
         ("status_projector", "TOPICFLOW_RETAIN_DAYS", "-1"),
     ],
 )

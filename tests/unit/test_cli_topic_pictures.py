@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 
 from topicflow.screen.history_table import event_name, history_table
 from topicflow.screen.totals_picture import VALUES_SHOWN, filters_picture, stats_picture
+from topicflow.screen.usage_table import usage_picture
 
 SUBMITTED = {"event": "TopicSubmitted", "attempt": 1, "time": "2026-02-28T14:05:00Z"}
 FAILED = {
@@ -29,6 +30,25 @@ STATS: dict[str, Any] = {
     "by_category": {"databases": 7, "[red]": 1193},
     "by_complexity": {"expert": 1200},
     "simulated": False,
+}
+
+
+AMOUNTS: dict[str, Any] = {
+    "calls": 1234.5,
+    "unpriced_calls": 0,
+    "tokens_in": 70_000,
+    "tokens_out": 9_000,
+    "tokens_cached": 0,
+    "tokens_thought": 1_000,
+    "cost": 1.25,
+}
+TODAY: dict[str, Any] = {
+    **AMOUNTS,
+    "day": "2026-02-28",
+    "kind": "topic",
+    "model": "[red]gemini-9",
+    "simulated": False,
+    "wasted": {"repeated": {**AMOUNTS, "calls": 0.2}, "cut_off": {**AMOUNTS, "calls": 3}},
 }
 
 
@@ -85,6 +105,29 @@ def test_while_nothing_has_ended_no_rate_and_no_time_are_claimed() -> None:
     assert "none has ended yet" in drawn
     for absent in ("%", "Average", "Category"):
         assert absent not in drawn
+
+
+def test_usage_says_what_was_paid_and_what_of_it_in_vain_and_why() -> None:
+    usage = {"days": [TODAY], "total": AMOUNTS, "wasted": AMOUNTS, "since": "2026-01-30"}
+    words = _words(_drawn(usage_picture(usage)))
+    assert words[1] == [
+        *("2026-02-28", "topic", "[red]gemini-9", "1,234.5", "70,000", "10,000", "$1.2500", "0.2", "repeated,", "3"),
+        "cut_off",
+    ]
+    assert len(words) == 2
+
+
+def test_usage_of_several_days_has_a_sum_and_says_what_is_simulated_and_what_has_no_price() -> None:
+    simulated = {**TODAY, "simulated": True, "unpriced_calls": 1234.5, "wasted": {}}
+    total = {**AMOUNTS, "unpriced_calls": 1234.5, "calls": 2469}
+    usage = {"days": [TODAY, simulated], "total": total, "wasted": {**AMOUNTS, "calls": 3.2}, "since": "2026-01-30"}
+    drawn = _drawn(usage_picture(usage))
+    for text in ("(simulated)", "no price", "≥ $1.2500", "3.2 of $1.2500", "nobody was paid for it"):
+        assert text in drawn
+
+
+def test_without_usage_it_says_since_when() -> None:
+    assert "Nothing was paid since 2026-01-30." in _drawn(usage_picture({"days": [], "since": "2026-01-30"}))
 
 
 def test_filters_are_named_by_their_options_and_very_many_values_are_cut_short() -> None:

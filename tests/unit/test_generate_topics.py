@@ -11,11 +11,14 @@ from bench.card import CARD
 from shared.errors import Refused, Unavailable
 from shared.events import Usage
 from shared.llm import Answer
+from shared.prices import Prices
 from topic_worker.generate_topics import Generated, TopicGenerator
 from topic_worker.judge_answer import AnswerNotUsable
 from topic_worker.topic import LONGEST_DESCRIPTION, LONGEST_TITLE, Topic, answer_schema
 
 Items = list[dict[str, Any]]
+PRICES = Prices.of("m=1/2")
+PAID: dict[str, Any] = {"tokens_in": 101, "tokens_out": 53, "tokens_cached": 0, "tokens_thought": 7}  # of each call
 
 
 def cards(items: Items) -> Items:
@@ -43,10 +46,7 @@ class Model:
         return Answer(
             text=text,
             model="m",
-            tokens_in=101,
-            tokens_out=53,
-            tokens_cached=0,
-            tokens_thought=7,
+            **PAID,
             seconds=0.1,
             simulated=True,
             **about,
@@ -62,7 +62,7 @@ class Booked:
 
 
 async def generate(model: Model, titles: list[str], *, most: int = 5) -> tuple[list[Generated | BaseException], Booked]:
-    generator = TopicGenerator(model, batch_size=5, calls=6)
+    generator = TopicGenerator(model, batch_size=5, calls=6, prices=PRICES)
     booked = Booked()
     calls = (generator.generate(f"id {title}", title, most=most, paid=booked) for title in titles)
     return await asyncio.gather(*calls, return_exceptions=True), booked
@@ -151,6 +151,25 @@ async def test_the_shares_of_a_paid_call_add_up_to_the_call() -> None:
     assert sum(u.tokens_thought for u in booked.usage) == 7
     assert {u.shared_by for u in booked.usage} == {3}
     assert len({u.call_id for u in booked.usage}) == 1
+
+
+@pytest.mark.parametrize(
+    ("about", "say", "wasted"),
+    [
+        ({}, cards, [""]),
+        ({"finish_reason": "MAX_TOKENS"}, cards, ["cut_off", "cut_off"]),
+        ({"blocked": "SAFETY"}, cards, ["blocked"]),
+        ({}, lambda items: [], ["missing", "missing"]),
+        ({}, lambda items: [{**card, "tags": []} for card in cards(items)], ["invalid", "invalid"]),
+    ],
+    ids=["used", "cut off", "blocked", "missing", "invalid"],
+)
+async def test_what_was_paid_in_vain_is_booked_with_the_reason(
+    about: dict[str, Any], say: Callable[[Items], Any], wasted: list[str]
+) -> None:
+    _, booked = await generate(Model(say, **about), ["A"])
+    assert [usage.wasted for usage in booked.usage] == wasted
+    assert {usage.cost for usage in booked.usage} == {PRICES.cost("m", **PAID)}
 
 
 async def test_titles_travel_as_data_and_never_in_the_instructions() -> None:

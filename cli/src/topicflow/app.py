@@ -15,6 +15,7 @@ from topicflow.commands.stats import stats
 from topicflow.commands.status import status
 from topicflow.commands.submit import submit_titles
 from topicflow.commands.up import up
+from topicflow.commands.usage import usage
 from topicflow.errors import CommandError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command("up")(up)
 app.command("submit")(submit_titles)
 app.command("status")(status)
 app.command("stats")(stats)
+app.command("usage")(usage)
 app.command("import")(import_topics)
 app.add_typer(topics_commands.app, name="topics")
 for name, command in (("keys", keys), ("provision", provision)):

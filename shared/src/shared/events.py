@@ -31,6 +31,8 @@ class Usage(_Model):
     seconds: float
     shared_by: int = 1
     finish_reason: str = ""
+    simulated: bool = False
+    wasted: str = ""  # why the answer was of no use to this submission, as far as its worker knows
 
 
 class Requeued(_Model):

@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from shared.errors import SettingInvalid
+from shared.prices import GEMINI, Prices
 
 POSTGRESQL_URL = "postgresql://user:password@host:port/database?sslmode=…"
 
@@ -43,6 +44,7 @@ KNOWN = {
         "OPS_PORT",
         "PARTITIONS",
         "PORT",
+        "PRICES",
         "REPLICATION",
         "REQUESTS_PER_SECOND",
         "RETAIN_BYTES",
@@ -179,18 +181,28 @@ class DatabaseSettings(Settings):
         return self.database.get_secret_value() if self.database else f"sqlite:///{self.data.absolute()}/topicflow.db"
 
 
+def _price_list(value: str) -> str:
+    Prices.of(value)
+    return value
+
+
 class GeminiSettings(Settings):
     api_key: SecretStr | None = named("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", default=None)
     api_keys: SecretStr | None = named("GEMINI_API_KEYS", default=None)
     model: str = named("GEMINI_MODEL", default="gemini-2.5-flash", min_length=1)
     base_url: str | None = named("GOOGLE_GEMINI_BASE_URL", default=None, pattern="^https?://")
     call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
+    price_list: Annotated[str, AfterValidator(_price_list)] = named("TOPICFLOW_PRICES", default=GEMINI)
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
         if not self.key:
             raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
         return self
+
+    @property
+    def prices(self) -> Prices:
+        return Prices.of(self.price_list)
 
     @property
     def key(self) -> str:

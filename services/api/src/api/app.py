@@ -17,6 +17,7 @@ from api import (
     read_status,
     read_topic,
     read_topics,
+    read_usage,
     retry_and_cleanup,
     submit_topics,
 )
@@ -64,7 +65,8 @@ def build() -> FastAPI:
     parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
-    app.include_router(read_status.router, prefix="/api/v1", tags=["status"])
+    for part in (read_status, read_usage):
+        app.include_router(part.router, prefix="/api/v1", tags=["status"])
     idempotency.document(app)
     return app
 

@@ -121,6 +121,10 @@ class ProjectionQueries:
 
         return await self._database.run(read)
 
+    async def usage(self, since: str) -> list[RowMapping]:
+        """What was paid from that day on, by day, kind, model and whether it was wasted."""
+        return await self._rows(queries.USAGE, since=since)
+
     async def facet_values(self, facets: Sequence[str]) -> dict[str, list[str]]:
         """By facet, in the order of the alphabet; of one that has very many, the most used ones."""
 

@@ -17,6 +17,7 @@ from shared.db.tables import (
     status_counts,
     submissions,
     usage,
+    usage_totals,
 )
 from shared.db.texts import one_of
 
@@ -103,7 +104,18 @@ def _values_of_facet() -> Select[Any]:
     return values.order_by(n.desc(), f.value).limit(MOST_OPTIONS)
 
 
+def _usage() -> Select[Any]:
+    """The newest day first."""
+    c = usage_totals.c
+    key = (c.day, c.kind, c.model, c.simulated, c.wasted)
+    amounts = [column for column in c if not column.primary_key]
+    sums = (func.sum(column).label(column.name) for column in amounts)
+    found = select(*key, *sums).where(c.day >= bindparam("since")).group_by(*key).having(func.sum(c.sixtieths) != 0)
+    return found.order_by(c.day.desc(), c.kind, c.model, c.simulated, c.wasted)
+
+
 HISTORY = _history()
+USAGE = _usage()
 SUMS_BY_STATUS = _sums_by_status()
 SUMS_BY_FACET = _sums_by_facet()
 VALUES_OF_FACET = _values_of_facet()

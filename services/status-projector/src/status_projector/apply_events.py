@@ -1,7 +1,7 @@
 """Events onto the tables, within the transaction that `on_submission_event.py` opened."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,7 +15,8 @@ from shared.transport.base import Delivery
 from shared.wire import decode
 from status_projector import statements
 from status_projector.facets import Facet, facets_of
-from status_projector.rows import history_row, usage_rows
+from status_projector.ledger import book, paid_in
+from status_projector.rows import history_row
 from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, advance, counted
 
@@ -65,7 +66,7 @@ def apply(connection: Connection, events: Sequence[Told]) -> None:
     statements.put_contents(connection, changes.contents)
     statements.move_counts(connection, changes.counts)
     statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])
-    statements.add_usage(connection, [row for told in events for row in usage_rows(told.event, told.time)])
+    _keep_the_ledger(connection, changes.states, events)
 
 
 def refused_among(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
@@ -97,6 +98,14 @@ def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
             changes.count(state, *counted(*before), -1)
             changes.count(state, *counted(*after), +1)
     return changes
+
+
+def _keep_the_ledger(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:
+    if told := [paid for of in events for paid in paid_in(of.event, of.time)]:
+        ids = {paid.id for paid in told}
+        statements.put_booked(
+            connection, book(statements.get_paid(connection, ids), told, {id_: states[id_].partition for id_ in ids})
+        )
 
 
 def _move_facets(connection: Connection, changes: _Changes) -> None:

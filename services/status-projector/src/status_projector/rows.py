@@ -1,14 +1,11 @@
-"""Events and dead letters as rows of `history`, `usage` and `dead_letters`. Pure; `statements.py` writes them."""
+"""Events and dead letters as rows of `history` and `dead_letters`. Pure; `statements.py` writes them."""
 
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid5
 
-from shared.db import tables
 from shared.events import NAMESPACE, Outcome, SubmissionEvent, SubmissionFailed
 from shared.transport.base import Delivery
-
-_USAGE = [column.name for column in tables.usage.c]
 
 
 def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[Any, ...]:
@@ -17,13 +14,6 @@ def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[
         return (event.id, event_id, name, event.attempt, time, None, None, None)
     error = event.error.message if isinstance(event, SubmissionFailed) else None
     return (event.id, event_id, name, event.attempt, time, event.run, event.worker, error)
-
-
-def usage_rows(event: SubmissionEvent, time: datetime) -> list[tuple[Any, ...]]:
-    if not isinstance(event, Outcome) or not event.usage:
-        return []
-    about = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run, "time": time}
-    return [tuple(map({**used.model_dump(), **about}.__getitem__, _USAGE)) for used in event.usage]
 
 
 def dead_letter_row(delivery: Delivery) -> dict[str, Any]:

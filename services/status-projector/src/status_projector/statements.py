@@ -19,6 +19,7 @@ from shared.db.engine import DatabaseUnreachable
 from shared.db.texts import one_of
 from shared.transport.base import Positions
 from status_projector.facets import Facet
+from status_projector.ledger import Booked, Paid
 from status_projector.prepared import Prepared, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
@@ -80,9 +81,13 @@ _ADD_FACETS = inserting(tables.facets)
 _DROP_FACETS = deleting(tables.facets)
 _MOVE_FACET_COUNTS = _moving(tables.facet_counts)
 _ADD_HISTORY = _adding(tables.history)
-_ADD_USAGE = _adding(tables.usage)
+_GET_PAID = select(*(tables.usage.c[field.name] for field in fields(Paid))).where(one_of(tables.usage.c.id))
+_ADD_PAID = inserting(tables.usage)
+_PUT_PAID = _replacing(tables.usage)
+_MOVE_USAGE = _moving(tables.usage_totals)
 _ADD_DEAD_LETTERS = insert(tables.dead_letters).on_conflict_do_nothing()
 _VALUE = itemgetter(0, 1)  # within one, times are in order already, and comparing them takes long
+_PAID_ROW: Callable[[Paid], tuple[Any, ...]] = attrgetter(*(column.name for column in tables.usage.c))
 _STATE_ROW: Callable[[State], tuple[Any, ...]] = attrgetter(*(column.name for column in tables.submissions.c))
 
 
@@ -150,8 +155,15 @@ def add_history(connection: Connection, rows: Sequence[Row]) -> None:
     _ADD_HISTORY.execute(connection, rows)
 
 
-def add_usage(connection: Connection, rows: Sequence[Row]) -> None:
-    _ADD_USAGE.execute(connection, rows)
+def get_paid(connection: Connection, ids: Iterable[str]) -> list[Paid]:
+    return [Paid(*row) for row in connection.execute(_GET_PAID, {"ids": sorted(ids)})]
+
+
+def put_booked(connection: Connection, booked: Booked) -> None:
+    """Totals in the order of the rows, as everybody moves them."""
+    _ADD_PAID.execute(connection, [_PAID_ROW(paid) for paid in booked.added])
+    _PUT_PAID.execute(connection, [_PAID_ROW(paid) for paid in booked.changed])
+    _MOVE_USAGE.execute(connection, [(*of, *moved) for of, moved in sorted(booked.totals.items()) if any(moved)])
 
 
 def add_dead_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

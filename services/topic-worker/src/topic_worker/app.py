@@ -46,7 +46,10 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
     )
     opened.push_async_callback(gemini.close)
     generator = TopicGenerator(
-        gemini, batch_size=settings.batch_size, calls=ceil(settings.in_flight / settings.batch_size)
+        gemini,
+        batch_size=settings.batch_size,
+        calls=ceil(settings.in_flight / settings.batch_size),
+        prices=settings.prices,
     )
     consumer = await transport.consumer(GROUP, instance)
     opened.push_async_callback(consumer.close)

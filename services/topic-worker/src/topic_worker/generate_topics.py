@@ -3,17 +3,18 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
-from uuid import uuid4
 
 from shared.errors import Refused
 from shared.events import Usage
 from shared.llm import Answer, LanguageModel
-from topic_worker.judge_answer import AnswerNotUsable, judge
+from shared.paid_call import shares
+from shared.prices import Prices
+from topic_worker.judge_answer import AnswerNotUsable, judge, wasted
 from topic_worker.observe_call import observed
 from topic_worker.topic import Topic, answer_schema
 
@@ -41,9 +42,10 @@ class _Item:
 class TopicGenerator:
     """`calls` at a time; up to `batch_size` titles in each."""
 
-    def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int) -> None:
+    def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int, prices: Prices) -> None:
         self.simulated: bool | None = None
         self._llm = llm
+        self._prices = prices
         self._batch_size = batch_size
         self._free_calls = asyncio.Semaphore(calls)
         self._waiting: deque[_Item] = deque()
@@ -104,8 +106,8 @@ class TopicGenerator:
             verdicts: dict[str, Topic | Exception] = {item.id: error for item in batch}
             made_by, simulated = "", False
         else:
-            self._book(batch, answer)
             verdicts = judge(answer, [item.id for item in batch])
+            self._book(batch, answer, verdicts)
             made_by, simulated = answer.model, answer.simulated
         finally:
             self._free_calls.release()
@@ -137,28 +139,11 @@ class TopicGenerator:
         self.simulated = answer.simulated
         return answer
 
-    def _book(self, batch: Sequence[_Item], answer: Answer) -> None:
-        """Whole tokens, shared so that the shares add up to the call."""
-        call_id = str(uuid4())
-        for n, item in enumerate(batch):
-            item.paid(
-                Usage(
-                    call_id=call_id,
-                    model=answer.model,
-                    prompt_version=self._prompt_version,
-                    tokens_in=_share(answer.tokens_in, n, len(batch)),
-                    tokens_out=_share(answer.tokens_out, n, len(batch)),
-                    tokens_cached=_share(answer.tokens_cached, n, len(batch)),
-                    tokens_thought=_share(answer.tokens_thought, n, len(batch)),
-                    seconds=round(answer.seconds, 3),
-                    shared_by=len(batch),
-                    finish_reason=answer.finish_reason,
-                )
-            )
-
-
-def _share(total: int, n: int, of: int) -> int:
-    return total * (n + 1) // of - total * n // of
+    def _book(self, batch: Sequence[_Item], answer: Answer, verdicts: Mapping[str, Topic | Exception]) -> None:
+        reasons = ["taken_back" if item.result.done() else wasted(verdicts[item.id]) for item in batch]
+        usages = shares(answer, reasons, prompt_version=self._prompt_version, prices=self._prices)
+        for item, usage in zip(batch, usages, strict=True):
+            item.paid(usage)
 
 
 def _succeed(item: _Item, generated: Generated) -> None:

@@ -12,8 +12,21 @@ from topic_worker.topic import Topic
 
 
 class AnswerNotUsable(Transient):
-    def __init__(self, message: str) -> None:
+    """`wasted`: in one word, for the ledger."""
+
+    def __init__(self, message: str, wasted: str) -> None:
         super().__init__("answer_not_usable", message)
+        self.wasted = wasted
+
+
+def wasted(verdict: Topic | Exception) -> str:
+    """Why this was paid for in vain; "" where it was not."""
+    match verdict:
+        case AnswerNotUsable():
+            return verdict.wasted
+        case Exception():
+            return "blocked"
+    return ""
 
 
 def judge(answer: Answer, ids: Sequence[str]) -> dict[str, Topic | Exception]:
@@ -21,7 +34,7 @@ def judge(answer: Answer, ids: Sequence[str]) -> dict[str, Topic | Exception]:
     if answer.blocked:
         return dict.fromkeys(ids, Refused("blocked", f"Gemini refuses to answer: {answer.blocked}"))
     if answer.finish_reason == "MAX_TOKENS":
-        return dict.fromkeys(ids, AnswerNotUsable("the answer was cut off at the token limit"))
+        return dict.fromkeys(ids, AnswerNotUsable("the answer was cut off at the token limit", "cut_off"))
     found = _by_id(answer.text)
     if len(ids) == 1 and len(found) == 1:
         found = {ids[0]: next(iter(found.values()))}
@@ -30,11 +43,11 @@ def judge(answer: Answer, ids: Sequence[str]) -> dict[str, Topic | Exception]:
 
 def _one(answered: dict[str, Any] | None) -> Topic | Exception:
     if answered is None:
-        return AnswerNotUsable("the answer has no readable JSON object with this item's id")
+        return AnswerNotUsable("the answer has no readable JSON object with this item's id", "missing")
     try:
         return Topic.model_validate(answered)
     except ValidationError as error:
-        return AnswerNotUsable(_in_words(error))
+        return AnswerNotUsable(_in_words(error), "invalid")
 
 
 def _by_id(text: str) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 
@@ -170,6 +171,27 @@ usage = Table(
     Column("seconds", Float, nullable=False),
     Column("shared_by", Integer, nullable=False),
     Column("finish_reason", Text, nullable=False),
+    Column("simulated", Boolean, nullable=False, server_default=false()),
+    Column("wasted", Text, nullable=False, server_default=""),  # why it was paid in vain; "" where it was not
+    sqlite_with_rowid=False,
+)
+
+usage_totals = Table(
+    "usage_totals",
+    projection,
+    Column("day", Text, primary_key=True),  # in UTC, as 2026-11-24
+    Column("kind", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("simulated", Boolean, primary_key=True),
+    Column("wasted", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("sixtieths", BigInteger, nullable=False),  # of calls: up to six share one, and their shares are whole
+    Column("unpriced_sixtieths", BigInteger, nullable=False),  # of those whose price is not known
+    Column("tokens_in", BigInteger, nullable=False),
+    Column("tokens_out", BigInteger, nullable=False),
+    Column("tokens_cached", BigInteger, nullable=False),
+    Column("tokens_thought", BigInteger, nullable=False),
+    Column("nano_dollars", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

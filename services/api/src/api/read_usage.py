@@ -1,0 +1,90 @@
+"""What was paid, by day, model and kind, and how much of it in vain: sums, at the same cost whatever there is."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from api.access import may
+from api.context import Context
+from api.staleness import staleness
+
+router = APIRouter()
+LONGEST = 366  # days
+TOKENS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_thought")
+SUMS = ("sixtieths", "unpriced_sixtieths", "nano_dollars", *TOKENS)
+Key = tuple[str, str, str, bool]  # day, kind, model, simulated
+Reasons = dict[str, Counter[str]]  # sums by why it was wasted, "" what was not
+
+
+class Amounts(BaseModel):
+    """`cost` in US dollars, of the calls whose price is known; the others are `unpriced_calls`."""
+
+    calls: float  # topics that shared one have parts of it
+    unpriced_calls: float
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    tokens_thought: int
+    cost: float
+
+
+class Paid(Amounts):
+    """Of one day (UTC). `wasted`: how much of it in vain, by reason."""
+
+    day: str
+    kind: str
+    model: str
+    simulated: bool
+    wasted: dict[str, Amounts]
+
+
+class UsageAnswer(BaseModel):
+    days: list[Paid]  # the newest first
+    total: Amounts
+    wasted: Amounts
+    since: str
+    simulated: bool | None
+    as_of: datetime | None
+    projection_lag_seconds: float | None
+
+
+@router.get("/usage", dependencies=[may("read")])
+async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30) -> UsageAnswer:
+    """Of the last so many days, today included."""
+    age = await staleness(context)
+    since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
+    paid: dict[Key, Reasons] = {}
+    for row in await context.projection.usage(since):
+        sums = Counter({name: int(row[name]) for name in SUMS})
+        paid.setdefault((row["day"], row["kind"], row["model"], row["simulated"]), {})[row["wasted"]] = sums
+    return UsageAnswer(
+        days=[_paid(key, reasons) for key, reasons in paid.items()],
+        total=_amounts(sums for reasons in paid.values() for sums in reasons.values()),
+        wasted=_amounts(sums for reasons in paid.values() for reason, sums in reasons.items() if reason),
+        since=since,
+        simulated=context.workers.simulated,
+        **age,
+    )
+
+
+def _paid(key: Key, reasons: Reasons) -> Paid:
+    day, kind, model, simulated = key
+    wasted = {reason: _amounts([sums]) for reason, sums in reasons.items() if reason}
+    amounts = _amounts(reasons.values()).model_dump()
+    return Paid(day=day, kind=kind, model=model, simulated=simulated, wasted=wasted, **amounts)
+
+
+def _amounts(of: Iterable[Counter[str]]) -> Amounts:
+    sums = Counter[str]()
+    for some in of:
+        sums.update(some)
+    return Amounts(
+        calls=round(sums["sixtieths"] / 60, 3),
+        unpriced_calls=round(sums["unpriced_sixtieths"] / 60, 3),
+        cost=sums["nano_dollars"] / 1e9,
+        **{name: sums[name] for name in TOKENS},
+    )

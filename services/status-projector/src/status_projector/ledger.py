@@ -1,0 +1,100 @@
+"""What was paid, and how much of it in vain. Pure; `apply_events.py` keeps rows and sums of it.
+
+Of the answers that were of use to one attempt the earliest counts, as its end does: whoever worked on it once more,
+after a crash or because a partition moved, paid in vain. The order of events changes nothing of it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.events import Outcome, SubmissionCompleted, SubmissionEvent
+
+REPEATED, NOT_USED = "repeated", "not_used"
+Total = tuple[str, str, str, bool, str, int]  # day, kind, model, simulated, wasted, partition
+
+
+@dataclass(slots=True)
+class Paid:
+    """One row of `usage`: a submission's share of a call. `cost` in US dollars, None where no price is known."""
+
+    id: str
+    call_id: str
+    kind: str
+    attempt: int
+    run: str
+    time: datetime
+    model: str
+    prompt_version: str
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    tokens_thought: int
+    cost: float | None
+    seconds: float
+    shared_by: int
+    finish_reason: str
+    simulated: bool
+    wasted: str
+
+
+@dataclass(slots=True)
+class Booked:
+    """Rows that are new, rows whose `wasted` changed, and by how much each total moves, in its columns' order."""
+
+    added: list[Paid] = field(default_factory=list)
+    changed: list[Paid] = field(default_factory=list)
+    totals: dict[Total, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * 7))
+
+
+def paid_in(event: SubmissionEvent, time: datetime) -> list[Paid]:
+    if not isinstance(event, Outcome) or not event.usage:
+        return []
+    about: dict[str, Any] = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run}
+    otherwise = "" if isinstance(event, SubmissionCompleted) else NOT_USED
+    return [Paid(**about, time=time, **u.model_dump() | {"wasted": u.wasted or otherwise}) for u in event.usage]
+
+
+def book(known: Iterable[Paid], told: Iterable[Paid], partition_of: Mapping[str, int]) -> Booked:
+    """`known`: all rows of the submissions that are told of."""
+    rows = {(paid.id, paid.call_id): paid for paid in known}
+    before = {key: paid.wasted for key, paid in rows.items()}
+    for paid in told:
+        rows.setdefault((paid.id, paid.call_id), paid)
+    _find_what_is_of_use(rows.values())
+    booked = Booked()
+    for key, paid in rows.items():
+        was = before.get(key)
+        if was == paid.wasted:
+            continue
+        (booked.added if was is None else booked.changed).append(paid)
+        if was is not None:
+            _move(booked, paid, was, partition_of[paid.id], -1)
+        _move(booked, paid, paid.wasted, partition_of[paid.id], +1)
+    return booked
+
+
+def _find_what_is_of_use(rows: Iterable[Paid]) -> None:
+    """Of each attempt the run that had a usable answer first."""
+    usable = [paid for paid in rows if paid.wasted in {"", REPEATED}]
+    first: dict[tuple[str, int], tuple[datetime, str]] = {}
+    for paid in usable:
+        answer = (paid.time, paid.run)
+        first[paid.id, paid.attempt] = min(first.get((paid.id, paid.attempt), answer), answer)
+    for paid in usable:
+        paid.wasted = "" if paid.run == first[paid.id, paid.attempt][1] else REPEATED
+
+
+def _move(booked: Booked, paid: Paid, wasted: str, partition: int, sign: int) -> None:
+    day = paid.time.astimezone(UTC).date().isoformat()
+    total = booked.totals[day, paid.kind, paid.model, paid.simulated, wasted, partition]
+    for n, amount in enumerate(_amounts(paid)):
+        total[n] += sign * amount
+
+
+def _amounts(paid: Paid) -> tuple[int, ...]:
+    share = round(60 / paid.shared_by)
+    tokens = (paid.tokens_in, paid.tokens_out, paid.tokens_cached, paid.tokens_thought)
+    return (share, share if paid.cost is None else 0, *tokens, round((paid.cost or 0) * 1e9))

@@ -1,0 +1,101 @@
+"""What was paid in vain: decided from all answers of an attempt, in whatever order they are told of."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from shared.events import ErrorDetail, SubmissionCompleted, SubmissionEvent, SubmissionFailed, SubmissionParked, Usage
+from status_projector.ledger import Booked, Paid, book, paid_in
+
+BEGAN = datetime(2026, 5, 1, 23, 59, tzinfo=UTC)
+PARTITIONS = {"one": 3, "two": 4}
+SHARE: dict[str, Any] = {"model": "m", "prompt_version": "1", "tokens_in": 10, "tokens_out": 20, "seconds": 1.0}
+
+
+def about(id_: str, run: str, attempt: int, *usage: Usage) -> dict[str, Any]:
+    told = {"id": id_, "run": run, "attempt": attempt, "usage": usage}
+    return {"kind": "topic", "submitted_at": BEGAN, "worker": "w", **told}
+
+
+def completed(run: str, *usage: Usage, id_: str = "one", attempt: int = 1) -> SubmissionCompleted:
+    return SubmissionCompleted(**about(id_, run, attempt, *usage), content={})
+
+
+def call(name: str, cost: float | None = 0.5, shared_by: int = 1, wasted: str = "") -> Usage:
+    return Usage(call_id=name, **SHARE, cost=cost, shared_by=shared_by, wasted=wasted)
+
+
+def told(*events: SubmissionEvent) -> list[Paid]:
+    """A second after the other."""
+    return [p for n, event in enumerate(events) for p in paid_in(event, BEGAN + timedelta(seconds=n))]
+
+
+def wasted(booked: Booked) -> dict[str, str]:
+    return {paid.call_id: paid.wasted for paid in (*booked.added, *booked.changed)}
+
+
+def summed(booked: Booked) -> dict[str, list[int]]:
+    return {total[4]: moved for total, moved in booked.totals.items() if any(moved)}
+
+
+def test_of_two_answers_to_one_attempt_the_earlier_was_of_use_and_the_other_paid_twice() -> None:
+    booked = book([], told(completed("first", call("a")), completed("second", call("b"))), PARTITIONS)
+    assert wasted(booked) == {"a": "", "b": "repeated"}
+    assert summed(booked) == {
+        "": [60, 0, 10, 20, 0, 0, 500_000_000],
+        "repeated": [60, 0, 10, 20, 0, 0, 500_000_000],
+    }
+
+
+def test_each_attempt_and_each_submission_is_judged_alone() -> None:
+    events = (
+        completed("1", call("a")),
+        completed("2", call("b"), attempt=2),
+        completed("3", call("c"), id_="two"),
+    )
+    assert wasted(book([], told(*events), PARTITIONS)) == {"a": "", "b": "", "c": ""}
+
+
+def test_what_the_worker_knew_to_be_of_no_use_stays_so_and_counts_for_nothing() -> None:
+    events = (completed("1", call("a", wasted="cut_off"), call("b")),)
+    assert wasted(book([], told(*events), PARTITIONS)) == {"a": "cut_off", "b": ""}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        SubmissionFailed(**about("one", "1", 1, call("a")), error=ErrorDetail(code="bug", message="ours")),
+        SubmissionParked(**about("one", "1", 1, call("a")), reason="unavailable"),
+    ],
+)
+def test_what_led_to_no_completion_was_not_used(end: SubmissionEvent) -> None:
+    assert wasted(book([], told(end), PARTITIONS)) == {"a": "not_used"}
+
+
+def test_whatever_the_order_and_the_batches_the_rows_and_totals_are_the_same() -> None:
+    events = [
+        completed("late", call("late")),
+        completed("early", call("early", cost=None, shared_by=5), call("bad", wasted="invalid")),
+        completed("latest", call("latest")),
+    ]
+    times = [BEGAN + timedelta(minutes=n) for n in (2, 0, 3)]
+    for order in permutations(range(3)):
+        rows: dict[str, Paid] = {}
+        totals: dict[Any, list[int]] = {}
+        for n in (*order, *order):  # and everything twice
+            booked = book(rows.values(), paid_in(events[n], times[n]), PARTITIONS)
+            rows |= {paid.call_id: paid for paid in (*booked.added, *booked.changed)}
+            for total, moved in booked.totals.items():
+                totals[total] = [a + b for a, b in zip(totals.get(total, [0] * 7), moved, strict=True)]
+        assert {name: paid.wasted for name, paid in rows.items()} == {
+            "early": "",
+            "bad": "invalid",
+            "late": "repeated",
+            "latest": "repeated",
+        }
+        of_use = {total: moved for total, moved in totals.items() if total[4] == "" and any(moved)}
+        assert of_use == {("2026-05-01", "topic", "m", False, "", 3): [12, 12, 10, 20, 0, 0, 0]}
+        repeated = {total: moved for total, moved in totals.items() if total[4] == "repeated" and any(moved)}
+        assert repeated == {("2026-05-02", "topic", "m", False, "repeated", 3): [120, 0, 20, 40, 0, 0, 10**9]}
