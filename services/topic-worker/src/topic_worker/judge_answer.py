@@ -1,6 +1,5 @@
 """What one answer of the model is worth to each of the titles that shared its call. Pure."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from pydantic import ValidationError
 
 from shared.errors import Refused, Transient
 from shared.llm import Answer
+from topic_worker.read_answer import objects_in
 from topic_worker.topic import Topic
 
 
@@ -35,32 +35,24 @@ def judge(answer: Answer, ids: Sequence[str]) -> dict[str, Topic | Exception]:
         return dict.fromkeys(ids, Refused("blocked", f"Gemini refuses to answer: {answer.blocked}"))
     if answer.finish_reason == "MAX_TOKENS":
         return dict.fromkeys(ids, AnswerNotUsable("the answer was cut off at the token limit", "cut_off"))
-    found = _by_id(answer.text)
+    found = objects_in(answer.text)
     if len(ids) == 1 and len(found) == 1:
-        found = {ids[0]: next(iter(found.values()))}
-    return {id_: _one(found.get(id_)) for id_ in ids}
+        return {ids[0]: _one(found)}
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for answered in found:
+        by_id.setdefault(str(answered.get("id")), []).append(answered)
+    return {id_: _one(by_id.get(id_, [])) for id_ in ids}
 
 
-def _one(answered: dict[str, Any] | None) -> Topic | Exception:
-    if answered is None:
-        return AnswerNotUsable("the answer has no readable JSON object with this item's id", "missing")
-    try:
-        return Topic.model_validate(answered)
-    except ValidationError as error:
-        return AnswerNotUsable(_in_words(error), "invalid")
-
-
-def _by_id(text: str) -> dict[str, dict[str, Any]]:
-    """Answers by the id they carry; of what can not be read, none."""
-    try:
-        answers = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    if isinstance(answers, dict):
-        answers = [answers]
-    if not isinstance(answers, list):
-        return {}
-    return {str(answer.get("id")): answer for answer in answers if isinstance(answer, dict)}
+def _one(answered: Sequence[dict[str, Any]]) -> Topic | AnswerNotUsable:
+    """The first that is good, for a model may answer an item twice."""
+    problem = AnswerNotUsable("the answer has no readable JSON object with this item's id", "missing")
+    for answer in answered:
+        try:
+            return Topic.model_validate(answer)
+        except ValidationError as error:
+            problem = AnswerNotUsable(_in_words(error), "invalid")
+    return problem
 
 
 def _in_words(error: ValidationError) -> str:

@@ -1,0 +1,123 @@
+"""10,000 answers as models give them on bad days: nothing is raised, no neighbour is lost, no invalid card is made."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bench.card import CARD
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Refused
+from shared.llm import Answer
+from shared.wire import is_storable
+from topic_worker.judge_answer import AnswerNotUsable, judge
+from topic_worker.read_answer import objects_in
+from topic_worker.topic import Topic
+
+IDS = ["one", "two", "three"]
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+ANY_TEXT = st.text(st.characters(), max_size=20) | st.sampled_from(
+    ["n/a", "", " ", "\0", "\ud800", "x" * 20_000, "Databases", "```", "]", "Google, Meta"]
+)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+AROUND = st.sampled_from(
+    ["", "Sure, here they are:\n", "```json\n", "\n```", "\nAnything else? [y/n]", "{}", "[]", "\ufeff"]
+)
+
+
+def answered(text: str, finish_reason: str = "STOP", blocked: str | None = None) -> Answer:
+    return Answer(text, finish_reason, blocked, "m", 1, 1, 0, 0, 0.1, simulated=True)
+
+
+def cards() -> list[dict[str, Any]]:
+    return [{**CARD, "id": id_, "title": id_} for id_ in IDS]
+
+
+@st.composite
+def broken_items(draw: st.DrawFn) -> tuple[list[Any], set[str]]:
+    """Items of which some are broken, and the ids of those that are not."""
+    items: list[Any] = cards()
+    whole = set(IDS)
+    for at in draw(st.sets(st.integers(0, 2))):
+        whole.discard(items[at]["id"])
+        match draw(st.sampled_from(["field", "gone", "other", "id"])):
+            case "field":
+                items[at][draw(st.sampled_from(sorted(CARD)))] = draw(ANY_JSON)
+            case "gone":
+                del items[at][draw(st.sampled_from(sorted(CARD)))]
+            case "other":
+                items[at] = draw(ANY_JSON.filter(lambda value: not _says_an_id(value)))
+            case "id":
+                items[at]["id"] = draw(ANY_JSON.filter(lambda value: str(value) not in IDS))
+    items += draw(st.lists(ANY_JSON.filter(lambda value: not _says_an_id(value)), max_size=2))
+    return draw(st.permutations(items)), whole
+
+
+def _says_an_id(value: Any) -> bool:
+    return isinstance(value, dict) and str(value.get("id")) in IDS
+
+
+@settings(max_examples=7_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(broken_items(), AROUND, AROUND, st.sampled_from([lambda items: items, lambda items: {"topics": items}]))
+def test_whatever_is_broken_about_some_the_others_are_used(
+    told: tuple[list[Any], set[str]], before: str, after: str, wrapped: Callable[[list[Any]], Any]
+) -> None:
+    items, whole = told
+    verdicts = judge(answered(before + json.dumps(wrapped(items)) + after), IDS)
+    assert list(verdicts) == IDS
+    assert whole <= {id_ for id_, verdict in verdicts.items() if isinstance(verdict, Topic)}
+    for verdict in verdicts.values():
+        _is_fit(verdict)
+
+
+@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_whatever_text_it_is_each_item_gets_a_verdict(data: st.DataObject) -> None:
+    text = data.draw(ANY_TEXT | ANY_JSON.map(json.dumps) | st.just(json.dumps(cards())))
+    text = (
+        text[data.draw(st.integers(0, 40)) : data.draw(st.integers(0, len(text)))] if data.draw(st.booleans()) else text
+    )
+    ids = IDS[: data.draw(st.integers(1, 3))]
+    finish = data.draw(st.sampled_from(["STOP", "", "MAX_TOKENS", "OTHER"]))
+    blocked = data.draw(st.sampled_from([None, None, "SAFETY"]))
+    verdicts = judge(answered(text, finish, blocked), ids)
+    assert list(verdicts) == ids
+    for verdict in verdicts.values():
+        _is_fit(verdict)
+        assert isinstance(verdict, Refused) == (blocked is not None)
+
+
+def _is_fit(verdict: Topic | Exception) -> None:
+    """A card that any event, database and reader takes, or a reason in words."""
+    if isinstance(verdict, Topic):
+        card = verdict.card(created=NOW, generated=NOW, source="m")
+        assert Topic.model_validate(card) == verdict
+        assert is_storable(card)
+        assert "\\u0000" not in json.dumps(card)
+    else:
+        assert isinstance(verdict, AnswerNotUsable | Refused)
+        assert str(verdict).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ('Here you are:\n```json\n[{"id": "a"}, {"id": "b"}]\n```\nAs [1] says.', ["a", "b"]),
+        ('{"topics": [{"id": "a"}]}', ["a"]),
+        ('{"id": "a"}', ["a"]),
+        ('[1, 2] are two numbers, and this is the answer: [{"id": "a"}]', ["a"]),
+        ('[{"id": "a"}', ["a"]),
+        ('{"id": "a"}\n{"id": "b"}\n', ["a", "b"]),
+        ("[" * 100_000, []),
+        ("no JSON at all", []),
+    ],
+)
+def test_the_json_is_found_in_what_is_around_it(text: str, ids: list[str]) -> None:
+    assert [found["id"] for found in objects_in(text)] == ids
