@@ -47,9 +47,13 @@ def broken_items(draw: st.DrawFn) -> tuple[list[Any], set[str]]:
     whole = set(IDS)
     for at in draw(st.sets(st.integers(0, 2))):
         whole.discard(items[at]["id"])
-        match draw(st.sampled_from(["field", "gone", "other", "id"])):
+        match draw(st.sampled_from(["field", "text", "texts", "gone", "other", "id"])):
             case "field":
                 items[at][draw(st.sampled_from(sorted(CARD)))] = draw(ANY_JSON)
+            case "text":
+                items[at][draw(st.sampled_from(["title", "description", "company", "category"]))] = draw(ANY_TEXT)
+            case "texts":
+                items[at][draw(st.sampled_from(["tags", "technologies"]))] = draw(st.lists(ANY_TEXT, min_size=3))
             case "gone":
                 del items[at][draw(st.sampled_from(sorted(CARD)))]
             case "other":
