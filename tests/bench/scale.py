@@ -50,7 +50,7 @@ def _topics_per_s(replicas: int, sizes: Sizes) -> float:
         ends = rows(run.database_url, "SELECT worker, ended_at FROM submissions")
     by_worker: dict[str, list[datetime]] = defaultdict(list)
     for worker, at in ends:
-        by_worker[worker].append(datetime.fromisoformat(at))
+        by_worker[worker].append(datetime.fromisoformat(at).replace(tzinfo=UTC))
     assert len(by_worker) == replicas, f"only {', '.join(by_worker)} had work"
     return steady(list(by_worker.values()), filled)
 

@@ -1,5 +1,4 @@
-"""Every benchmark runs, at its smallest, on what it can be run on: it measures something, and says what, beside what and
-how again."""
+"""Every benchmark runs, at its smallest, on what it can run on: it measures something, and says what and how again."""
 
 import json
 import os
