@@ -1,4 +1,4 @@
-"""A transaction a batch, a statement for each set, the position by compare-and-set."""
+"""A transaction a batch: the position by compare-and-set, one statement for what changes, COPY for what is new."""
 
 import json
 from collections.abc import Mapping
@@ -25,11 +25,8 @@ PUT = """
     ON CONFLICT (id) DO UPDATE SET rank = excluded.rank, status = excluded.status, at = excluded.at
     WHERE excluded.rank >= submissions.rank
 """
-KEEP = "INSERT INTO contents SELECT * FROM unnest(%s::text[], %s::text[]) ON CONFLICT (id) DO NOTHING"
-TELL = """
-    INSERT INTO history SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[])
-    ON CONFLICT DO NOTHING
-"""
+KEEP = "COPY contents FROM STDIN"
+TELL = "COPY history FROM STDIN"
 COUNT = """
     INSERT INTO status_counts VALUES ('completed', %s)
     ON CONFLICT (status) DO UPDATE SET submissions = status_counts.submissions + excluded.submissions
@@ -45,13 +42,12 @@ def opened(url: str) -> Store:
     def store(told: Told, at: Mapping[str, Any]) -> None:
         with database.transaction():
             assert database.execute(MOVE, (json.dumps(at), next(versions))).rowcount == 1
-            for statement, rows in (
-                (PUT, list(told.submissions.values())),
-                (KEEP, told.contents),
-                (TELL, told.history),
-            ):
-                if rows:
-                    database.execute(statement, [list(column) for column in zip(*rows, strict=True)], binary=True)
+            columns = zip(*told.submissions.values(), strict=True)
+            database.execute(PUT, [list(column) for column in columns], binary=True)
+            for statement, rows in ((KEEP, told.contents), (TELL, told.history)):
+                with database.cursor().copy(statement) as copy:
+                    for row in rows:
+                        copy.write_row(row)
             database.execute(COUNT, (len(told.contents),))
 
     return store

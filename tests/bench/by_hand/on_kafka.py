@@ -1,4 +1,4 @@
-"""Reads by the batch from all partitions; makes the next batch while the broker stores the last one."""
+"""Reads by the batch from all partitions; makes the next batch while the last one is stored."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
@@ -53,6 +53,7 @@ async def _project(servers: str, store: Store) -> None:
     consumer = AIOKafkaConsumer(SUBMISSIONS, OUTCOMES, bootstrap_servers=servers, auto_offset_reset="earliest")
     await consumer.start()
     at: dict[str, int] = {}
+    storing: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
     while True:
         found = await consumer.getmany(timeout_ms=1000, max_records=READ)
         told = Told()
@@ -60,9 +61,10 @@ async def _project(servers: str, store: Store) -> None:
             for record in records:
                 headers = dict(record.headers)
                 told.add(headers["ce_type"], headers["ce_id"], headers["ce_time"], record.value)
-        at |= {f"{place.topic}/{place.partition}": position for place, position in _after(found).items()}
+        at = at | {f"{place.topic}/{place.partition}": position for place, position in _after(found).items()}
         if told.history:
-            await asyncio.to_thread(store, told, at)
+            await storing
+            storing = asyncio.ensure_future(asyncio.to_thread(store, told, at))
 
 
 def _after(found: Mapping[TopicPartition, Sequence[Any]]) -> Positions:
