@@ -8,10 +8,14 @@ from typing import Any
 
 from rich.console import Console
 
+from bench import benchmarks
 from bench.benchmarks import BENCHMARKS
 from bench.machine import facts
 from bench.sizes import Sizes
 from bench.table import WIDTH, show
+from topicflow.errors import Failed
+
+SERVERS = {"valkey": "Valkey", "sqlite": "SQLite", "kafka": "Kafka", "postgresql": "PostgreSQL"}
 
 
 def main() -> None:
@@ -20,24 +24,29 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write them there too")
     Sizes.add_to(parser)
     asked = parser.parse_args()
-    if unknown := set(asked.names) - BENCHMARKS.keys():
-        parser.error(f"there is no {', '.join(sorted(unknown))}: choose from {', '.join(BENCHMARKS)}")
     sizes = Sizes.of(asked)
+    there_are = benchmarks.of(sizes.on)
+    if unknown := set(asked.names) - set(there_are):
+        parser.error(f"there is no {', '.join(sorted(unknown))} on {sizes.on}: choose from {', '.join(there_are)}")
     console = Console(width=WIDTH)
     machine = facts()
+    on = ", ".join(f"{SERVERS[name]} {machine[name]}" for name in sizes.on.split("+"))
     console.print(
-        f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, SQLite {machine['sqlite']}\n"
+        f"{machine['cores']} cores of {machine['cpu']}, Python {machine['python']}, {on}\n"
         f"{machine['date']}, commit {machine['commit']}, load {machine['load_average_before']}\n",
         highlight=False,
     )
-    figures = [figure for name in asked.names or BENCHMARKS for figure in _measured(console, name, sizes)]
+    try:
+        figures = [figure for name in asked.names or there_are for figure in _measured(console, name, sizes)]
+    except Failed as reason:
+        parser.exit(1, f"{reason}\n")
     if asked.json:
         asked.json.write_text(json.dumps({"machine": machine, "figures": figures}, indent=2, ensure_ascii=False) + "\n")
 
 
 def _measured(console: Console, name: str, sizes: Sizes) -> list[dict[str, Any]]:
     """Shown as soon as they are known."""
-    measure, again = BENCHMARKS[name], sizes.again(name)
+    measure, again = BENCHMARKS[name].measure, sizes.again(name)
     figures = list(measure(sizes))
     show(console, name, inspect.getdoc(measure) or "", again, figures)
     return [figure.as_json(name, again) for figure in figures]

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.drain import LIMIT_SECONDS
 from bench.figure import Aim, Figure
+from bench.filling import fill
 from bench.processes import Costs
-from bench.setting import API, BY_HAND, VALKEY, Setting, setting
+from bench.setting import API, BY_HAND, Setting, setting
 from bench.sizes import Sizes
 from shared.db.engine import open_writer
 from shared.db.migrate import migrate
+
+CLIENT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +48,18 @@ def accept(sizes: Sizes) -> Iterator[Figure]:
     ours, limits = (_accepted(server, sizes) for server in (API, BY_HAND))
     for load, of_ours, limit in zip(LOADS, ours, limits, strict=True):
         yield Figure(load.what, "titles/s", of_ours.titles_per_s, limit.titles_per_s, aim=load.aim)
-        for name in (API, VALKEY):
+        for name in (API, sizes.broker):
             yield Figure(f"… CPU a title, {name}", "µs", of_ours.microseconds[name], limit.microseconds[name])
         yield Figure("… how busy the client is", "%", of_ours.client_percent)
         yield Figure("… how busy the client is, at the limit", "%", limit.client_percent)
-    for name in (API, VALKEY):
+    for name in (API, sizes.broker):
         yield Figure(f"memory at the end, {name}", "MB", ours[-1].megabytes[name], limits[-1].megabytes[name])
 
 
 def _accepted(server: str, sizes: Sizes) -> list[_Accepted]:
-    with setting() as run:
+    with setting(sizes.on) as run:
         if server == BY_HAND:
+            asyncio.run(fill(run.stack))
             run.start(API, "bench.bare_api", str(run.api_port))
         else:
             asyncio.run(_migrated(run.database_url))
@@ -71,7 +74,7 @@ def _sent(run: Setting, costs: Costs, load: _Load, sizes: Sizes) -> _Accepted:
     arguments = map(str, (run.api_port, load.connections, requests, load.titles))
     costs.begin_anew()
     command = [sys.executable, "-m", "bench.load", *arguments]
-    client = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    client = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_SECONDS)
     if client.returncode:
         raise RuntimeError(f"{client.stderr}\n{run.processes[API].said}")
     found = json.loads(client.stdout)

@@ -6,16 +6,23 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha1
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 
-from bench.bare_broker import BareBroker
+from bench.bare_kafka import BareKafka
+from bench.bare_redis import BareRedis
 
-XADD = ("XADD", "topic-submissions", "*", "ce_specversion", "1.0", "ce_source", "bench", "ce_type")
 TYPE = "topicflow.TopicSubmitted.v1"
+Event = tuple[str, dict[str, str], str]  # key, headers, JSON
+
+
+class BareBroker(Protocol):
+    async def store(self, stream: str, events: Sequence[Event]) -> None:
+        """Returns when all are stored."""
 
 
 class BareApi:
@@ -34,16 +41,22 @@ class BareApi:
         await send({"type": "http.response.body", "body": answer})
 
     async def _store(self, titles: list[str]) -> bytes:
-        self._broker = self._broker or await BareBroker.connect(self._broker_url)
         now = datetime.now(UTC).isoformat()
-        commands, topics = [], []
+        events: list[Event] = []
+        topics = []
         for title in titles:
             id_ = sha1(title.encode()).hexdigest()
             data = json.dumps({"id": id_, "attempt": 1, "title": title, "submitted_at": now, "submitted_by": "bench"})
-            commands.append((*XADD, TYPE, "ce_id", id_, "ce_subject", id_, "ce_time", now, "data", data))
+            headers = {"ce_specversion": "1.0", "ce_source": "bench", "ce_type": TYPE, "ce_id": id_, "ce_subject": id_}
+            events.append((id_, headers | {"ce_time": now}, data))
             topics.append({"id": id_, "title": title, "status": "pending"})
-        await self._broker.send(commands)
+        self._broker = self._broker or await self._connected()
+        await self._broker.store("topic-submissions", events)
         return json.dumps({"total_topics": len(topics), "topics": topics}).encode()
+
+    async def _connected(self) -> BareBroker:
+        kind = BareKafka if self._broker_url.startswith("kafka:") else BareRedis
+        return await kind.connect(self._broker_url)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
-"""Every benchmark by name: what `make bench` can run, in this order."""
+"""Every benchmark by name: what `make bench` can run, in this order, and on what."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from servers.stack import STACKS, VALKEY
 
 from bench.accept import accept
 from bench.drain import drain
@@ -8,16 +11,27 @@ from bench.figure import Figure
 from bench.latency import latency
 from bench.projector import projector
 from bench.reads import reads
+from bench.scale import scale
 from bench.sizes import Sizes
 from bench.start import start
 
-Benchmark = Callable[[Sizes], Iterator[Figure]]  # its docstring says what it measures
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    measure: Callable[[Sizes], Iterator[Figure]]  # its docstring says what it measures
+    stacks: Collection[str] = STACKS
+
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    "drain": drain,
-    "projector": projector,
-    "latency": latency,
-    "accept": accept,
-    "reads": reads,
-    "start": start,
+    "drain": Benchmark(drain),
+    "projector": Benchmark(projector),
+    "latency": Benchmark(latency),
+    "scale": Benchmark(scale),
+    "accept": Benchmark(accept),
+    "reads": Benchmark(reads, [VALKEY]),  # its limit is SQLite in the process that measures
+    "start": Benchmark(start, [VALKEY]),  # local mode has no other
 }
+
+
+def of(stack: str) -> list[str]:
+    return [name for name, benchmark in BENCHMARKS.items() if stack in benchmark.stacks]

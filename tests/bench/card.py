@@ -1,4 +1,4 @@
-"""A card of about 1.5 KB, as a model would answer: what every benchmark's LLM says."""
+"""A card of 3 KB, as a model would answer: what every benchmark's LLM says."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ SENTENCE = "It keeps the write path short, moves the rest behind a queue and mea
 
 CARD: dict[str, Any] = {
     "title": "Consistent hashing",
-    "description": SENTENCE * 5,
+    "description": SENTENCE * 22,
     "category": "system_design",
     "subcategory": "partitioning",
     "company": "General",

@@ -1,42 +1,56 @@
-"""The topic-worker as it is, with an LLM that answers in the process: what the work around the calls costs."""
+"""The topic-worker as it is, with an LLM that answers in the process: what the work around the calls costs.
+
+`python -m bench.in_process_worker [SECONDS]`: as long takes each call.
+"""
 
 import asyncio
-import os
 import signal
+import sys
+from math import ceil
 from typing import Any
 
 import uvloop
 
 from bench.card import answer
 from shared import log as logs
+from shared.broker_settings import BrokerSettings
 from shared.heartbeat import beat
 from shared.llm import Answer
 from shared.prices import GEMINI, Prices
 from shared.service import collect_rarely, reach
-from shared.transport.redis_streams.transport import RedisTransport
-from shared.transport.settle import Settlement
+from shared.transport import connect
+from shared.transport.settle import Limits, Settlement
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
 
+GROUP = "topic-worker"
+IN_FLIGHT = 30  # titles, as by default
+A_CALL = 5
+
 
 class InProcess:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
     async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
-        return Answer(answer(data), "STOP", None, "in-process", 100, 100, 0, 0, 0.0, simulated=True)
+        if self._seconds:
+            await asyncio.sleep(self._seconds)
+        return Answer(answer(data), "STOP", None, "in-process", 100, 100, 0, 0, self._seconds, simulated=True)
 
 
-async def main() -> None:
-    logs.set_up("topic-worker", "bench")
+async def main(seconds: float) -> None:
+    settings = BrokerSettings.load()
+    instance = settings.instance(GROUP)
+    logs.set_up(GROUP, instance)
     collect_rarely()
-    transport = RedisTransport(os.environ["TOPICFLOW_BROKER_URL"])
-    await reach(transport)
-    consumer = await transport.consumer("topic-worker", "bench")
-    settlement = Settlement(
-        consumer,
-        OnTopicSubmitted(TopicGenerator(InProcess(), batch_size=5, calls=6, prices=Prices.of(GEMINI))),
-        worker="bench",
-    )
+    transport = connect(settings)
+    await reach(transport, GROUP)
+    consumer = await transport.consumer(GROUP, instance)
+    calls = ceil(IN_FLIGHT / A_CALL)
+    generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, prices=Prices.of(GEMINI))
+    settlement = Settlement(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, settlement.stop)
-    heart = asyncio.create_task(beat(transport, "topic-worker", "bench"))
+    heart = asyncio.create_task(beat(transport, GROUP, instance))
     await settlement.run()
     heart.cancel()
     await consumer.close()
@@ -45,4 +59,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+        runner.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))

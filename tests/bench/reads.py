@@ -26,28 +26,30 @@ def reads(sizes: Sizes) -> Iterator[Figure]:
     """GET, p50 over one warm connection; limit: the same by hand in SQLite; growth: since 1,000 topics"""
     with TemporaryDirectory(prefix="topicflow-bench-") as folder:
         kept = Path(sizes.keep or folder).absolute()
-        small = {read.what: ours for read, ours, _ in _measured(kept, SMALL, sizes.asks)}
-        for read, ours, limit in _measured(kept, sizes.rows, sizes.asks):
+        small = {read.what: ours for read, ours, _ in _measured(kept, SMALL, sizes)}
+        for read, ours, limit in _measured(kept, sizes.rows, sizes):
             yield Figure(read.what, "ms", ours, limit, small[read.what], read.aim)
 
 
-def _measured(kept: Path, rows: int, asks: int) -> Iterator[tuple[Read, float, float]]:
+def _measured(kept: Path, rows: int, sizes: Sizes) -> Iterator[tuple[Read, float, float]]:
     """Each read with its milliseconds over HTTP and by hand."""
     folder = kept / f"topics-{rows}"
     folder.mkdir(parents=True, exist_ok=True)
-    with setting(folder) as run:
+    with setting(sizes.on, folder) as run:
         asyncio.run(many_topics.make(run.database_url, rows))
         run.add("api", API)
         run.until("/ready")
         with (
             socket.create_connection(("127.0.0.1", run.api_port)) as connection,
-            closing(sqlite3.connect(f"file:{run.database_path}?mode=ro", uri=True)) as database,
+            closing(
+                sqlite3.connect(f"file:{run.database_url.removeprefix('sqlite:///')}?mode=ro", uri=True)
+            ) as database,
         ):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for read in wanted_reads(run.database_url, rows):
                 asked = request("GET", f"/api/v1{read.path}")
-                ours = _p50(lambda asked=asked: _ask(connection, asked), asks)  # type: ignore[misc]
-                yield read, ours, _p50(lambda read=read: _by_hand(database, read), asks)  # type: ignore[misc]
+                ours = _p50(lambda asked=asked: _ask(connection, asked), sizes.asks)  # type: ignore[misc]
+                yield read, ours, _p50(lambda read=read: _by_hand(database, read), sizes.asks)  # type: ignore[misc]
 
 
 def _p50(call: Callable[[], None], times: int) -> float:

@@ -1,41 +1,35 @@
 """What a benchmark runs on: a fresh broker and database, and the processes that it measures."""
 
 import asyncio
-import sqlite3
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import httpx
-import psycopg
 from eventually import eventually
-from integration.databases import rows
-from servers import GeminiStandIn, PostgresServer, Process, ValkeyServer
+from servers import GeminiStandIn, Process
 from servers.deployment import Deployment
-from servers.stack import on_valkey
 
+from bench.projection import Projection
+from bench.stacks import standing
 from shared.streams import PROJECTOR
 
 LLM_IN_PROCESS, LLM_OVER_HTTP, BY_HAND = "LLM in the process", "LLM over HTTP", "hand-written"
 HOW = (LLM_IN_PROCESS, LLM_OVER_HTTP, BY_HAND)
-WORKER, PROJECTING, API, VALKEY, POSTGRESQL = "worker", "projector", "api", "valkey", "postgresql"  # its processes
+WORKER, PROJECTING, API = "worker", "projector", "api"  # its processes, beside the servers
+STUCK_SECONDS = 60  # without one more topic
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Setting(Deployment):
-    """On SQLite, or on a PostgreSQL of its own."""
+    """`servers`: the broker, and the database if it is one, by name."""
 
-    postgres: PostgresServer | None = None
-    asking: psycopg.Connection[Any] | None = None  # one for all questions: opening it costs as much as 100 events
-
-    @property
-    def valkey(self) -> ValkeyServer:
-        assert isinstance(self.stack.broker, ValkeyServer)
-        return self.stack.broker
+    servers: Mapping[str, Process]
+    projection: Projection
 
     def start_worker(self, llm: str) -> None:
         """Its LLM as named."""
@@ -43,54 +37,45 @@ class Setting(Deployment):
             self.gemini.start()
             self.add("topic-worker", WORKER)
         elif llm == BY_HAND:
-            self.start(WORKER, "bench.hand_written", "worker")
+            self.start(WORKER, "bench.by_hand", "worker")
         else:
             self.start(WORKER, "bench.in_process_worker")
 
     def start_projector(self, how: str) -> None:
         if how == BY_HAND:
-            module = "bench.hand_written_postgresql" if self.postgres else "bench.hand_written"
-            self.start(PROJECTING, module, "projector")
+            self.start(PROJECTING, "bench.by_hand", "projector")
         else:
             self.add(PROJECTOR, PROJECTING)
 
     def start(self, name: str, module: str, *arguments: str) -> None:
-        database = self.database_url if self.postgres else self.database_path
-        environment = {"TOPICFLOW_BROKER_URL": self.valkey.url, "BENCH_DATABASE": database}
-        process = Process([sys.executable, "-m", module, *arguments], self.folder / f"{name}.log", environment)
+        """One that is told what services are told."""
+        told = {**self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, "TOPICFLOW_INSTANCE": name}
+        process = Process([sys.executable, "-m", module, *arguments], self.folder / f"{name}.log", told)
         process.start()
         self.services[name] = process
 
     @property
     def processes(self) -> Mapping[str, Process]:
-        servers = {VALKEY: self.valkey, POSTGRESQL: self.postgres} if self.postgres else {VALKEY: self.valkey}
-        return {**self.services, **servers}
+        return {**self.services, **self.servers}
 
-    @property
-    def database_path(self) -> str:
-        return self.database_url.removeprefix("sqlite:///")
+    def completing(self, topics: int) -> Iterator[int]:
+        """How many are completed in the projection, each time that it is asked, until all are.
 
-    @property
-    def has_database(self) -> bool:
-        return Path(self.database_path).exists()
+        Raises RuntimeError where a process ended, TimeoutError where none moves it any more.
+        """
+        most, since = -1, time.monotonic()
+        while (completed := self.projection.completed) < topics:
+            if completed > most:
+                most, since = completed, time.monotonic()
+            self.must_live()
+            if time.monotonic() - since > STUCK_SECONDS:
+                raise TimeoutError(f"{completed} of {topics} topics, and no more for {STUCK_SECONDS} s")
+            yield completed
 
-    @property
-    def has_projected(self) -> bool:
-        return self.asked("SELECT count(*) FROM status_counts") > 0
-
-    @property
-    def completed(self) -> int:
-        """As the projection counts them."""
-        return self.asked("SELECT sum(submissions) FROM status_counts WHERE status = 'completed'")
-
-    def asked(self, query: str) -> int:
-        """0 while there is nothing to be asked."""
-        try:
-            found = self.asking.execute(query).fetchall() if self.asking else rows(self.database_url, query)
-        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
-            return 0
-        [(number,)] = found
-        return int(number or 0)
+    def must_live(self) -> None:
+        """Raises RuntimeError where a process ended."""
+        if ended := [name for name, process in self.processes.items() if not process.is_alive]:
+            raise RuntimeError(f"{ended[0]} ended: {self.processes[ended[0]].said[-2000:]}")
 
     def until(self, path: str) -> None:
         """Until the server answers this with success."""
@@ -110,20 +95,13 @@ class Setting(Deployment):
 
 
 @contextmanager
-def setting(kept: Path | None = None, database: str = "sqlite") -> Iterator[Setting]:
-    """`kept`: a folder with a database of its own; `database`: its kind."""
+def setting(on: str, kept: Path | None = None) -> Iterator[Setting]:
+    """`on`: as servers.stack.STACKS names them; `kept`: a folder with a SQLite database of its own."""
     with TemporaryDirectory(prefix="topicflow-bench-") as temporary, ExitStack() as opened:
         folder = Path(temporary)
-        valkey = ValkeyServer(folder / "valkey")
-        valkey.start()
-        opened.callback(valkey.end)
-        stack, postgres, asking = on_valkey(valkey, kept or folder), None, None
-        if database == "postgresql":
-            postgres = PostgresServer(folder / "postgres")
-            opened.callback(postgres.end)
-            postgres.start()
-            stack = replace(stack, database_url=postgres.url)
-            asking = opened.enter_context(psycopg.connect(postgres.url, autocommit=True))
-        run = Setting(kept or folder, stack, GeminiStandIn(folder), postgres=postgres, asking=asking)
+        stack, servers = opened.enter_context(standing(on, folder, kept or folder))
+        projection = Projection(stack.database_url)
+        opened.callback(projection.close)
+        run = Setting(kept or folder, stack, GeminiStandIn(folder), servers=servers, projection=projection)
         opened.callback(run.end)
         yield run

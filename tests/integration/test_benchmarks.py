@@ -1,4 +1,4 @@
-"""Every benchmark runs, at its smallest: it measures something, and says what, beside what and how again."""
+"""Every benchmark runs, at its smallest, on what it can run on: it measures something, and says what and how again."""
 
 import json
 import os
@@ -10,33 +10,56 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.benchmarks import BENCHMARKS
+from bench.benchmarks import BENCHMARKS, of
+from servers import Stacks
+from servers.stack import KAFKA, ON_VALKEY
 
 TESTS = Path(__file__).parents[1]
 SMALLEST = ("--topics=20", "--rate=100", "--seconds=0.1", "--titles=500", "--posts=20", "--rows=1200", "--asks=1")
+EVERYWHERE = [name for name in BENCHMARKS if name in of(KAFKA)]
 Runs = Mapping[str, Future[list[dict[str, Any]]]]
 
 
-def _figures(name: str, found: Path) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "bench", name, *SMALLEST, "--json", str(found)]
+def _run(name: str, on: str, found: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", name, "--on", on, *SMALLEST, "--json", str(found)]
     environment = os.environ | {"PYTHONPATH": str(TESTS)}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+
+
+def _figures(name: str, on: str, found: Path) -> list[dict[str, Any]]:
+    run = _run(name, on, found)
     assert run.returncode == 0, run.stderr
     assert f"{name}: " in run.stdout
     return list(json.loads(found.read_text())["figures"])
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+def runs(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """Two at a time: here nobody looks at the time."""
     folder = tmp_path_factory.mktemp("figures")
     pool = ThreadPoolExecutor(2)
-    yield {name: pool.submit(_figures, name, folder / f"{name}.json") for name in BENCHMARKS}
+    yield {name: pool.submit(_figures, name, stacks.name, folder / f"{name}.json") for name in of(stacks.name)}
     pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("name", EVERYWHERE)
 def test_a_benchmark_measures_something(name: str, runs: Runs) -> None:
+    _must_measure_something(name, runs)
+
+
+@ON_VALKEY
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in EVERYWHERE])
+def test_one_of_valkey_and_sqlite_measures_something(name: str, runs: Runs) -> None:
+    _must_measure_something(name, runs)
+
+
+def test_where_a_benchmark_cannot_run_it_says_so(tmp_path: Path) -> None:
+    run = _run("start", KAFKA, tmp_path / "figures.json")
+    assert run.returncode == 2
+    assert "there is no start on kafka+postgresql: choose from drain, " in run.stderr
+
+
+def _must_measure_something(name: str, runs: Runs) -> None:
     figures = runs[name].result()
     assert figures
     for figure in figures:

@@ -22,9 +22,9 @@ SETTINGS = {"max_connections": "200", "fsync": "off"}  # without fsync only a po
 class PostgresServer(LocalServer):
     """Freezes and dies with all its connections, which are processes of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises topicflow.errors.Failed without the wheel."""
-        super().__init__(Postgres(folder, free_port(), SETTINGS))
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """`settings`: over ours. Raises topicflow.errors.Failed without the wheel."""
+        super().__init__(Postgres(folder, free_port(), SETTINGS | settings))
 
     def freeze(self) -> None:
         super().freeze()

@@ -57,6 +57,10 @@ class Stack:
 class Stacks(Protocol):
     """Stacks of one kind, each with an empty broker and database of its own as far as its services can see."""
 
+    @property
+    def name(self) -> str:
+        """As in STACKS."""
+
     def shared(self, folder: Path) -> AbstractContextManager[Stack]:
         """Running; nobody may break it."""
 
@@ -65,6 +69,8 @@ class Stacks(Protocol):
 
 
 class ValkeyAndSqlite:
+    name = VALKEY
+
     @contextmanager
     def shared(self, folder: Path) -> Iterator[Stack]:
         with self.own(folder) as stack:
@@ -91,6 +97,7 @@ class KafkaAndPostgres:
 
     kafka: Server
     postgres: Server
+    name: str = KAFKA
 
     @contextmanager
     def shared(self, folder: Path) -> Iterator[Stack]:

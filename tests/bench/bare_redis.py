@@ -1,15 +1,16 @@
-"""Commands to Valkey by hand: one connection for everybody, packed and parsed in C."""
+"""Events to Valkey by hand: one connection for everybody, packed and parsed in C."""
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import cast
 from urllib.parse import urlsplit
 
 import hiredis
 
 
-class BareBroker(asyncio.Protocol):
+class BareRedis(asyncio.Protocol):
     """Answers come in the order of what was sent, so each caller waits for as many as it sent."""
 
     def __init__(self) -> None:
@@ -18,7 +19,7 @@ class BareBroker(asyncio.Protocol):
         self._missing = 0  # of the first one's answers
 
     @classmethod
-    async def connect(cls, url: str) -> "BareBroker":
+    async def connect(cls, url: str) -> "BareRedis":
         where = urlsplit(url)
         assert where.hostname
         assert where.port
@@ -28,8 +29,11 @@ class BareBroker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    async def send(self, commands: Sequence[tuple[str | bytes, ...]]) -> None:
-        """Returns when all are answered."""
+    async def store(self, stream: str, events: Sequence[tuple[str, Mapping[str, str], str]]) -> None:
+        """Returns when all are stored."""
+        await self._send([("XADD", stream, "*", *chain(*headers.items()), "data", data) for _, headers, data in events])
+
+    async def _send(self, commands: Sequence[tuple[str, ...]]) -> None:
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((len(commands), answered))
         self._missing = self._missing or len(commands)
