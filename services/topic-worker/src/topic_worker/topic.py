@@ -1,6 +1,5 @@
 """What the model must return for one title, and the card that is made of it."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 LONGEST_TITLE = 100
 LONGEST_DESCRIPTION = 5000
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def _shorten(limit: int, end: str) -> BeforeValidator:
@@ -23,17 +21,12 @@ def _shorten(limit: int, end: str) -> BeforeValidator:
     return BeforeValidator(shorten)
 
 
-def _clean(value: object) -> object:
-    """Without what no database or event takes: U+0000 and halves of surrogate pairs."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
-
-
 def _as_named(value: object) -> object:
     """`System Design` is meant as system_design."""
     return "_".join(value.casefold().split()) if isinstance(value, str) else value
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_clean)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Title = Annotated[Text, Field(max_length=LONGEST_TITLE), _shorten(LONGEST_TITLE, " ")]
 Description = Annotated[Text, Field(max_length=LONGEST_DESCRIPTION), _shorten(LONGEST_DESCRIPTION, ".")]
 Name = BeforeValidator(_as_named)

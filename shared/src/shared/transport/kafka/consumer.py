@@ -188,6 +188,8 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             lost = [delivery for delivery in deliveries if not self._holds(delivery)]
             self._forget(lost)
             begun = [delivery for delivery in deliveries if delivery not in lost]
+            if self._begun.issuperset(begun) and not self._commits.is_behind:
+                return lost
             self._begun.update(begun)
             self._recount(begun, 1)
             await self._store()
