@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from bench.card import CARD
 
-from shared.errors import Refused, Unavailable
+from shared.errors import Doubtful, Refused, Unavailable
 from shared.events import Usage
 from shared.llm import Answer
 from shared.prices import Prices
@@ -127,6 +127,19 @@ async def test_a_block_is_final_for_its_own_title_only() -> None:
     assert isinstance(made[0], Generated)
     assert isinstance(made[1], Refused)
     assert [len(items) for items in model.asked] == [2, 1, 1]
+
+
+async def test_what_one_title_may_have_brought_about_is_nobody_elses_fault() -> None:
+    def say(items: Items) -> Any:
+        if any(item["title"] == "Bad" for item in items):
+            return Doubtful("timeout", "no answer in 120 s")
+        return cards(items)
+
+    model = Model(say)
+    made, _ = await generate(model, ["A", "Bad", "C"])
+    assert [type(m) for m in made] == [Generated, Doubtful, Generated]
+    assert [len(items) for items in model.asked] == [3, 1, 1, 1]
+    assert len(set(model.instructions)) == 1
 
 
 async def test_an_outage_is_told_to_every_title_at_once() -> None:

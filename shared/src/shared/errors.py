@@ -2,6 +2,7 @@
 
     TopicflowError
     ├── Transient            try again later; spends one of the attempt's tries
+    │   └── Doubtful         or it is an outage: `doubts.py` finds out
     ├── Outage               what we call is out: wait, spend no try
     │   ├── RateLimited
     │   ├── Unavailable
@@ -31,6 +32,9 @@ class Transient(TopicflowError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Doubtful(Transient): ...
 
 
 class Outage(TopicflowError):

@@ -9,7 +9,8 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from shared.errors import KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
+from shared.doubts import Doubts
+from shared.errors import Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
 from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
@@ -39,6 +40,8 @@ class LanguageModel(Protocol):
         """
 
 
+PROBE_SECONDS = 5.0
+_DOUBTFUL = {500, 504}  # what Gemini answers when it fails, or takes too long, over one request
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 
 
@@ -49,11 +52,12 @@ class Gemini:
         options = types.HttpOptions(base_url=base_url, timeout=int(timeout_seconds * 1000))
         self._client = genai.Client(api_key=api_key, http_options=options)
         self._model = model
+        self._doubts = Doubts(self._is_there)
 
     async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
         outcome, began = "cancelled", time.monotonic()
         try:
-            answer = await self._ask(instructions, data, schema)
+            answer = await self._answer(instructions, data, schema)
             outcome = _outcome(answer)
         except (Outage, Transient, Refused) as error:
             outcome = error.reason if isinstance(error, Outage) else error.code
@@ -63,6 +67,18 @@ class Gemini:
             LLM_SECONDS.labels(self._model).observe(time.monotonic() - began)
         for kind in ("in", "out", "cached", "thought"):
             LLM_TOKENS.labels(self._model, kind).inc(getattr(answer, f"tokens_{kind}"))
+        return answer
+
+    async def _answer(self, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+        """Raises Transient only where it is this request's own."""
+        began = time.monotonic()
+        try:
+            answer = await self._ask(instructions, data, schema)
+        except Doubtful as error:
+            if await self._doubts.is_outage(data, began):
+                raise Unavailable(str(error)) from error
+            raise
+        self._doubts.answered()
         return answer
 
     async def _ask(self, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
@@ -77,9 +93,12 @@ class Gemini:
         except errors.APIError as error:
             raise _ours(error) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:
-            raise Transient("timeout", f"Gemini did not answer in {time.monotonic() - began:.0f} s") from error
+            raise Doubtful("timeout", f"Gemini did not answer in {time.monotonic() - began:.0f} s") from error
+        except httpx2.ConnectError as error:
+            raise Unavailable("Gemini cannot be reached") from error
         except httpx2.TransportError as error:
-            raise Unavailable(f"the connection to Gemini was lost: {type(error).__name__}") from error
+            lost = f"the connection to Gemini was lost: {type(error).__name__}"
+            raise Doubtful("connection_lost", lost) from error
         return _answer(response, self._model, time.monotonic() - began)
 
     async def is_simulated(self) -> bool | None:
@@ -89,6 +108,16 @@ class Gemini:
         except (errors.APIError, httpx2.HTTPError):
             return None
         return found.version == "simulated"
+
+    async def _is_there(self) -> bool:
+        config = types.GetModelConfig(http_options=types.HttpOptions(timeout=int(PROBE_SECONDS * 1000)))
+        try:
+            await self._client.aio.models.get(model=self._model, config=config)
+        except errors.APIError as error:
+            return error.code < 500
+        except httpx2.HTTPError:
+            return False
+        return True
 
     async def close(self) -> None:
         await self._client.aio.aclose()
@@ -128,13 +157,15 @@ def _says_simulated(response: types.HttpResponse | None) -> bool:
     return bool(response and response.headers and {k.lower(): v for k, v in response.headers.items()}.get(SIMULATED))
 
 
-def _ours(error: errors.APIError) -> Outage | Refused:
+def _ours(error: errors.APIError) -> Outage | Doubtful | Refused:
     message = f"Gemini answered {error.code} {error.status or ''}: {str(error.message or '')[:300]}".strip()
     key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
     if error.code == 429:
         return RateLimited(message, _retry_after(error))
     if key_is_bad:
         return KeyRefused(f"Gemini refuses the API key ({error.code} {error.status or ''})")
+    if error.code in _DOUBTFUL:
+        return Doubtful(f"gemini_{error.code}", message)
     if error.code == 404 or error.code >= 500:  # an unknown model fails every call alike
         return Unavailable(message, _retry_after(error))
     return Refused(f"gemini_{error.code}", message)

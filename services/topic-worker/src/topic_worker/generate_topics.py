@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 
-from shared.errors import Refused
+from shared.errors import Refused, Transient
 from shared.events import Usage
 from shared.llm import Answer, LanguageModel
 from shared.paid_call import shares
@@ -36,7 +36,8 @@ class _Item:
     result: asyncio.Future[Generated]
     paid: Callable[[Usage], None]
     context: Context  # of its delivery: what log lines name, and its span
-    reason: str = ""  # why the answer before was not taken; then it is asked alone
+    alone: bool = False
+    reason: str = ""  # why the answer before was not taken
 
 
 class TopicGenerator:
@@ -74,7 +75,7 @@ class TopicGenerator:
         await asyncio.sleep(0)  # whoever is delivered in the same moment queues first
         while self._waiting:
             await self._free_calls.acquire()
-            if 1 < len(self._waiting) < self._batch_size and not self._waiting[0].reason:
+            if 1 < len(self._waiting) < self._batch_size and not self._waiting[0].alone:
                 await asyncio.sleep(LINGER)
             batch = self._next_batch()
             if not batch:
@@ -92,10 +93,10 @@ class TopicGenerator:
             if item.result.done():  # its submission was taken back
                 self._waiting.popleft()
                 continue
-            if batch and (item.reason or len(batch) + 1 > min(item.most, *(i.most for i in batch))):
+            if batch and (item.alone or len(batch) + 1 > min(item.most, *(i.most for i in batch))):
                 break
             batch.append(self._waiting.popleft())
-            if item.reason:
+            if item.alone:
                 break
         return batch
 
@@ -115,18 +116,12 @@ class TopicGenerator:
             verdict = verdicts[item.id]
             if isinstance(verdict, Topic):
                 _succeed(item, Generated(verdict, made_by, simulated))
-            elif self._is_worth_asking_alone(verdict, item, len(batch)):
-                item.reason = str(verdict)
+            elif not item.alone and _is_worth_asking_alone(verdict, len(batch)):
+                item.alone = True
+                item.reason = str(verdict) if isinstance(verdict, AnswerNotUsable) else ""
                 self._queue(item)
             else:
                 _fail(item, verdict)
-
-    @staticmethod
-    def _is_worth_asking_alone(problem: Exception, item: _Item, together: int) -> bool:
-        """An unusable answer once more, with the reason; a refusal only if it may have been meant for another one."""
-        if isinstance(problem, Refused):
-            return together > 1
-        return isinstance(problem, AnswerNotUsable) and not item.reason
 
     async def _ask(self, batch: Sequence[_Item]) -> Answer:
         instructions = self._instructions
@@ -144,6 +139,11 @@ class TopicGenerator:
         usages = shares(answer, reasons, prompt_version=self._prompt_version, prices=self._prices)
         for item, usage in zip(batch, usages, strict=True):
             item.paid(usage)
+
+
+def _is_worth_asking_alone(problem: Exception, together: int) -> bool:
+    """An unusable answer once more, with the reason; what may have been meant for another one, or be its fault."""
+    return isinstance(problem, AnswerNotUsable) or (together > 1 and isinstance(problem, Refused | Transient))
 
 
 def _succeed(item: _Item, generated: Generated) -> None:
