@@ -9,7 +9,8 @@ import pytest
 from servers import GeminiStandIn, free_port
 
 from shared.doubts import SEVERAL
-from shared.errors import Doubtful, KeyRefused, RateLimited, Refused, TopicflowError, Unavailable
+from shared.errors import DailyQuota, Doubtful, KeyRefused, RateLimited, Refused, TopicflowError, Unavailable
+from shared.gemini_keys import Keys, end_of_day
 from shared.llm import Answer, Gemini
 from topic_worker.topic import answer_schema
 
@@ -31,8 +32,14 @@ def stand_in(server: GeminiStandIn) -> GeminiStandIn:
     return server
 
 
-def client_of(url: str) -> Gemini:
-    return Gemini(api_key="k", model="gemini-2.5-flash", base_url=url, timeout_seconds=TIMEOUT)
+def client_of(url: str, *keys: str, own_projects: bool = False) -> Gemini:
+    return Gemini(
+        keys=Keys(keys or ["k"]),
+        own_projects=own_projects,
+        model="gemini-2.5-flash",
+        base_url=url,
+        timeout_seconds=TIMEOUT,
+    )
 
 
 @pytest.fixture
@@ -56,6 +63,7 @@ async def ask(gemini: Gemini, title: str) -> Answer | TopicflowError:
     ("mood", "scope", "error", "probed"),
     [
         ("429", {"retry_after_seconds": 7}, RateLimited, False),
+        ("429", {"of_the_day": True, "retry_after_seconds": 7}, DailyQuota, False),
         ("503", {}, Unavailable, False),
         ("401", {}, KeyRefused, False),
         ("500", {}, Unavailable, True),
@@ -110,3 +118,62 @@ async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
 async def test_a_request_that_it_does_not_understand_is_refused_for_good(gemini: Gemini) -> None:
     with pytest.raises(Refused, match="400"):
         await gemini.generate(instructions="Write cards.", data="no JSON", schema=answer_schema())
+
+
+# -- several keys --------------------------------------------------------------------------------------------------
+
+
+async def test_a_refused_key_is_left_out_and_the_call_is_made_with_another(stand_in: GeminiStandIn) -> None:
+    gemini = client_of(stand_in.url, "refused", "good")
+    before = stand_in.calls["by_status"].get("400", 0)
+    for n in range(4):
+        assert isinstance(await ask(gemini, f"Title {n}"), Answer)
+    assert stand_in.calls["by_status"].get("400", 0) == before + 1
+    await gemini.close()
+
+
+async def test_while_every_key_is_refused_it_is_said_and_asked_again_later(stand_in: GeminiStandIn) -> None:
+    gemini = client_of(stand_in.url, "a", "b")
+    for key in ("a", "b"):
+        stand_in.tell("401", of_key=key)
+    assert type(await ask(gemini, "Title")) is KeyRefused
+    stand_in.forget_moods()
+    assert isinstance(await ask(gemini, "Title"), Answer)
+    await gemini.close()
+
+
+async def test_a_key_without_quota_for_the_day_rests_until_midnight_in_california(stand_in: GeminiStandIn) -> None:
+    gemini = client_of(stand_in.url, "a", "b")
+    stand_in.tell("429", of_key="a", of_the_day=True)
+    before = stand_in.calls["by_status"].get("429", 0)
+    for n in range(4):
+        assert isinstance(await ask(gemini, f"Title {n}"), Answer)
+    assert stand_in.calls["by_status"].get("429", 0) <= before + 1
+    stand_in.tell("429", of_key="b", of_the_day=True)
+    calls = stand_in.calls["calls"]
+    found = [await ask(gemini, "Title") for _ in range(3)]
+    assert [type(error) for error in found] == [DailyQuota] * 3
+    assert isinstance(found[0], DailyQuota)
+    assert found[0].until == end_of_day()
+    assert stand_in.calls["calls"] <= calls + 2
+    await gemini.close()
+
+
+@pytest.mark.parametrize("own_projects", [False, True])
+async def test_a_quota_of_a_minute_is_the_projects_unless_each_key_has_one_of_its_own(
+    stand_in: GeminiStandIn, own_projects: bool
+) -> None:
+    gemini = client_of(stand_in.url, "a", "b", own_projects=own_projects)
+    for key in ("a", "b"):
+        stand_in.tell("429", of_key=key, times=1, retry_after_seconds=0.3)
+    calls = stand_in.calls["calls"]
+    found = await ask(gemini, "Title")
+    assert type(found) is RateLimited
+    assert stand_in.calls["calls"] == calls + (2 if own_projects else 1)
+    assert (found.until is not None) is own_projects or found.retry_after == 0.3
+    if own_projects:
+        assert type(await ask(gemini, "Title")) is RateLimited
+        assert stand_in.calls["calls"] == calls + 2
+        await asyncio.sleep(0.4)
+        assert isinstance(await ask(gemini, "Title"), Answer)
+    await gemini.close()

@@ -222,13 +222,17 @@ async def test_an_array_of_data_needs_an_array_schema(gemini: genai.Client) -> N
         await gemini.aio.models.generate_content(model=MODEL, contents="[]", config=config)
 
 
-async def test_a_quota_says_when_to_come_back(gemini: genai.Client, stand_in: StandIn) -> None:
-    stand_in.tell("429", retry_after_seconds=1.5, times=1)
+@pytest.mark.parametrize("per", ["Minute", "Day"])
+async def test_a_quota_says_which_it_is_and_when_to_come_back(
+    gemini: genai.Client, stand_in: StandIn, per: str
+) -> None:
+    stand_in.tell("429", retry_after_seconds=1.5, times=1, of_the_day=per == "Day")
     limited = await refusal(gemini, A)
     assert (limited.code, limited.status) == (429, "RESOURCE_EXHAUSTED")
-    assert limited.details["error"]["details"] == [
-        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"}
-    ]
+    failure, retry = limited.details["error"]["details"]
+    assert failure["@type"] == "type.googleapis.com/google.rpc.QuotaFailure"
+    assert [f"Per{per}PerProject" in violation["quotaId"] for violation in failure["violations"]] == [True]
+    assert retry == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"}
     assert ids(await ask(gemini, A)) == ["t0"]
     assert stand_in.calls["by_status"] == {"429": 1, "200": 1}
 

@@ -1,6 +1,8 @@
 """The topic-worker against Gemini's moods: the real client over HTTP, the real broker, seen through the API."""
 
+from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from integration.databases import rows
 from servers import Deployment
 
 from shared.errors import SettingInvalid
+from shared.gemini_keys import end_of_day
+from shared.streams import PROJECTOR
 from topic_worker.settings import WorkerSettings
 
 NUMBER = count()
@@ -81,6 +85,37 @@ async def test_an_outage_is_said_plainly_wherever_status_is_shown_and_spends_not
     for topic in await api.ended(parked, behind):
         assert topic["tries"] == 0
         assert topic["simulated"] is True
+
+
+async def test_without_quota_for_the_day_work_waits_visibly_until_a_key_that_has_some_is_given(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("used-up-1\nused-up-2\n")
+    for key in ("used-up-1", "used-up-2"):
+        deployment.gemini.tell("429", of_key=key, of_the_day=True)
+    for service in ("api", PROJECTOR):
+        deployment.add(service)
+    deployment.add("topic-worker", GEMINI_API_KEY="", GEMINI_API_KEYS_FILE=str(keys))
+    async with deployment.client() as client:
+        api = await Api(deployment, client).ready()
+        id_ = (await api.submit("Waits for a quota"))["topics"][0]["id"]
+
+        async def waits() -> dict[str, Any] | None:
+            topic = await api.get(f"/topics/{id_}")
+            shown = (await api.get("/processing-status"))["waiting_for"]
+            return topic if topic["waiting_for"] and shown and shown["reason"] == "daily_quota" else None
+
+        topic = await eventually(waits, within=10)
+        assert topic["status"] == "pending"
+        assert datetime.fromisoformat(topic["waiting_for"]["until"]) == end_of_day()
+        keys.write_text("has-some\n")
+        [topic] = await api.ended(id_)
+    assert topic["tries"] == 0
+    assert deployment.gemini.calls["by_status"] == {"429": 2, "200": 1}
+    said = "".join(process.said for process in deployment.services.values())
+    assert "used-up" not in said
+    assert "has-some" not in said
 
 
 async def test_a_card_has_the_fifteen_fields_and_the_systems_own(api: Api) -> None:

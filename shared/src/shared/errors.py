@@ -5,6 +5,7 @@
     │   └── Doubtful         or it is an outage: `doubts.py` finds out
     ├── Outage               what we call is out: wait, spend no try
     │   ├── RateLimited
+    │   ├── DailyQuota
     │   ├── Unavailable
     │   └── KeyRefused
     ├── Refused              failed for good
@@ -22,6 +23,7 @@ Anything else is a bug: to the dead letters, with its traceback in the log.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 
 class TopicflowError(Exception):
@@ -38,17 +40,23 @@ class Doubtful(Transient): ...
 
 
 class Outage(TopicflowError):
-    """`retry_after`: seconds the other side asked us to wait, if it did."""
+    """`retry_after`: seconds the other side asked us to wait, if it did. `until`: when it ends, where that is known:
+    shown, while trying before costs nothing."""
 
     reason = "outage"
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, until: datetime | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.until = until
 
 
 class RateLimited(Outage):
     reason = "rate_limited"
+
+
+class DailyQuota(Outage):
+    reason = "daily_quota"
 
 
 class Unavailable(Outage):

@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import httpx2
@@ -10,7 +11,8 @@ from google import genai
 from google.genai import errors, types
 
 from shared.doubts import Doubts
-from shared.errors import Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
+from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
+from shared.gemini_keys import Key, Keys, end_of_day
 from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
@@ -41,6 +43,7 @@ class LanguageModel(Protocol):
 
 
 PROBE_SECONDS = 5.0
+MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
 _DOUBTFUL = {500, 504}  # what Gemini answers when it fails, or takes too long, over one request
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 
@@ -48,9 +51,14 @@ _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "L
 class Gemini:
     """One per process, made inside the running loop. Its own retries stay off: `retry.py` is the only layer."""
 
-    def __init__(self, *, api_key: str, model: str, base_url: str | None, timeout_seconds: float) -> None:
-        options = types.HttpOptions(base_url=base_url, timeout=int(timeout_seconds * 1000))
-        self._client = genai.Client(api_key=api_key, http_options=options)
+    def __init__(
+        self, *, keys: Keys, own_projects: bool = False, model: str, base_url: str | None, timeout_seconds: float
+    ) -> None:
+        """`own_projects`: each key has one, and with it a quota of its own."""
+        self._options = types.HttpOptions(base_url=base_url, timeout=int(timeout_seconds * 1000))
+        self._clients: dict[str, genai.Client] = {}
+        self._keys = keys
+        self._own_projects = own_projects
         self._model = model
         self._doubts = Doubts(self._is_there)
 
@@ -72,16 +80,41 @@ class Gemini:
     async def _answer(self, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
         """Raises Transient only where it is this request's own."""
         began = time.monotonic()
-        try:
-            answer = await self._ask(instructions, data, schema)
-        except Doubtful as error:
-            if await self._doubts.is_outage(data, began):
-                raise Unavailable(str(error)) from error
-            raise
-        self._doubts.answered()
-        return answer
+        while True:
+            key = self._keys.next()
+            try:
+                answer = await self._ask(key, instructions, data, schema)
+            except Doubtful as error:
+                if await self._doubts.is_outage(data, began):
+                    raise Unavailable(str(error)) from error
+                raise
+            except (KeyRefused, DailyQuota, RateLimited) as error:
+                if not self._goes_on_without(key, error):
+                    raise
+            else:
+                self._keys.works(key)
+                self._doubts.answered()
+                return answer
 
-    async def _ask(self, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+    def _goes_on_without(self, key: Key, error: Outage) -> bool:
+        """Whether another key may be asked now."""
+        if isinstance(error, KeyRefused):
+            self._keys.refuse(key)
+        elif isinstance(error, DailyQuota) and error.until:
+            self._keys.rest(key, error.until, DailyQuota)
+        elif self._own_projects:
+            seconds = error.retry_after or MINUTE
+            self._keys.rest(key, datetime.now(UTC) + timedelta(seconds=seconds), RateLimited)
+        else:
+            return False
+        return self._keys.has_usable
+
+    def _client(self, key: Key) -> genai.Client:
+        if key.value not in self._clients:
+            self._clients[key.value] = genai.Client(api_key=key.value, http_options=self._options)
+        return self._clients[key.value]
+
+    async def _ask(self, key: Key, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
         config = types.GenerateContentConfig(
             system_instruction=instructions,
             response_mime_type="application/json",
@@ -89,7 +122,8 @@ class Gemini:
         )
         began = time.monotonic()
         try:
-            response = await self._client.aio.models.generate_content(model=self._model, contents=data, config=config)
+            models = self._client(key).aio.models
+            response = await models.generate_content(model=self._model, contents=data, config=config)
         except errors.APIError as error:
             raise _ours(error) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:
@@ -104,23 +138,24 @@ class Gemini:
     async def is_simulated(self) -> bool | None:
         """Asks for the model's description, which costs nothing; None when there was no answer."""
         try:
-            found = await self._client.aio.models.get(model=self._model)
-        except (errors.APIError, httpx2.HTTPError):
+            found = await self._client(self._keys.next()).aio.models.get(model=self._model)
+        except (errors.APIError, httpx2.HTTPError, Outage):
             return None
         return found.version == "simulated"
 
     async def _is_there(self) -> bool:
         config = types.GetModelConfig(http_options=types.HttpOptions(timeout=int(PROBE_SECONDS * 1000)))
         try:
-            await self._client.aio.models.get(model=self._model, config=config)
+            await self._client(self._keys.next()).aio.models.get(model=self._model, config=config)
         except errors.APIError as error:
             return error.code < 500
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, Outage):
             return False
         return True
 
     async def close(self) -> None:
-        await self._client.aio.aclose()
+        for client in self._clients.values():
+            await client.aio.aclose()
 
 
 def _answer(response: types.GenerateContentResponse, model: str, seconds: float) -> Answer:
@@ -160,6 +195,8 @@ def _says_simulated(response: types.HttpResponse | None) -> bool:
 def _ours(error: errors.APIError) -> Outage | Doubtful | Refused:
     message = f"Gemini answered {error.code} {error.status or ''}: {str(error.message or '')[:300]}".strip()
     key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
+    if error.code == 429 and "PerDay" in str(error.details):  # in the quota's id
+        return DailyQuota(message, until=end_of_day())
     if error.code == 429:
         return RateLimited(message, _retry_after(error))
     if key_is_bad:

@@ -33,14 +33,15 @@ class OutageGate:
     def lets_one_try(self) -> bool:
         return not self.is_open and not self._trying and time.monotonic() >= self._next_try
 
-    def close(self, reason: str, after: float | None, turn: int) -> datetime:
-        """Answers until when nobody calls; `after`: seconds that the other side asked for."""
+    def close(self, reason: str, after: float | None, turn: int, known_until: datetime | None = None) -> datetime:
+        """Answers until when nobody calls; `after`: seconds that the other side asked for. `known_until`: when it is
+        sure to end, which is answered and shown, while one may try before."""
         now = datetime.now(UTC)
         if turn != self.turn:
             return self.waiting_for.until or now if self.waiting_for else now
         self._failures += 1
         seconds = max(after or 0.0, pause(self._failures, self.policy))
-        until = now + timedelta(seconds=seconds)
+        until = max(now + timedelta(seconds=seconds), known_until or now)
         since = self.waiting_for.since if self.waiting_for else now
         self.waiting_for = WaitingFor(reason=reason, since=since, until=until)
         self._next_try = time.monotonic() + seconds

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.errors import InvalidEvent, Outage, Refused, Transient
 
@@ -30,6 +31,7 @@ class WaitForEnd:
     reason: str
     message: str
     after: float | None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def decide(error: Exception, tries: int, policy: Policy, bugs_in_a_row: int = 0)
     """`tries`: how many this attempt had before the one that failed; `bugs_in_a_row` counts this error too."""
     match error:
         case Outage():
-            return WaitForEnd(error.reason, str(error), error.retry_after)
+            return WaitForEnd(error.reason, str(error), error.retry_after, error.until)
         case Transient() if tries + 1 < policy.tries:
             return TryAgain(pause(tries + 1, policy), error.code, str(error))
         case Transient() | Refused():

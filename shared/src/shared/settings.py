@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from shared.errors import SettingInvalid
+from shared.gemini_keys import Keys, split
 from shared.prices import GEMINI, Prices
 
 POSTGRESQL_URL = "postgresql://user:password@host:port/database?sslmode=…"
@@ -58,15 +59,17 @@ KNOWN = {
 
 
 class _Environment(EnvSettingsSource):
-    """The environment with the files that `<NAME>_FILE` points at."""
+    """The environment with the files that `<NAME>_FILE` points at, where `<NAME>` itself is not set."""
 
     def _load_env_vars(self) -> dict[str, str | None]:
         values: dict[str, str | None] = {}
         for name, value in os.environ.items():
-            if name.endswith("_FILE") and value and not os.environ.get(name.removesuffix("_FILE")):
-                values[name.removesuffix("_FILE").lower()] = _read(name, value)
-            elif value:
-                values[name.lower()] = value
+            of = name.removesuffix("_FILE")
+            if not value or (of != name and os.environ.get(of)):
+                continue
+            if of != name:
+                values[of.lower()] = _read(name, value)
+            values[name.lower()] = value
         return values
 
 
@@ -189,6 +192,8 @@ def _price_list(value: str) -> str:
 class GeminiSettings(Settings):
     api_key: SecretStr | None = named("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", default=None)
     api_keys: SecretStr | None = named("GEMINI_API_KEYS", default=None)
+    keys_file: Path | None = named("GEMINI_API_KEYS_FILE", default=None)
+    own_projects: bool = named("GEMINI_KEYS_OF_OWN_PROJECTS", default=False)
     model: str = named("GEMINI_MODEL", default="gemini-2.5-flash", min_length=1)
     base_url: str | None = named("GOOGLE_GEMINI_BASE_URL", default=None, pattern="^https?://")
     call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
@@ -196,7 +201,7 @@ class GeminiSettings(Settings):
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
-        if not self.key:
+        if not self._values:
             raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
         return self
 
@@ -205,9 +210,14 @@ class GeminiSettings(Settings):
         return Prices.of(self.price_list)
 
     @property
-    def key(self) -> str:
-        keys = self.api_key or self.api_keys
-        return keys.get_secret_value().split(",")[0].strip() if keys else ""
+    def _values(self) -> list[str]:
+        """GEMINI_API_KEYS, or the one key where there is no more."""
+        keys = self.api_keys or self.api_key
+        return split(keys.get_secret_value()) if keys else []
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self._values, self.keys_file if self.api_keys else None)
 
 
 def unknown_names() -> list[str]:

@@ -77,7 +77,7 @@ class Gemini:
         except BadRequest as bad:
             return problem(400, str(bad))
         model = request.path_params["model"]
-        mood = self.moods.of_call(asked.titles)
+        mood = self.moods.of_call(asked.titles, request.headers.get("x-goog-api-key", ""))
         if refusal := refused(mood):
             return refusal
         await wait(request, mood.seconds if mood and mood.mood == "hang" else self.seconds)

@@ -95,8 +95,17 @@ def refused(mood: Mood | None) -> Response | None:
     """The answer of a mood in which the model is never reached; None where it is."""
     if mood is None or mood.mood not in REFUSALS:
         return Dropped() if mood and mood.mood == "reset" else None
-    delay = {"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{mood.retry_after_seconds:g}s"}
-    return problem(int(mood.mood), REFUSALS[mood.mood], *([delay] if mood.mood == "429" else []))
+    return problem(int(mood.mood), REFUSALS[mood.mood], *(_quota(mood) if mood.mood == "429" else []))
+
+
+def _quota(mood: Mood) -> list[dict[str, Any]]:
+    """What Gemini says of it: also of a day's quota it says to try again in some seconds."""
+    per = "Day" if mood.of_the_day else "Minute"
+    violation = {"quotaId": f"GenerateRequestsPer{per}PerProjectPerModel-FreeTier", "quotaValue": "250"}
+    return [
+        {"@type": f"{GOOGLE}.QuotaFailure", "violations": [violation]},
+        {"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{mood.retry_after_seconds:g}s"},
+    ]
 
 
 def unkeyed(request: Request) -> Response | None:

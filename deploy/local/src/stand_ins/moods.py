@@ -28,7 +28,13 @@ class Mood(BaseModel):
     for_seconds: Seconds | None = None
     times: int | None = Field(default=None, ge=1)  # calls
     retry_after_seconds: Seconds = 3  # 429 only
+    of_the_day: bool = False  # 429 only: the day's quota is used up, and not a minute's
+    of_key: str | None = None  # of calls with this API key only
     seconds: Seconds = 3600  # hang only
+
+    @property
+    def is_of_all(self) -> bool:
+        return self.title_contains is None and self.of_key is None
 
     def meets(self, title: str) -> bool:
         return self.title_contains is None or self.title_contains.casefold() in title.casefold()
@@ -67,9 +73,11 @@ class Moods:
             for one in self._in_force()
         ]
 
-    def of_call(self, titles: Sequence[str]) -> Mood | None:
+    def of_call(self, titles: Sequence[str], key: str = "") -> Mood | None:
         """The mood this call meets as a whole; counts as one of its times."""
         for one in self._in_force():
+            if one.mood.of_key not in {None, key}:
+                continue
             if one.mood.mood not in OF_ITEMS and _meets_any(one.mood, titles):
                 one.spend()
                 return one.mood
@@ -89,7 +97,7 @@ class Moods:
     def of_probe(self) -> Mood | None:
         """The mood a look at the model meets; a probe uses up none of its times."""
         moods = (one.mood for one in self._in_force())
-        return next((mood for mood in moods if mood.mood in OF_PROBES and mood.title_contains is None), None)
+        return next((mood for mood in moods if mood.mood in OF_PROBES and mood.is_of_all), None)
 
     def _in_force(self) -> list[_InForce]:
         now = self.clock()

@@ -39,7 +39,8 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
     opened.push_async_callback(transport.close)
     await reach(transport, GROUP)
     gemini = Gemini(
-        api_key=settings.key,
+        keys=settings.keys,
+        own_projects=settings.own_projects,
         model=settings.model,
         base_url=settings.base_url,
         timeout_seconds=settings.call_timeout_seconds,

@@ -1,0 +1,104 @@
+"""Several keys: used in turn, rested, left out, and read again from their file; shown to nobody."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from shared import gemini_keys
+from shared.errors import DailyQuota, RateLimited
+from shared.gemini_keys import Keys, end_of_day, split
+
+
+def later(seconds: float = 60) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def values(keys: Keys, times: int) -> set[str]:
+    return {keys.next().value for _ in range(times)}
+
+
+def test_keys_are_used_in_turn() -> None:
+    keys = Keys(["a", "b", "c"])
+    assert values(keys, 3) == {"a", "b", "c"}
+
+
+def test_one_that_rests_is_left_out_until_its_quota_is_there_again() -> None:
+    keys = Keys(["a", "b"])
+    resting = keys.next()
+    keys.rest(resting, later(), DailyQuota)
+    assert resting.value not in values(keys, 4)
+    keys.rest(resting, later(-1), DailyQuota)
+    assert values(keys, 2) == {"a", "b"}
+
+
+def test_when_all_rest_it_is_said_which_quota_is_missing_and_until_when_it_is() -> None:
+    keys = Keys(["a", "b"])
+    soon, late = later(60), later(3600)
+    keys.rest(keys.next(), late, DailyQuota)
+    keys.rest(keys.next(), soon, RateLimited)
+    with pytest.raises(RateLimited) as raised:
+        keys.next()
+    assert raised.value.until == soon
+    assert not keys.has_usable
+
+
+def test_a_refused_one_is_left_out_and_is_only_asked_again_when_there_is_no_other() -> None:
+    keys = Keys(["a", "b"])
+    refused = keys.next()
+    keys.refuse(refused)
+    assert refused.value not in values(keys, 4)
+    other = keys.next()
+    keys.rest(other, later(), DailyQuota)
+    with pytest.raises(DailyQuota):
+        keys.next()
+    keys.refuse(other)
+    assert values(keys, 2) == {"a", "b"}
+    keys.works(refused)
+    assert values(keys, 2) == {refused.value}
+
+
+def test_their_file_is_read_again_when_it_changes_and_what_is_known_of_a_key_stays_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gemini_keys, "LOOK_EVERY", 0)
+    path = tmp_path / "keys"
+    path.write_text("a, b")
+    keys = Keys(split(path.read_text()), path)
+    keys.refuse(next(key for key in (keys.next(), keys.next()) if key.value == "a"))
+    path.write_text("c\na\n")
+    assert values(keys, 3) == {"c"}
+    path.write_text("")
+    assert values(keys, 3) == {"c"}
+    path.unlink()
+    assert values(keys, 3) == {"c"}
+
+
+def test_nothing_that_is_said_shows_a_key() -> None:
+    keys = Keys(["very-secret", "secret-too"])
+    with capture_logs() as said:
+        key = keys.next()
+        keys.rest(key, later(), DailyQuota)
+        keys.refuse(key)
+        keys.works(key)
+    assert len(said) == 3
+    assert "secret" not in repr([key, keys, *said])
+
+
+def test_keys_are_separated_by_commas_or_lines_and_each_is_there_once() -> None:
+    assert split(" a,b\n\nc,, a\n") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("now", "end"),
+    [
+        ("2026-01-15T07:59:00+00:00", "2026-01-15T08:00:00+00:00"),
+        ("2026-01-15T08:00:00+00:00", "2026-01-16T08:00:00+00:00"),
+        ("2026-07-15T12:00:00+00:00", "2026-07-16T07:00:00+00:00"),
+        ("2026-03-08T09:00:00+00:00", "2026-03-09T07:00:00+00:00"),  # the clocks go forward on that day
+        ("2026-11-01T08:30:00+00:00", "2026-11-02T08:00:00+00:00"),
+    ],
+)
+def test_a_day_ends_at_midnight_in_california(now: str, end: str) -> None:
+    assert end_of_day(datetime.fromisoformat(now)) == datetime.fromisoformat(end)
