@@ -16,6 +16,7 @@ from shared import log as logs
 from shared.broker_settings import BrokerSettings
 from shared.heartbeat import beat
 from shared.llm import Answer
+from shared.pace import Pace, Quota
 from shared.prices import GEMINI, Prices
 from shared.service import collect_rarely, reach
 from shared.transport import connect
@@ -47,7 +48,8 @@ async def main(seconds: float) -> None:
     await reach(transport, GROUP)
     consumer = await transport.consumer(GROUP, instance)
     calls = ceil(IN_FLIGHT / A_CALL)
-    generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, prices=Prices.of(GEMINI))
+    pace = Pace(Quota(), consumer.share)
+    generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=Prices.of(GEMINI))
     settlement = Settlement(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, settlement.stop)
     heart = asyncio.create_task(beat(transport, GROUP, instance))

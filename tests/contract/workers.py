@@ -87,6 +87,9 @@ class Slow:
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         await self.member.hand_back(deliveries)
 
+    async def share(self) -> float:
+        return await self.member.share()
+
     async def close(self) -> None:
         await self.member.close()
 

@@ -38,6 +38,10 @@ class GeminiStandIn(Process):
     def take(self, seconds: float) -> None:
         self.http.put("/stand-in/seconds", json={"seconds": seconds}).raise_for_status()
 
+    def limit(self, requests: int, seconds: float) -> None:
+        """More in any so many seconds are answered with 429."""
+        self.http.put("/stand-in/limit", json={"requests": requests, "seconds": seconds}).raise_for_status()
+
     @property
     def calls(self) -> dict[str, Any]:
         return dict(self.http.get("/stand-in/calls").raise_for_status().json())

@@ -11,6 +11,7 @@ from bench.card import CARD
 from shared.errors import Doubtful, Refused, Unavailable
 from shared.events import Usage
 from shared.llm import Answer
+from shared.pace import Pace, Quota
 from shared.prices import Prices
 from topic_worker.generate_topics import Generated, TopicGenerator
 from topic_worker.judge_answer import AnswerNotUsable
@@ -53,6 +54,10 @@ class Model:
         )
 
 
+async def alone() -> float:
+    return 1.0
+
+
 class Booked:
     def __init__(self) -> None:
         self.usage: list[Usage] = []
@@ -62,7 +67,7 @@ class Booked:
 
 
 async def generate(model: Model, titles: list[str], *, most: int = 5) -> tuple[list[Generated | BaseException], Booked]:
-    generator = TopicGenerator(model, batch_size=5, calls=6, prices=PRICES)
+    generator = TopicGenerator(model, batch_size=5, calls=6, pace=Pace(Quota(), alone), prices=PRICES)
     booked = Booked()
     calls = (generator.generate(f"id {title}", title, most=most, paid=booked) for title in titles)
     return await asyncio.gather(*calls, return_exceptions=True), booked

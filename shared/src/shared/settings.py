@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from shared.errors import SettingInvalid
 from shared.gemini_keys import Keys, split
+from shared.pace import Quota
 from shared.prices import GEMINI, Prices
 
 POSTGRESQL_URL = "postgresql://user:password@host:port/database?sslmode=…"
@@ -197,6 +198,9 @@ class GeminiSettings(Settings):
     model: str = named("GEMINI_MODEL", default="gemini-2.5-flash", min_length=1)
     base_url: str | None = named("GOOGLE_GEMINI_BASE_URL", default=None, pattern="^https?://")
     call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
+    requests_per_minute: float | None = named("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)
+    tokens_per_minute: float | None = named("GEMINI_TOKENS_PER_MINUTE", default=None, gt=0)
+    quota_share: float = named("GEMINI_QUOTA_SHARE", default=1.0, gt=0, le=1)
     price_list: Annotated[str, AfterValidator(_price_list)] = named("TOPICFLOW_PRICES", default=GEMINI)
 
     @model_validator(mode="after")
@@ -204,6 +208,12 @@ class GeminiSettings(Settings):
         if not self._values:
             raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
         return self
+
+    @property
+    def quota(self) -> Quota:
+        """Of all workers of this kind together."""
+        limits = (self.requests_per_minute, self.tokens_per_minute)
+        return Quota(*(limit and limit * self.quota_share for limit in limits))
 
     @property
     def prices(self) -> Prices:

@@ -30,7 +30,7 @@ from stand_ins.gemini_shapes import (
     refused,
     unkeyed,
 )
-from stand_ins.moods import Calls, Mood, Moods, Seconds
+from stand_ins.moods import Calls, Limit, Mood, Moods, Seconds, Window
 
 GONE = (ClientDisconnect, asyncio.CancelledError)  # the caller, or the server: only Server.shutdown cancels
 
@@ -58,6 +58,7 @@ class Gemini:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.moods = Moods()
+        self.window: Window | None = None
         self.calls = Calls()
 
     async def generate(self, request: Request) -> Response:
@@ -78,7 +79,7 @@ class Gemini:
             return problem(400, str(bad))
         model = request.path_params["model"]
         mood = self.moods.of_call(asked.titles, request.headers.get("x-goog-api-key", ""))
-        if refusal := refused(mood):
+        if refusal := refused(mood or (self.window.refusal() if self.window else None)):
             return refusal
         await wait(request, mood.seconds if mood and mood.mood == "hang" else self.seconds)
         if mood and mood.mood in WITHOUT_TEXT:
@@ -133,6 +134,13 @@ class Gemini:
         self.seconds = pace.seconds
         return pace
 
+    async def set_limit(self, limit: Limit) -> Limit:
+        self.window = Window(limit)
+        return limit
+
+    async def clear_limit(self) -> None:
+        self.window = None
+
     async def show_calls(self) -> Calls:
         return self.calls
 
@@ -163,6 +171,8 @@ def build(seconds: float) -> FastAPI:
     app.post("/stand-in/moods")(gemini.tell_mood)
     app.delete("/stand-in/moods")(gemini.clear_moods)
     app.put("/stand-in/seconds")(gemini.set_seconds)
+    app.put("/stand-in/limit")(gemini.set_limit)
+    app.delete("/stand-in/limit")(gemini.clear_limit)
     app.get("/stand-in/calls")(gemini.show_calls)
     app.delete("/stand-in/calls")(gemini.reset_calls)
     app.get("/live")(live)

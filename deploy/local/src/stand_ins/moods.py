@@ -1,7 +1,7 @@
 """What the stand-in remembers: the moods asked for, which of them a request meets, and the calls made."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,6 +107,34 @@ class Moods:
 
 def _meets_any(mood: Mood, titles: Sequence[str]) -> bool:
     return mood.title_contains is None or any(mood.meets(title) for title in titles)
+
+
+class Limit(BaseModel):
+    """So many calls in any so many seconds; more are answered with 429."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+@dataclass(slots=True)
+class Window:
+    """The calls that count against the limit now."""
+
+    limit: Limit
+    clock: Callable[[], float] = time.monotonic
+    times: deque[float] = field(default_factory=deque)
+
+    def refusal(self) -> Mood | None:
+        """None where one more call is within the limit; it counts then."""
+        now = self.clock()
+        while self.times and self.times[0] <= now - self.limit.seconds:
+            self.times.popleft()
+        if len(self.times) < self.limit.requests:
+            self.times.append(now)
+            return None
+        return Mood(mood="429", retry_after_seconds=self.times[0] + self.limit.seconds - now)
 
 
 @dataclass(slots=True)

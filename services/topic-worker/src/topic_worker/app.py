@@ -15,6 +15,7 @@ from shared import metrics
 from shared.heartbeat import beat
 from shared.llm import Gemini
 from shared.ops import Ops, serving
+from shared.pace import Pace
 from shared.progress import NotReady
 from shared.service import reach, run_beside
 from shared.transport import connect
@@ -46,14 +47,15 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
         timeout_seconds=settings.call_timeout_seconds,
     )
     opened.push_async_callback(gemini.close)
+    consumer = await transport.consumer(GROUP, instance)
+    opened.push_async_callback(consumer.close)
     generator = TopicGenerator(
         gemini,
         batch_size=settings.batch_size,
         calls=ceil(settings.in_flight / settings.batch_size),
+        pace=Pace(settings.quota, consumer.share),
         prices=settings.prices,
     )
-    consumer = await transport.consumer(GROUP, instance)
-    opened.push_async_callback(consumer.close)
     settlement = Settlement(
         consumer,
         OnTopicSubmitted(generator),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 
-from shared.errors import Refused, Transient
+from shared.errors import Outage, Refused, Transient
 from shared.events import Usage
 from shared.llm import Answer, LanguageModel
+from shared.pace import Pace, Slots
 from shared.paid_call import shares
 from shared.prices import Prices
 from topic_worker.judge_answer import AnswerNotUsable, judge, wasted
@@ -41,14 +42,15 @@ class _Item:
 
 
 class TopicGenerator:
-    """`calls` at a time; up to `batch_size` titles in each."""
+    """At most `calls` at a time, at the pace that there is; up to `batch_size` titles in each."""
 
-    def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int, prices: Prices) -> None:
+    def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int, pace: Pace, prices: Prices) -> None:
         self.simulated: bool | None = None
         self._llm = llm
         self._prices = prices
         self._batch_size = batch_size
-        self._free_calls = asyncio.Semaphore(calls)
+        self._slots = Slots(calls)
+        self._pace = pace
         self._waiting: deque[_Item] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
@@ -74,12 +76,18 @@ class TopicGenerator:
         """Until nothing waits."""
         await asyncio.sleep(0)  # whoever is delivered in the same moment queues first
         while self._waiting:
-            await self._free_calls.acquire()
+            await self._slots.acquire()
+            try:
+                await self._pace.enter()
+            except Exception as error:  # nobody waits for the dispatcher: those who wait are told
+                self._slots.release()
+                _fail(self._waiting.popleft(), error)
+                continue
             if 1 < len(self._waiting) < self._batch_size and not self._waiting[0].alone:
                 await asyncio.sleep(LINGER)
             batch = self._next_batch()
             if not batch:
-                self._free_calls.release()
+                self._slots.release()
                 continue
             call = asyncio.create_task(self._call(batch), context=batch[0].context.copy())
             self._calls.add(call)
@@ -104,14 +112,18 @@ class TopicGenerator:
         try:
             answer = await self._ask(batch)
         except Exception as error:
+            if isinstance(error, Outage):
+                self._slots.refused()
             verdicts: dict[str, Topic | Exception] = {item.id: error for item in batch}
             made_by, simulated = "", False
         else:
+            self._slots.answered()
+            self._pace.spent(answer.tokens_in)
             verdicts = judge(answer, [item.id for item in batch])
             self._book(batch, answer, verdicts)
             made_by, simulated = answer.model, answer.simulated
         finally:
-            self._free_calls.release()
+            self._slots.release()
         for item in batch:
             verdict = verdicts[item.id]
             if isinstance(verdict, Topic):

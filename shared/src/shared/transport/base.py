@@ -82,6 +82,9 @@ class Consumer(Protocol):
         """Give away what was not ended, for another member to take at once (where partitions belong to members: when
         this one has left); not counted as a start."""
 
+    async def share(self) -> float:
+        """Which part of the group's work comes to this member, from 0 to 1; those of all members add up to 1."""
+
     async def close(self) -> None:
         """Hand back what is left and leave the group; raises nothing."""
 

@@ -273,6 +273,9 @@ class MemoryConsumer:
     def _forget(self, delivery: Delivery) -> None:
         self._in_flight.get(_place(delivery), {}).pop(int(delivery.position), None)
 
+    async def share(self) -> float:
+        return len(self._windows) / (self._broker.partitions * len(self._streams))
+
     async def close(self) -> None:
         if self in self._broker.group(self.group).members:
             await self.hand_back([delivery for place in self._in_flight.values() for delivery in place.values()])

@@ -258,6 +258,11 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         for delivery in deliveries:
             self._in_flight.get(place_of(self._cluster, delivery), {}).pop(int(delivery.position), None)
 
+    async def share(self) -> float:
+        topics = self._client.subscription()
+        partitions = sum(len(self._client.partitions_for_topic(topic) or ()) for topic in topics)
+        return len(self._owned or ()) / partitions if partitions else 0.0
+
     # -- the end of it
 
     async def close(self) -> None:

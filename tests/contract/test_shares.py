@@ -1,0 +1,33 @@
+"""Which part of a group's work comes to each member: together it is all of it, whoever comes and goes."""
+
+from contract.brokers import Broker
+from contract.submissions import many
+from eventually import eventually
+
+from shared.transport.base import Consumer
+
+
+async def shares(*members: Consumer) -> list[float]:
+    """After each has read once."""
+    for member in members:
+        await member.fetch(1, 0.05)
+    return [await member.share() for member in members]
+
+
+async def test_the_shares_of_all_members_add_up_to_one(broker: Broker) -> None:
+    await broker.transport.publish(many(40))
+    first = await broker.member("a")
+
+    async def all_are_its_own() -> bool:
+        return await shares(first) == [1.0]
+
+    await eventually(all_are_its_own, within=10)
+    second = await broker.member("b")
+
+    async def are_shared() -> bool:
+        found = await shares(first, second)
+        return sum(found) == 1.0 and min(found) > 0
+
+    await eventually(are_shared, within=20)
+    await broker.kill(second)
+    await eventually(all_are_its_own, within=20)

@@ -1,0 +1,105 @@
+"""A quota that a group shares: never exceeded by one of them, used by each, and slower after outages."""
+
+import asyncio
+import time
+
+import pytest
+
+from shared import pace as module
+from shared.errors import BrokerUnreachable
+from shared.pace import CATCH_UP, Pace, Quota, Slots
+
+
+class Share:
+    def __init__(self, *shares: float | Exception) -> None:
+        self.shares = list(shares)
+
+    async def __call__(self) -> float:
+        share = self.shares.pop(0) if len(self.shares) > 1 else self.shares[0]
+        if isinstance(share, Exception):
+            raise share
+        return share
+
+
+async def calls(pace: Pace, during: float, each: float = 0.0) -> int:
+    """How many are made in so many seconds, if each is made as soon as it may be."""
+    made, end = 0, time.monotonic() + during
+    while True:
+        try:
+            async with asyncio.timeout(end - time.monotonic()):
+                await pace.enter()
+        except TimeoutError:
+            return made
+        made += 1
+        await asyncio.sleep(each)
+
+
+@pytest.mark.parametrize(("share", "a_second"), [(1.0, 50), (0.25, 12.5)])
+async def test_a_member_makes_its_part_of_the_calls(share: float, a_second: float) -> None:
+    made = await calls(Pace(Quota(requests=3000), Share(share)), during=2)
+    assert 0.85 * 2 * a_second <= made <= (2 + CATCH_UP) * a_second + 1
+
+
+async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY", 0)
+    pace = Pace(Quota(requests=600), Share(1.0, 0.5))
+    began = time.monotonic()
+    await pace.enter()
+    await pace.enter()
+    assert 0.2 <= time.monotonic() - began < 0.6
+
+
+async def test_what_was_not_used_is_not_saved_up() -> None:
+    pace = Pace(Quota(requests=3000), Share(1.0))
+    await pace.enter()
+    await asyncio.sleep(1)
+    assert await calls(pace, during=0.1) <= (0.1 + CATCH_UP) * 50 + 1
+
+
+async def test_tokens_that_were_spent_are_waited_for() -> None:
+    pace = Pace(Quota(tokens=6000), Share(0.5))
+    await pace.enter()
+    began = time.monotonic()
+    pace.spent(20)  # at 50 a second
+    await pace.enter()
+    assert 0.35 <= time.monotonic() - began < 0.8
+
+
+async def test_without_work_nothing_is_called_and_while_the_share_is_not_known_the_last_one_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY", 0)
+    assert await calls(Pace(Quota(requests=6000), Share(0.0)), during=0.5) == 0
+    assert await calls(Pace(Quota(requests=6000), Share(1.0, BrokerUnreachable("away"))), during=0.5) > 20
+
+
+async def test_without_a_quota_nobody_is_asked_and_nobody_waits() -> None:
+    pace = Pace(Quota(), Share(AssertionError("asked")))
+    for _ in range(1000):
+        await pace.enter()
+
+
+async def test_after_outages_there_are_fewer_calls_at_a_time_and_after_answers_more_again() -> None:
+    slots = Slots(6)
+    for _ in range(3):
+        slots.refused()
+    assert slots.limit == 1
+    await slots.acquire()
+    second = asyncio.create_task(slots.acquire())
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    slots.release()
+    await asyncio.wait_for(second, 1)
+    answers = 0
+    while slots.limit < 6:
+        slots.answered()
+        answers += 1
+    assert 10 <= answers <= 20
+    for _ in range(5):
+        await asyncio.wait_for(slots.acquire(), 1)
+    seventh = asyncio.create_task(slots.acquire())
+    await asyncio.sleep(0.01)
+    assert not seventh.done()
+    seventh.cancel()
