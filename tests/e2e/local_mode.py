@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import psutil
 from eventually import eventually
-
-from topicflow.local_mode.ports import free_port
+from servers import free_port
 
 COMMAND = (str(Path(sys.executable).with_name("topicflow")),)
 _NOT_OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_")

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from e2e.local_mode import LocalMode, run
 from eventually import eventually
-
-from topicflow.local_mode.ports import free_port
+from servers import free_port
 
 
 def test_waiting_ends_when_each_topic_has_and_status_agrees(local_mode: LocalMode) -> None:

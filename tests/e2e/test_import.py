@@ -13,8 +13,7 @@ import pytest
 from e2e.local_mode import LocalMode, run
 from eventually import eventually
 from old_file import OldFile
-
-from topicflow.local_mode.ports import free_port
+from servers import free_port
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ import psutil
 import pytest
 from e2e.local_mode import LocalMode, run
 from eventually import eventually
-
-from topicflow.local_mode.ports import free_port
+from servers import free_port
 
 CHILDREN = {"valkey-server", "stand_ins.gemini", "status_projector", "topic_worker", "api"}
 Up = Callable[..., LocalMode]

@@ -1,7 +1,9 @@
-"""A quota that all workers share, without a counter: it is used up and not exceeded, however many there are."""
+"""A quota that all workers share, without a counter: it is used up and not exceeded, however many there are, and
+whatever an outage has piled up."""
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 from eventually import eventually
@@ -40,3 +42,35 @@ async def test_workers_share_a_quota_use_it_and_are_hardly_ever_refused(deployme
     print(f"{workers} workers: {answered} of {REQUESTS} answered in {WINDOW} s, {refused} refused in all")
     assert 0.9 * REQUESTS <= answered <= 1.05 * REQUESTS
     assert refused <= 0.02 * Counter(after["by_status"]).total() + 1
+
+
+async def test_after_a_long_outage_work_goes_on_at_its_pace_and_nothing_was_spent(deployment: Deployment) -> None:
+    gemini = deployment.gemini
+    for service in ("api", PROJECTOR):
+        deployment.add(service)
+    told = {"GEMINI_REQUESTS_PER_MINUTE": "600", "TOPICFLOW_LONGEST_PAUSE_SECONDS": "2", "TOPICFLOW_HELD_SECONDS": "3"}
+    deployment.add("topic-worker", "worker-1", **told)
+    async with deployment.client() as client:
+        api = await Api(deployment, client).ready()
+        gemini.tell("503")
+        topics = (await api.submit(*TITLES[:100], batch_size=1))["topics"]
+        await asyncio.sleep(10)
+        refused = gemini.calls["by_status"]["503"]
+        gemini.forget_moods()
+
+        async def completed() -> int:
+            return int((await api.get("/topic-status-summary"))["summary"]["completed"])
+
+        await eventually(completed, within=5)
+        before = gemini.calls["by_status"]["200"]
+        await asyncio.sleep(3)
+        assert gemini.calls["by_status"]["200"] - before <= 3 * 10 + 3
+        await eventually(lambda: all_are_done(completed, len(topics)), within=30)
+        ended = await api.ended(*(topic["id"] for topic in topics))
+    assert {topic["tries"] for topic in ended} == {0}
+    assert gemini.calls["by_status"] == {"200": len(topics), "503": refused}
+    assert refused <= 12  # the first calls, then one a pause
+
+
+async def all_are_done(completed: Callable[[], Awaitable[int]], number: int) -> bool:
+    return await completed() == number

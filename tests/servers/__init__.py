@@ -3,11 +3,11 @@
 from servers.deployment import MODULES, Deployment
 from servers.gemini import GeminiStandIn
 from servers.kafka import KafkaServer
+from servers.ports import LOOPBACK, free_port
 from servers.postgres import PostgresServer
 from servers.process import Process
 from servers.stack import Stack, Stacks
 from servers.valkey import ValkeyServer
-from topicflow.local_mode.ports import LOOPBACK, free_port
 
 __all__ = [
     "LOOPBACK",

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 
 from servers.gemini import GeminiStandIn
+from servers.ports import LOOPBACK, free_port
 from servers.process import Process
 from servers.stack import Stack
 from shared.streams import PROJECTOR
-from topicflow.local_mode.ports import LOOPBACK, free_port
 
 MODULES = {"api": "api", "topic-worker": "topic_worker", PROJECTOR: "status_projector"}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
+from servers.ports import LOOPBACK, free_port
 from servers.process import Process, until
-from topicflow.local_mode.ports import LOOPBACK, free_port
 
 
 class GeminiStandIn(Process):

@@ -13,7 +13,7 @@ from local_servers import class_archive
 from local_servers.kafka import Kafka, Listener
 from servers.container import Container
 from servers.local_server import LocalServer
-from topicflow.local_mode.ports import LOOPBACK, free_port
+from servers.ports import LOOPBACK, free_port
 
 
 class KafkaServer(LocalServer):

@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Identifier
 from local_servers.postgres import LOCALE, OWNER, Postgres
 from servers.container import Container
 from servers.local_server import LocalServer
+from servers.ports import LOOPBACK, free_port
 from servers.process import until
-from topicflow.local_mode.ports import LOOPBACK, free_port
 
 SETTINGS = {"max_connections": "200", "fsync": "off"}  # without fsync only a power cut loses something
 

