@@ -69,7 +69,7 @@ async def test_after_a_long_outage_work_goes_on_at_its_pace_and_nothing_was_spen
         ended = await api.ended(*(topic["id"] for topic in topics))
     assert {topic["tries"] for topic in ended} == {0}
     assert gemini.calls["by_status"] == {"200": len(topics), "503": refused}
-    assert refused <= 12  # the first calls, then one a pause
+    assert refused <= 15  # those that were on their way, then one a pause
 
 
 async def all_are_done(completed: Callable[[], Awaitable[int]], number: int) -> bool:

@@ -155,6 +155,13 @@ async def test_an_outage_is_told_to_every_title_at_once() -> None:
     assert booked.usage == []
 
 
+async def test_an_outage_is_told_to_those_too_whose_call_was_not_made_yet() -> None:
+    model = Model(lambda _: Unavailable("503"))
+    made, _ = await generate(model, [f"T{n}" for n in range(100)])
+    assert all(isinstance(m, Unavailable) for m in made)
+    assert len(model.asked) <= 6
+
+
 async def test_a_truncated_answer_is_split() -> None:
     model = Model(finish_reason="MAX_TOKENS")
     made, _ = await generate(model, ["A", "B"])

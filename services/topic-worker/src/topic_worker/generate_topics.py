@@ -114,6 +114,8 @@ class TopicGenerator:
         except Exception as error:
             if isinstance(error, Outage):
                 self._slots.refused()
+                while self._waiting:  # their calls would only be refused too
+                    _fail(self._waiting.popleft(), error)
             verdicts: dict[str, Topic | Exception] = {item.id: error for item in batch}
             made_by, simulated = "", False
         else:
