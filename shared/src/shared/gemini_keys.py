@@ -56,9 +56,9 @@ class Keys:
         if not usable and resting:
             until, key = min(resting, key=itemgetter(0))
             raise key.rests_for("the quota of every key is used up", until=until)  # costs nothing: nobody is asked
-        self._turn += 1
         among = usable or self._keys
-        return among[self._turn % len(among)]
+        self._turn += 1
+        return among[(self._turn - 1) % len(among)]
 
     @property
     def has_usable(self) -> bool:

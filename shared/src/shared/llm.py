@@ -136,22 +136,32 @@ class Gemini:
         return _answer(response, self._model, time.monotonic() - began)
 
     async def is_simulated(self) -> bool | None:
-        """Asks for the model's description, which costs nothing; None when there was no answer."""
+        """None when nobody says it."""
         try:
-            found = await self._client(self._keys.next()).aio.models.get(model=self._model)
+            return (await self._look()).version == "simulated"
         except (errors.APIError, httpx2.HTTPError, Outage):
             return None
-        return found.version == "simulated"
 
     async def _is_there(self) -> bool:
-        config = types.GetModelConfig(http_options=types.HttpOptions(timeout=int(PROBE_SECONDS * 1000)))
         try:
-            await self._client(self._keys.next()).aio.models.get(model=self._model, config=config)
+            await self._look()
         except errors.APIError as error:
             return error.code < 500
         except (httpx2.HTTPError, Outage):
             return False
         return True
+
+    async def _look(self) -> types.Model:
+        """At the model's description, which costs nothing. Raises APIError, HTTPError, Outage."""
+        config = types.GetModelConfig(http_options=types.HttpOptions(timeout=int(PROBE_SECONDS * 1000)))
+        while True:
+            key = self._keys.next()
+            try:
+                return await self._client(key).aio.models.get(model=self._model, config=config)
+            except errors.APIError as error:
+                refused = _ours(error)
+                if not isinstance(refused, KeyRefused) or not self._goes_on_without(key, refused):
+                    raise
 
     async def close(self) -> None:
         for client in self._clients.values():

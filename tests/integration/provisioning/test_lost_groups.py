@@ -1,6 +1,8 @@
 """A group that lost its positions: `topicflow provision` gets it going, and nothing is lost or paid for twice."""
 
+import asyncio
 from collections.abc import Sequence
+from itertools import count
 
 import pytest
 from contract.brokers import GROUP
@@ -72,9 +74,10 @@ async def test_what_is_submitted_while_it_is_lost_is_done_once_too(lost: Install
     assert f"topic-worker: no position any more: {GROUP} in {SUBMISSIONS}" in worker.said
     await lost.submit(*LATER[:10])
     running = lost.begin()
-    later = iter(range(1000))
+    later = count()
     while running.poll() is None:
         await lost.submit(f"later, {next(later)}")
+        await asyncio.sleep(0.01)
     assert ended(running).code == 0
     assert api.is_alive
     assert projector.is_alive

@@ -26,6 +26,7 @@ from topic_worker.on_topic_submitted import OnTopicSubmitted
 from topic_worker.settings import WorkerSettings
 
 GROUP = "topic-worker"
+ASK_AGAIN = 5.0  # seconds
 log = structlog.get_logger()
 
 
@@ -83,9 +84,13 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
         }
 
     async def learn_whether_simulated() -> None:
-        if (simulated := await gemini.is_simulated()) is not None:
-            generator.simulated = simulated
-            log.info("Gemini answers", simulated=simulated, model=settings.model)
+        """Whoever answers the first call says it too."""
+        while generator.simulated is None:
+            if (simulated := await gemini.is_simulated()) is not None:
+                generator.simulated = simulated
+                log.info("Gemini answers", simulated=simulated, model=settings.model)
+            else:
+                await asyncio.sleep(ASK_AGAIN)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
