@@ -162,6 +162,16 @@ async def test_an_outage_is_told_to_those_too_whose_call_was_not_made_yet() -> N
     assert len(model.asked) <= 6
 
 
+async def test_what_goes_wrong_with_the_pace_is_told_to_those_who_wait() -> None:
+    async def unknown() -> float:
+        raise RuntimeError("our own bug")
+
+    generator = TopicGenerator(Model(), batch_size=5, calls=6, pace=Pace(Quota(requests=60), unknown), prices=PRICES)
+    calls = [generator.generate(name, name, most=5, paid=Booked()) for name in ("A", "B", "C")]
+    made = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+    assert [str(m) for m in made] == ["our own bug"] * 3
+
+
 async def test_a_truncated_answer_is_split() -> None:
     model = Model(finish_reason="MAX_TOKENS")
     made, _ = await generate(model, ["A", "B"])

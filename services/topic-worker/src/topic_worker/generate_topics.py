@@ -79,9 +79,9 @@ class TopicGenerator:
             await self._slots.acquire()
             try:
                 await self._pace.enter()
-            except Exception as error:  # nobody waits for the dispatcher: those who wait are told
+            except Exception as error:  # nobody waits for the dispatcher
                 self._slots.release()
-                _fail(self._waiting.popleft(), error)
+                self._tell_those_who_wait(error)
                 continue
             if 1 < len(self._waiting) < self._batch_size and not self._waiting[0].alone:
                 await asyncio.sleep(LINGER)
@@ -114,8 +114,7 @@ class TopicGenerator:
         except Exception as error:
             if isinstance(error, Outage):
                 self._slots.refused()
-                while self._waiting:  # their calls would only be refused too
-                    _fail(self._waiting.popleft(), error)
+                self._tell_those_who_wait(error)  # their calls would only be refused too
             verdicts: dict[str, Topic | Exception] = {item.id: error for item in batch}
             made_by, simulated = "", False
         else:
@@ -136,6 +135,10 @@ class TopicGenerator:
                 self._queue(item)
             else:
                 _fail(item, verdict)
+
+    def _tell_those_who_wait(self, error: Exception) -> None:
+        while self._waiting:
+            _fail(self._waiting.popleft(), error)
 
     async def _ask(self, batch: Sequence[_Item]) -> Answer:
         instructions = self._instructions
