@@ -124,7 +124,8 @@ async def test_the_ends_are_reached_by_who_has_read_all_before_them_whatever_com
     before = [submitted("Chat System", n) for n in range(1, 31)]
     await broker.transport.publish(before)
     ends = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
-    await broker.transport.publish(many(30))
+    after = [*many(30), *(submitted("Chat System", n) for n in range(31, 46))]
+    await broker.transport.publish(after)
     later_ends = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
     reader = await broker.reader([SUBMISSIONS, OUTCOMES], reading_from({}))
     positions: BY_PARTITION = {}
@@ -134,7 +135,7 @@ async def test_the_ends_are_reached_by_who_has_read_all_before_them_whatever_com
         found += await read_until(reader, 1, positions)
     assert has_reached(positions, ends)
     assert not has_reached(positions, later_ends)
-    await read_until(reader, 60 - len(found), positions)
+    await read_until(reader, len(before) + len(after) - len(found), positions)
     assert has_reached(positions, later_ends)
     await reader.close()
 
