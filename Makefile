@@ -32,8 +32,8 @@ kafka: $(SETUP)  ## Kafka on this machine's Java until Ctrl-C, on port 9092
 postgres: $(SETUP)  ## PostgreSQL on this machine until Ctrl-C, on port 5432
 	@exec $(BIN)/python -m local_servers postgres
 
-test: $(SETUP)  ## run every test in two processes, which share no server; or some, in one: ARGS="tests/unit -x"
-	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
+test: $(SETUP)  ## run every test, or some: ARGS="tests/unit -x"
+	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(SETUP)  ## format, lint, import rules, types, contract documents up to date
 	@$(BIN)/ruff format --check .
