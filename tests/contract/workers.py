@@ -145,7 +145,9 @@ class Workers:
         return [type(outcome).__name__.removeprefix("Submission") for outcome in await self.outcomes(title)]
 
     async def completed(self) -> Counter[str]:
-        return Counter(o.title or "" for o in await self.outcomes() if isinstance(o, SubmissionCompleted))
+        """In how many runs each title was: what is published again because its answer was lost is the same event."""
+        runs = {(o.id, o.run): o.title or "" for o in await self.outcomes() if isinstance(o, SubmissionCompleted)}
+        return Counter(runs.values())
 
     async def failed(self) -> dict[str, SubmissionFailed]:
         return {o.title or "": o for o in await self.outcomes() if isinstance(o, SubmissionFailed)}
