@@ -3,7 +3,6 @@ whatever an outage has piled up."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 import pytest
 from eventually import eventually
@@ -65,12 +64,12 @@ async def test_after_a_long_outage_work_goes_on_at_its_pace_and_nothing_was_spen
         before = gemini.calls["by_status"]["200"]
         await asyncio.sleep(3)
         assert gemini.calls["by_status"]["200"] - before <= 3 * 10 + 3
-        await eventually(lambda: all_are_done(completed, len(topics)), within=30)
+
+        async def all_are() -> bool:
+            return await completed() == len(topics)
+
+        await eventually(all_are, within=30)
         ended = await api.ended(*(topic["id"] for topic in topics))
     assert {topic["tries"] for topic in ended} == {0}
     assert gemini.calls["by_status"] == {"200": len(topics), "503": refused}
     assert refused <= 15  # those that were on their way, then one a pause
-
-
-async def all_are_done(completed: Callable[[], Awaitable[int]], number: int) -> bool:
-    return await completed() == number

@@ -2,8 +2,9 @@
 
 import pytest
 
+from shared.events import TOKENS
 from shared.llm import Answer
-from shared.paid_call import TOKENS, shares
+from shared.paid_call import shares
 from shared.prices import GEMINI, Prices
 
 TOKENS_OF = {"tokens_in": 1_000_000, "tokens_out": 2_000_000, "tokens_cached": 400_000, "tokens_thought": 1_000_000}

@@ -17,6 +17,9 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+TOKENS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_thought")  # of a paid call
+
+
 class Usage(_Model):
     """One submission's share of one paid LLM call; shares of a call add up to the whole call."""
 

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from uuid import uuid4
 
-from shared.events import Usage
+from shared.events import TOKENS, Usage
 from shared.llm import Answer
 from shared.prices import Prices
-
-TOKENS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_thought")
 
 
 def shares(answer: Answer, wasted: Sequence[str], *, prompt_version: str, prices: Prices) -> list[Usage]:

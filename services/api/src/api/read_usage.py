@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from api.access import may
 from api.context import Context
 from api.staleness import staleness
+from shared.events import TOKENS
 
 router = APIRouter()
 LONGEST = 366  # days
-TOKENS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_thought")
 SUMS = ("sixtieths", "unpriced_sixtieths", "nano_dollars", *TOKENS)
 Key = tuple[str, str, str, bool]  # day, kind, model, simulated
 Reasons = dict[str, Counter[str]]  # sums by why it was wasted, "" what was not

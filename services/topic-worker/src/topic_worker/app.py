@@ -20,6 +20,7 @@ from shared.progress import NotReady
 from shared.retry import Policy
 from shared.service import reach, run_beside
 from shared.transport import connect
+from shared.transport.base import Consumer
 from shared.transport.settle import Limits, Settlement
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
@@ -51,13 +52,7 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
     opened.push_async_callback(gemini.close)
     consumer = await transport.consumer(GROUP, instance)
     opened.push_async_callback(consumer.close)
-    generator = TopicGenerator(
-        gemini,
-        batch_size=settings.batch_size,
-        calls=ceil(settings.in_flight / settings.batch_size),
-        pace=Pace(settings.quota, consumer.share),
-        prices=settings.prices,
-    )
+    generator = generator_of(settings, gemini, consumer)
     settlement = Settlement(
         consumer,
         OnTopicSubmitted(generator),
@@ -83,18 +78,9 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
             "simulated": generator.simulated,
         }
 
-    async def learn_whether_simulated() -> None:
-        """Whoever answers the first call says it too."""
-        while generator.simulated is None:
-            if (simulated := await gemini.is_simulated()) is not None:
-                generator.simulated = simulated
-                log.info("Gemini answers", simulated=simulated, model=settings.model)
-            else:
-                await asyncio.sleep(ASK_AGAIN)
-
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        probe = asyncio.create_task(learn_whether_simulated())
+        probe = asyncio.create_task(learn_whether_simulated(gemini, generator, settings.model))
         async with run_beside(app, settlement.run(), beat(transport, GROUP, instance, now)) as (settling, _):
             try:
                 yield
@@ -105,6 +91,26 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
 
     app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
     await app.run()
+
+
+def generator_of(settings: WorkerSettings, gemini: Gemini, consumer: Consumer) -> TopicGenerator:
+    return TopicGenerator(
+        gemini,
+        batch_size=settings.batch_size,
+        calls=ceil(settings.in_flight / settings.batch_size),
+        pace=Pace(settings.quota, consumer.share),
+        prices=settings.prices,
+    )
+
+
+async def learn_whether_simulated(gemini: Gemini, generator: TopicGenerator, model: str) -> None:
+    """Whoever answers the first call says it too."""
+    while generator.simulated is None:
+        if (simulated := await gemini.is_simulated()) is not None:
+            generator.simulated = simulated
+            log.info("Gemini answers", simulated=simulated, model=model)
+        else:
+            await asyncio.sleep(ASK_AGAIN)
 
 
 def show_now(settlement: Settlement) -> None:

@@ -14,11 +14,11 @@ from shared.transport.window import PartitionWindow
 Windows = Mapping[TopicPartition, PartitionWindow]
 
 
-class Refused(Exception):
+class CommitRefused(Exception):
     """The partitions are being dealt out."""
 
 
-class NoMember(Refused):
+class NoMember(CommitRefused):
     """And this one has to join the group anew, which aiokafka does."""
 
 
@@ -42,7 +42,7 @@ class Commits:
         self.is_behind = True
 
     async def store(self) -> None:
-        """Everything that changed so far. Raises BrokerUnreachable, Refused."""
+        """Everything that changed so far. Raises BrokerUnreachable, CommitRefused."""
         self._changes = wanted = self._changes + 1
         async with self._one_at_a_time:
             if self._stored < wanted:
@@ -73,7 +73,7 @@ class Commits:
                 case CommitFailedError():
                     raise NoMember from error
                 case IllegalStateError() | asyncio.CancelledError():
-                    raise Refused from error
+                    raise CommitRefused from error
             raise
         finally:
             self._sending.cancel()

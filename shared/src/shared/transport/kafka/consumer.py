@@ -12,7 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import streams_of
 from shared.transport.base import Delivery, Settled
-from shared.transport.kafka.commits import Commits, NoMember, Refused
+from shared.transport.kafka.commits import CommitRefused, Commits, NoMember
 from shared.transport.kafka.connection import PATIENCE, Cluster, delivery_of, place_of, reaching
 from shared.transport.kafka.member import Member, NotPositioned
 from shared.transport.kafka.observer import Observer
@@ -87,7 +87,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         """What was said so far, now or, if the partitions are being dealt out, when they are ours again."""
         try:
             await self._commits.store()
-        except Refused as refused:
+        except CommitRefused as refused:
             if isinstance(refused, NoMember):
                 self._dealt.clear()
             self._let_go()
