@@ -13,6 +13,7 @@ import uvloop
 
 from bench.card import answer
 from shared import log as logs
+from shared.allowance import NO_LIMIT, Allowance
 from shared.broker_settings import BrokerSettings
 from shared.heartbeat import beat
 from shared.llm import Answer
@@ -48,7 +49,7 @@ async def main(seconds: float) -> None:
     await reach(transport, GROUP)
     consumer = await transport.consumer(GROUP, instance)
     calls = ceil(IN_FLIGHT / A_CALL)
-    pace = Pace(Quota(), consumer.share)
+    pace = Pace(Quota(), Allowance(NO_LIMIT, "topic"), consumer.share)
     generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=Prices.of(GEMINI))
     settlement = Settlement(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, settlement.stop)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from servers import GeminiStandIn, free_port
 
+from shared.day import end_of_day
 from shared.doubts import SEVERAL
 from shared.errors import DailyQuota, Doubtful, KeyRefused, RateLimited, Refused, TopicflowError, Unavailable
-from shared.gemini_keys import Keys, end_of_day
+from shared.gemini_keys import Keys
 from shared.llm import Answer, Gemini
 from topic_worker.topic import answer_schema
 

@@ -11,8 +11,8 @@ from integration.api import Api
 from integration.databases import rows
 from servers import Deployment
 
+from shared.day import end_of_day
 from shared.errors import SettingInvalid
-from shared.gemini_keys import end_of_day
 from shared.streams import PROJECTOR
 from topic_worker.settings import WorkerSettings
 

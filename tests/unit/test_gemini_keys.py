@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from shared import gemini_keys
 from shared.errors import DailyQuota, RateLimited
-from shared.gemini_keys import Keys, end_of_day, split
+from shared.gemini_keys import Keys, split
 
 
 def later(seconds: float = 60) -> datetime:
@@ -88,17 +88,3 @@ def test_nothing_that_is_said_shows_a_key() -> None:
 
 def test_keys_are_separated_by_commas_or_lines_and_each_is_there_once() -> None:
     assert split(" a,b\n\nc,, a\n") == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize(
-    ("now", "end"),
-    [
-        ("2026-01-15T07:59:00+00:00", "2026-01-15T08:00:00+00:00"),
-        ("2026-01-15T08:00:00+00:00", "2026-01-16T08:00:00+00:00"),
-        ("2026-07-15T12:00:00+00:00", "2026-07-16T07:00:00+00:00"),
-        ("2026-03-08T09:00:00+00:00", "2026-03-09T07:00:00+00:00"),  # the clocks go forward on that day
-        ("2026-11-01T08:30:00+00:00", "2026-11-02T08:00:00+00:00"),
-    ],
-)
-def test_a_day_ends_at_midnight_in_california(now: str, end: str) -> None:
-    assert end_of_day(datetime.fromisoformat(now)) == datetime.fromisoformat(end)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from bench.card import CARD
 
+from shared.allowance import NO_LIMIT, Allowance
 from shared.errors import Doubtful, Refused, Unavailable
 from shared.events import Usage
 from shared.llm import Answer
@@ -67,7 +68,9 @@ class Booked:
 
 
 async def generate(model: Model, titles: list[str], *, most: int = 5) -> tuple[list[Generated | BaseException], Booked]:
-    generator = TopicGenerator(model, batch_size=5, calls=6, pace=Pace(Quota(), alone), prices=PRICES)
+    generator = TopicGenerator(
+        model, batch_size=5, calls=6, pace=Pace(Quota(), Allowance(NO_LIMIT, "topic"), alone), prices=PRICES
+    )
     booked = Booked()
     calls = (generator.generate(f"id {title}", title, most=most, paid=booked) for title in titles)
     return await asyncio.gather(*calls, return_exceptions=True), booked
@@ -166,7 +169,13 @@ async def test_what_goes_wrong_with_the_pace_is_told_to_those_who_wait() -> None
     async def unknown() -> float:
         raise RuntimeError("our own bug")
 
-    generator = TopicGenerator(Model(), batch_size=5, calls=6, pace=Pace(Quota(requests=60), unknown), prices=PRICES)
+    generator = TopicGenerator(
+        Model(),
+        batch_size=5,
+        calls=6,
+        pace=Pace(Quota(requests=60), Allowance(NO_LIMIT, "topic"), unknown),
+        prices=PRICES,
+    )
     calls = [generator.generate(name, name, most=5, paid=Booked()) for name in ("A", "B", "C")]
     made = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
     assert [str(m) for m in made] == ["our own bug"] * 3

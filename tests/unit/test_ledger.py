@@ -9,7 +9,7 @@ import pytest
 from shared.events import ErrorDetail, SubmissionCompleted, SubmissionEvent, SubmissionFailed, SubmissionParked, Usage
 from status_projector.ledger import Booked, Paid, book, paid_in
 
-BEGAN = datetime(2026, 5, 1, 23, 59, tzinfo=UTC)
+BEGAN = datetime(2026, 5, 2, 6, 59, tzinfo=UTC)  # a minute to midnight in California
 PARTITIONS = {"one": 3, "two": 4}
 SHARE: dict[str, Any] = {"model": "m", "prompt_version": "1", "tokens_in": 10, "tokens_out": 20, "seconds": 1.0}
 

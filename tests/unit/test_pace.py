@@ -6,8 +6,11 @@ import time
 import pytest
 
 from shared import pace as module
+from shared.allowance import NO_LIMIT, Allowance
 from shared.errors import BrokerUnreachable
 from shared.pace import CATCH_UP, Pace, Quota, Slots
+
+UNLIMITED = Allowance(NO_LIMIT, "topic")
 
 
 class Share:
@@ -36,7 +39,7 @@ async def calls(pace: Pace, during: float, each: float = 0.0) -> int:
 
 @pytest.mark.parametrize(("share", "a_second"), [(1.0, 50), (0.25, 12.5)])
 async def test_a_member_makes_its_part_of_the_calls(share: float, a_second: float) -> None:
-    made = await calls(Pace(Quota(requests=3000), Share(share)), during=2)
+    made = await calls(Pace(Quota(requests=3000), UNLIMITED, Share(share)), during=2)
     assert 0.5 * 2 * a_second <= made <= (2 + CATCH_UP) * a_second + 1  # a busy machine makes it slower, never faster
 
 
@@ -44,7 +47,7 @@ async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_chan
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY", 0)
-    pace = Pace(Quota(requests=600), Share(1.0, 0.5))
+    pace = Pace(Quota(requests=600), UNLIMITED, Share(1.0, 0.5))
     began = time.monotonic()
     await pace.enter()
     await pace.enter()
@@ -52,17 +55,17 @@ async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_chan
 
 
 async def test_what_was_not_used_is_not_saved_up() -> None:
-    pace = Pace(Quota(requests=3000), Share(1.0))
+    pace = Pace(Quota(requests=3000), UNLIMITED, Share(1.0))
     await pace.enter()
     await asyncio.sleep(1)
     assert await calls(pace, during=0.1) <= (0.1 + CATCH_UP) * 50 + 1
 
 
 async def test_tokens_that_were_spent_are_waited_for() -> None:
-    pace = Pace(Quota(tokens=6000), Share(0.5))
+    pace = Pace(Quota(tokens=6000), UNLIMITED, Share(0.5))
     await pace.enter()
     began = time.monotonic()
-    pace.spent(20)  # at 50 a second
+    pace.spent(20, 0)  # at 50 a second
     await pace.enter()
     assert 0.35 <= time.monotonic() - began < 2
 
@@ -71,12 +74,12 @@ async def test_without_work_nothing_is_called_and_while_the_share_is_not_known_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY", 0)
-    assert await calls(Pace(Quota(requests=6000), Share(0.0)), during=0.5) == 0
-    assert await calls(Pace(Quota(requests=6000), Share(1.0, BrokerUnreachable("away"))), during=0.5) > 3
+    assert await calls(Pace(Quota(requests=6000), UNLIMITED, Share(0.0)), during=0.5) == 0
+    assert await calls(Pace(Quota(requests=6000), UNLIMITED, Share(1.0, BrokerUnreachable("away"))), during=0.5) > 3
 
 
 async def test_without_a_quota_nobody_is_asked_and_nobody_waits() -> None:
-    pace = Pace(Quota(), Share(AssertionError("asked")))
+    pace = Pace(Quota(), UNLIMITED, Share(AssertionError("asked")))
     for _ in range(1000):
         await pace.enter()
 

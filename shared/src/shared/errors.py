@@ -6,6 +6,7 @@
     ├── Outage               what we call is out: wait, spend no try
     │   ├── RateLimited
     │   ├── DailyQuota
+    │   ├── BudgetSpent
     │   ├── Unavailable
     │   └── KeyRefused
     ├── Refused              failed for good
@@ -57,6 +58,10 @@ class RateLimited(Outage):
 
 class DailyQuota(Outage):
     reason = "daily_quota"
+
+
+class BudgetSpent(Outage):
+    reason = "budget"
 
 
 class Unavailable(Outage):

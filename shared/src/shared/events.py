@@ -142,6 +142,24 @@ class WorkerBeat(Event):
     simulated: bool | None = None  # None: not known yet
 
 
+class UsageTotals(Event):
+    """What was paid on one day so far for one partition's submissions, simulated or not. It only grows."""
+
+    day: str  # Gemini's, as 2026-11-24
+    kind: Kind
+    model: str
+    partition: int
+    requests: float
+    tokens: int  # of prompts
+    cost: float  # US dollars
+
+    @property
+    def key(self) -> str:
+        """The same on every day: the last value is the newest day's."""
+        model = self.model.encode("ascii", "backslashreplace").decode()
+        return f"usage|{self.kind}|{model}|{self.partition}"
+
+
 def normal(title: str) -> str:
     """What makes two titles the same topic: NFKC, casefold, trim, one space for each run of whitespace."""
     return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
@@ -170,6 +188,8 @@ def subject(event: Event) -> str:
         return event.id
     if isinstance(event, WorkerBeat):
         return event.instance
+    if isinstance(event, UsageTotals):
+        return event.key
     raise TypeError(f"{type(event).__name__} has no key")
 
 

@@ -7,17 +7,15 @@ quota is the exception: what is told of it is told of that key, and the next one
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from shared.errors import DailyQuota, Outage
 
 log = structlog.get_logger()
-PACIFIC = "America/Los_Angeles"  # where Gemini's day ends
 LOOK_EVERY = 1.0  # seconds between looks at the file
 
 
@@ -105,13 +103,6 @@ class Keys:
 def split(text: str) -> list[str]:
     """Separated by commas or lines; each once, in their order."""
     return list(dict.fromkeys(filter(None, map(str.strip, text.replace("\n", ",").split(",")))))
-
-
-def end_of_day(now: datetime | None = None) -> datetime:
-    """When quotas of a day begin anew: the next midnight in California."""
-    pacific = ZoneInfo(PACIFIC)
-    today = (now or datetime.now(UTC)).astimezone(pacific).date()
-    return datetime.combine(today + timedelta(days=1), datetime.min.time(), pacific).astimezone(UTC)
 
 
 def _changed_at(path: Path | None) -> int | None:

@@ -10,9 +10,10 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
+from shared.day import end_of_day
 from shared.doubts import Doubts
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
-from shared.gemini_keys import Key, Keys, end_of_day
+from shared.gemini_keys import Key, Keys
 from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is

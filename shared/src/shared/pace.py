@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 
+from shared.allowance import Allowance
 from shared.errors import BrokerUnreachable
 
 LOOK_EVERY = 1.0  # seconds between looks at the share
@@ -15,26 +17,27 @@ NOTHING_YET = 0.2  # seconds until a member without work looks again
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Of the whole group, a minute; None: no limit."""
+    """Of the whole group, a minute."""
 
-    requests: float | None = None
-    tokens: float | None = None
+    requests: float = inf
+    tokens: float = inf
 
 
 class Pace:
     """This member's part of the quota, spread evenly: no counter is shared, and more members make no more calls."""
 
-    def __init__(self, quota: Quota, share: Callable[[], Awaitable[float]]) -> None:
+    def __init__(self, quota: Quota, allowance: Allowance, share: Callable[[], Awaitable[float]]) -> None:
         """`share`: of the group's work, from 0 to 1. Raises BrokerUnreachable; then what was known last counts."""
         self._quota = quota
+        self._allowance = allowance
         self._ask_share = share
         self._share = 0.0
         self._looked_at = -LOOK_EVERY
         self._next_call = self._tokens_paid_at = 0.0  # monotonic
 
     async def enter(self) -> None:
-        """Until one more call is within the quota. One caller at a time."""
-        if self._quota == Quota():
+        """Until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
+        if self._quota == Quota() and not self._allowance.is_limited:
             return
         while True:
             await self._look()
@@ -45,13 +48,14 @@ class Pace:
             if left <= 0:
                 break
             await asyncio.sleep(min(left, LOOK_EVERY))
-        if self._quota.requests:
-            began = max(self._next_call, time.monotonic() - CATCH_UP)
-            self._next_call = began + 60 / (USED * self._quota.requests * self._share)
+        self._allowance.check(self._share)
+        began = max(self._next_call, time.monotonic() - CATCH_UP)
+        self._next_call = began + 60 / (USED * self._quota.requests * self._share)
 
-    def spent(self, tokens: int) -> None:
-        """By a call that was answered: the next one waits until they are there again."""
-        if self._quota.tokens and self._share:
+    def spent(self, tokens: int, dollars: float) -> None:
+        """By a call that was answered: the next one waits until the tokens are there again."""
+        self._allowance.spent(tokens, dollars)
+        if self._share:
             began = max(self._tokens_paid_at, time.monotonic())
             self._tokens_paid_at = began + tokens * 60 / (USED * self._quota.tokens * self._share)
 
@@ -66,7 +70,7 @@ class Pace:
             return
         if share != self._share:
             self._share = share
-            if share and self._quota.requests:  # others may have made the calls that were ours
+            if share:  # others may have made the calls that were ours
                 self._next_call = max(self._next_call, now + 60 / (USED * self._quota.requests * share))
 
 

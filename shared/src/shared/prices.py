@@ -36,15 +36,20 @@ class Prices:
             by_model[model.strip()] = Price(dollars[0], dollars[1], dollars[-1] if len(dollars) == 3 else dollars[0])
         return cls(by_model)
 
+    def has(self, model: str) -> bool:
+        return self._of(model) is not None
+
+    def _of(self, model: str) -> Price | None:
+        """A model is also what begins with its name, such as a dated version."""
+        names = [name for name in self.by_model if model == name or model.startswith(f"{name}-")]
+        return self.by_model[max(names, key=len)] if names else None
+
     def cost(
         self, model: str, *, tokens_in: int, tokens_out: int, tokens_cached: int, tokens_thought: int
     ) -> float | None:
-        """US dollars; None where the model has no price. `tokens_in` includes what was cached; a model is also what
-        begins with its name, such as a dated version."""
-        names = [name for name in self.by_model if model == name or model.startswith(f"{name}-")]
-        if not names:
+        """US dollars; None where the model has no price. `tokens_in` includes what was cached."""
+        if (price := self._of(model)) is None:
             return None
-        price = self.by_model[max(names, key=len)]
         fresh = max(0, tokens_in - tokens_cached)
         paid = fresh * price.tokens_in + tokens_cached * price.tokens_cached
         return (paid + (tokens_out + tokens_thought) * price.tokens_out) / MILLION

@@ -2,6 +2,7 @@
 
 import os
 import re
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from shared.allowance import Used
 from shared.errors import SettingInvalid
 from shared.gemini_keys import Keys, split
 from shared.pace import Quota
@@ -28,6 +30,7 @@ KNOWN = {
         "ALLOW_VOLATILE_BROKER",
         "API_KEY",
         "BROKER_URL",
+        "DAILY_BUDGET",
         "DATA",
         "DATABASE_URL",
         "HELD_SECONDS",
@@ -201,8 +204,11 @@ class GeminiSettings(Settings):
     call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
     requests_per_minute: float | None = named("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)
     tokens_per_minute: float | None = named("GEMINI_TOKENS_PER_MINUTE", default=None, gt=0)
+    requests_per_day: float | None = named("GEMINI_REQUESTS_PER_DAY", default=None, gt=0)
+    tokens_per_day: float | None = named("GEMINI_TOKENS_PER_DAY", default=None, gt=0)
     quota_share: float = named("GEMINI_QUOTA_SHARE", default=1.0, gt=0, le=1)
     price_list: Annotated[str, AfterValidator(_price_list)] = named("TOPICFLOW_PRICES", default=GEMINI)
+    daily_budget: float | None = named("TOPICFLOW_DAILY_BUDGET", default=None, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
@@ -210,11 +216,26 @@ class GeminiSettings(Settings):
             raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
         return self
 
+    @model_validator(mode="after")
+    def _knows_what_it_pays(self) -> Self:
+        if self.daily_budget is not None and not self.prices.has(self.model):
+            raise ValueError(f"TOPICFLOW_DAILY_BUDGET: TOPICFLOW_PRICES has no price for {self.model[:100]!r}")
+        return self
+
     @property
     def quota(self) -> Quota:
         """Of all workers of this kind together."""
-        limits = (self.requests_per_minute, self.tokens_per_minute)
-        return Quota(*(limit and limit * self.quota_share for limit in limits))
+        return Quota(self._part_of(self.requests_per_minute), self._part_of(self.tokens_per_minute))
+
+    @property
+    def daily_limits(self) -> Used:
+        budget = inf if self.daily_budget is None else self.daily_budget
+        return Used(self._part_of(self.requests_per_day), self._part_of(self.tokens_per_day), budget)
+
+    def _part_of(self, limit: float | None) -> float:
+        """Of what one project may do, and of each key's where it has one of its own."""
+        projects = len(self._values) if self.own_projects else 1
+        return inf if limit is None else limit * self.quota_share * projects
 
     @property
     def prices(self) -> Prices:

@@ -10,6 +10,7 @@ from shared.events import (
     SubmissionStarted,
     TopicRemoved,
     TopicSubmitted,
+    UsageTotals,
     WorkerBeat,
 )
 
@@ -25,6 +26,7 @@ class Stream:
     projected: bool = False  # the status-projector reads it, by positions of its own
     causes_work: bool = False  # a repeated publish within ten minutes is dropped by its event id
     max_length: int | None = None  # entries; only for what nobody settles
+    keeps_last: bool = False  # the last value of each key is kept, for ever
 
     @property
     def dead_letters(self) -> str:
@@ -45,9 +47,10 @@ SUBMISSION_OUTCOMES = Stream(
     events=(SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed),
     projected=True,
 )
+WORKER_CONTROL = Stream("worker-control", key="what is controlled", events=(UsageTotals,), keeps_last=True)
 WORKER_HEARTBEATS = Stream("worker-heartbeats", key="instance", events=(WorkerBeat,), max_length=1000)
 
-STREAMS = (TOPIC_SUBMISSIONS, SUBMISSION_OUTCOMES, WORKER_HEARTBEATS)
+STREAMS = (TOPIC_SUBMISSIONS, SUBMISSION_OUTCOMES, WORKER_CONTROL, WORKER_HEARTBEATS)
 PROJECTED = tuple(stream for stream in STREAMS if stream.projected)
 BY_NAME = {stream.name: stream for stream in STREAMS}
 STREAM_OF: dict[type[Event], Stream] = {event: stream for stream in STREAMS for event in stream.events}

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from api.access import may
 from api.context import Context
 from api.staleness import staleness
+from shared.day import day_of
 from shared.events import TOKENS
 
 router = APIRouter()
@@ -33,7 +34,7 @@ class Amounts(BaseModel):
 
 
 class Paid(Amounts):
-    """Of one day (UTC). `wasted`: how much of it in vain, by reason."""
+    """Of one day in California, as Google counts. `wasted`: how much of it in vain, by reason."""
 
     day: str
     kind: str
@@ -56,7 +57,7 @@ class UsageAnswer(BaseModel):
 async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30) -> UsageAnswer:
     """Of the last so many days, today included."""
     age = await staleness(context)
-    since = (datetime.now(UTC) - timedelta(days=days - 1)).date().isoformat()
+    since = (date.fromisoformat(day_of(datetime.now(UTC))) - timedelta(days=days - 1)).isoformat()
     paid: dict[Key, Reasons] = {}
     for row in await context.projection.usage(since):
         sums = Counter({name: int(row[name]) for name in SUMS})

@@ -1,4 +1,5 @@
-"""Builds the status-projector and runs it: reads the streams, projects batch after batch, trims what is done with."""
+"""Builds the status-projector and runs it: reads the streams, projects batch after batch, trims what is done
+with, tells what was paid today."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -22,6 +23,7 @@ from shared.transport import connect
 from shared.transport.base import Reader, Transport
 from status_projector.on_submission_event import PositionMoved, Projection
 from status_projector.settings import ProjectorSettings
+from status_projector.tell_usage import tell_for_ever
 from status_projector.trim_streams import trim_for_ever
 
 log = structlog.get_logger()
@@ -59,6 +61,7 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: Asy
             app,
             project_for_ever(transport, projection, progress, instance),
             trim_for_ever(transport, projection, settings),
+            tell_for_ever(transport, database, instance),
             beat(transport, PROJECTOR, instance),
         ):
             yield

@@ -7,9 +7,10 @@ after a crash or because a partition moved, paid in vain. The order of events ch
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from shared.day import day_of
 from shared.events import Outcome, SubmissionCompleted, SubmissionEvent
 
 REPEATED, NOT_USED = "repeated", "not_used"
@@ -88,8 +89,7 @@ def _find_what_is_of_use(rows: Iterable[Paid]) -> None:
 
 
 def _move(booked: Booked, paid: Paid, wasted: str, partition: int, sign: int) -> None:
-    day = paid.time.astimezone(UTC).date().isoformat()
-    total = booked.totals[day, paid.kind, paid.model, paid.simulated, wasted, partition]
+    total = booked.totals[day_of(paid.time), paid.kind, paid.model, paid.simulated, wasted, partition]
     for n, amount in enumerate(_amounts(paid)):
         total[n] += sign * amount
 

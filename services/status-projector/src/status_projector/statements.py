@@ -11,12 +11,13 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, select
+from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows too
 
 from shared.db import tables
 from shared.db.engine import DatabaseUnreachable
 from shared.db.texts import one_of
+from shared.events import UsageTotals
 from shared.transport.base import Positions
 from status_projector.facets import Facet
 from status_projector.ledger import Booked, Paid
@@ -85,6 +86,19 @@ _GET_PAID = select(*(tables.usage.c[field.name] for field in fields(Paid))).wher
 _ADD_PAID = inserting(tables.usage)
 _PUT_PAID = _replacing(tables.usage)
 _MOVE_USAGE = _moving(tables.usage_totals)
+_USED = tables.usage_totals.c
+_GET_USAGE_TOTALS = (
+    select(
+        _USED.kind,
+        _USED.model,
+        _USED.partition,
+        func.sum(_USED.sixtieths).label("sixtieths"),
+        func.sum(_USED.tokens_in).label("tokens_in"),
+        func.sum(_USED.nano_dollars).label("nano_dollars"),
+    )
+    .where(_USED.day == bindparam("day"))
+    .group_by(_USED.kind, _USED.model, _USED.partition)
+)
 _ADD_DEAD_LETTERS = insert(tables.dead_letters).on_conflict_do_nothing()
 _VALUE = itemgetter(0, 1)  # within one, times are in order already, and comparing them takes long
 _PAID_ROW: Callable[[Paid], tuple[Any, ...]] = attrgetter(*(column.name for column in tables.usage.c))
@@ -164,6 +178,21 @@ def put_booked(connection: Connection, booked: Booked) -> None:
     _ADD_PAID.execute(connection, [_PAID_ROW(paid) for paid in booked.added])
     _PUT_PAID.execute(connection, [_PAID_ROW(paid) for paid in booked.changed])
     _MOVE_USAGE.execute(connection, [(*of, *moved) for of, moved in sorted(booked.totals.items()) if any(moved)])
+
+
+def get_usage_totals(connection: Connection, day: str) -> set[UsageTotals]:
+    return {
+        UsageTotals(
+            day=day,
+            kind=row.kind,
+            model=row.model,
+            partition=row.partition,
+            requests=int(row.sixtieths) / 60,
+            tokens=int(row.tokens_in),
+            cost=int(row.nano_dollars) / 1e9,
+        )
+        for row in connection.execute(_GET_USAGE_TOTALS, {"day": day})
+    }
 
 
 def add_dead_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ import structlog
 from faststream import FastStream
 
 from shared import metrics
+from shared.allowance import Allowance
 from shared.heartbeat import beat
 from shared.llm import Gemini
 from shared.ops import Ops, serving
@@ -20,7 +21,6 @@ from shared.progress import NotReady
 from shared.retry import Policy
 from shared.service import reach, run_beside
 from shared.transport import connect
-from shared.transport.base import Consumer
 from shared.transport.settle import Limits, Settlement
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
@@ -52,7 +52,8 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
     opened.push_async_callback(gemini.close)
     consumer = await transport.consumer(GROUP, instance)
     opened.push_async_callback(consumer.close)
-    generator = generator_of(settings, gemini, consumer)
+    allowance = Allowance(settings.daily_limits, "topic")
+    generator = generator_of(settings, gemini, Pace(settings.quota, allowance, consumer.share))
     settlement = Settlement(
         consumer,
         OnTopicSubmitted(generator),
@@ -78,14 +79,23 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
             "simulated": generator.simulated,
         }
 
+    may_begin = asyncio.Event()
+
+    async def settle() -> None:
+        """What it is told comes before what it does."""
+        await may_begin.wait()
+        await settlement.run()
+
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         probe = asyncio.create_task(learn_whether_simulated(gemini, generator, settings.model))
-        async with run_beside(app, settlement.run(), beat(transport, GROUP, instance, now)) as (settling, _):
+        told = transport.follow_control(allowance.note, may_begin.set)
+        async with run_beside(app, settle(), told, beat(transport, GROUP, instance, now)) as (settling, *_):
             try:
                 yield
             finally:
                 settlement.stop()
+                may_begin.set()
                 await asyncio.wait([settling])
                 probe.cancel()
 
@@ -93,12 +103,12 @@ async def work(settings: WorkerSettings, instance: str, ops: Ops, opened: AsyncE
     await app.run()
 
 
-def generator_of(settings: WorkerSettings, gemini: Gemini, consumer: Consumer) -> TopicGenerator:
+def generator_of(settings: WorkerSettings, gemini: Gemini, pace: Pace) -> TopicGenerator:
     return TopicGenerator(
         gemini,
         batch_size=settings.batch_size,
         calls=ceil(settings.in_flight / settings.batch_size),
-        pace=Pace(settings.quota, consumer.share),
+        pace=pace,
         prices=settings.prices,
     )
 

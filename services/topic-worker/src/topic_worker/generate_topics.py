@@ -119,7 +119,6 @@ class TopicGenerator:
             made_by, simulated = "", False
         else:
             self._slots.answered()
-            self._pace.spent(answer.tokens_in)
             verdicts = judge(answer, [item.id for item in batch])
             self._book(batch, answer, verdicts)
             made_by, simulated = answer.model, answer.simulated
@@ -156,6 +155,7 @@ class TopicGenerator:
         usages = shares(answer, reasons, prompt_version=self._prompt_version, prices=self._prices)
         for item, usage in zip(batch, usages, strict=True):
             item.paid(usage)
+        self._pace.spent(answer.tokens_in, sum(usage.cost or 0 for usage in usages))
 
 
 def _is_worth_asking_alone(problem: Exception, together: int) -> bool:

@@ -179,7 +179,7 @@ usage = Table(
 usage_totals = Table(
     "usage_totals",
     projection,
-    Column("day", Text, primary_key=True),  # in UTC, as 2026-11-24
+    Column("day", Text, primary_key=True),  # Gemini's, as 2026-11-24
     Column("kind", Text, primary_key=True),
     Column("model", Text, primary_key=True),
     Column("simulated", Boolean, primary_key=True),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from shared.events import WorkerBeat
+from shared.events import Event, WorkerBeat
 from shared.streams import Stream
 from shared.transport.plan import Plan
 from shared.wire import Record
@@ -156,6 +156,10 @@ class Transport(Protocol):
 
     async def follow_heartbeats(self, note: Note) -> None:
         """Until cancelled: tell `note` every beat and when the broker stored it, from the oldest that is kept."""
+
+    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+        """Until cancelled: tell `note` the last value of every key of `worker-control`, then `caught_up`, then what
+        becomes new, within seconds."""
 
     def shell(self) -> Any:
         """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""

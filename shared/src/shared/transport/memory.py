@@ -1,7 +1,7 @@
 """A broker inside the process, with partitions and forced rebalances: what Kafka does to a consumer, for tests."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,9 +10,11 @@ from typing import Any
 from zlib import crc32
 
 from shared.errors import BrokerFull, PositionsLost
-from shared.streams import STREAMS, Stream, streams_of
+from shared.events import Event
+from shared.streams import STREAMS, WORKER_CONTROL, Stream, streams_of
 from shared.transport.base import START, Batch, Delivery, Lag, LoadPositions, Note, Positions, Settled
 from shared.transport.plan import Lost, Plan, Step, make
+from shared.transport.unsettled import readable
 from shared.transport.window import PartitionWindow
 from shared.wire import Record
 
@@ -82,8 +84,8 @@ class MemoryTransport:
                 if record.event_id in self._stored_ids:
                     continue
                 self._stored_ids.add(record.event_id)
-            place = (record.stream, crc32(record.key.encode()) % self.partitions)
-            self.logs[place].append((datetime.now(UTC), record))
+            number = 0 if record.stream == WORKER_CONTROL.name else crc32(record.key.encode()) % self.partitions
+            self.logs[record.stream, number].append((datetime.now(UTC), record))
         await self.notify()
 
     async def notify(self) -> None:
@@ -165,6 +167,17 @@ class MemoryTransport:
 
     async def follow_heartbeats(self, note: Note) -> None:
         raise NotImplementedError("nothing here beats")
+
+    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+        told = 0
+        while True:
+            log = [record for _, record in self.logs[WORKER_CONTROL.name, 0]]
+            for event in filter(None, map(readable, log[told:])):
+                note(event)
+            told = len(log)
+            caught_up()
+            async with self.changed:
+                await self.changed.wait()
 
     def shell(self) -> Any:
         raise NotImplementedError("nothing runs on it")

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.errors import BrokerUnreachable
 from shared.streams import WORKER_HEARTBEATS
 from shared.transport.base import Note
-from shared.transport.heartbeats import note_beat
 from shared.transport.kafka.connection import PATIENCE, Cluster, delivery_of, gone, reaching, stored_at
+from shared.transport.unsettled import note_beat
 
 log = structlog.get_logger()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.streams import BY_NAME, STREAMS, Stream
 from shared.transport.kafka.connection import MOST_BYTES
 
+SEGMENT = 1 << 20  # bytes, the fewest that Kafka has: what is not compacted yet is read by every worker that starts
 NOBODY_KEEPS = 3_600_000  # milliseconds that a stream which nobody settles or projects is kept
 HEADERS = 64 * 1024  # bytes of a batch beside its records
 
@@ -44,9 +45,11 @@ def configured(name: str, layout: Layout, replicas: int) -> dict[str, str]:
     """What Kafka is told about a stream."""
     stream = laid_out()[name]
     keep = int(layout.keep_days * 86_400_000) if layout.keep_days and name == stream.name else -1
+    ages = {"cleanup.policy": "delete", "retention.ms": str(keep if is_kept(stream) else NOBODY_KEEPS)}
+    if stream.keeps_last:
+        ages = {"cleanup.policy": "compact", "segment.bytes": str(SEGMENT), "min.cleanable.dirty.ratio": "0.1"}
     return {
-        "cleanup.policy": "delete",
-        "retention.ms": str(keep if is_kept(stream) else NOBODY_KEEPS),
+        **ages,
         "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": str(MOST_BYTES + HEADERS),
         "min.insync.replicas": str(min(replicas, layout.min_insync or max(1, replicas - 1))),

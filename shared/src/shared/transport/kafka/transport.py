@@ -1,7 +1,7 @@
 """Kafka as a `Transport`: what is asked of it lies in the files beside this one."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -9,11 +9,13 @@ from aiokafka import TopicPartition
 from faststream.kafka import KafkaBroker
 
 from shared.broker_settings import BrokerSettings
+from shared.events import Event
 from shared.streams import Stream
 from shared.transport.base import Lag, LoadPositions, Note, Positions
 from shared.transport.kafka import differences, lag, provisioning
 from shared.transport.kafka.connection import Cluster, Login, stored_at
 from shared.transport.kafka.consumer import KafkaConsumer
+from shared.transport.kafka.control import follow_control
 from shared.transport.kafka.heartbeats import follow_heartbeats
 from shared.transport.kafka.layout import Layout
 from shared.transport.kafka.observer import Observer
@@ -129,6 +131,9 @@ class KafkaTransport:
 
     async def follow_heartbeats(self, note: Note) -> None:
         await follow_heartbeats(self._cluster, note)
+
+    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+        await follow_control(self._cluster, note, caught_up)
 
     def shell(self) -> KafkaBroker:
         return KafkaBroker(

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from pydantic_core import from_json, to_json
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from shared.errors import BrokerFull, BrokerUnreachable, PositionsLost, TopicflowError
@@ -69,6 +70,8 @@ def block(timeout: float) -> int:
 
 def publish_args(record: Record) -> list[str | bytes | int]:
     stream = BY_NAME.get(record.stream)
+    if stream and stream.keeps_last:
+        return ["L", record.stream, record.key, last_value(record)]
     once = record.event_id if stream and stream.causes_work else ""
     fields: list[str | bytes | int] = [part for header in record.headers.items() for part in header]
     length = stream.max_length or 0 if stream else 0
@@ -77,6 +80,19 @@ def publish_args(record: Record) -> list[str | bytes | int]:
         *fields,
         *("data", record.data),
     ]
+
+
+def last_value(record: Record) -> bytes:
+    """As it is kept in a hash."""
+    return to_json({"headers": record.headers, "data": record.data})
+
+
+def record_of(stream: str, key: bytes, value: bytes) -> Record:
+    """Of a last value; of what somebody else put there, one that can not be read."""
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        found = from_json(value)
+        return Record(stream, key.decode(), dict(found["headers"]), found["data"].encode())
+    return Record(stream, "", {}, value)
 
 
 def delivery_of(stream: str, entry_id: bytes, fields: Mapping[bytes, bytes], starts: int = 0) -> Delivery:

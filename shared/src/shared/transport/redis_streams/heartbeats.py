@@ -9,8 +9,8 @@ from faststream.redis.message import FAKE_CONSUMER, DefaultStreamMessage
 from shared.errors import BrokerUnreachable
 from shared.streams import WORKER_HEARTBEATS
 from shared.transport.base import Note
-from shared.transport.heartbeats import note_beat
 from shared.transport.redis_streams.entries import delivery_of, entry_time, reaching
+from shared.transport.unsettled import note_beat
 
 log = structlog.get_logger()
 

@@ -1,7 +1,8 @@
 """The steps that must be one in Redis: Lua scripts. Used by `redis_streams.py`."""
 
 # ARGV: group, then for each record "P", stream, id to store once ("" = always), seconds to remember it, max length
-# (0 = none), n, n fields and values; then for each ended entry "A", stream, entry id. Answers how many were added.
+# (0 = none), n, n fields and values, or "L", hash, key, its last value; then for each ended entry "A", stream,
+# entry id. Answers how many were added.
 PUBLISH_AND_ACK = """
 local added, at, group = 0, 2, ARGV[1]
 while at <= #ARGV do
@@ -9,6 +10,9 @@ while at <= #ARGV do
   if ARGV[at] == 'A' then
     redis.call('XACK', stream, group, ARGV[at + 2])
     at = at + 3
+  elseif ARGV[at] == 'L' then
+    redis.call('HSET', stream, ARGV[at + 2], ARGV[at + 3])
+    at = at + 4
   else
     local once, n = ARGV[at + 2], tonumber(ARGV[at + 5])
     local key = 'topicflow:published:' .. once

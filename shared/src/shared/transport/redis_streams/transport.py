@@ -1,7 +1,7 @@
 """Redis Streams (Redis ≥ 7.2, Valkey): one partition, one entry per record, groups settled by `consumer.py`."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -14,12 +14,14 @@ from redis.exceptions import ResponseError
 
 from shared.broker_settings import BrokerSettings
 from shared.errors import BrokerUnreachable, BrokerUnsafe
+from shared.events import Event
 from shared.streams import Stream
 from shared.transport.base import START, Lag, LoadPositions, Note, Positions
 from shared.transport.plan import Plan, make
 from shared.transport.redis_streams import PARTITION, load, provisioning, trimming
 from shared.transport.redis_streams.connection import PackingInC
 from shared.transport.redis_streams.consumer import RedisConsumer
+from shared.transport.redis_streams.control import follow_control
 from shared.transport.redis_streams.entries import SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
 from shared.transport.redis_streams.heartbeats import follow_heartbeats
 from shared.transport.redis_streams.provisioning import BEGINNING
@@ -146,6 +148,9 @@ class RedisTransport:
 
     async def follow_heartbeats(self, note: Note) -> None:
         await follow_heartbeats(self.shell(), note)
+
+    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+        await follow_control(self.client, note, caught_up)
 
     def shell(self) -> RedisBroker:
         """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""

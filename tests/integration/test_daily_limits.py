@@ -1,0 +1,101 @@
+"""What may be used in a day, through running workers: work waits visibly, a restart forgets nothing, more goes on."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from eventually import eventually
+from integration.api import Api
+from servers import Deployment
+
+from shared.day import end_of_day
+from shared.streams import PROJECTOR
+
+TITLES = [f"Within the day {n}" for n in range(60)]
+PRICES = "gemini-2.5-flash=1000/1000"  # a dollar for a thousand tokens: some dollars a card
+SOON = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.5", "TOPICFLOW_PRICES": PRICES}
+
+
+async def waiting(api: Api, reason: str) -> dict[str, Any]:
+    """`/processing-status` when that is what everything waits for, and no call is under way."""
+
+    async def waits() -> dict[str, Any] | None:
+        shown: dict[str, Any] = await api.get("/processing-status")
+        return shown if shown["waiting_for"] and shown["waiting_for"]["reason"] == reason else None
+
+    return await eventually(waits, within=20)
+
+
+async def all_completed(api: Api, count: int) -> None:
+    async def completed() -> bool:
+        return int((await api.get("/topic-status-summary"))["summary"]["completed"]) == count
+
+    await eventually(completed, within=30)
+
+
+@pytest.mark.parametrize(
+    ("limit", "of", "more", "reason"),
+    [
+        ("GEMINI_REQUESTS_PER_DAY", 20, "1000", "daily_quota"),
+        ("GEMINI_TOKENS_PER_DAY", 5000, "1e9", "daily_quota"),
+        ("TOPICFLOW_DAILY_BUDGET", 30, "1e9", "budget"),
+    ],
+)
+async def test_what_a_day_may_cost_is_not_exceeded_by_a_restart_either(
+    deployment: Deployment, limit: str, of: float, more: str, reason: str
+) -> None:
+    for service in ("api", PROJECTOR):
+        deployment.add(service)
+    one_by_one = {**SOON, "TOPICFLOW_IN_FLIGHT": "1"}
+    worker = deployment.add("topic-worker", **one_by_one, **{limit: f"{of:g}"})
+    async with deployment.client() as client:
+        api = await Api(deployment, client).ready()
+        topics = (await api.submit(*TITLES, batch_size=1))["topics"]
+        shown = await waiting(api, reason)
+        assert datetime.fromisoformat(shown["waiting_for"]["until"]) == end_of_day()
+        assert shown["failed_count"] == 0
+        used = (await api.get("/usage"))["total"]
+        amount = {
+            "GEMINI_REQUESTS_PER_DAY": used["calls"],
+            "GEMINI_TOKENS_PER_DAY": used["tokens_in"],
+            "TOPICFLOW_DAILY_BUDGET": used["cost"],
+        }[limit]
+        assert of <= amount < of + amount / used["calls"] * 1.5, "it ends with the call that reaches the limit"
+
+        worker.kill()
+        deployment.add("topic-worker", "restarted", **one_by_one, **{limit: f"{of:g}"})
+        await waiting(api, reason)
+        assert (await api.get("/usage"))["total"] == used
+        deployment.services["restarted"].end()
+
+        deployment.add("topic-worker", "allowed-more", **SOON, **{limit: more})
+        await all_completed(api, len(TITLES))
+        assert {topic["tries"] for topic in await api.ended(*(topic["id"] for topic in topics))} == {0}
+    assert deployment.gemini.calls["by_status"] == {"200": len(TITLES)}
+
+
+async def test_several_workers_keep_to_one_limit_while_the_projector_is_dead(deployment: Deployment) -> None:
+    deployment.add("api")
+    projector = deployment.add(PROJECTOR)
+    told = {**SOON, "GEMINI_REQUESTS_PER_DAY": "20", "TOPICFLOW_IN_FLIGHT": "2"}
+    for n in range(2):
+        deployment.add("topic-worker", f"worker-{n}", **told)
+    async with deployment.client() as client:
+        api = await Api(deployment, client).ready()
+
+        async def both_live() -> bool:
+            return len((await api.get("/worker-status"))["workers"]) == 2
+
+        await eventually(both_live, within=20)
+        projector.kill()
+        await api.submit(*TITLES, batch_size=1)
+        await waiting(api, "daily_quota")
+        projector.start()
+
+        async def all_are_told() -> bool:
+            shown = await api.get("/processing-status")
+            waits = shown["waiting_for"] and shown["waiting_for"]["reason"] == "daily_quota"
+            return bool(waits and shown["completed_count"] == deployment.gemini.calls["by_status"]["200"])
+
+        await eventually(all_are_told, within=20)
+    assert 16 <= deployment.gemini.calls["by_status"]["200"] <= 24
