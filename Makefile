@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := shared services/api services/topic-worker services/status-projector cli deploy/local
+MEMBERS := shared services/api services/topic-worker services/enricher services/status-projector cli deploy/local
 SETUP := $(VENV)/.ready
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes \
 	--no-emit-index-url --no-header --no-emit-package topicflow --no-emit-package topicflow-shared

@@ -1,0 +1,1 @@
+"""Enriches scientific articles: annotates them, then writes the catalogue."""
