@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from sqlalchemy import RowMapping, create_engine
 
 from api.cursor import cursor_after
-from api.topic_filters import Wanted
-from api.topic_pages import ORDERS, Total, read_page
+from api.filters import Wanted
+from api.pages import ORDERS, Total, read_page
 from bench.figure import NO_AIM, Aim
 from shared.db.tables import stored
 

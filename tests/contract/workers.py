@@ -11,7 +11,7 @@ from contract.brokers import Broker
 from contract.submissions import OUTCOMES, stored
 from eventually import eventually
 
-from shared.events import Outcome, SubmissionCompleted, SubmissionFailed, Submitted, TopicSubmitted, topic_id
+from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted, topic_id
 from shared.retry import Policy
 from shared.run import Run
 from shared.transport.base import Consumer, Delivery, Lag, Settled
@@ -38,7 +38,7 @@ class Handler:
     def called(self, title: str) -> int:
         return sum(called == title for called, _ in self.calls)
 
-    async def __call__(self, event: Submitted, run: Run) -> SubmissionCompleted:
+    async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
         assert isinstance(event, TopicSubmitted)
         self.calls.append((event.title, event.attempt))
         self.running[event.title] += 1

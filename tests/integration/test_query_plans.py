@@ -15,9 +15,9 @@ from integration.stories import BEGAN, in_batches
 from servers.postgres import own_database
 from sqlalchemy import Connection, event
 
+from api.filters import FEW, Wanted
+from api.pages import COUNT_AT_MOST, ORDERS, Total
 from api.projection import ProjectionQueries
-from api.topic_filters import FEW, Wanted
-from api.topic_pages import COUNT_AT_MOST, ORDERS, Total
 from shared.db.engine import Database, open_reader
 from shared.events import SubmissionCompleted, TopicSubmitted, topic_id
 from shared.wire import Record, encode
@@ -114,57 +114,57 @@ class Plan:
 
 
 PLANS: list[tuple[Ask, Plan]] = [
-    (lambda q: q.topics(Wanted(), limit=20), Plan("submissions_newest (kind=?)", "submissions_newest")),
+    (lambda q: q.page(Wanted(), limit=20), Plan("submissions_newest (kind=?)", "submissions_newest")),
     (
-        lambda q: q.topics(Wanted(after=AFTER), limit=20),
+        lambda q: q.page(Wanted(after=AFTER), limit=20),
         Plan("submissions_newest (kind=? AND (created_at,id)<(?,?))", "(ROW(created_at, id) < ROW("),
     ),
     (
-        lambda q: q.topics(Wanted(after=AFTER, ascending=True), limit=20),
+        lambda q: q.page(Wanted(after=AFTER, ascending=True), limit=20),
         Plan("submissions_newest (kind=? AND (created_at,id)>(?,?))", "(ROW(created_at, id) > ROW("),
     ),
     (
-        lambda q: q.topics(Wanted(sort_by="updated_at", after=AFTER), limit=20),
+        lambda q: q.page(Wanted(sort_by="updated_at", after=AFTER), limit=20),
         Plan("submissions_by_update (kind=? AND (updated_at,id)<(?,?))", "submissions_by_update"),
     ),
     (
-        lambda q: q.topics(Wanted(sort_by="title", after=("topic 5", "5")), limit=20),
+        lambda q: q.page(Wanted(sort_by="title", after=("topic 5", "5")), limit=20),
         Plan("submissions_by_title (kind=? AND (title_normal,id)<(?,?))", "submissions_by_title"),
     ),
     (
-        lambda q: q.topics(Wanted(sort_by="status", after=("pending", *AFTER)), limit=20),
+        lambda q: q.page(Wanted(sort_by="status", after=("pending", *AFTER)), limit=20),
         Plan("submissions_by_status (kind=? AND (status,created_at,id)<(?,?,?))", "submissions_by_status"),
     ),
     (
-        lambda q: q.topics(Wanted(sort_by="difficulty", after=(5, *AFTER)), limit=20),
+        lambda q: q.page(Wanted(sort_by="difficulty", after=(5, *AFTER)), limit=20),
         Plan("submissions_by_difficulty (kind=? AND (difficulty,created_at,id)<(?,?,?))", "submissions_by_difficulty"),
     ),
     (
-        lambda q: q.topics(Wanted("failed"), limit=20),
+        lambda q: q.page(Wanted("failed"), limit=20),
         Plan("submissions_by_status (kind=? AND status=?)", "submissions_by_status"),
     ),
     (
-        lambda q: q.topics(Wanted("pending", after=AFTER), limit=20),
+        lambda q: q.page(Wanted("pending", after=AFTER), limit=20),
         Plan("submissions_by_status (kind=? AND status=? AND (created_at,id)<(?,?))", "(ROW(created_at, id) < ROW("),
     ),
     (
-        lambda q: q.topics(Wanted("pending", sort_by="title"), limit=20),
+        lambda q: q.page(Wanted("pending", sort_by="title"), limit=20),
         Plan("submissions_by_title (kind=?)", "submissions_by_title"),
     ),
     (
-        lambda q: q.topics(Wanted(search="nothing"), limit=20),
+        lambda q: q.page(Wanted(search="nothing"), limit=20),
         Plan("COVERING INDEX submissions_by_title (kind=?)", "~~ '%nothing%'", may_scan=True),
     ),
     (
-        lambda q: q.topics(Wanted(search="topic"), limit=20),
+        lambda q: q.page(Wanted(search="topic"), limit=20),
         Plan("submissions_newest (kind=?)", "submissions_newest", may_scan=True),
     ),
     (
-        lambda q: q.topics(Wanted(facets=MANY), limit=20),
+        lambda q: q.page(Wanted(facets=MANY), limit=20),
         Plan("facets USING PRIMARY KEY (facet=? AND value=?)", "facets_pkey on facets"),
     ),
     (
-        lambda q: q.topics(Wanted("completed", facets=MANY, after=AFTER), limit=20),
+        lambda q: q.page(Wanted("completed", facets=MANY, after=AFTER), limit=20),
         Plan(
             "facets USING PRIMARY KEY (facet=? AND value=? AND (created_at,id)<(?,?))",
             "(value = 'databases'::text) AND (ROW(created_at, id) < ROW(",
@@ -172,11 +172,11 @@ PLANS: list[tuple[Ask, Plan]] = [
         ),
     ),
     (
-        lambda q: q.topics(Wanted(facets=MANY, sort_by="title"), limit=20),
+        lambda q: q.page(Wanted(facets=MANY, sort_by="title"), limit=20),
         Plan("other USING PRIMARY KEY (facet=? AND value=? AND created_at=? AND id=?)", "facets_pkey on facets other"),
     ),
     (
-        lambda q: q.topics(Wanted("completed", facets=MANY, sort_by="updated_at"), limit=20),
+        lambda q: q.page(Wanted("completed", facets=MANY, sort_by="updated_at"), limit=20),
         Plan("submissions_by_update (kind=?)", "submissions_by_update", may_scan=True),
     ),
     (lambda q: q.recent_failures("topic", 10), Plan("submissions_failed (kind=?)", "submissions_failed")),
@@ -186,11 +186,11 @@ PLANS: list[tuple[Ask, Plan]] = [
     ),
     (lambda q: q.find(IDS), Plan("submissions_by_content (content_id=?)", "submissions_by_content")),
     (
-        lambda q: q.topic(topic_id("Topic 7")),
+        lambda q: q.submission("topic", topic_id("Topic 7")),
         Plan("sqlite_autoindex_submissions_1 (id=?)", "submissions_pkey"),
     ),
     (
-        lambda q: q.topic("374"),
+        lambda q: q.submission("topic", "374"),
         Plan("submissions_by_legacy_id (kind=? AND legacy_id=?)", "submissions_by_legacy_id"),
     ),
     (
@@ -231,7 +231,7 @@ async def test_what_few_have_is_looked_up_first_whatever_the_order(asked: Asked,
         Wanted(search="topic 100", sort_by=sort_by),
     ):
         asked.statements.clear()
-        page = await asked.queries.topics(filters, limit=100)
+        page = await asked.queries.page(filters, limit=100)
         assert len(page.rows) == page.total.number > 0
         plans = await asked.plans()
         if asked.is_sqlite:
@@ -245,7 +245,7 @@ async def test_a_page_costs_the_same_number_of_queries_however_many_topics_it_sh
     costs = []
     for limit in (1, 100):
         asked.statements.clear()
-        await asked.queries.topics(Wanted(), limit=limit)
+        await asked.queries.page(Wanted(), limit=limit)
         costs.append(len(asked.statements))
     assert costs[0] == costs[1]
 
@@ -259,4 +259,4 @@ async def test_without_a_search_any_number_is_counted_and_with_one_counting_stop
         (Wanted(facets=MANY), Total(COMPLETED)),
         (Wanted("pending", facets=MANY), Total(0)),
     ):
-        assert (await asked.queries.topics(wanted, limit=1)).total == total
+        assert (await asked.queries.page(wanted, limit=1)).total == total

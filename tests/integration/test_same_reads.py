@@ -13,10 +13,10 @@ from integration.projected import Projected
 from integration.stories import BEGAN, history, in_batches
 
 from api.api_keys import ApiKeys, NameTaken, NoSuchKey
+from api.filters import Wanted
+from api.pages import ORDERS
 from api.projection import ProjectionQueries
 from api.seen import Seen
-from api.topic_filters import Wanted
-from api.topic_pages import ORDERS
 from shared.db.engine import Database, open_access, open_reader
 from shared.db.migrate import migrate
 from shared.events import topic_id
@@ -58,7 +58,7 @@ async def test_pages_are_alike_in_every_order(both: list[ProjectionQueries], fil
         wanted = Wanted(**filters, sort_by=sort_by, ascending=ascending)
 
         async def page(queries: ProjectionQueries, wanted: Wanted = wanted) -> Any:
-            found = await queries.topics(wanted, limit=100)
+            found = await queries.page(wanted, limit=100)
             return [dict(row) for row in found.rows], found.total
 
         rows, total = await answers(both, page)
@@ -75,8 +75,8 @@ async def test_everything_else_is_alike(both: list[ProjectionQueries]) -> None:
     assert await answers(both, lambda q: q.recent_failures("topic", 10))
     assert await answers(both, lambda q: q.failed_topics(until, None, 10, "NO FAILED 0"))
     assert await answers(both, lambda q: q.failed_topics(until, (BEGAN + timedelta(hours=1), "5"), 10))
-    assert await answers(both, lambda q: q.topic(topic_id(COMPLETED[0])))
-    assert await answers(both, lambda q: q.topic("374"))
+    assert await answers(both, lambda q: q.submission("topic", topic_id(COMPLETED[0])))
+    assert await answers(both, lambda q: q.submission("topic", "374"))
     assert await answers(both, lambda q: q.attempt_of(topic_id(COMPLETED[0]))) == (1, "completed")
     assert await answers(both, lambda q: q.position())
     assert len(await answers(both, lambda q: q.usage("2026-05-01"))) > 3
@@ -87,7 +87,7 @@ async def test_everything_else_is_alike(both: list[ProjectionQueries]) -> None:
             return await queries.history(id_, 100)
 
         assert await answers(both, told)
-    assert await answers(both, lambda q: q.topic("zero \0 id")) is None
+    assert await answers(both, lambda q: q.submission("topic", "zero \0 id")) is None
     assert await answers(both, lambda q: q.dead_letters()) == 0
 
 

@@ -10,9 +10,9 @@ from integration.projected import Projected
 from integration.stories import BEGAN, Story, at, in_batches
 
 from api.cursor import cursor_after, place_of
+from api.filters import Wanted
+from api.pages import ORDERS
 from api.projection import ProjectionQueries
-from api.topic_filters import Wanted
-from api.topic_pages import ORDERS
 from shared.db.engine import open_reader
 from shared.events import TopicRemoved, TopicSubmitted, topic_id
 from shared.wire import Record, encode
@@ -76,14 +76,14 @@ async def test_a_walk_meets_whoever_keeps_its_place_exactly_once_whatever_happen
     reader = open_reader(filled.url)
     queries = ProjectionQueries(reader)
     wanted = Wanted(facets=facets, sort_by=sort_by, ascending=ascending)
-    there = {row["title"] for row in (await queries.topics(wanted, limit=1000)).rows} & set(LASTING)
+    there = {row["title"] for row in (await queries.page(wanted, limit=1000)).rows} & set(LASTING)
     stays = there if sort_by in NEVER_MOVES else set(random.Random(1).sample(sorted(there), len(there) // 2))
     turmoil = Turmoil(filled, random.Random(2), stays if sort_by not in NEVER_MOVES else set())
     met: Counter[str] = Counter()
     cursor: str | None = None
     while True:
         after, total = place_of(cursor, wanted) if cursor else (None, None)
-        page = await queries.topics(replace(wanted, after=after), limit=7, total=total)
+        page = await queries.page(replace(wanted, after=after), limit=7, total=total)
         met.update(row["title"] for row in page.rows)
         if len(page.rows) < 7 or met.total() > 1000:
             break

@@ -61,14 +61,19 @@ class SubmissionEvent(Event):
     attempt: int = Field(ge=1)
 
 
-class Submitted(SubmissionEvent):
-    """Somebody asked for one attempt at processing something."""
+class CausesWork(SubmissionEvent):
+    """A worker has something to do for an attempt."""
 
     kind: ClassVar[Kind]
     submitted_at: AwareDatetime
+    requeued: Requeued | None = None
+
+
+class Submitted(CausesWork):
+    """Somebody asked for one attempt at processing something."""
+
     submitted_by: str
     force: bool = False
-    requeued: Requeued | None = None
 
 
 class Removed(SubmissionEvent):
@@ -87,6 +92,33 @@ class TopicSubmitted(Submitted):
 
 class TopicRemoved(Removed):
     kind = "topic"
+
+
+class ArticleSubmitted(Submitted):
+    """`input_hash`: of the text that it is about and the prompts, as a scan saw it; None: whatever it is."""
+
+    kind = "article"
+    urn: str
+    input_hash: str | None = None
+
+
+class ArticleForgotten(Removed):
+    kind = "article"
+    urn: str
+
+
+class ArticleAnnotated(CausesWork):
+    """The paid half is done, and stored before the catalogue is written: nothing of that pays again."""
+
+    kind = "article"
+    urn: str
+    run: str
+    worker: str
+    tries: int = 0
+    annotation: dict[str, Any]
+    input_hash: str
+    simulated: bool = False
+    usage: tuple[Usage, ...] = ()
 
 
 class Outcome(SubmissionEvent):
@@ -200,7 +232,9 @@ def event_id(event: Event, n: int = 0, *, at: datetime) -> str:
     """
     name = type(event).__name__
     parts: tuple[str | int, ...]
-    if isinstance(event, Submitted):
+    if isinstance(event, ArticleAnnotated):
+        parts = (event.id, event.attempt, name, event.run, event.requeued.n if event.requeued else 0)
+    elif isinstance(event, CausesWork):
         parts = (event.id, event.attempt, name, event.requeued.n if event.requeued else 0)
     elif isinstance(event, Outcome):
         parts = (event.id, event.attempt, name, event.run, n)

@@ -6,27 +6,29 @@ from typing import Any
 from uuid import uuid4
 
 from shared.events import (
+    ArticleAnnotated,
+    CausesWork,
     ErrorDetail,
     Outcome,
     SubmissionCompleted,
     SubmissionFailed,
     SubmissionParked,
     SubmissionStarted,
-    Submitted,
-    TopicSubmitted,
     Usage,
 )
 from shared.wire import Record, encode
 
+Reported = Outcome | ArticleAnnotated  # of a run
+
 
 class Run:
-    def __init__(self, event: Submitted, worker: str) -> None:
+    def __init__(self, event: CausesWork, worker: str) -> None:
         self.id = str(uuid4())
         self.event = event
         self.tries = event.requeued.tries if event.requeued else 0
         self._worker = worker
         self._usage: list[Usage] = []
-        self._said: Counter[type[Outcome]] = Counter()
+        self._said: Counter[type[Reported]] = Counter()
 
     def paid(self, usage: Usage) -> None:
         """Booked on the next outcome of this run, whatever it is."""
@@ -41,14 +43,22 @@ class Run:
     def completed(self, content: dict[str, Any], *, simulated: bool) -> SubmissionCompleted:
         return SubmissionCompleted(**self._fields(), content=content, simulated=simulated)
 
+    def skipped(self) -> SubmissionCompleted:
+        """It is done already: there is nothing new."""
+        return SubmissionCompleted(**self._fields(), skipped=True)
+
+    def annotated(self, urn: str, annotation: dict[str, Any], *, input_hash: str, simulated: bool) -> ArticleAnnotated:
+        about = {"annotation": annotation, "input_hash": input_hash, "simulated": simulated}
+        return ArticleAnnotated.model_validate(self._fields() | {"urn": urn} | about)
+
     def failed(self, code: str, message: str, *, dead_lettered: bool = False) -> Record:
         error = ErrorDetail(code=code, message=message)
         return self.record(SubmissionFailed(**self._fields(), error=error, dead_lettered=dead_lettered))
 
-    def record(self, outcome: Outcome) -> Record:
-        n = self._said[type(outcome)]
-        self._said[type(outcome)] += 1
-        return encode(outcome, source=self._worker, n=n)
+    def record(self, reported: Reported) -> Record:
+        n = self._said[type(reported)]
+        self._said[type(reported)] += 1
+        return encode(reported, source=self._worker, n=n)
 
     def _fields(self) -> dict[str, Any]:
         usage, self._usage = tuple(self._usage), []
@@ -56,7 +66,8 @@ class Run:
             "id": self.event.id,
             "attempt": self.event.attempt,
             "kind": self.event.kind,
-            "title": self.event.title if isinstance(self.event, TopicSubmitted) else None,
+            "title": getattr(self.event, "title", None),
+            "urn": getattr(self.event, "urn", None),
             "submitted_at": self.event.submitted_at,
             "run": self.id,
             "worker": self._worker,

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from shared.events import (
+    ArticleAnnotated,
+    ArticleForgotten,
+    ArticleSubmitted,
     Event,
     SubmissionCompleted,
     SubmissionFailed,
@@ -15,6 +18,9 @@ from shared.events import (
 )
 
 PROJECTOR = "status-projector"
+TOPIC_WORKER = "topic-worker"
+ENRICHER = "enricher"
+ANNOTATOR, CATALOG_WRITER = ENRICHER, f"{ENRICHER}-writes"  # the groups of its two steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,23 @@ TOPIC_SUBMISSIONS = Stream(
     "topic-submissions",
     key="topic id",
     events=(TopicSubmitted, TopicRemoved),
-    groups=("topic-worker",),
+    groups=(TOPIC_WORKER,),
+    projected=True,
+    causes_work=True,
+)
+ARTICLE_SUBMISSIONS = Stream(
+    "article-submissions",
+    key="article id",
+    events=(ArticleSubmitted, ArticleForgotten),
+    groups=(ANNOTATOR,),
+    projected=True,
+    causes_work=True,
+)
+ARTICLE_ANNOTATIONS = Stream(
+    "article-annotations",
+    key="article id",
+    events=(ArticleAnnotated,),
+    groups=(CATALOG_WRITER,),
     projected=True,
     causes_work=True,
 )
@@ -50,7 +72,14 @@ SUBMISSION_OUTCOMES = Stream(
 WORKER_CONTROL = Stream("worker-control", key="what is controlled", events=(UsageTotals,), keeps_last=True)
 WORKER_HEARTBEATS = Stream("worker-heartbeats", key="instance", events=(WorkerBeat,), max_length=1000)
 
-STREAMS = (TOPIC_SUBMISSIONS, SUBMISSION_OUTCOMES, WORKER_CONTROL, WORKER_HEARTBEATS)
+STREAMS = (
+    TOPIC_SUBMISSIONS,
+    ARTICLE_SUBMISSIONS,
+    ARTICLE_ANNOTATIONS,
+    SUBMISSION_OUTCOMES,
+    WORKER_CONTROL,
+    WORKER_HEARTBEATS,
+)
 PROJECTED = tuple(stream for stream in STREAMS if stream.projected)
 BY_NAME = {stream.name: stream for stream in STREAMS}
 STREAM_OF: dict[type[Event], Stream] = {event: stream for stream in STREAMS for event in stream.events}

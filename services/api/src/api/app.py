@@ -14,11 +14,13 @@ from api import (
     idempotency,
     import_topics,
     problems,
+    read_articles,
     read_status,
     read_topic,
     read_topics,
     read_usage,
     retry_and_cleanup,
+    submit_articles,
     submit_topics,
 )
 from api.api_keys import ApiKeys
@@ -53,7 +55,7 @@ def build() -> FastAPI:
     app = FastAPI(
         title="topicflow",
         version=__version__,
-        description="Submit topics, and see at any moment where each one stands.",
+        description="Submit topics and articles, and see at any moment where each one stands.",
         docs_url=None,  # its page would load scripts from another host
         redoc_url=None,
         responses=problems.DOCUMENTED,
@@ -65,6 +67,8 @@ def build() -> FastAPI:
     parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
+    for part in (submit_articles, read_articles):
+        app.include_router(part.router, prefix="/api/v1", tags=["articles"])
     for part in (read_status, read_usage):
         app.include_router(part.router, prefix="/api/v1", tags=["status"])
     idempotency.document(app)

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import Integer, RowMapping
 from sqlalchemy.types import TypeEngine
 
+from api.filters import Wanted
+from api.pages import ORDERS, Total
 from api.problems import Problem
-from api.topic_filters import Wanted
-from api.topic_pages import ORDERS, Total
 from shared.db.tables import Moment
 
 LONGEST = 4_000  # characters; a title of 500 in UTF-8 and base64 is 2,700
@@ -57,7 +57,7 @@ def _value(value: str | int, type_: TypeEngine[Any]) -> Any:
 
 
 def _list_of(wanted: Wanted) -> str:
-    parts = [wanted.sort_by, wanted.ascending, wanted.status, wanted.search, sorted(wanted.facets.items())]
+    parts = [wanted.kind, wanted.sort_by, wanted.ascending, wanted.status, wanted.search, sorted(wanted.facets.items())]
     return sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 

@@ -14,12 +14,11 @@ from api.back_pressure import MEMORY_LIMIT
 from api.context import ApiContext, Context
 from api.staleness import staleness
 from api.system_gauges import read_system_gauges
-from api.workers import TOPIC_WORKER
 from shared import __version__, metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.exposition import exposition
-from shared.streams import PROJECTOR
+from shared.streams import PROJECTOR, TOPIC_WORKER
 
 router = APIRouter()
 PATIENCE = 2.0  # seconds that a dependency has to answer
@@ -50,11 +49,11 @@ async def health(context: Context) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "status": status,
         "version": __version__,
-        "simulated": context.workers.simulated,
+        "simulated": context.workers.simulated(),
         **found,
         "topic_workers": len(workers),
         "projectors": len(projectors),
-        "waiting_for": context.workers.waiting_for,
+        "waiting_for": context.workers.waiting_for(),
         "no_room": full,
         "limits": {"memory_share": MEMORY_LIMIT, "backlog": context.back_pressure.max_backlog},
     }

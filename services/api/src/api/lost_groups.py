@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
-from api.topic_filters import VISIBLE
+from api.filters import VISIBLE
 from api.workers import Workers
 from shared.db.engine import Database
 from shared.db.tables import history, positions, submissions

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select
 
 from api import queries
+from api.filters import Wanted
+from api.pages import Total, read_page
 from api.together import Together
-from api.topic_filters import Wanted
-from api.topic_pages import Total, read_page
 from shared.db.engine import Database
+from shared.events import Kind
 from shared.transport.base import Positions
 
 IDS_A_QUERY = 500
@@ -77,13 +78,13 @@ class ProjectionQueries:
             found |= own | by_content | {id_: hit for id_, hit in own.items() if hit.status != "removed"}
         return found
 
-    async def topic(self, id_: str) -> RowMapping | None:
+    async def submission(self, kind: Kind, id_: str) -> RowMapping | None:
         """With its content; by id or by the number it had in the old system."""
         if "\0" in id_:  # PostgreSQL does not even look for it
             return None
-        rows = await self._rows(queries.TOPIC, id=id_)
+        rows = await self._rows(queries.SUBMISSION, kind=kind, id=id_)
         if not rows and id_.isdecimal() and len(id_) < 19:
-            rows = await self._rows(queries.TOPIC_BY_LEGACY_ID, legacy_id=int(id_))
+            rows = await self._rows(queries.SUBMISSION_BY_LEGACY_ID, kind=kind, legacy_id=int(id_))
         return rows[0] if rows else None
 
     async def attempt_of(self, id_: str) -> tuple[int, str] | None:
@@ -95,7 +96,7 @@ class ProjectionQueries:
         """The newest events of a submission, with what was paid for in each."""
         return await self._rows(queries.HISTORY, id=id_, limit=limit)
 
-    async def topics(self, wanted: Wanted, *, limit: int, offset: int = 0, total: Total | None = None) -> Page:
+    async def page(self, wanted: Wanted, *, limit: int, offset: int = 0, total: Total | None = None) -> Page:
         """Rows and total are of one moment. `total`: as it was counted when this walk began."""
 
         def read(connection: Connection) -> Page:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, func, literal, literal_column, or_, select, tuple_
 
-from api.topic_filters import VISIBLE
+from api.filters import VISIBLE
 from shared.db.tables import (
     Moment,
     contents,
@@ -31,14 +31,14 @@ _LIMIT: BindParameter[int] = bindparam("limit")
 FIND = select(_C.id, _C.title, _C.status, _C.attempt, _C.legacy_id, _C.simulated, _C.content_id).where(
     or_(one_of(_C.id), and_(one_of(_C.content_id), VISIBLE))
 )
-_TOPIC = (
+_SUBMISSION = (
     select(submissions, contents.c.content)
     .outerjoin(contents, contents.c.id == _C.id)
-    .where(_C.kind == "topic", VISIBLE)
+    .where(_C.kind == _KIND, VISIBLE)
     .limit(1)
 )
-TOPIC = _TOPIC.where(_C.id == bindparam("id"))
-TOPIC_BY_LEGACY_ID = _TOPIC.where(_C.legacy_id == bindparam("legacy_id"))
+SUBMISSION = _SUBMISSION.where(_C.id == bindparam("id"))
+SUBMISSION_BY_LEGACY_ID = _SUBMISSION.where(_C.legacy_id == bindparam("legacy_id"))
 ATTEMPT = select(_C.attempt, _C.status).where(_C.id == bindparam("id"))
 RECENT_FAILURES = (
     select(_C.id, _C.title, _C.error_message, _C.created_at, _C.ended_at)

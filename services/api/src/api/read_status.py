@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from api.access import may
 from api.context import ApiContext, Context
 from api.staleness import staleness
-from api.workers import TOPIC_WORKER
 from shared.events import WaitingFor
 from shared.status import STATUSES
+from shared.streams import TOPIC_WORKER
 
 router = APIRouter()
 SHOWN_FAILURES = 10
@@ -100,8 +100,8 @@ async def processing_status(context: Context) -> ProcessingStatus:
         total_count=sum(counts.values()),
         recent_failures=[Failure.model_validate(dict(row)) for row in failures],
         show_status=is_processing or has_unseen_failure,
-        waiting_for=context.workers.waiting_for,
-        simulated=context.workers.simulated,
+        waiting_for=context.workers.waiting_for(),
+        simulated=context.workers.simulated(),
         **age,
     )
 
@@ -128,14 +128,14 @@ async def worker_status(context: Context) -> WorkerStatus:
         workers=[
             Worker(**seen.beat.model_dump(), version=seen.beat.app_version, last_seen=seen.stored_at) for seen in live
         ],
-        waiting_for=context.workers.waiting_for,
-        simulated=context.workers.simulated,
+        waiting_for=context.workers.waiting_for(),
+        simulated=context.workers.simulated(),
     )
 
 
 @router.get("/topic-status-summary", dependencies=[may("read")])
 async def topic_status_summary(context: Context) -> Summary:
-    return Summary(summary=await _counts(context), simulated=context.workers.simulated)
+    return Summary(summary=await _counts(context), simulated=context.workers.simulated())
 
 
 @router.get("/stats", dependencies=[may("read")])
@@ -152,7 +152,7 @@ async def stats(context: Context) -> Stats:
         average_seconds=round(found.milliseconds / 1000 / found.timed, 3) if found.timed else 0.0,
         by_category=dict(found.facets["category"]),
         by_complexity=dict(found.facets["complexity"]),
-        simulated=context.workers.simulated,
+        simulated=context.workers.simulated(),
     )
 
 
@@ -167,7 +167,7 @@ def _message(context: ApiContext, counts: dict[str, int], live: int) -> str:
         return "not known: no heartbeats arrive, the broker may be away"
     if not live:
         return f"no topic-worker is running; {waits} topics wait for one"
-    if waiting_for := context.workers.waiting_for:
+    if waiting_for := context.workers.waiting_for():
         return f"waiting: {waiting_for.reason}"
     who = "1 topic-worker is" if live == 1 else f"{live} topic-workers are"
     return f"{who} running; {waits} topics under way" if waits else f"{who} running and idle"

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access import may
 from api.context import Context
 from api.cursor import LONGEST, cursor_after, place_of
+from api.filters import Wanted
 from api.read_topic import Topic, shown
 from api.staleness import staleness
-from api.topic_filters import Wanted
 from shared.status import Status
 
 router = APIRouter(dependencies=[may("read")])
@@ -66,8 +66,8 @@ async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context
         after, total = place_of(wanted.cursor, query)
         query = replace(query, after=after)
     age = await staleness(context)
-    page = await context.projection.topics(query, limit=wanted.limit, offset=wanted.offset, total=total)
-    waiting_for = context.workers.waiting_for
+    page = await context.projection.page(query, limit=wanted.limit, offset=wanted.offset, total=total)
+    waiting_for = context.workers.waiting_for()
     is_full = len(page.rows) == wanted.limit
     return Topics(
         topics=[shown(row, waiting_for) for row in page.rows],
@@ -76,7 +76,7 @@ async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context
         limit=wanted.limit,
         offset=wanted.offset,
         next_cursor=cursor_after(query, page.rows[-1], page.total) if is_full else None,
-        simulated=context.workers.simulated,
+        simulated=context.workers.simulated(),
         **age,
     )
 

@@ -67,7 +67,7 @@ async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] 
         total=_amounts(sums for reasons in paid.values() for sums in reasons.values()),
         wasted=_amounts(sums for reasons in paid.values() for reason, sums in reasons.items() if reason),
         since=since,
-        simulated=context.workers.simulated,
+        simulated=context.workers.simulated(),
         **age,
     )
 

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.problems import Problem
-from api.read_topic import PATIENCE, patient_topic
+from api.submission import PATIENCE, found
 from shared.db.engine import DatabaseUnreachable
 from shared.events import SubmissionEvent, TopicRemoved, TopicSubmitted
 from shared.metrics import SUBMISSIONS
@@ -67,7 +67,7 @@ async def retry_topic(
     id: str, context: Context, caller: Annotated[Caller, may("submit")], how: HowToRetry | None = None
 ) -> Retried:
     """Queue it again. Answers when that is projected, or after a second."""
-    row = await patient_topic(context, id)
+    row = await found(context, "topic", id)
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
         raise Problem(409, f"the topic is {row['status']}, only a failed one is retried without force")
@@ -80,7 +80,7 @@ async def retry_topic(
 @router.delete("/topics/{id}")
 async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
     """Gone from every read and count. Answers when that is projected, or after a second."""
-    row = await patient_topic(context, id)
+    row = await found(context, "topic", id)
     give_up = time.monotonic() + PATIENCE
     removed: TopicRemoved | None = _removed(row, caller)
     while removed:

@@ -10,12 +10,11 @@ from typing import TypeVar
 from api.back_pressure import Load
 from api.context import ApiContext
 from api.staleness import staleness
-from api.workers import TOPIC_WORKER
 from shared import metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.status import STATUSES
-from shared.streams import PROJECTOR
+from shared.streams import PROJECTOR, TOPIC_WORKER
 
 PATIENCE = 2.0  # seconds that a dependency has, of the ten that Prometheus waits
 STATES = ("waiting", "in_flight")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.events import WaitingFor, WorkerBeat
+from shared.streams import TOPIC_WORKER
 
 DEAD_AFTER = timedelta(seconds=4.5)  # two beats missed; with one beat every 2 s known within 5 s
 FORGOTTEN_AFTER = timedelta(hours=1)
-TOPIC_WORKER = "topic-worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,13 @@ class Workers:
             key=lambda seen: seen.beat.instance,
         )
 
-    @property
-    def waiting_for(self) -> WaitingFor | None:
-        """What the topic-workers wait for: the longest wait, if all of them wait."""
-        waits = [seen.beat.waiting_for for seen in self.live(TOPIC_WORKER)]
+    def waiting_for(self, service: str = TOPIC_WORKER) -> WaitingFor | None:
+        """What its workers wait for: the longest wait, if all of them wait."""
+        waits = [seen.beat.waiting_for for seen in self.live(service)]
         known = [wait for wait in waits if wait]
         return min(known, key=lambda wait: wait.since) if known and len(known) == len(waits) else None
 
-    @property
-    def simulated(self) -> bool | None:
-        """Whether the live topic-workers' Gemini is a stand-in; None while none of them knows."""
-        known = [seen.beat.simulated for seen in self.live(TOPIC_WORKER) if seen.beat.simulated is not None]
+    def simulated(self, service: str = TOPIC_WORKER) -> bool | None:
+        """Whether what its live workers call is a stand-in; None while none of them knows."""
+        known = [seen.beat.simulated for seen in self.live(service) if seen.beat.simulated is not None]
         return any(known) if known else None

@@ -10,7 +10,7 @@ from sqlalchemy.exc import StatementError
 
 from shared.db.engine import is_of_the_data
 from shared.errors import InvalidEvent
-from shared.events import Outcome, Removed, Submitted
+from shared.events import CausesWork, Outcome, Removed
 from shared.transport.base import Delivery
 from shared.wire import decode
 from status_projector import statements
@@ -26,7 +26,7 @@ class Told:
     """An event of a submission, and the delivery that brought it."""
 
     delivery: Delivery
-    event: Submitted | Removed | Outcome
+    event: CausesWork | Removed | Outcome
     event_id: str
     time: datetime
 
@@ -51,7 +51,7 @@ class _Changes:
 def read(delivery: Delivery) -> Told:
     """Raises InvalidEvent, NewerVersion."""
     envelope = decode(delivery.record)
-    if not isinstance(envelope.event, Submitted | Removed | Outcome):
+    if not isinstance(envelope.event, CausesWork | Removed | Outcome):
         raise InvalidEvent(f"{type(envelope.event).__name__} is not about a submission")
     return Told(delivery, envelope.event, envelope.event_id, envelope.time)
 

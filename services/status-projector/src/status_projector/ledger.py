@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.day import day_of
-from shared.events import Outcome, SubmissionCompleted, SubmissionEvent
+from shared.events import ArticleAnnotated, Outcome, SubmissionCompleted, SubmissionEvent
 
 REPEATED, NOT_USED = "repeated", "not_used"
 Total = tuple[str, str, str, bool, str, int]  # day, kind, model, simulated, wasted, partition
@@ -51,10 +51,10 @@ class Booked:
 
 
 def paid_in(event: SubmissionEvent, time: datetime) -> list[Paid]:
-    if not isinstance(event, Outcome) or not event.usage:
+    if not isinstance(event, Outcome | ArticleAnnotated) or not event.usage:
         return []
     about: dict[str, Any] = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run}
-    otherwise = "" if isinstance(event, SubmissionCompleted) else NOT_USED
+    otherwise = "" if isinstance(event, SubmissionCompleted | ArticleAnnotated) else NOT_USED
     return [Paid(**about, time=time, **u.model_dump() | {"wasted": u.wasted or otherwise}) for u in event.usage]
 
 

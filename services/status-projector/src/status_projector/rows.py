@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid5
 
-from shared.events import NAMESPACE, Outcome, SubmissionEvent, SubmissionFailed
+from shared.events import NAMESPACE, ArticleAnnotated, Outcome, SubmissionEvent, SubmissionFailed
 from shared.transport.base import Delivery
 
 
 def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[Any, ...]:
     name = type(event).__name__
-    if not isinstance(event, Outcome):
+    if not isinstance(event, Outcome | ArticleAnnotated):
         return (event.id, event_id, name, event.attempt, time, None, None, None)
     error = event.error.message if isinstance(event, SubmissionFailed) else None
     return (event.id, event_id, name, event.attempt, time, event.run, event.worker, error)

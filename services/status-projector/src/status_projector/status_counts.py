@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.events import (
+    ArticleAnnotated,
+    ArticleSubmitted,
+    CausesWork,
     Outcome,
     Removed,
     SubmissionCompleted,
@@ -31,7 +34,7 @@ class State:
     id: str
     kind: str
     partition: int
-    title: str | None = None
+    title: str | None = None  # by which it was submitted: of an article its URN
     title_normal: str = ""  # what the list is sorted by and searched in
     legacy_id: int | None = None
     attempt: int = 0
@@ -78,8 +81,9 @@ class NewContent:
     content: dict[str, Any] | None
 
 
-_TELL_WHEN = (Submitted, Outcome)  # tuples: a union would be made anew for each event
-_TELL_TITLE = (TopicSubmitted, Outcome)
+_TELL_WHEN = (CausesWork, Outcome)  # tuples: a union would be made anew for each event
+_TELL_LEGACY_ID = (TopicSubmitted, Outcome)
+_OF_URN = (ArticleSubmitted, ArticleAnnotated)
 _END = (SubmissionFailed, SubmissionCompleted)
 _RANKS: dict[type[SubmissionEvent], int] = {
     SubmissionStarted: PROCESSING,
@@ -100,7 +104,7 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
     state.updated_at = max(time, state.updated_at or time)
     if isinstance(event, _TELL_WHEN):
         state.created_at = min(event.submitted_at, state.created_at or event.submitted_at)
-    if isinstance(event, _TELL_TITLE) and event.legacy_id is not None:
+    if isinstance(event, _TELL_LEGACY_ID) and event.legacy_id is not None:
         known = event.legacy_id if state.legacy_id is None else state.legacy_id
         state.legacy_id = min(event.legacy_id, known)
     if isinstance(event, Removed):
@@ -152,7 +156,7 @@ def _within_attempt(state: State, event: SubmissionEvent, rank: int, time: datet
 def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
     """What every event of an attempt tells, whenever it comes."""
     if isinstance(event, _TELL_WHEN):
-        title = event.title if isinstance(event, _TELL_TITLE) else None
+        title = _title(event)
         if title is not None and (state.title is None or title < state.title):
             state.title, state.title_normal = title, normal(title)
         state.submitted_at = min(event.submitted_at, state.submitted_at or event.submitted_at)
@@ -160,6 +164,14 @@ def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
         state.submitted_by = min(event.submitted_by, state.submitted_by or event.submitted_by)
     if isinstance(event, SubmissionStarted):
         state.started_at = min(time, state.started_at or time)
+
+
+def _title(event: CausesWork | Outcome) -> str | None:
+    if isinstance(event, Outcome):
+        return event.title or event.urn
+    if isinstance(event, _OF_URN):
+        return event.urn
+    return event.title if isinstance(event, TopicSubmitted) else None
 
 
 def _park(state: State, event: SubmissionParked, time: datetime) -> None:

@@ -20,13 +20,14 @@ from shared.pace import Pace
 from shared.progress import NotReady
 from shared.retry import Policy
 from shared.service import reach, run_beside
+from shared.streams import TOPIC_WORKER
 from shared.transport import connect
 from shared.transport.settle import Limits, Settlement
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
 from topic_worker.settings import WorkerSettings
 
-GROUP = "topic-worker"
+GROUP = TOPIC_WORKER
 ASK_AGAIN = 5.0  # seconds
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ Fails: Refused, when Gemini blocks the title; Transient, when its answer can not
 
 from datetime import UTC, datetime
 
-from shared.events import SubmissionCompleted, Submitted, TopicSubmitted
+from shared.events import CausesWork, SubmissionCompleted, TopicSubmitted
 from shared.run import Run
 from topic_worker.generate_topics import TopicGenerator
 
@@ -17,7 +17,7 @@ class OnTopicSubmitted:
     def __init__(self, generator: TopicGenerator) -> None:
         self._generator = generator
 
-    async def __call__(self, event: Submitted, run: Run) -> SubmissionCompleted:
+    async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
         assert isinstance(event, TopicSubmitted)
         made = await self._generator.generate(event.id, event.title, most=event.batch_size, paid=run.paid)
         card = made.topic.card(created=event.submitted_at, generated=datetime.now(UTC), source=made.model)

@@ -13,10 +13,10 @@ from typing import TypeVar
 import structlog
 
 from shared.errors import BrokerUnreachable, Refused, Transient
-from shared.events import Outcome, Removed, Requeued, Submitted
+from shared.events import CausesWork, Removed, Requeued
 from shared.outage import OutageGate
 from shared.retry import Bury, Decision, Fail, TryAgain, WaitForEnd, decide, pause
-from shared.run import Run
+from shared.run import Reported, Run
 from shared.transport.base import Consumer
 from shared.transport.dead_letter import dead_letter
 from shared.transport.observe_delivery import count_end, observed
@@ -26,7 +26,7 @@ from shared.wire import Record, encode
 
 log = structlog.get_logger()
 T = TypeVar("T")
-Handler = Callable[[Submitted, Run], Awaitable[Outcome]]
+Handler = Callable[[CausesWork, Run], Awaitable[Reported]]
 DEATHS_BEFORE_ALONE = 2  # of workers while they handled it; the next one takes it alone
 
 
@@ -59,7 +59,7 @@ class HandleDelivery:
     async def __call__(self, work: Work) -> None:
         """Returns when its end is stored."""
         match work.event:
-            case Submitted() as event:
+            case CausesWork() as event:
                 await self._handle(work, event)
             case Removed() as event:
                 self._attempts.remove(event.id, event.attempt)
@@ -70,7 +70,7 @@ class HandleDelivery:
                 work.end = "dead_lettered"
                 await self._end(work, self._dead_letter(work, "invalid_event", problem, tries=0))
 
-    async def _handle(self, work: Work, event: Submitted) -> None:
+    async def _handle(self, work: Work, event: CausesWork) -> None:
         """Already ended, deadly, or a run."""
         if not await self._attempts.may_run(work, event):
             await self._end(work)
@@ -102,7 +102,7 @@ class HandleDelivery:
         while (turn := await self._may_call(work, held_until)) is not None:
             self._outbox.say(run.started())
             try:
-                outcome = await self._call(run)
+                reported = await self._call(run)
             except Exception as error:
                 decision = self._decide(error, run, turn)
             else:
@@ -110,7 +110,7 @@ class HandleDelivery:
                 self._bugs.clear()
                 self.processed += 1
                 work.end = "completed"
-                await self._end_attempt(work, run, run.record(outcome))
+                await self._end_attempt(work, run, run.record(reported))
                 return
             match decision:
                 case Fail():
@@ -132,7 +132,7 @@ class HandleDelivery:
                     self._outbox.say(run.parked(decision.reason, until))
         await self._put_at_tail(work, run)
 
-    async def _call(self, run: Run) -> Outcome:
+    async def _call(self, run: Run) -> Reported:
         try:
             return await self._handler(run.event, run)
         except asyncio.CancelledError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.errors import InvalidEvent
-from shared.events import Event, Submitted
+from shared.events import CausesWork, Event
 from shared.transport.base import Delivery
 from shared.wire import decode
 
@@ -31,7 +31,7 @@ class Work:
     @property
     def deaths(self) -> int:
         """Of workers while they handled it, its copies at the tail included."""
-        requeued = self.event.requeued if isinstance(self.event, Submitted) else None
+        requeued = self.event.requeued if isinstance(self.event, CausesWork) else None
         return self.delivery.starts + (requeued.starts if requeued else 0)
 
     def displace(self) -> None:
@@ -56,7 +56,7 @@ class Attempts:
         self._running: dict[str, tuple[int, Work]] = {}
         self._ended: OrderedDict[str, int] = OrderedDict()
 
-    async def may_run(self, work: Work, event: Submitted) -> bool:
+    async def may_run(self, work: Work, event: CausesWork) -> bool:
         """False if this attempt has ended or is in flight; a lower one is displaced, or waited for while it runs."""
         while event.attempt > self._ended.get(event.id, 0):
             attempt, other = self._running.get(event.id, (0, None))
@@ -81,7 +81,7 @@ class Attempts:
         if len(self._ended) > REMEMBERED_ENDS:
             self._ended.popitem(last=False)
 
-    def leave(self, work: Work, event: Submitted) -> None:
+    def leave(self, work: Work, event: CausesWork) -> None:
         """Not in flight here any more; whether it ended is another question."""
         if self._running.get(event.id, (0, None))[1] is work:
             del self._running[event.id]

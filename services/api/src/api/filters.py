@@ -10,7 +10,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.db.tables import facet_counts, facets, status_counts, submissions
-from shared.events import normal
+from shared.events import Kind, normal
 
 FEW = 2_000  # titles that a search looks up; what more have is met soon enough
 ALL = ""  # the filter that every topic has
@@ -25,7 +25,8 @@ VISIBLE = _C.status != literal_column("'removed'")  # in the words of the indexe
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which topics, in which order. `facets`: value by name; `after`: what the order goes by, of the last one seen."""
+    """Which submissions, in which order. `facets`: value by name; `after`: what the order goes by, of the last one
+    seen."""
 
     status: str | None = None
     search: str | None = None
@@ -33,6 +34,7 @@ class Wanted:
     sort_by: str = "created_at"
     ascending: bool = False
     after: tuple[Any, ...] | None = None
+    kind: Kind = "topic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ class Matches:
 
 def matches_of(connection: Connection, wanted: Wanted) -> Matches:
     """From counts that are kept; a search reads the index of titles."""
-    found = _found(connection, wanted.search) if wanted.search is not None else None
-    sizes = {ALL: _size_of_status(connection)}
+    found = _found(connection, wanted.kind, wanted.search) if wanted.search is not None else None
+    sizes = {ALL: _size_of_status(connection, wanted.kind)}
     sizes |= {name: _size_of_facet(connection, name, value) for name, value in wanted.facets.items()}
     if wanted.status:
-        sizes[STATUS] = _size_of_status(connection, wanted.status)
+        sizes[STATUS] = _size_of_status(connection, wanted.kind, wanted.status)
     if found is not None:
         sizes[SEARCH] = len(found)
     return Matches(sizes, found)
@@ -81,7 +83,7 @@ def filtered(
     if leader and leader in wanted.facets:
         query = query.join(facets, and_(_IS_OF_IT, _is_facet(leader, wanted.facets[leader])))
     by_index = leader is None or leader == STATUS
-    query = query.where((_C.kind if by_index else _past_indexes(_C.kind)) == "topic", VISIBLE)
+    query = query.where((_C.kind if by_index else _past_indexes(_C.kind)) == wanted.kind, VISIBLE)
     if wanted.status:
         by_index = leader == STATUS or (leader is None and wanted.sort_by in {"created_at", "status"})
         query = query.where((_C.status if by_index else _past_indexes(_C.status)) == wanted.status)
@@ -119,8 +121,8 @@ def _title_has(search: str) -> ColumnElement[bool]:
     return _C.title_normal.contains(normal(search), autoescape=True)
 
 
-def _found(connection: Connection, search: str) -> list[str] | None:
-    query = select(_C.id).where(_C.kind == "topic", VISIBLE, _title_has(search)).limit(FEW + 1)
+def _found(connection: Connection, kind: Kind, search: str) -> list[str] | None:
+    query = select(_C.id).where(_C.kind == kind, VISIBLE, _title_has(search)).limit(FEW + 1)
     ids = list(connection.scalars(query))
     return ids if len(ids) <= FEW else None
 
@@ -130,8 +132,8 @@ def _size_of_facet(connection: Connection, name: str, value: str) -> int:
     return int(connection.scalar(select(func.sum(c.submissions)).where(c.facet == name, c.value == value)) or 0)
 
 
-def _size_of_status(connection: Connection, status: str | None = None) -> int:
+def _size_of_status(connection: Connection, kind: Kind, status: str | None = None) -> int:
     """Of all where there is no status."""
     c = status_counts.c
-    of = [c.kind == "topic"] + ([c.status == status] if status else [])
+    of = [c.kind == kind] + ([c.status == status] if status else [])
     return int(connection.scalar(select(func.sum(c.submissions)).where(*of)) or 0)

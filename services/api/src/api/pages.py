@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, literal, select, tuple_
 
-from api.topic_filters import ALL, STATUS, Matches, Wanted, asked_of_each_row, filtered, matches_of
+from api.filters import ALL, STATUS, Matches, Wanted, asked_of_each_row, filtered, matches_of
 from shared.db.tables import contents, facets, submissions
 
 COUNT_AT_MOST = 10_000

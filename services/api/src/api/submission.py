@@ -1,0 +1,65 @@
+"""One submission of the projection, of whatever kind: found patiently, and what it waits for."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel
+from sqlalchemy import RowMapping
+
+from api.context import ApiContext
+from api.problems import Problem
+from api.staleness import projected_up_to_now
+from shared.events import Kind, WaitingFor
+
+PATIENCE = 1.0  # seconds that a read waits for the projection
+HowMany = Annotated[int, Query(ge=1, le=1000)]
+
+
+class HistoryEvent(BaseModel):
+    event: str
+    attempt: int
+    time: datetime
+    run: str | None
+    worker: str | None
+    model: str | None
+    tokens_in: int | None
+    tokens_out: int | None
+    cost: float | None
+    error: str | None
+
+
+class History(BaseModel):
+    id: str
+    events: list[HistoryEvent]
+    is_complete: bool  # False: there are older events than `limit` asked for
+
+
+async def found(context: ApiContext, kind: Kind, id_: str, called: str = "") -> RowMapping:
+    """An unknown one is waited for until all that was stored before is projected. `called`: how whoever asks names it.
+
+    Raises Problem 404.
+    """
+    row = await context.projection.submission(kind, id_)
+    if row is None:
+        await projected_up_to_now(context, PATIENCE)
+        row = await context.projection.submission(kind, id_)
+    if row is None:
+        raise Problem(404, f"there is no {kind} {(called or id_)[:80]!r}")
+    return row
+
+
+async def history_of(context: ApiContext, id_: str, limit: int) -> History:
+    """The newest events of all its attempts, in the order of their time, with what was paid in each."""
+    rows = await context.projection.history(id_, limit + 1)
+    events = [HistoryEvent.model_validate(dict(row)) for row in reversed(rows[:limit])]
+    return History(id=id_, events=events, is_complete=len(rows) <= limit)
+
+
+def waiting_for(row: RowMapping, all_wait_for: WaitingFor | None) -> WaitingFor | None:
+    """What a pending one waits for: something of its own, or what everybody waits for."""
+    if row["status"] != "pending":
+        return None
+    if reason := row["waiting_reason"]:
+        return WaitingFor(reason=reason, since=row["waiting_since"], until=row["waiting_until"])
+    return all_wait_for

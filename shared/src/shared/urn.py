@@ -1,0 +1,14 @@
+"""What an article is called: a URN (RFC 8141), such as urn:article:coffee-and-sleep."""
+
+import re
+
+LONGEST = 300  # characters
+_URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[A-Za-z0-9()+,\-.:=@;$_!*'~&%?#]+", re.ASCII)
+
+
+def checked_urn(urn: str) -> str:
+    """Without the space around it. Raises ValueError."""
+    urn = urn.strip()
+    if len(urn) > LONGEST or not _URN.fullmatch(urn):
+        raise ValueError(f"must be a URN like urn:article:some-name, of {LONGEST} characters at most")
+    return urn
