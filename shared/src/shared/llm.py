@@ -1,12 +1,14 @@
 """Gemini, called through google-genai: this is the only file that knows it. Its errors become ours here."""
 
+import asyncio
 import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import httpx2
+import structlog
 from google import genai
 from google.genai import errors, types
 
@@ -14,8 +16,10 @@ from shared.day import end_of_day
 from shared.doubts import Doubts
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
 from shared.gemini_keys import Key, Keys
+from shared.gemini_settings import GeminiSettings
 from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
+log = structlog.get_logger()
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
 
 
@@ -44,6 +48,7 @@ class LanguageModel(Protocol):
 
 
 PROBE_SECONDS = 5.0
+ASK_AGAIN = 5.0  # seconds
 MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
 _DOUBTFUL = {500, 504}  # what Gemini answers when it fails, or takes too long, over one request
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
@@ -62,6 +67,17 @@ class Gemini:
         self._own_projects = own_projects
         self._model = model
         self._doubts = Doubts(self._is_there)
+        self.simulated: bool | None = None  # whether a stand-in answers, as far as it is known
+
+    @classmethod
+    def of(cls, settings: GeminiSettings) -> Self:
+        return cls(
+            keys=settings.keys,
+            own_projects=settings.own_projects,
+            model=settings.model,
+            base_url=settings.base_url,
+            timeout_seconds=settings.call_timeout_seconds,
+        )
 
     async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
         outcome, began = "cancelled", time.monotonic()
@@ -94,6 +110,7 @@ class Gemini:
                     raise
             else:
                 self._keys.works(key)
+                self.simulated = answer.simulated
                 self._doubts.answered()
                 return answer
 
@@ -136,12 +153,14 @@ class Gemini:
             raise Doubtful("connection_lost", lost) from error
         return _answer(response, self._model, time.monotonic() - began)
 
-    async def is_simulated(self) -> bool | None:
-        """None when nobody says it."""
-        try:
-            return (await self._look()).version == "simulated"
-        except (errors.APIError, httpx2.HTTPError, Outage):
-            return None
+    async def learn_whether_simulated(self) -> None:
+        """Until somebody says it; whoever answers the first call says it too."""
+        while self.simulated is None:
+            try:
+                self.simulated = (await self._look()).version == "simulated"
+            except (errors.APIError, httpx2.HTTPError, Outage):
+                await asyncio.sleep(ASK_AGAIN)
+        log.info("Gemini answers", simulated=self.simulated, model=self._model)
 
     async def _is_there(self) -> bool:
         try:

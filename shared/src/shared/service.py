@@ -59,8 +59,8 @@ def collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def reach(transport: Transport, settles: str = "") -> None:
-    """Wait until the broker answers, then see that it is safe and has its streams. Raises PositionsLost of the group
+async def reach(transport: Transport, *settles: str) -> None:
+    """Wait until the broker answers, then see that it is safe and has its streams. Raises PositionsLost of the groups
     that the caller settles for; another's loss is only said: reading and projecting go on, which its repair needs."""
 
     async def provision() -> None:
@@ -69,7 +69,7 @@ async def reach(transport: Transport, settles: str = "") -> None:
             if made := await transport.provision():
                 log.info("provisioned", made=made)
         except PositionsLost as error:
-            if settles in error.groups:
+            if set(settles).intersection(error.groups):
                 raise
             log.error("a group lost its positions", error=str(error))
 

@@ -2,12 +2,11 @@
 
 import os
 import re
-from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -15,11 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from shared.allowance import Used
 from shared.errors import SettingInvalid
-from shared.gemini_keys import Keys, split
-from shared.pace import Quota
-from shared.prices import GEMINI, Prices
 
 POSTGRESQL_URL = "postgresql://user:password@host:port/database?sslmode=…"
 
@@ -187,69 +182,6 @@ class DatabaseSettings(Settings):
     @property
     def database_url(self) -> str:
         return self.database.get_secret_value() if self.database else f"sqlite:///{self.data.absolute()}/topicflow.db"
-
-
-def _price_list(value: str) -> str:
-    Prices.of(value)
-    return value
-
-
-class GeminiSettings(Settings):
-    api_key: SecretStr | None = named("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", default=None)
-    api_keys: SecretStr | None = named("GEMINI_API_KEYS", default=None)
-    keys_file: Path | None = named("GEMINI_API_KEYS_FILE", default=None)
-    own_projects: bool = named("GEMINI_KEYS_OF_OWN_PROJECTS", default=False)
-    model: str = named("GEMINI_MODEL", default="gemini-2.5-flash", min_length=1)
-    base_url: str | None = named("GOOGLE_GEMINI_BASE_URL", default=None, pattern="^https?://")
-    call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
-    requests_per_minute: float | None = named("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)
-    tokens_per_minute: float | None = named("GEMINI_TOKENS_PER_MINUTE", default=None, gt=0)
-    requests_per_day: float | None = named("GEMINI_REQUESTS_PER_DAY", default=None, gt=0)
-    tokens_per_day: float | None = named("GEMINI_TOKENS_PER_DAY", default=None, gt=0)
-    quota_share: float = named("GEMINI_QUOTA_SHARE", default=1.0, gt=0, le=1)
-    price_list: Annotated[str, AfterValidator(_price_list)] = named("TOPICFLOW_PRICES", default=GEMINI)
-    daily_budget: float | None = named("TOPICFLOW_DAILY_BUDGET", default=None, ge=0, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _has_a_key(self) -> Self:
-        if not self._values:
-            raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
-        return self
-
-    @model_validator(mode="after")
-    def _knows_what_it_pays(self) -> Self:
-        if self.daily_budget is not None and not self.prices.has(self.model):
-            raise ValueError(f"TOPICFLOW_DAILY_BUDGET: TOPICFLOW_PRICES has no price for {self.model[:100]!r}")
-        return self
-
-    @property
-    def quota(self) -> Quota:
-        """Of all workers of this kind together."""
-        return Quota(self._part_of(self.requests_per_minute), self._part_of(self.tokens_per_minute))
-
-    @property
-    def daily_limits(self) -> Used:
-        budget = inf if self.daily_budget is None else self.daily_budget
-        return Used(self._part_of(self.requests_per_day), self._part_of(self.tokens_per_day), budget)
-
-    def _part_of(self, limit: float | None) -> float:
-        """Of what one project may do, and of each key's where it has one of its own."""
-        projects = len(self._values) if self.own_projects else 1
-        return inf if limit is None else limit * self.quota_share * projects
-
-    @property
-    def prices(self) -> Prices:
-        return Prices.of(self.price_list)
-
-    @property
-    def _values(self) -> list[str]:
-        """GEMINI_API_KEYS, or the one key where there is no more."""
-        keys = self.api_keys or self.api_key
-        return split(keys.get_secret_value()) if keys else []
-
-    @property
-    def keys(self) -> Keys:
-        return Keys(self._values, self.keys_file if self.api_keys else None)
 
 
 def unknown_names() -> list[str]:

@@ -14,7 +14,7 @@ from shared import metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.status import STATUSES
-from shared.streams import PROJECTOR, TOPIC_WORKER
+from shared.streams import ENRICHER, PROJECTOR, TOPIC_WORKER
 
 PATIENCE = 2.0  # seconds that a dependency has, of the ten that Prometheus waits
 STATES = ("waiting", "in_flight")
@@ -22,18 +22,21 @@ T = TypeVar("T")
 
 
 async def read_system_gauges(context: ApiContext) -> None:
-    counts, letters, age = await asyncio.gather(
+    topics, articles, letters, age = await asyncio.gather(
         _or_none(context.projection.counts("topic")),
+        _or_none(context.projection.counts("article")),
         _or_none(context.projection.dead_letters()),
         _or_none(staleness(context)),
     )
-    known = {} if counts is None else {status: counts.get(status, 0) for status in STATUSES}
-    metrics.SUBMISSIONS_NOW.show({("topic", status): number for status, number in known.items()})
+    known = {kind: counts for kind, counts in (("topic", topics), ("article", articles)) if counts is not None}
+    metrics.SUBMISSIONS_NOW.show(
+        {(kind, status): counts.get(status, 0) for kind, counts in known.items() for status in STATUSES}
+    )
     metrics.DEAD_LETTERS_NOW.show({(): letters} if letters is not None else {})
     lag = age and age["projection_lag_seconds"]
     metrics.PROJECTION_LAG.show({(): lag} if lag is not None else {})
     live: dict[tuple[str, ...], float] = {
-        (service,): len(context.workers.live(service)) for service in ("api", PROJECTOR, TOPIC_WORKER)
+        (service,): len(context.workers.live(service)) for service in ("api", PROJECTOR, TOPIC_WORKER, ENRICHER)
     }
     metrics.LIVE_PROCESSES.show(live if context.workers.is_current else {})
     _show_load(context.back_pressure.load)

@@ -1,8 +1,9 @@
 """`python -m topic_worker`: one worker, configured by the environment only."""
 
 from shared.service import start
-from topic_worker.app import GROUP, main
+from shared.streams import TOPIC_WORKER
+from topic_worker.app import main
 from topic_worker.settings import WorkerSettings
 
 if __name__ == "__main__":
-    start(GROUP, WorkerSettings, main)
+    start(TOPIC_WORKER, WorkerSettings, main)

@@ -45,7 +45,6 @@ class TopicGenerator:
     """At most `calls` at a time, at the pace that there is; up to `batch_size` titles in each."""
 
     def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int, pace: Pace, prices: Prices) -> None:
-        self.simulated: bool | None = None
         self._llm = llm
         self._prices = prices
         self._batch_size = batch_size
@@ -147,7 +146,6 @@ class TopicGenerator:
         with observed({item.id: item.context for item in batch}) as tell:
             answer = await self._llm.generate(instructions=instructions, data=data, schema=self._schema)
             tell(answer)
-        self.simulated = answer.simulated
         return answer
 
     def _book(self, batch: Sequence[_Item], answer: Answer, verdicts: Mapping[str, Topic | Exception]) -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from shared.errors import BrokerUnreachable, Refused, Transient
-from shared.events import CausesWork, Removed, Requeued
+from shared.events import CausesWork, Outcome, Removed, Requeued
 from shared.outage import OutageGate
 from shared.retry import Bury, Decision, Fail, TryAgain, WaitForEnd, decide, pause
 from shared.run import Reported, Run
@@ -108,7 +108,7 @@ class HandleDelivery:
             else:
                 self._gate.open(turn)
                 self._bugs.clear()
-                self.processed += 1
+                self.processed += isinstance(reported, Outcome)  # what is only annotated goes on
                 work.end = "completed"
                 await self._end_attempt(work, run, run.record(reported))
                 return
