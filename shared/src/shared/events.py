@@ -102,11 +102,6 @@ class ArticleSubmitted(Submitted):
     input_hash: str | None = None
 
 
-class ArticleForgotten(Removed):
-    kind = "article"
-    urn: str
-
-
 class ArticleAnnotated(CausesWork):
     """The paid half is done, and stored before the catalogue is written: nothing of that pays again."""
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from shared.events import (
     ArticleAnnotated,
-    ArticleForgotten,
     ArticleSubmitted,
     Event,
     SubmissionCompleted,
@@ -20,7 +19,7 @@ from shared.events import (
 PROJECTOR = "status-projector"
 TOPIC_WORKER = "topic-worker"
 ENRICHER = "enricher"
-ANNOTATOR, CATALOG_WRITER = ENRICHER, f"{ENRICHER}-writes"  # the groups of its two steps
+ANNOTATOR, CATALOG_WRITER = ENRICHER, f"{ENRICHER}-writes"  # its groups: one a step, each with a window of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ TOPIC_SUBMISSIONS = Stream(
 ARTICLE_SUBMISSIONS = Stream(
     "article-submissions",
     key="article id",
-    events=(ArticleSubmitted, ArticleForgotten),
+    events=(ArticleSubmitted,),
     groups=(ANNOTATOR,),
     projected=True,
     causes_work=True,
@@ -84,6 +83,11 @@ PROJECTED = tuple(stream for stream in STREAMS if stream.projected)
 BY_NAME = {stream.name: stream for stream in STREAMS}
 STREAM_OF: dict[type[Event], Stream] = {event: stream for stream in STREAMS for event in stream.events}
 EVENT_TYPES: dict[str, type[Event]] = {event.__name__: event for event in STREAM_OF}
+
+
+def groups_of(service: str) -> tuple[str, ...]:
+    """Those that its processes are members of."""
+    return (ANNOTATOR, CATALOG_WRITER) if service == ENRICHER else (service,)
 
 
 def streams_of(group: str) -> tuple[Stream, ...]:

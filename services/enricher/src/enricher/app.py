@@ -1,0 +1,37 @@
+"""Builds the enricher and runs it: it annotates articles, then writes the catalogue, each in a group of its own."""
+
+from contextlib import AsyncExitStack
+
+from enricher.annotate_article import ArticleAnnotator
+from enricher.catalog import Catalog
+from enricher.on_article_annotated import OnArticleAnnotated
+from enricher.on_article_submitted import OnArticleSubmitted
+from enricher.settings import EnricherSettings
+from shared import metrics
+from shared.allowance import Allowance
+from shared.llm import Gemini
+from shared.ops import Ops, serving
+from shared.pace import Pace
+from shared.streams import ANNOTATOR, CATALOG_WRITER, ENRICHER
+from shared.worker import Worker
+
+
+async def main(settings: EnricherSettings, instance: str) -> None:
+    ops = Ops(metrics.WORKER)
+    async with serving(ops, settings), AsyncExitStack() as opened:
+        worker = Worker(ENRICHER, instance, settings, opened)
+        annotating, writing = await worker.join(ANNOTATOR, CATALOG_WRITER)
+        gemini = Gemini.of(settings)
+        opened.push_async_callback(gemini.close)
+        catalog = Catalog.of(settings)
+        opened.push_async_callback(catalog.close)
+        allowance = Allowance(settings.daily_limits, "article")
+        annotator = ArticleAnnotator(
+            gemini,
+            calls=settings.in_flight,
+            pace=Pace(settings.quota, allowance, annotating.share),
+            prices=settings.prices,
+        )
+        worker.settle(annotating, OnArticleSubmitted(catalog, annotator))
+        worker.settle(writing, OnArticleAnnotated(catalog))
+        await worker.run(ops, gemini, allowance.note)

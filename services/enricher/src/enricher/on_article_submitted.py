@@ -1,0 +1,29 @@
+"""The paid half of an article's story: it was submitted, what is to be said about it is found out.
+
+Consumes: ArticleSubmitted
+Publishes: SubmissionStarted, SubmissionParked, SubmissionFailed, ArticleAnnotated, or SubmissionCompleted where that
+    very text was enriched before
+Writes: nothing
+Fails: Refused, when there is no such article, no text in it, or Gemini blocks it; Transient, when an answer can not be
+    used; Outage, when Gemini or the catalogue is away
+"""
+
+from enricher.annotate_article import ArticleAnnotator
+from enricher.catalog import Catalog
+from shared.events import ArticleSubmitted, CausesWork
+from shared.run import Reported, Run
+
+
+class OnArticleSubmitted:
+    def __init__(self, catalog: Catalog, annotator: ArticleAnnotator) -> None:
+        self._catalog = catalog
+        self._annotator = annotator
+
+    async def __call__(self, event: CausesWork, run: Run) -> Reported:
+        assert isinstance(event, ArticleSubmitted)
+        article = await self._catalog.read(event.urn)
+        if not event.force and article.extras.get("input_hash") == self._annotator.input_hash(article):
+            return run.skipped()
+        made = await self._annotator.annotate(article, paid=run.paid)
+        annotation = made.annotation | {"model": made.model, "prompt_version": made.prompt_version}
+        return run.annotated(event.urn, annotation, input_hash=made.input_hash, simulated=made.simulated)

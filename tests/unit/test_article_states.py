@@ -1,0 +1,63 @@
+"""An article's story in the projection: two steps, one submission, whatever the order in which its streams are read."""
+
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+from unit.histories import BEGAN, Happened, Row
+
+from shared.events import (
+    ArticleAnnotated,
+    ArticleSubmitted,
+    SubmissionCompleted,
+    SubmissionEvent,
+    SubmissionStarted,
+    Usage,
+    article_id,
+)
+from status_projector.ledger import paid_in
+from status_projector.status_counts import State, advance
+
+URN = "urn:article:coffee"
+ABOUT: dict[str, Any] = {"id": article_id(URN), "attempt": 1, "urn": URN, "submitted_at": BEGAN}
+PAID = Usage(call_id="c", model="m", prompt_version="1", tokens_in=10, tokens_out=20, seconds=1.0)
+SUBMITTED = ArticleSubmitted(**ABOUT, submitted_by="local")
+ANNOTATED = ArticleAnnotated(**ABOUT, run="first", worker="w", annotation={"a": 1}, input_hash="h", usage=(PAID,))
+RESULT = {"a": 1, "input_hash": "h"}
+
+
+def started(run: str) -> SubmissionStarted:
+    return SubmissionStarted(**ABOUT, kind="article", run=run, worker=f"worker of {run}")
+
+
+COMPLETED = SubmissionCompleted(**ABOUT, kind="article", run="second", worker="w", content=RESULT)
+STORY: list[SubmissionEvent] = [SUBMITTED, started("first"), ANNOTATED, started("second"), COMPLETED]
+
+
+def project(*happened: Happened) -> Row:
+    row = Row(State(article_id(URN), "article", 0))
+    for one in happened:
+        if changed := advance(row.state, one.event, one.time):
+            row.content = changed.content
+    return row
+
+
+def happened(*events: SubmissionEvent) -> list[Happened]:
+    return [Happened(event, BEGAN + timedelta(seconds=STORY.index(event))) for event in events]
+
+
+def test_while_it_is_annotated_and_written_it_is_processing_then_completed() -> None:
+    shown = [project(*happened(*STORY[:n])).state.status for n in range(1, 6)]
+    assert shown == ["pending", "processing", "processing", "processing", "completed"]
+
+
+def test_whatever_stream_is_read_first_the_row_is_the_same() -> None:
+    in_order = project(*happened(*STORY))
+    assert (in_order.state.title, in_order.content) == (URN, RESULT)
+    for order in permutations(STORY):
+        assert project(*happened(*order)) == in_order
+
+
+def test_what_was_paid_for_an_annotation_is_of_use_though_it_completes_nothing_itself() -> None:
+    [paid] = paid_in(ANNOTATED, BEGAN)
+    assert (paid.kind, paid.run, paid.wasted) == ("article", "first", "")
