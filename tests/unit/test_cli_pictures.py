@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from topicflow.screen.article_picture import article_picture
 from topicflow.screen.display import PlainDisplay, display_on
 from topicflow.screen.plain_text import one_line, plain
 from topicflow.screen.progress import Progress
 from topicflow.screen.sending import Sending
+from topicflow.screen.submissions_table import submissions_table, total_line
 from topicflow.screen.times import ago, duration, local_time
 from topicflow.screen.topic_card import topic_card
-from topicflow.screen.topics_table import topics_table, total_line
 from topicflow.status import picture
 from topicflow.system_state import SystemState
 from topicflow.topics import topic_path
@@ -63,12 +64,32 @@ def test_a_failed_topic_shows_its_error() -> None:
 
 def test_the_list_shows_whole_titles_and_whole_ids() -> None:
     key = "90854226-d4ce-58ec-b4b5-06b0c2d3c460"
-    answer = {"topics": [{"id": key, "title": "long " * 30, "status": "pending"}], "total_count": 20_000}
-    drawn = _drawn(topics_table(answer))
+    drawn = _drawn(submissions_table([{"id": key, "title": "long " * 30, "status": "pending"}]))
     assert key in drawn
     assert drawn.count("long") == 30
-    assert total_line(answer) == "1 of 20,000"
-    assert total_line({**answer, "total_count_capped": True}) == "1 of more than 20,000"
+    assert total_line({"total_count": 20_000}, 1) == "1 of 20,000"
+    assert total_line({"total_count": 20_000, "total_count_capped": True}, 1) == "1 of more than 20,000"
+
+
+def test_an_article_shows_where_it_stands_and_what_was_found_out_never_markup() -> None:
+    result = {
+        "keywords": ["[red]coffee[/red]", "sleep"],
+        "study_type": "Meta-analysis",
+        "evaluation": {"user_value_score": 4, "verdict": ["useful"]},
+        "annotations": {"abstract": "Plainly said."},
+    }
+    article = {"urn": "urn:article:coffee", "status": "completed", "result": result, "simulated": True}
+    drawn = _drawn(article_picture(article))
+    for text in (
+        "urn:article:coffee",
+        "[red]coffee[/red], sleep",
+        "Meta-analysis",
+        "Verdict",
+        "Plainly said.",
+        "stand-in",
+    ):
+        assert text in drawn
+    assert "\x1b" not in drawn
 
 
 def test_a_title_is_as_good_as_an_id() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from topicflow.commands import articles as articles_commands
 from topicflow.commands import topics as topics_commands
 from topicflow.commands.import_topics import import_topics
 from topicflow.commands.keys import keys
@@ -31,6 +32,7 @@ app.command("stats")(stats)
 app.command("usage")(usage)
 app.command("import")(import_topics)
 app.add_typer(topics_commands.app, name="topics")
+app.add_typer(articles_commands.app, name="articles")
 for name, command in (("keys", keys), ("provision", provision)):
     app.command(
         name,

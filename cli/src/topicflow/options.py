@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -22,6 +23,23 @@ UrlOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print what the API answered, for scripts.")]
 TopicArgument = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, or its title as it was submitted.")]
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+StatusOption = Annotated[
+    Status | None,
+    typer.Option("--status", metavar="STATUS", help="Only pending, processing, completed or failed ones."),
+]
+SearchOption = Annotated[
+    str | None, typer.Option("--search", metavar="TEXT", help="Only those that contain this text.")
+]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")]
 
 
 class Answer(NamedTuple):

@@ -1,31 +1,16 @@
-"""Lists of topics of any length, and how a topic is addressed. Used by the commands of `topicflow topics`."""
+"""How a topic is addressed. Used by the commands of `topicflow topics`."""
 
-import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import httpx
 
-from topicflow.api_client import ApiClient, answer_of
+from topicflow.api_client import ApiClient
 from topicflow.errors import NotFound
 from topicflow.options import Answer, answer_from
 from topicflow.screen.plain_text import one_line
 
-PAGE = 100
 _AN_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-async def list_topics(api: ApiClient, query: Mapping[str, str | None], limit: int) -> tuple[dict[str, Any], str]:
-    """The route's answer and its text; several pages are joined into one answer of the same shape."""
-    response = await api.get("/topics", **query, limit=min(limit, PAGE))
-    answer, text = answer_of(response), response.text
-    while (cursor := answer.get("next_cursor")) and len(answer["topics"]) < limit:
-        wanted = min(limit - len(answer["topics"]), PAGE)
-        page = answer_of(await api.get("/topics", **query, limit=wanted, cursor=cursor))
-        answer = {**page, "topics": [*answer["topics"], *page["topics"]], "limit": limit}
-        text = json.dumps(answer, ensure_ascii=False)
-    return answer, text
 
 
 def topic_path(id_or_title: str) -> str:

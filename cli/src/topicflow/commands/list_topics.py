@@ -6,18 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from topicflow import topics
-from topicflow.options import JsonOption, UrlOption, answer_from, api_at
+from topicflow.options import JsonOption, LimitOption, SearchOption, StatusOption, UrlOption, answer_from, api_at
+from topicflow.pages import read_pages
 from topicflow.screen.display import console_for
-from topicflow.screen.topics_table import topics_table, total_line
+from topicflow.screen.submissions_table import submissions_table, total_line
 from topicflow.screen.totals_picture import filters_picture
-
-
-class Status(StrEnum):
-    PENDING = "pending"
-    PROCESSING = "processing"
-    COMPLETED = "completed"
-    FAILED = "failed"
 
 
 class SortBy(StrEnum):
@@ -38,13 +31,8 @@ def _facet(option: str, whose: str) -> Any:
 
 
 def list_topics(
-    status: Annotated[
-        Status | None,
-        typer.Option("--status", metavar="STATUS", help="Only pending, processing, completed or failed ones."),
-    ] = None,
-    search: Annotated[
-        str | None, typer.Option("--search", metavar="TEXT", help="Only those that contain this text.")
-    ] = None,
+    status: StatusOption = None,
+    search: SearchOption = None,
     category: Annotated[str | None, _facet("--category", "this category")] = None,
     subcategory: Annotated[str | None, _facet("--subcategory", "this subcategory")] = None,
     company: Annotated[str | None, _facet("--company", "this company")] = None,
@@ -60,7 +48,7 @@ def list_topics(
     sort_order: Annotated[
         SortOrder | None, typer.Option("--sort-order", metavar="ORDER", help="desc (without it) or asc.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")] = 20,
+    limit: LimitOption = 20,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
@@ -83,13 +71,13 @@ def list_topics(
 
     async def command() -> None:
         async with api_at(url) as api:
-            answer, text = await topics.list_topics(api, query, limit)
+            answer, text = await read_pages(api, "topics", query, limit)
         if as_json:
             typer.echo(text)
             return
         if answer["topics"]:
-            console_for().print(topics_table(answer))
-        typer.echo(total_line(answer))
+            console_for().print(submissions_table(answer["topics"]))
+        typer.echo(total_line(answer, len(answer["topics"])))
 
     asyncio.run(command())
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
+from topicflow.screen.plain_text import one_line, plain
+
 
 def facts_table(facts: Mapping[str, Text]) -> Table:
     table = Table.grid(padding=(0, 2))
@@ -13,3 +15,12 @@ def facts_table(facts: Mapping[str, Text]) -> Table:
     for label, value in facts.items():
         table.add_row(Text(label), value)
     return table
+
+
+def labelled(name: str) -> str:
+    """A field's name as people read it."""
+    return one_line(name).replace("_", " ").capitalize()
+
+
+def joined(value: object) -> str:
+    return ", ".join(map(one_line, value)) if isinstance(value, list) else plain(value)

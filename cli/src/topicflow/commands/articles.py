@@ -1,0 +1,98 @@
+"""`topicflow articles …`: submit articles of the catalogue by their URNs, and look at what became of them."""
+
+import asyncio
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from topicflow.api_client import answer_of
+from topicflow.options import JsonOption, LimitOption, SearchOption, StatusOption, UrlOption, answer_from, api_at
+from topicflow.pages import read_pages
+from topicflow.screen.article_picture import article_picture
+from topicflow.screen.display import console_for
+from topicflow.screen.history_table import history_table
+from topicflow.screen.submissions_table import submissions_table, total_line
+
+PER_REQUEST = 200
+UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="Such as urn:article:coffee-and-sleep.")]
+UrnsArgument = Annotated[list[str], typer.Argument(metavar="URN", help="Such as urn:article:coffee-and-sleep.")]
+
+app = typer.Typer(no_args_is_help=True, help="Enrich scientific articles of the catalogue, and look at them.")
+
+
+@app.command()
+def submit(
+    urns: UrnsArgument,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also those that are enriched or under way: their next attempt.")
+    ] = False,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Submit articles to be enriched.
+
+    Sending one again does no harm: it is the same submission.
+    """
+
+    async def command() -> None:
+        async with api_at(url) as api:
+            for start in range(0, len(urns), PER_REQUEST):
+                body = {"urns": urns[start : start + PER_REQUEST], **({"force": True} if force else {})}
+                response = await api.post_patiently("/articles", body, lambda _: None)
+                answer = answer_of(response)
+                typer.echo(response.text if as_json else _line(answer["accepted"], answer["skipped"]))
+
+    asyncio.run(command())
+
+
+@app.command("list")
+def list_articles(
+    status: StatusOption = None,
+    search: SearchOption = None,
+    limit: LimitOption = 20,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """List articles, those that were submitted last first."""
+
+    async def command() -> None:
+        async with api_at(url) as api:
+            answer, text = await read_pages(api, "articles", {"status": status, "search": search}, limit)
+        if as_json:
+            typer.echo(text)
+            return
+        if answer["articles"]:
+            console_for().print(submissions_table(answer["articles"], named="urn"))
+        typer.echo(total_line(answer, len(answer["articles"])))
+
+    asyncio.run(command())
+
+
+@app.command()
+def show(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Show one article and what was found out about it."""
+    answer = answer_from(url, lambda api: api.get(_path(urn)))
+    if as_json:
+        typer.echo(answer.text)
+    else:
+        console_for().print(article_picture(answer.content))
+
+
+@app.command()
+def history(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
+    """Show what happened to one article, and what it cost."""
+    answer = answer_from(url, lambda api: api.get(_path(urn) + "/history"))
+    if as_json:
+        typer.echo(answer.text)
+    else:
+        console_for().print(history_table(answer.content["events"]))
+
+
+def _path(urn: str) -> str:
+    return f"/articles/{quote(urn, safe='')}"
+
+
+def _line(accepted: int, skipped: int) -> str:
+    line = f"{accepted} {'article' if accepted == 1 else 'articles'} submitted"
+    return line + (f", {skipped} skipped (enriched or under way already)" if skipped else "")
