@@ -169,6 +169,15 @@ class WorkerBeat(Event):
     simulated: bool | None = None  # None: not known yet
 
 
+class WorkerPaused(Event):
+    """Somebody wants the workers of a service to pause, or to go on."""
+
+    service: str
+    paused: bool
+    by: str
+    at: AwareDatetime
+
+
 class UsageTotals(Event):
     """What was paid on one day so far for one partition's submissions, simulated or not. It only grows."""
 
@@ -217,6 +226,8 @@ def subject(event: Event) -> str:
         return event.instance
     if isinstance(event, UsageTotals):
         return event.key
+    if isinstance(event, WorkerPaused):
+        return f"pause|{event.service}"
     raise TypeError(f"{type(event).__name__} has no key")
 
 

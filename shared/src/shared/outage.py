@@ -1,4 +1,4 @@
-"""What is called may be out: nobody calls until it is time, then one, then all. Used by `transport/`."""
+"""What is called may be out, or somebody wants a pause: nobody calls until it is time, then one, then all."""
 
 import asyncio
 import time
@@ -18,12 +18,17 @@ class OutageGate:
 
     def __init__(self, policy: Policy) -> None:
         self.turn = 0
-        self.waiting_for: WaitingFor | None = None
         self.policy = policy
+        self._outage: WaitingFor | None = None
+        self._pause: WaitingFor | None = None
         self._failures = 0
         self._next_try = 0.0  # monotonic
         self._trying = False
         self._changed = asyncio.Event()
+
+    @property
+    def waiting_for(self) -> WaitingFor | None:
+        return self._pause or self._outage
 
     @property
     def is_open(self) -> bool:
@@ -31,38 +36,47 @@ class OutageGate:
 
     @property
     def lets_one_try(self) -> bool:
-        return not self.is_open and not self._trying and time.monotonic() >= self._next_try
+        is_time = not self._trying and time.monotonic() >= self._next_try
+        return self._outage is not None and self._pause is None and is_time
+
+    def pause(self, since: datetime | None) -> None:
+        """Somebody wants nothing to be called, since then; None: any more. What is on its way may end."""
+        self._pause = WaitingFor(reason="paused", since=since) if since else None
+        self._wake()
 
     def close(self, reason: str, after: float | None, turn: int, known_until: datetime | None = None) -> datetime:
         """Answers until when nobody calls; `after`: seconds that the other side asked for. `known_until`: when it is
         sure to end, which is answered and shown, while one may try before."""
         now = datetime.now(UTC)
         if turn != self.turn:
-            return self.waiting_for.until or now if self.waiting_for else now
+            return self._outage.until or now if self._outage else now
         self._failures += 1
         seconds = max(after or 0.0, pause(self._failures, self.policy))
         until = max(now + timedelta(seconds=seconds), known_until or now)
-        since = self.waiting_for.since if self.waiting_for else now
-        self.waiting_for = WaitingFor(reason=reason, since=since, until=until)
+        since = self._outage.since if self._outage else now
+        self._outage = WaitingFor(reason=reason, since=since, until=until)
         self._next_try = time.monotonic() + seconds
         self._move()
         return until
 
     def open(self, turn: int) -> None:
-        if turn == self.turn and not self.is_open:
+        if turn == self.turn and self._outage:
             self._failures = 0
-            self.waiting_for = None
+            self._outage = None
             self._move()
 
     def gave_no_answer(self, turn: int) -> None:
         """The one that tried ended without saying whether the outage is over."""
-        if turn == self.turn and not self.is_open:
+        if turn == self.turn and self._outage:
             self._next_try = time.monotonic() + pause(self._failures, self.policy)
             self._move()
 
     def _move(self) -> None:
         self.turn += 1
         self._trying = False
+        self._wake()
+
+    def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -78,7 +92,7 @@ class OutageGate:
                 return self.turn
             if time.monotonic() >= give_up:
                 return None
-            until = give_up if self._trying else min(give_up, self._next_try)
+            until = give_up if self._trying or self._pause else min(give_up, self._next_try)
             with suppress(TimeoutError):
                 async with asyncio.timeout(until - time.monotonic()):
                     await self._changed.wait()

@@ -14,6 +14,7 @@ from shared.events import (
     TopicSubmitted,
     UsageTotals,
     WorkerBeat,
+    WorkerPaused,
 )
 
 PROJECTOR = "status-projector"
@@ -68,7 +69,7 @@ SUBMISSION_OUTCOMES = Stream(
     events=(SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed),
     projected=True,
 )
-WORKER_CONTROL = Stream("worker-control", key="what is controlled", events=(UsageTotals,), keeps_last=True)
+WORKER_CONTROL = Stream("worker-control", key="what is controlled", events=(WorkerPaused, UsageTotals), keeps_last=True)
 WORKER_HEARTBEATS = Stream("worker-heartbeats", key="instance", events=(WorkerBeat,), max_length=1000)
 
 STREAMS = (

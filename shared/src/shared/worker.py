@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import structlog
 from faststream import FastStream
 
 from shared import metrics
 from shared.broker_settings import BrokerSettings
-from shared.events import Event, WaitingFor
+from shared.events import Event, WaitingFor, WorkerPaused
 from shared.heartbeat import beat
 from shared.llm import Gemini
 from shared.ops import Ops
@@ -23,6 +24,8 @@ from shared.transport import connect
 from shared.transport.base import Consumer
 from shared.transport.handle_delivery import Handler
 from shared.transport.settle import Limits, Settlement
+
+log = structlog.get_logger()
 
 
 class WorkSettings(BrokerSettings):
@@ -77,10 +80,17 @@ class Worker:
             await may_begin.wait()
             await settlement.run()
 
+        def hear(event: Event) -> None:
+            if isinstance(event, WorkerPaused) and event.service == self._service:
+                for settlement in self._settlements:
+                    settlement.gate.pause(event.at if event.paused else None)
+                log.info("paused" if event.paused else "going on after a pause", by=event.by)
+            note(event)
+
         @asynccontextmanager
         async def lifespan() -> AsyncIterator[None]:
             asking = asyncio.create_task(gemini.learn_whether_simulated())
-            told = self._transport.follow_control(note, may_begin.set)
+            told = self._transport.follow_control(hear, may_begin.set)
             beating = beat(self._transport, self._service, self._instance, partial(self._now, gemini))
             async with run_beside(app, *map(settling, self._settlements), told, beating) as running:
                 try:

@@ -108,6 +108,10 @@ class ProjectionQueries:
         """A sum over a few rows, however many submissions there are."""
         return {row["status"]: int(row["n"]) for row in await self._rows(queries.COUNTS, kind=kind)}
 
+    async def ends(self, kind: str) -> dict[str, int]:
+        """How many attempts workers processed, failed and skipped, ever."""
+        return {row["ended"]: int(row["n"]) for row in await self._rows(queries.ENDS, kind=kind)}
+
     async def stats(self, *facets: str) -> Stats:
         """Of topics, by these facets."""
 

@@ -11,6 +11,7 @@ from shared.db.tables import (
     Moment,
     contents,
     dead_letters,
+    ends,
     facet_counts,
     history,
     positions,
@@ -57,6 +58,7 @@ COUNTS = (
     .where(status_counts.c.kind == _KIND)
     .group_by(status_counts.c.status)
 )
+ENDS = select(ends.c.ended, func.sum(ends.c.attempts).label("n")).where(ends.c.kind == _KIND).group_by(ends.c.ended)
 POSITIONS = select(positions)
 DEAD_LETTERS = select(func.count().label("n")).select_from(dead_letters)
 

@@ -16,7 +16,7 @@ from shared.wire import decode
 from status_projector import statements
 from status_projector.facets import Facet, facets_of
 from status_projector.ledger import book, paid_in
-from status_projector.rows import history_row
+from status_projector.rows import ended_as, history_row
 from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, advance, counted
 
@@ -65,6 +65,7 @@ def apply(connection: Connection, events: Sequence[Told]) -> None:
     _move_facets(connection, changes)
     statements.put_contents(connection, changes.contents)
     statements.move_counts(connection, changes.counts)
+    _count_ends(connection, changes.states, events)
     statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])
     _keep_the_ledger(connection, changes.states, events)
 
@@ -98,6 +99,17 @@ def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
             changes.count(state, *counted(*before), -1)
             changes.count(state, *counted(*after), +1)
     return changes
+
+
+def _count_ends(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:
+    """Of articles, of which people compare these numbers over time. Before the events are in the history, which says
+    what was counted; each once, whatever is removed or comes late."""
+    told = {told.event_id: told.event for told in events if ended_as(told.event)}
+    if told:
+        known = statements.get_told(connection, {event.id for event in told.values()})
+        new = (event for event_id, event in told.items() if event_id not in known)
+        counted = Counter(("article", states[event.id].partition, ended_as(event) or "") for event in new)
+        statements.move_ends(connection, counted)
 
 
 def _keep_the_ledger(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:

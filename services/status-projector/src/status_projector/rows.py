@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid5
 
-from shared.events import NAMESPACE, ArticleAnnotated, Outcome, SubmissionEvent, SubmissionFailed
+from shared.events import NAMESPACE, ArticleAnnotated, Outcome, SubmissionCompleted, SubmissionEvent, SubmissionFailed
 from shared.transport.base import Delivery
 
 
@@ -14,6 +14,16 @@ def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[
         return (event.id, event_id, name, event.attempt, time, None, None, None)
     error = event.error.message if isinstance(event, SubmissionFailed) else None
     return (event.id, event_id, name, event.attempt, time, event.run, event.worker, error)
+
+
+def ended_as(event: SubmissionEvent) -> str | None:
+    """How a worker ended an article; None: it did not, or it is none."""
+    match event:
+        case SubmissionFailed(kind="article"):
+            return "failed"
+        case SubmissionCompleted(kind="article"):
+            return "skipped" if event.skipped else "processed"
+    return None
 
 
 def dead_letter_row(delivery: Delivery) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from status_projector.ledger import Booked, Paid
 from status_projector.prepared import Prepared, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
-Counted = tuple[str, int, str]  # kind, partition, status
+Counted = tuple[str, int, str]  # kind, partition, and a status or how something ended
 FacetRow = tuple[str, str, datetime | None, str]  # facet, value, when the submission was created, its id
 Row = tuple[Any, ...]  # all columns of a table, in its order
 
@@ -82,6 +82,8 @@ _ADD_FACETS = inserting(tables.facets)
 _DROP_FACETS = deleting(tables.facets)
 _MOVE_FACET_COUNTS = _moving(tables.facet_counts)
 _ADD_HISTORY = _adding(tables.history)
+_GET_TOLD = select(tables.history.c.event_id).where(one_of(tables.history.c.id))
+_MOVE_ENDS = _moving(tables.ends)
 _GET_PAID = select(*(tables.usage.c[field.name] for field in fields(Paid))).where(one_of(tables.usage.c.id))
 _ADD_PAID = inserting(tables.usage)
 _PUT_PAID = _replacing(tables.usage)
@@ -167,6 +169,16 @@ def move_facets(
 
 def add_history(connection: Connection, rows: Sequence[Row]) -> None:
     _ADD_HISTORY.execute(connection, rows)
+
+
+def get_told(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """The ids of all events in these submissions' history."""
+    return set(connection.scalars(_GET_TOLD, {"ids": sorted(ids)}))
+
+
+def move_ends(connection: Connection, ends: Mapping[Counted, int]) -> None:
+    """In the order of the rows, as everybody moves them."""
+    _MOVE_ENDS.execute(connection, [(*of, number) for of, number in sorted(ends.items())])
 
 
 def get_paid(connection: Connection, ids: Iterable[str]) -> list[Paid]:

@@ -206,6 +206,15 @@ status_counts = Table(
     Column("milliseconds", BigInteger, nullable=False, server_default="0"),  # from start to completion, of all those
 )
 
+ends = Table(
+    "ends",
+    projection,
+    Column("kind", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("ended", Text, primary_key=True),  # processed, failed or skipped
+    Column("attempts", BigInteger, nullable=False),  # that workers ended so: it never falls
+)
+
 positions = Table(
     "positions",
     projection,

@@ -1,0 +1,20 @@
+"""How many articles workers have processed, failed and skipped, ever."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    text = sa.Text(collation="C") if op.get_context().dialect.name == "postgresql" else sa.Text()
+    op.create_table(
+        "ends",
+        sa.Column("kind", text, primary_key=True),
+        sa.Column("partition", sa.Integer(), primary_key=True),
+        sa.Column("ended", text, primary_key=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+    )
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("ALTER TABLE ends SET (fillfactor = 50)")  # room for the next version of a row on its page
