@@ -36,7 +36,7 @@ MOODS = [
     ("reset", {"title_contains": "victim"}, "failed", 3, True),
     ("bad_json", {"times": 1}, "completed", 0, False),
     ("empty", {"times": 1}, "completed", 0, False),
-    ("max_tokens", {"times": 1}, "completed", 0, False),
+    ("finish", {"times": 1, "reason": "MAX_TOKENS"}, "completed", 0, False),
     ("bad_item", {"times": 1, "title_contains": "victim"}, "completed", 0, False),
     ("missing_item", {"times": 1, "title_contains": "victim"}, "completed", 0, False),
     ("bad_item", {"title_contains": "victim"}, "failed", 3, True),
