@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,21 +15,6 @@ from shared.llm import Answer, Gemini
 from topic_worker.topic import answer_schema
 
 TIMEOUT = 0.5  # seconds
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiStandIn]:
-    stand_in = GeminiStandIn(tmp_path_factory.mktemp("gemini"))
-    stand_in.start()
-    yield stand_in
-    stand_in.end()
-
-
-@pytest.fixture
-def stand_in(server: GeminiStandIn) -> GeminiStandIn:
-    server.forget_moods()
-    server.take(0)
-    return server
 
 
 def client_of(url: str, *keys: str, own_projects: bool = False) -> Gemini:
