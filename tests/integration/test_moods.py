@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from eventually import eventually
@@ -18,6 +18,7 @@ from servers import Deployment, GeminiStandIn, Stacks
 from servers.raw_streams import entries
 
 from shared.streams import PROJECTOR
+from stand_ins.moods import Kind
 
 NUMBER = count(1)
 TIMEOUT = 1.5  # seconds
@@ -186,6 +187,10 @@ async def test_each_ends_as_it_should_and_costs_what_it_must(quick: Deployment, 
     assert_waited(told[victim], row)
     shares = [share["wasted"] for events in told.values() for event in events for share in event["usage"]]
     assert Counter(filter(None, shares)) == Counter(dict([row.wasted] if row.wasted else []))
+
+
+def test_no_mood_is_left_out() -> None:
+    assert {mood["mood"] for row in ROWS for mood in row.moods} == set(get_args(Kind))
 
 
 def name_of(titles: list[str]) -> str:
