@@ -186,6 +186,15 @@ async def test_a_hanging_call_ends_unpaid_when_its_caller_gives_up(
     assert (await gemini.aio.models.get(model=MODEL)).name
 
 
+async def test_a_page_is_answered_in_its_place(stand_in: GeminiStandIn) -> None:
+    stand_in.tell("page")
+    for method, path in (("GET", f"/v1/models/{MODEL}"), ("POST", f"/v1/models/{MODEL}:generateContent")):
+        schema = {"type": "ARRAY", "items": {"type": "OBJECT"}}
+        body = {"contents": [{"parts": [{"text": "[]"}]}], "generationConfig": {"responseSchema": schema}}
+        answer = stand_in.http.request(method, path, json=body, headers={"x-goog-api-key": "some-key"})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
 async def test_a_slow_call_is_answered_well_and_takes_its_time(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
     stand_in.tell("slow", seconds=0.5, share=0.5)
     took = []

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from stand_ins.answers import Plan, UnusableSchema, plan
@@ -103,6 +103,8 @@ def refused(mood: Mood | None) -> Response | None:
     match mood.mood:
         case "reset":
             return Dropped()
+        case "page":
+            return HTMLResponse("<!doctype html><title>Please log in</title>", mood.status)
         case "bad_key":
             return _bad_key()
         case "429":

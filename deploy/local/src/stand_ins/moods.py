@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 Kind = Literal[
     "429", "500", "503", "504", "400", "401", "403", "404", "bad_key",
     "block", "finish", "empty", "bad_json", "bad_item", "missing_item",
-    "fence", "chat", "object", "slow", "hang", "reset",
+    "fence", "chat", "object", "page", "slow", "hang", "reset",
 ]  # fmt: skip
 OF_ITEMS = frozenset({"bad_item", "missing_item"})  # spoil single items, their neighbours stay good
 # of the whole service; a quota does not stop a free probe
-OF_PROBES = frozenset({"500", "503", "504", "401", "403", "404", "bad_key", "hang", "reset"})
+OF_PROBES = frozenset({"500", "503", "504", "401", "403", "404", "bad_key", "page", "hang", "reset"})
 LATE = frozenset({"slow", "hang"})
 ROUNDING = 1e-9  # what a sum of shares may lack of a whole call
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -37,6 +37,7 @@ class Mood(BaseModel):
     in_header: bool = False  # 429 only: says it as Retry-After, and not in the details
     of_the_day: bool = False  # 429 only: the day's quota is used up, and not a minute's
     reason: str = Field(default="SAFETY", min_length=1)  # block (of the prompt) and finish (of the answer) only
+    status: Annotated[int, Field(ge=200, le=599)] = 200  # page (of a proxy, which knows nothing of Gemini) only
     seconds: Seconds = 3600  # slow and hang only: until it is answered
 
     @property
