@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from servers import Stack
-
-from chaos.raw_streams import Place, entries
+from servers.raw_streams import Place, entries
 
 RANKS = {
     "TopicSubmitted": (0, "pending"),

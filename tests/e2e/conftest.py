@@ -58,7 +58,7 @@ async def api(deployed: Deployment) -> AsyncIterator[Api]:
             process.start()
     deployed.gemini.take(0)
     deployed.gemini.forget_moods()
-    deployed.gemini.http.delete("/stand-in/calls").raise_for_status()
+    deployed.gemini.forget_calls()
     async with deployed.client() as client:
         yield await Api(deployed, client).ready()
 

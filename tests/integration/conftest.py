@@ -6,10 +6,12 @@ from datetime import datetime
 
 import pytest
 from eventually import eventually
+from google import genai
 from integration.api import Api, started
 from integration.known_topics import LAST, known_records
 from integration.observed import Observed
 from integration.projected import Projected
+from integration.stand_in import asking
 from integration.stories import BEGAN
 from servers import Deployment, GeminiStandIn, Stack, Stacks
 
@@ -52,6 +54,38 @@ async def observed(everything_observed: Observed) -> AsyncIterator[Observed]:
     async with everything_observed.deployment.client() as client:
         everything_observed.api = await Api(everything_observed.deployment, client).ready()
         yield everything_observed
+
+
+@pytest.fixture(scope="session")
+def gemini_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiStandIn]:
+    server = GeminiStandIn(tmp_path_factory.mktemp("gemini"))
+    server.start()
+    yield server
+    server.stop()
+    server.end()
+    assert server.said.splitlines() == [f"stand-in for Gemini at {server.url} (simulated answers)"]
+
+
+@pytest.fixture
+def stand_in(gemini_server: GeminiStandIn) -> GeminiStandIn:
+    """In no mood, without a limit, and asked nothing yet."""
+    gemini_server.take(0)
+    gemini_server.lift_limit()
+    gemini_server.forget_moods()
+    gemini_server.forget_calls()
+    return gemini_server
+
+
+@pytest.fixture
+async def gemini(stand_in: GeminiStandIn) -> AsyncIterator[genai.Client]:
+    async with asking(stand_in.url) as client:
+        yield client
+
+
+@pytest.fixture
+async def impatient(stand_in: GeminiStandIn) -> AsyncIterator[genai.Client]:
+    async with asking(stand_in.url, seconds=0.3) as client:
+        yield client
 
 
 @pytest.fixture

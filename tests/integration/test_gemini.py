@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from servers import GeminiStandIn, free_port
+from servers import LOOPBACK, GeminiStandIn, free_port
 
 from shared.day import end_of_day
 from shared.doubts import SEVERAL
@@ -16,21 +17,6 @@ from shared.llm import Answer, Gemini
 from topic_worker.topic import answer_schema
 
 TIMEOUT = 0.5  # seconds
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiStandIn]:
-    stand_in = GeminiStandIn(tmp_path_factory.mktemp("gemini"))
-    stand_in.start()
-    yield stand_in
-    stand_in.end()
-
-
-@pytest.fixture
-def stand_in(server: GeminiStandIn) -> GeminiStandIn:
-    server.forget_moods()
-    server.take(0)
-    return server
 
 
 def client_of(url: str, *keys: str, own_projects: bool = False) -> Gemini:
@@ -73,6 +59,8 @@ async def ask(gemini: Gemini, title: str) -> Answer | TopicflowError:
         ("hang", {"title_contains": "victim"}, Doubtful, True),
         ("reset", {}, Unavailable, True),
         ("reset", {"title_contains": "victim"}, Doubtful, True),
+        ("page", {}, Unavailable, True),
+        ("page", {"title_contains": "victim"}, Doubtful, True),
     ],
 )
 async def test_each_error_is_what_must_be_done_about_it(
@@ -93,6 +81,37 @@ async def test_nobody_there_is_an_outage_at_once() -> None:
     await gemini.close()
     assert type(found) is Unavailable
     assert "cannot be reached" in str(found)
+
+
+@pytest.mark.parametrize("mood", ["page", "503", "reset", "401"])
+async def test_whether_it_is_simulated_is_not_known_until_it_says_so(
+    gemini: Gemini, stand_in: GeminiStandIn, mood: str
+) -> None:
+    stand_in.tell(mood)
+    assert await gemini.is_simulated() is None
+    stand_in.forget_moods()
+    assert await gemini.is_simulated() is True
+
+
+@pytest.mark.parametrize(
+    "said", ["302 Found\r\nLocation: /", "200 OK\r\nContent-Encoding: gzip"], ids=["redirects for ever", "no gzip"]
+)
+async def test_what_can_not_be_read_and_a_probe_that_can_not_either_are_an_outage(said: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = re.search(r"content-length: (\d+)", head)
+        await reader.readexactly(int(length[1]) if length else 0)
+        writer.write(f"HTTP/1.1 {said}\r\nConnection: close\r\nContent-Length: 4\r\n\r\nnope".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, LOOPBACK, port := free_port())
+    gemini = client_of(f"http://{LOOPBACK}:{port}")
+    found = await ask(gemini, "Anything")
+    await gemini.close()
+    server.close()
+    assert type(found) is Unavailable
+    assert "can not be read" in str(found)
 
 
 async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(

@@ -1,69 +1,18 @@
-"""The topic-worker against Gemini's moods: the real client over HTTP, the real broker, seen through the API."""
+"""The topic-worker seen through the API: the real client over HTTP, the real broker; all moods are in test_moods.py."""
 
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eventually import eventually
 from integration.api import Api
-from integration.databases import rows
 from servers import Deployment
 
 from shared.day import end_of_day
 from shared.errors import SettingInvalid
 from shared.streams import PROJECTOR
 from topic_worker.settings import WorkerSettings
-
-NUMBER = count()
-
-
-def history(deployment: Deployment, id_: str) -> list[str]:
-    found = rows(deployment.database_url, f"SELECT event FROM history WHERE id = '{id_}' ORDER BY time")
-    return [event for (event,) in found]
-
-
-# mood, its scope, titles, how the one that it is about ends, its tries, whether it waited visibly
-MOODS = [
-    ("429", {"times": 2, "retry_after_seconds": 0.2}, "completed", 0, True),
-    ("503", {"times": 2}, "completed", 0, True),
-    ("500", {"times": 1}, "completed", 0, False),
-    ("500", {"for_seconds": 0.5}, "completed", 0, True),
-    ("500", {"title_contains": "victim"}, "failed", 3, True),
-    ("401", {"times": 1}, "completed", 0, True),
-    ("reset", {"times": 1}, "completed", 0, False),
-    ("reset", {"title_contains": "victim"}, "failed", 3, True),
-    ("bad_json", {"times": 1}, "completed", 0, False),
-    ("empty", {"times": 1}, "completed", 0, False),
-    ("max_tokens", {"times": 1}, "completed", 0, False),
-    ("bad_item", {"times": 1, "title_contains": "victim"}, "completed", 0, False),
-    ("missing_item", {"times": 1, "title_contains": "victim"}, "completed", 0, False),
-    ("bad_item", {"title_contains": "victim"}, "failed", 3, True),
-    ("block", {"title_contains": "victim"}, "failed", 0, False),
-]
-
-
-@pytest.mark.parametrize(("mood", "scope", "ends_as", "tries", "waits"), MOODS)
-async def test_every_mood_ends_as_it_should_and_spends_only_its_own_tries(
-    api: Api, mood: str, scope: dict[str, Any], ends_as: str, tries: int, waits: bool
-) -> None:
-    name = f"Mood {next(NUMBER)}"
-    victim, *neighbours = [f"{name} {who}" for who in ("victim", "A", "B", "C", "D")]
-    api.deployment.gemini.tell(mood, **scope)
-    topics = (await api.submit(victim, *neighbours))["topics"]
-    [seen] = await api.ended(topics[0]["id"], as_=ends_as)
-    await api.ended(*(topic["id"] for topic in topics[1:]))
-    api.deployment.gemini.forget_moods()
-    assert seen["tries"] == tries
-    assert seen["waiting_for"] is None
-    assert (seen["error_message"] is not None) is (ends_as == "failed")
-    assert ("SubmissionParked" in history(api.deployment, seen["id"])) is waits
-
-    async def is_over() -> bool:
-        return (await api.get("/processing-status"))["waiting_for"] is None
-
-    await eventually(is_over, within=5)
 
 
 async def test_an_outage_is_said_plainly_wherever_status_is_shown_and_spends_nothing(api: Api) -> None:

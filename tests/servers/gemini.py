@@ -30,7 +30,11 @@ class GeminiStandIn(Process):
 
     def tell(self, mood: str, **scope: Any) -> None:
         """How it behaves from now on: `title_contains`, `for_seconds`, `times`, …"""
-        self.http.post("/stand-in/moods", json={"mood": mood} | scope).raise_for_status()
+        self.play({"mood": mood} | scope)
+
+    def play(self, *moods: dict[str, Any]) -> None:
+        """A script: moods with `after_seconds` and `for_seconds`."""
+        self.http.post("/stand-in/moods", json=moods).raise_for_status()
 
     def forget_moods(self) -> None:
         self.http.delete("/stand-in/moods").raise_for_status()
@@ -41,6 +45,17 @@ class GeminiStandIn(Process):
     def limit(self, requests: int, seconds: float) -> None:
         """More in any so many seconds are answered with 429."""
         self.http.put("/stand-in/limit", json={"requests": requests, "seconds": seconds}).raise_for_status()
+
+    def lift_limit(self) -> None:
+        self.http.delete("/stand-in/limit").raise_for_status()
+
+    @property
+    def moods(self) -> list[dict[str, Any]]:
+        """In force or to come."""
+        return list(self.http.get("/stand-in/moods").raise_for_status().json())
+
+    def forget_calls(self) -> None:
+        self.http.delete("/stand-in/calls").raise_for_status()
 
     @property
     def calls(self) -> dict[str, Any]:

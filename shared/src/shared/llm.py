@@ -5,12 +5,14 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from json import JSONDecodeError
 from typing import Any, Protocol, Self
 
 import httpx2
 import structlog
 from google import genai
 from google.genai import errors, types
+from pydantic import ValidationError
 
 from shared.day import end_of_day
 from shared.doubts import Doubts
@@ -50,7 +52,11 @@ class LanguageModel(Protocol):
 PROBE_SECONDS = 5.0
 ASK_AGAIN = 5.0  # seconds
 MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
-_DOUBTFUL = {500, 504}  # what Gemini answers when it fails, or takes too long, over one request
+_DOUBTFUL = {408, 499, 500, 504}  # what Gemini answers when it fails, or takes too long, over one request
+# a page of a proxy, with status 200
+_UNREADABLE = (JSONDecodeError, ValidationError, httpx2.DecodingError, httpx2.TooManyRedirects)
+_NOT_THERE = (httpx2.HTTPError, Outage, *_UNREADABLE)
+_ALIKE = {404, 407}  # for every call: an unknown model, a proxy that wants to know who we are
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 
 
@@ -151,28 +157,38 @@ class Gemini:
         except httpx2.TransportError as error:
             lost = f"the connection to Gemini was lost: {type(error).__name__}"
             raise Doubtful("connection_lost", lost) from error
+        except _UNREADABLE as error:
+            unreadable = f"what answered in Gemini's place can not be read: {type(error).__name__}"
+            raise Doubtful("unreadable_answer", unreadable) from error
         return _answer(response, self._model, time.monotonic() - began)
 
     async def learn_whether_simulated(self) -> None:
         """Until somebody says it; whoever answers the first call says it too."""
         while self.simulated is None:
-            try:
-                self.simulated = (await self._look()).version == "simulated"
-            except (errors.APIError, httpx2.HTTPError, Outage):
+            if (said := await self.is_simulated()) is None:
                 await asyncio.sleep(ASK_AGAIN)
+            else:
+                self.simulated = said
         log.info("Gemini answers", simulated=self.simulated, model=self._model)
+
+    async def is_simulated(self) -> bool | None:
+        """None when nobody says it."""
+        try:
+            return (await self._look()).version == "simulated"
+        except (errors.APIError, *_NOT_THERE):
+            return None
 
     async def _is_there(self) -> bool:
         try:
             await self._look()
         except errors.APIError as error:
             return error.code < 500
-        except (httpx2.HTTPError, Outage):
+        except _NOT_THERE:
             return False
         return True
 
     async def _look(self) -> types.Model:
-        """At the model's description, which costs nothing. Raises APIError, HTTPError, Outage."""
+        """At the model's description, which costs nothing. Raises APIError and what is in `_NOT_THERE`."""
         config = types.GetModelConfig(http_options=types.HttpOptions(timeout=int(PROBE_SECONDS * 1000)))
         while True:
             key = self._keys.next()
@@ -233,7 +249,7 @@ def _ours(error: errors.APIError) -> Outage | Doubtful | Refused:
         return KeyRefused(f"Gemini refuses the API key ({error.code} {error.status or ''})")
     if error.code in _DOUBTFUL:
         return Doubtful(f"gemini_{error.code}", message)
-    if error.code == 404 or error.code >= 500:  # an unknown model fails every call alike
+    if error.code in _ALIKE or error.code < 400 or error.code >= 500:
         return Unavailable(message, _retry_after(error))
     return Refused(f"gemini_{error.code}", message)
 

@@ -9,18 +9,19 @@ import json
 import os
 import socket
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
+from stand_ins.calls import Calls, Limit, Window
 from stand_ins.gemini_server import LOOPBACK, Connection, Server
 from stand_ins.gemini_shapes import (
-    WITHOUT_TEXT,
+    SPOKEN,
     Asked,
     BadRequest,
     Dropped,
@@ -29,9 +30,21 @@ from stand_ins.gemini_shapes import (
     read,
     refused,
     unkeyed,
+    without_text,
 )
-from stand_ins.moods import Calls, Limit, Mood, Moods, Seconds, Window
+from stand_ins.moods import LATE, Kind, Mood, Moods, Seconds
 
+TOLD = f"""what it is told while it runs, in JSON:
+  POST   /stand-in/moods    one mood, or a list of them as a script over time, beside those it has
+  GET    /stand-in/moods    those in force and those to come; DELETE forgets them
+  PUT    /stand-in/seconds  {{"seconds": 1.5}}: how long a call takes
+  PUT    /stand-in/limit    {{"requests": 60, "seconds": 10}}: more are answered with 429; DELETE lifts it
+  GET    /stand-in/calls    what it was asked; DELETE counts anew
+
+a mood: {{"mood": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
+  kinds: {", ".join(get_args(Kind))}
+  its scope, and what only some have: {", ".join(name for name in Mood.model_fields if name != "mood")}"""
+Script = Annotated[list[Mood], Field(min_length=1)]
 GONE = (ClientDisconnect, asyncio.CancelledError)  # the caller, or the server: only Server.shutdown cancels
 
 
@@ -77,24 +90,25 @@ class Gemini:
             asked = read(await request.body())
         except BadRequest as bad:
             return problem(400, str(bad))
-        model = request.path_params["model"]
-        mood = self.moods.of_call(asked.titles, request.headers.get("x-goog-api-key", ""))
+        self.calls.latest.append(asked.titles)
+        model, key = request.path_params["model"], request.headers.get("x-goog-api-key", "")
+        mood = self.moods.of_call(asked.titles, key)
         if refusal := refused(mood or (self.window.refusal() if self.window else None)):
             return refusal
-        await wait(request, mood.seconds if mood and mood.mood == "hang" else self.seconds)
-        if mood and mood.mood in WITHOUT_TEXT:
-            return answered(model, asked, "", WITHOUT_TEXT[mood.mood])
-        text, good = self._text(asked)
+        await wait(request, mood.seconds if mood and mood.mood in LATE else self.seconds)
+        if (instead := without_text(mood)) is not None:
+            return answered(model, asked, "", instead)
+        text, good = self._text(asked, key)
         if mood and mood.mood == "bad_json":
             return answered(model, asked, text[: len(text) // 2])
         self.calls.titles.update(good)
-        return answered(model, asked, text)
+        return answered(model, asked, SPOKEN[mood.mood].format(text) if mood and mood.mood in SPOKEN else text)
 
-    def _text(self, asked: Asked) -> tuple[str, list[str]]:
+    def _text(self, asked: Asked, key: str) -> tuple[str, list[str]]:
         """The answer's JSON text and the titles that are answered well in it."""
         answers: list[Any] = []
         good = []
-        for item, title, spoil in zip(asked.items, asked.titles, self.moods.of_items(asked.titles), strict=True):
+        for item, title, spoil in zip(asked.items, asked.titles, self.moods.of_items(asked.titles, key), strict=True):
             if spoil is None:
                 answers.append(asked.plan.answer(item))
                 good.append(title)
@@ -122,8 +136,8 @@ class Gemini:
     async def show_moods(self) -> list[dict[str, Any]]:
         return self.moods.listed()
 
-    async def tell_mood(self, mood: Mood) -> list[dict[str, Any]]:
-        self.moods.tell(mood)
+    async def tell_moods(self, told: Mood | Script) -> list[dict[str, Any]]:
+        self.moods.tell([told] if isinstance(told, Mood) else told)
         return self.moods.listed()
 
     async def clear_moods(self) -> list[dict[str, Any]]:
@@ -168,7 +182,7 @@ def build(seconds: float) -> FastAPI:
         app.add_route(f"/{version}/models/{{model}}:generateContent", gemini.generate, methods=["POST"])
         app.add_route(f"/{version}/models/{{model}}", gemini.probe, methods=["GET"])
     app.get("/stand-in/moods")(gemini.show_moods)
-    app.post("/stand-in/moods")(gemini.tell_mood)
+    app.post("/stand-in/moods")(gemini.tell_moods)
     app.delete("/stand-in/moods")(gemini.clear_moods)
     app.put("/stand-in/seconds")(gemini.set_seconds)
     app.put("/stand-in/limit")(gemini.set_limit)
@@ -185,10 +199,20 @@ def seconds(text: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stand_ins.gemini", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m stand_ins.gemini",
+        description=__doc__,
+        epilog=TOLD,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default=LOOPBACK, help="the address to listen on; without it %(default)s")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
-    parser.add_argument("--seconds", type=seconds, default=os.environ.get("STAND_IN_SECONDS") or "0")
+    parser.add_argument(
+        "--seconds",
+        type=seconds,
+        default=os.environ.get("STAND_IN_SECONDS") or "0",
+        help="how long a call takes; without it $STAND_IN_SECONDS or 0",
+    )
     told = parser.parse_args()
     try:
         listener = socket.create_server((told.host, told.port), backlog=2048)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from stand_ins.answers import Plan, UnusableSchema, plan
@@ -19,20 +19,25 @@ STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
     429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
     503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 REFUSALS = {
+    "400": "Request contains an invalid argument.",
     "401": "Request had invalid authentication credentials.",
-    "429": "You exceeded your current quota, please check your plan and billing details.",
+    "403": "The caller does not have permission",
+    "404": "The model is not found for this API version, or is not supported for generateContent.",
     "500": "An internal error has occurred.",
     "503": "The model is overloaded. Please try again later.",
+    "504": "Deadline expired before operation could complete.",
 }
-WITHOUT_TEXT: dict[str, dict[str, Any]] = {
-    "block": {"promptFeedback": {"blockReason": "SAFETY"}},
-    "empty": {},
-    "max_tokens": {"candidates": [{"content": {"role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}]},
+SPOKEN = {
+    "fence": "```json\n{}\n```",
+    "chat": "Here are the cards:\n\n{}\n\nShall I write more of them?",
+    "object": '{{"topics": {}}}',
 }
 
 
@@ -93,19 +98,37 @@ def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
 
 def refused(mood: Mood | None) -> Response | None:
     """The answer of a mood in which the model is never reached; None where it is."""
-    if mood is None or mood.mood not in REFUSALS:
-        return Dropped() if mood and mood.mood == "reset" else None
-    return problem(int(mood.mood), REFUSALS[mood.mood], *(_quota(mood) if mood.mood == "429" else []))
+    if mood is None:
+        return None
+    match mood.mood:
+        case "reset":
+            return Dropped()
+        case "page":
+            return HTMLResponse("<!doctype html><title>Please log in</title>", mood.status)
+        case "bad_key":
+            return _bad_key()
+        case "429":
+            return _over_quota(mood)
+    return problem(int(mood.mood), REFUSALS[mood.mood]) if mood.mood in REFUSALS else None
 
 
-def _quota(mood: Mood) -> list[dict[str, Any]]:
-    """What Gemini says of it: also of a day's quota it says to try again in some seconds."""
+def _bad_key() -> Response:
+    info = {"@type": f"{GOOGLE}.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+    return problem(400, "API key not valid. Please pass a valid API key.", info)
+
+
+def _over_quota(mood: Mood) -> Response:
+    """As Gemini has it: also of a day's quota it says to try again in some seconds."""
     per = "Day" if mood.of_the_day else "Minute"
     violation = {"quotaId": f"GenerateRequestsPer{per}PerProjectPerModel-FreeTier", "quotaValue": "250"}
-    return [
-        {"@type": f"{GOOGLE}.QuotaFailure", "violations": [violation]},
-        {"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{mood.retry_after_seconds:g}s"},
-    ]
+    details: list[dict[str, Any]] = [{"@type": f"{GOOGLE}.QuotaFailure", "violations": [violation]}]
+    seconds = f"{mood.retry_after_seconds:g}"
+    if not mood.in_header:
+        details.append({"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{seconds}s"})
+    refusal = problem(429, "You exceeded your current quota, please check your plan and billing details.", *details)
+    if mood.in_header:
+        refusal.headers["retry-after"] = seconds
+    return refusal
 
 
 def unkeyed(request: Request) -> Response | None:
@@ -113,20 +136,31 @@ def unkeyed(request: Request) -> Response | None:
     key = request.headers.get("x-goog-api-key")
     if not key:
         return problem(403, "Method doesn't allow unregistered callers. Please use API Key to call this API.")
-    if key == REFUSED_KEY:
-        info = {"@type": f"{GOOGLE}.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
-        return problem(400, "API key not valid. Please pass a valid API key.", info)
+    return _bad_key() if key == REFUSED_KEY else None
+
+
+def without_text(mood: Mood | None) -> dict[str, Any] | None:
+    """What an answer of this mood has in the place of its text; None where it has one."""
+    if mood is None:
+        return None
+    match mood.mood:
+        case "block":
+            return {"promptFeedback": {"blockReason": mood.reason}}
+        case "finish":
+            return {"candidates": [{"content": {"role": "model"}, "finishReason": mood.reason, "index": 0}]}
+        case "empty":
+            return {}
     return None
 
 
-def answered(model: str, asked: Asked, text: str, without_text: dict[str, Any] | None = None) -> Response:
+def answered(model: str, asked: Asked, text: str, instead: dict[str, Any] | None = None) -> Response:
     """A 200 with its usage, four characters a token."""
     spent_in, spent_out = math.ceil(asked.characters / 4), math.ceil(len(text) / 4)
     usage = {"promptTokenCount": spent_in, "candidatesTokenCount": spent_out}
     content = {"parts": [{"text": text}], "role": "model"}
     outcome = {"candidates": [{"content": content, "finishReason": "STOP", "index": 0}]}
     return JSONResponse(
-        (outcome if without_text is None else without_text)
+        (outcome if instead is None else instead)
         | {"usageMetadata": usage | {"totalTokenCount": spent_in + spent_out}}
         | {"modelVersion": model, "responseId": uuid4().hex}
     )

@@ -48,6 +48,7 @@ from shared.transport.base import Transport
 from shared.wire import Record
 
 SERVICE = "api"
+KEEP_ALIVE = 75  # seconds that an idle connection stays; clients and proxies mostly use theirs for 5 or for 60
 
 
 def build() -> FastAPI:
@@ -84,6 +85,7 @@ async def main(settings: ApiSettings, instance: str) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=10,
         )
     )

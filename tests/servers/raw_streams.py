@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 from redis.asyncio import Redis
-from servers import Stack
-from servers.stack import VALKEY
 
+from servers.stack import VALKEY, Stack
 from shared.transport.kafka.connection import gone
 
 Place = tuple[int, int]

@@ -1,0 +1,72 @@
+"""The calls that the stand-in was asked for, and how many of them there may be."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stand_ins.moods import Mood
+
+LATEST = 50  # calls whose titles are told
+
+
+class Limit(BaseModel):
+    """So many calls in any so many seconds; more are answered with 429."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+@dataclass(slots=True)
+class Window:
+    """The calls that count against the limit now."""
+
+    limit: Limit
+    clock: Callable[[], float] = time.monotonic
+    times: deque[float] = field(default_factory=deque)
+
+    def refusal(self) -> Mood | None:
+        """None where one more call is within the limit; it counts then."""
+        now = self.clock()
+        while self.times and self.times[0] <= now - self.limit.seconds:
+            self.times.popleft()
+        if len(self.times) < self.limit.requests:
+            self.times.append(now)
+            return None
+        return Mood(mood="429", retry_after_seconds=self.times[0] + self.limit.seconds - now)
+
+
+@dataclass(slots=True)
+class Calls:
+    """What the model was asked since the last reset, and what came of it."""
+
+    calls: int = 0
+    probes: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)  # "reset", or "gone" where the caller left before
+    titles: Counter[str] = field(default_factory=Counter)  # answered well: what a caller pays for
+    latest: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LATEST))  # the titles of each, as they came
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        self.calls += 1
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    def reset(self) -> None:
+        self.calls = self.probes = 0
+        self.by_status.clear()
+        self.titles.clear()
+        self.latest.clear()
+        self.most_in_flight = self.in_flight

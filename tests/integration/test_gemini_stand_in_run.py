@@ -1,0 +1,110 @@
+"""Gemini's stand-in as a process: how it starts and stops, how long its calls take and how many there may be."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import httpx2
+import pytest
+from eventually import eventually
+from google import genai
+from google.genai import types
+from integration.stand_in import MODEL, A, Article, B, C, ask, asking, ids, refusal
+from servers import GeminiStandIn
+
+
+def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
+    """Starts the server on a free port; answers with its process and address once it is ready."""
+    command = [sys.executable, "-m", "stand_ins.gemini", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert said.startswith("stand-in for Gemini at http://127.0.0.1:"), said
+    assert said.endswith(" (simulated answers)\n")
+    return process, said.split()[4]
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    """Terminates the server and answers with all it said after its first line."""
+    process.send_signal(signal.SIGTERM)
+    return process.communicate(timeout=5)[1]
+
+
+async def test_calls_take_their_time_side_by_side(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
+    stand_in.take(0.4)
+    began = time.monotonic()
+    await asyncio.gather(*(ask(gemini, A) for _ in range(10)))
+    assert 0.4 <= time.monotonic() - began < 3
+    calls = stand_in.calls
+    assert (calls["calls"], calls["most_in_flight"], calls["in_flight"]) == (10, 10, 0)
+    assert stand_in.http.delete("/stand-in/calls").json() == stand_in.calls
+    assert stand_in.calls["calls"] == 0
+
+
+async def test_it_tells_which_titles_the_latest_calls_had(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
+    await ask(gemini, A, B)
+    await ask(gemini, C)
+    stand_in.tell("503")
+    await refusal(gemini, B)
+    assert stand_in.calls["latest"] == [[A, B], [C], [B]]
+    for _ in range(50):
+        await refusal(gemini, A)
+    assert stand_in.calls["latest"] == [[A]] * 50
+
+
+async def test_more_calls_than_the_limit_are_over_quota_until_it_is_lifted(
+    gemini: genai.Client, stand_in: GeminiStandIn
+) -> None:
+    stand_in.limit(2, seconds=600)
+    assert [ids(await ask(gemini, A)) for _ in range(2)] == [["t0"]] * 2
+    limited = await refusal(gemini, A)
+    assert limited.code == 429
+    [_, retry] = limited.details["error"]["details"]
+    assert 500 < float(retry["retryDelay"].removesuffix("s")) <= 600
+    stand_in.lift_limit()
+    for _ in range(3):
+        assert ids(await ask(gemini, A)) == ["t0"]
+    assert stand_in.calls["by_status"] == {"429": 1, "200": 5}
+
+
+async def test_a_limit_lets_calls_through_again_after_its_time(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
+    stand_in.limit(1, seconds=0.5)
+    assert ids(await ask(gemini, A)) == ["t0"]
+    assert (await refusal(gemini, A)).code == 429
+    await asyncio.sleep(0.5)
+    assert ids(await ask(gemini, A)) == ["t0"]
+
+
+def test_a_time_that_is_no_number_is_refused(stand_in: GeminiStandIn) -> None:
+    for nonsense in ('{"seconds": -1}', '{"seconds": NaN}', "{}", "7", "{"):
+        answer = stand_in.http.put("/stand-in/seconds", content=nonsense, headers={"content-type": "application/json"})
+        assert answer.status_code == 422
+
+
+async def test_told_to_stop_it_does_not_wait_for_sleeping_calls() -> None:
+    process, url = start(STAND_IN_SECONDS="600")
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as told, asking(url, seconds=60) as gemini:
+
+        async def is_under_way() -> bool:
+            return bool((await told.get("/stand-in/calls")).json()["in_flight"])
+
+        config = types.GenerateContentConfig(response_json_schema=Article.model_json_schema())
+        asked = asyncio.create_task(gemini.aio.models.generate_content(model=MODEL, contents="{}", config=config))
+        await eventually(is_under_way, within=5)
+        began = time.monotonic()
+        assert await asyncio.to_thread(stop, process) == ""
+        assert time.monotonic() - began < 3
+        with pytest.raises(httpx2.TransportError):
+            await asked
+
+
+@pytest.mark.parametrize("arguments", [("--seconds", "nan"), ("--seconds", "-1"), ("--port", "70000")])
+def test_a_setting_that_makes_no_sense_stops_it_at_once(arguments: tuple[str, str]) -> None:
+    command = [sys.executable, "-m", "stand_ins.gemini", "--port", "0", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,85 @@
+"""When a mood of Gemini's stand-in begins and ends, and which calls are its share: on a clock of the test's."""
+
+import pytest
+
+from stand_ins.moods import Mood, Moods
+
+TITLES = ["Oats"]
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def met(moods: Moods, calls: int) -> list[int]:
+    """Which of so many calls met a mood, counted from 1."""
+    return [n for n in range(1, calls + 1) if moods.of_call(TITLES)]
+
+
+def test_a_script_begins_and_ends_by_the_clock() -> None:
+    clock = Clock()
+    moods = Moods(clock)
+    script = [
+        Mood(mood="503", for_seconds=20),
+        Mood(mood="429", after_seconds=20, for_seconds=30),
+        Mood(mood="hang", after_seconds=60),
+    ]
+    moods.tell(script)
+    seen = []
+    for clock.now in (100, 119.9, 120, 149.9, 150, 159.9, 160, 9999):
+        mood = moods.of_call(TITLES)
+        seen.append(mood.mood if mood else None)
+    assert seen == ["503", "503", "429", "429", None, None, "hang", "hang"]
+
+
+def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
+    clock = Clock()
+    moods = Moods(clock)
+    moods.tell([Mood(mood="503", after_seconds=5, for_seconds=2, times=3)])
+    told = {"mood": "503", "after_seconds": 5, "for_seconds": 2, "times": 3, "times_left": 3}
+    assert moods.listed() == [told | {"begins_in_seconds": 5}]
+    assert (moods.of_call(TITLES), moods.of_probe()) == (None, None)
+    clock.now += 6
+    assert moods.listed() == [told | {"seconds_left": 1}]
+    assert moods.of_probe() == Mood(mood="503", after_seconds=5, for_seconds=2, times=3)
+    clock.now += 1
+    assert moods.listed() == []
+
+
+@pytest.mark.parametrize(
+    ("share", "calls"), [(0.05, [20, 40, 60]), (0.3, [4, 7, 10, 14, 17, 20]), (1 / 3, [3, 6, 9]), (0.75, [2, 3, 4])]
+)
+def test_a_share_takes_every_so_many_calls(share: float, calls: list[int]) -> None:
+    moods = Moods()
+    moods.tell([Mood(mood="slow", share=share)])
+    assert met(moods, calls[-1]) == calls
+
+
+def test_a_share_is_exact_over_many_calls() -> None:
+    for percent in range(1, 101):
+        moods = Moods()
+        moods.tell([Mood(mood="slow", share=percent / 100)])
+        assert len(met(moods, 1000)) == 10 * percent
+
+
+def test_a_share_is_of_the_calls_in_its_scope_and_leaves_the_others_to_whoever_was_told_next() -> None:
+    moods = Moods()
+    moods.tell([Mood(mood="500", share=0.5, title_contains="oats"), Mood(mood="503", times=1)])
+    seen = [moods.of_call([title]) for title in ("Rye", "Oats", "Rye", "Oats", "Oats", "Oats")]
+    assert [mood.mood if mood else None for mood in seen] == ["503", None, None, "500", None, "500"]
+
+
+def test_times_are_those_of_the_share() -> None:
+    moods = Moods()
+    moods.tell([Mood(mood="503", share=0.5, times=2)])
+    assert met(moods, 10) == [2, 4]
+
+
+def test_items_are_spoiled_in_a_share_of_their_calls_and_for_one_key() -> None:
+    moods = Moods()
+    moods.tell([Mood(mood="bad_item", share=0.5, of_key="k", title_contains="oats")])
+    calls = [(["Oats", "Rye", "Wild oats"], "k"), (["Oats"], "other"), (["Rye"], "k"), (["Rye", "Oats"], "k")]
+    assert [moods.of_items(*call) for call in calls] == [[None] * 3, [None], [None], [None, "bad_item"]]
