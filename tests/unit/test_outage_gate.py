@@ -1,12 +1,13 @@
 """The gate before what may be out: shut for all, then one tries, then it is open for all."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from eventually import eventually
 
-from shared.outage import OutageGate
+from shared.events import WaitingFor
+from shared.outage import PAUSED, OutageGate
 from shared.retry import Policy
 
 AT_ONCE = Policy(first_pause=0.0, longest_pause=0.0)
@@ -129,3 +130,33 @@ async def test_one_that_stops_waiting_leaves_the_try_to_others() -> None:
     impatient.cancel()
     assert await gate.enter(5) is not None
     await eventually(impatient.cancelled, within=1)
+
+
+async def test_a_paused_gate_lets_nobody_pass_until_it_goes_on_whatever_was_out() -> None:
+    gate = OutageGate(AT_ONCE)
+    since = datetime.now(UTC)
+    gate.pause(since)
+    assert gate.waiting_for == WaitingFor(reason=PAUSED, since=since)
+    waiting = asyncio.create_task(gate.enter(10))
+    gate.close("unavailable", None, gate.turn)  # by a call that was on its way
+    assert not gate.lets_one_try
+    assert await gate.enter(0.05) is None
+    gate.pause(None)
+    assert await asyncio.wait_for(waiting, 1) == gate.turn
+    assert gate.waiting_for
+    assert gate.waiting_for.reason == "unavailable"
+    gate.open(gate.turn)
+    assert gate.is_open
+
+
+async def test_a_success_during_a_pause_ends_the_outage_and_not_the_pause() -> None:
+    gate = OutageGate(AT_ONCE)
+    gate.close("unavailable", None, gate.turn)
+    turn = await gate.enter(1)
+    assert turn is not None
+    gate.pause(datetime.now(UTC))
+    gate.open(turn)
+    assert gate.waiting_for
+    assert gate.waiting_for.reason == PAUSED
+    gate.pause(None)
+    assert gate.is_open

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from shared.events import WaitingFor
 from shared.retry import Policy, pause
 
+PAUSED = "paused"
+
 
 class OutageGate:
     """Open: everybody passes. Closed: one at a time may try, after growing pauses; its success opens it.
@@ -41,7 +43,7 @@ class OutageGate:
 
     def pause(self, since: datetime | None) -> None:
         """Somebody wants nothing to be called, since then; None: any more. What is on its way may end."""
-        self._pause = WaitingFor(reason="paused", since=since) if since else None
+        self._pause = WaitingFor(reason=PAUSED, since=since) if since else None
         self._wake()
 
     def close(self, reason: str, after: float | None, turn: int, known_until: datetime | None = None) -> datetime:

@@ -19,6 +19,7 @@ from api import (
     read_topic,
     read_topics,
     read_usage,
+    read_worker,
     retry_and_cleanup,
     submit_articles,
     submit_topics,
@@ -68,7 +69,7 @@ def build() -> FastAPI:
     parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
-    for part in (submit_articles, read_articles):
+    for part in (submit_articles, read_articles, read_worker):
         app.include_router(part.router, prefix="/api/v1", tags=["articles"])
     for part in (read_status, read_usage):
         app.include_router(part.router, prefix="/api/v1", tags=["status"])
@@ -125,6 +126,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
             settings.needs_key,
             KnownKeys(keys, settings.requests_per_second),
             StoredAnswers(access),
+            settings.enriches,
         )
 
         async def connected() -> None:
@@ -133,6 +135,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
             await asyncio.gather(
                 beat(transport, SERVICE, instance),
                 transport.follow_heartbeats(workers.note),
+                transport.follow_control(workers.hear, lambda: None),
                 back_pressure.look_for_ever(),
             )
 

@@ -23,7 +23,7 @@ from shared.wire import Record
 class ApiContext:
     """`provisioned`: the broker was reached, is safe and has its streams and groups.
 
-    `needs_key`: the API listens beyond loopback.
+    `needs_key`: the API listens beyond loopback. `enriches`: articles are worked on here.
     """
 
     instance: str
@@ -37,6 +37,7 @@ class ApiContext:
     needs_key: bool
     known_keys: KnownKeys
     answers: StoredAnswers
+    enriches: bool
 
     def must_be_provisioned(self) -> None:
         """Raises BrokerUnreachable."""

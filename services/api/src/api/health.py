@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from api.access import may
 from api.back_pressure import MEMORY_LIMIT
 from api.context import ApiContext, Context
+from api.read_worker import article_worker
 from api.staleness import staleness
 from api.system_gauges import read_system_gauges
 from shared import __version__, metrics
@@ -63,6 +64,8 @@ async def health(context: Context) -> dict[str, Any]:
         with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # gone meanwhile
             answer |= await staleness(context)
             answer["dead_letters"] = await context.projection.dead_letters()
+            if context.enriches:
+                answer["worker"] = await article_worker(context)
     return answer
 
 

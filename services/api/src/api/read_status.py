@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from api.access import may
 from api.context import ApiContext, Context
+from api.shown_worker import Worker
 from api.staleness import staleness
 from shared.events import WaitingFor
 from shared.status import STATUSES
@@ -38,17 +39,6 @@ class ProcessingStatus(BaseModel):
     simulated: bool | None
     as_of: datetime | None
     projection_lag_seconds: float | None
-
-
-class Worker(BaseModel):
-    service: str
-    instance: str
-    version: str
-    in_flight: int
-    processed: int
-    failed: int
-    started_at: datetime
-    last_seen: datetime
 
 
 class WorkerStatus(BaseModel):
@@ -125,9 +115,7 @@ async def worker_status(context: Context) -> WorkerStatus:
         pending_topics=counts["pending"],
         processing_topics=counts["processing"],
         message=_message(context, counts, len(live)),
-        workers=[
-            Worker(**seen.beat.model_dump(), version=seen.beat.app_version, last_seen=seen.stored_at) for seen in live
-        ],
+        workers=list(map(Worker.of, live)),
         waiting_for=context.workers.waiting_for(),
         simulated=context.workers.simulated(),
     )

@@ -1,4 +1,4 @@
-"""Who lives, from the heartbeats that every API replica reads itself, by the broker's clock.
+"""Who lives and who is to pause, from streams that every API replica reads itself; lives, by the broker's clock.
 
 The API beats too and reads its own: the newest beat of all is the broker's time now, so the dead look old.
 """
@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.events import WaitingFor, WorkerBeat
+from shared.events import Event, WaitingFor, WorkerBeat, WorkerPaused
+from shared.outage import PAUSED
 from shared.streams import TOPIC_WORKER
 
 DEAD_AFTER = timedelta(seconds=4.5)  # two beats missed; with one beat every 2 s known within 5 s
@@ -25,6 +26,7 @@ class Workers:
         self._last: dict[tuple[str, str], Seen] = {}  # by service and instance
         self._newest: datetime | None = None
         self._newest_arrived = 0.0  # monotonic
+        self._pauses: dict[str, WorkerPaused] = {}  # by service, the last word
 
     def note(self, beat: WorkerBeat, stored_at: datetime) -> None:
         self._last[beat.service, beat.instance] = Seen(beat, stored_at)
@@ -32,6 +34,15 @@ class Workers:
             self._newest, self._newest_arrived = stored_at, time.monotonic()
         for who in [who for who, seen in self._last.items() if self._newest - seen.stored_at > FORGOTTEN_AFTER]:
             del self._last[who]
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, WorkerPaused):
+            self._pauses[event.service] = event
+
+    def pause_of(self, service: str) -> WorkerPaused | None:
+        """Who wanted it and since when, while it lasts."""
+        last = self._pauses.get(service)
+        return last if last and last.paused else None
 
     @property
     def is_current(self) -> bool:
@@ -48,7 +59,9 @@ class Workers:
         )
 
     def waiting_for(self, service: str = TOPIC_WORKER) -> WaitingFor | None:
-        """What its workers wait for: the longest wait, if all of them wait."""
+        """What its workers wait for: a pause, whether any of them lives or not, or the longest wait if all wait."""
+        if pause := self.pause_of(service):
+            return WaitingFor(reason=PAUSED, since=pause.at)
         waits = [seen.beat.waiting_for for seen in self.live(service)]
         known = [wait for wait in waits if wait]
         return min(known, key=lambda wait: wait.since) if known and len(known) == len(waits) else None
