@@ -102,6 +102,13 @@ class ArticleSubmitted(Submitted):
     input_hash: str | None = None
 
 
+class ArticleForgotten(Removed, CausesWork):
+    """The catalogue is to forget, too, that it was enriched: that is work. `submitted_at`: when somebody wanted it."""
+
+    kind = "article"
+    urn: str
+
+
 class ArticleAnnotated(CausesWork):
     """The paid half is done, and stored before the catalogue is written: nothing of that pays again."""
 

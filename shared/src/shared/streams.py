@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.events import (
     ArticleAnnotated,
+    ArticleForgotten,
     ArticleSubmitted,
     Event,
     SubmissionCompleted,
@@ -50,7 +51,7 @@ TOPIC_SUBMISSIONS = Stream(
 ARTICLE_SUBMISSIONS = Stream(
     "article-submissions",
     key="article id",
-    events=(ArticleSubmitted,),
+    events=(ArticleSubmitted, ArticleForgotten),
     groups=(ANNOTATOR,),
     projected=True,
     causes_work=True,

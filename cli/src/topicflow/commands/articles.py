@@ -1,17 +1,19 @@
 """`topicflow articles …`: submit articles of the catalogue by their URNs, and look at what became of them."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import typer
 
 from topicflow.api_client import answer_of
+from topicflow.confirmation import YesOption, confirmed
 from topicflow.options import JsonOption, LimitOption, SearchOption, StatusOption, UrlOption, answer_from, api_at
 from topicflow.pages import read_pages
 from topicflow.screen.article_picture import article_picture
 from topicflow.screen.display import console_for
 from topicflow.screen.history_table import history_table
+from topicflow.screen.plain_text import one_line
 from topicflow.screen.submissions_table import submissions_table, total_line
 
 PER_REQUEST = 200
@@ -89,10 +91,41 @@ def history(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None
         console_for().print(history_table(answer.content["events"]))
 
 
+@app.command()
+def forget(urns: UrnsArgument, yes: YesOption = False, url: UrlOption = None) -> None:
+    """Let articles count as never enriched, in the catalogue too."""
+    confirmed(f"Forget {one_line(urns[0])}?" if len(urns) == 1 else f"Forget {len(urns)} articles?", yes)
+    for urn in urns:
+        answer = answer_from(url, lambda api, urn=urn: api.delete(_path(urn) + "/enrichment"))  # type: ignore[misc]
+        typer.echo(one_line(answer.content["message"]))
+
+
+@app.command()
+def reprocess(
+    status: Annotated[
+        Literal["completed", "failed"] | None,
+        typer.Option("--status", metavar="STATUS", help="Only completed or failed ones."),
+    ] = None,
+    search: SearchOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Enrich articles again that are completed or failed, whether their text is new or not. Each is paid again."""
+    confirmed("Enrich them again, and pay again?", yes)
+    body = {name: value for name, value in (("status", status), ("search", search)) if value}
+    answer, text = answer_from(url, lambda api: api.post_at_length("/articles/reprocess", body))
+    typer.echo(text if as_json else f"{_articles(answer['count'])} queued again")
+
+
 def _path(urn: str) -> str:
     return f"/articles/{quote(urn, safe='')}"
 
 
+def _articles(count: int) -> str:
+    return f"{count:,} {'article' if count == 1 else 'articles'}"
+
+
 def _line(accepted: int, skipped: int) -> str:
-    line = f"{accepted} {'article' if accepted == 1 else 'articles'} submitted"
+    line = f"{_articles(accepted)} submitted"
     return line + (f", {skipped} skipped (enriched or under way already)" if skipped else "")

@@ -20,6 +20,7 @@ from api import (
     read_topics,
     read_usage,
     read_worker,
+    reprocess_articles,
     retry_and_cleanup,
     submit_articles,
     submit_topics,
@@ -69,7 +70,7 @@ def build() -> FastAPI:
     parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
-    for part in (submit_articles, read_articles, read_worker):
+    for part in (submit_articles, reprocess_articles, read_articles, read_worker):
         app.include_router(part.router, prefix="/api/v1", tags=["articles"])
     for part in (read_status, read_usage):
         app.include_router(part.router, prefix="/api/v1", tags=["status"])

@@ -1,9 +1,6 @@
 """The next attempt at what failed, and taking back what is not wanted: one topic, or all that failed."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -14,16 +11,14 @@ from sqlalchemy import RowMapping
 from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.problems import Problem
-from api.submission import PATIENCE, found
-from shared.db.engine import DatabaseUnreachable
-from shared.events import SubmissionEvent, TopicRemoved, TopicSubmitted
+from api.submission import found, projected, take_back
+from shared.events import TopicRemoved, TopicSubmitted
 from shared.metrics import SUBMISSIONS
 from shared.wire import encode
 
 router = APIRouter()
 Operator = Annotated[Caller, may("operate")]
 TOGETHER = 500  # submissions in one publish
-LOOKS_APART = 0.02  # seconds
 
 
 class _Body(BaseModel):
@@ -73,7 +68,7 @@ async def retry_topic(
         raise Problem(409, f"the topic is {row['status']}, only a failed one is retried without force")
     submitted = _next_attempt(row, caller, force=how.force)
     await _publish_work(context, [submitted])
-    await _projected(context, submitted)
+    await projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
 
 
@@ -81,13 +76,11 @@ async def retry_topic(
 async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
     """Gone from every read and count. Answers when that is projected, or after a second."""
     row = await found(context, "topic", id)
-    give_up = time.monotonic() + PATIENCE
-    removed: TopicRemoved | None = _removed(row, caller)
-    while removed:
-        await _publish(context, [removed])
-        now = await _projected(context, removed)
-        got_ahead = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
-        removed = TopicRemoved(id=row["id"], attempt=now[0], by=caller.name) if now and got_ahead else None
+
+    def removal_of(attempt: int) -> TopicRemoved:
+        return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)
+
+    await take_back(context, row["id"], removal_of, row["attempt"])
     return Deleted(message=f"deleted: {row['title'] or row['id']}")
 
 
@@ -101,7 +94,7 @@ async def retry_failed_topics(context: Context, caller: Operator, which: WhichTo
         await _publish_work(context, submitted, stored=count)
         count, last = count + len(submitted), submitted[-1]
     if last:
-        await _projected(context, last)
+        await projected(context, last)
     return Queued(count=count)
 
 
@@ -113,7 +106,7 @@ async def clean_up_failed_topics(context: Context, caller: Operator, which: Whic
         await _publish(context, removed := [_removed(row, caller) for row in rows])
         count, last = count + len(removed), removed[-1]
     if last:
-        await _projected(context, last)
+        await projected(context, last)
     return CleanedUp(message=f"{count} failed {'topic' if count == 1 else 'topics'} deleted", cleaned_count=count)
 
 
@@ -150,19 +143,3 @@ async def _failed(
     while rows := await context.projection.failed_topics(until, after, TOGETHER, error_contains):
         yield rows
         after = rows[-1]["ended_at"], rows[-1]["id"]
-
-
-async def _projected(context: ApiContext, event: SubmissionEvent) -> tuple[int, str] | None:
-    """Attempt and status once the event counts; None when a second was not enough, for it is stored anyway."""
-    give_up = time.monotonic() + PATIENCE
-    with suppress(DatabaseUnreachable):
-        while time.monotonic() < give_up:
-            now = await context.projection.attempt_of(event.id)
-            if now and (now[0] > event.attempt or (now[0] == event.attempt and _shows(event, now[1]))):
-                return now
-            await asyncio.sleep(LOOKS_APART)
-    return None
-
-
-def _shows(event: SubmissionEvent, status: str) -> bool:
-    return status == "removed" or not isinstance(event, TopicRemoved)

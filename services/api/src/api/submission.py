@@ -1,5 +1,9 @@
 """One submission of the projection, of whatever kind: found patiently, and what it waits for."""
 
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -10,9 +14,12 @@ from sqlalchemy import RowMapping
 from api.context import ApiContext
 from api.problems import Problem
 from api.staleness import projected_up_to_now
-from shared.events import Kind, WaitingFor
+from shared.db.engine import DatabaseUnreachable
+from shared.events import Kind, Removed, SubmissionEvent, WaitingFor
+from shared.wire import encode
 
 PATIENCE = 1.0  # seconds that a read waits for the projection
+LOOKS_APART = 0.02  # seconds
 HowMany = Annotated[int, Query(ge=1, le=1000)]
 
 
@@ -54,6 +61,34 @@ async def history_of(context: ApiContext, id_: str, limit: int) -> History:
     rows = await context.projection.history(id_, limit + 1)
     events = [HistoryEvent.model_validate(dict(row)) for row in reversed(rows[:limit])]
     return History(id=id_, events=events, is_complete=len(rows) <= limit)
+
+
+async def take_back(context: ApiContext, id_: str, removal_of: Callable[[int], Removed], attempt: int) -> None:
+    """Gone from every read and count. Returns when that is projected, or after a second. `removal_of` an attempt: the
+    next one's too, where somebody submitted it meanwhile."""
+    give_up = time.monotonic() + PATIENCE
+    removed: Removed | None = removal_of(attempt)
+    while removed:
+        await context.publish([encode(removed, source=context.instance)])
+        now = await projected(context, removed)
+        got_ahead = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
+        removed = removal_of(now[0]) if now and got_ahead else None
+
+
+async def projected(context: ApiContext, event: SubmissionEvent) -> tuple[int, str] | None:
+    """Attempt and status once the event counts; None when a second was not enough, for it is stored anyway."""
+    give_up = time.monotonic() + PATIENCE
+    with suppress(DatabaseUnreachable):
+        while time.monotonic() < give_up:
+            now = await context.projection.attempt_of(event.id)
+            if now and (now[0] > event.attempt or (now[0] == event.attempt and _shows(event, now[1]))):
+                return now
+            await asyncio.sleep(LOOKS_APART)
+    return None
+
+
+def _shows(event: SubmissionEvent, status: str) -> bool:
+    return status == "removed" or not isinstance(event, Removed)
 
 
 def waiting_for(row: RowMapping, all_wait_for: WaitingFor | None) -> WaitingFor | None:

@@ -5,13 +5,16 @@ from contextlib import AsyncExitStack
 from enricher.annotate_article import ArticleAnnotator
 from enricher.catalog import Catalog
 from enricher.on_article_annotated import OnArticleAnnotated
+from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted
 from enricher.settings import EnricherSettings
 from shared import metrics
 from shared.allowance import Allowance
+from shared.events import ArticleForgotten, CausesWork
 from shared.llm import Gemini
 from shared.ops import Ops, serving
 from shared.pace import Pace
+from shared.run import Reported, Run
 from shared.streams import ANNOTATOR, CATALOG_WRITER, ENRICHER
 from shared.worker import Worker
 
@@ -32,6 +35,11 @@ async def main(settings: EnricherSettings, instance: str) -> None:
             pace=Pace(settings.quota, allowance, annotating.share),
             prices=settings.prices,
         )
-        worker.settle(annotating, OnArticleSubmitted(catalog, annotator))
+        on_submitted, on_forgotten = OnArticleSubmitted(catalog, annotator), OnArticleForgotten(catalog)
+
+        async def asked(event: CausesWork, run: Run) -> Reported | None:
+            return await (on_forgotten if isinstance(event, ArticleForgotten) else on_submitted)(event, run)
+
+        worker.settle(annotating, asked)
         worker.settle(writing, OnArticleAnnotated(catalog))
         await worker.run(ops, gemini, allowance.note)

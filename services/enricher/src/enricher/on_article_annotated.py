@@ -27,11 +27,11 @@ class OnArticleAnnotated:
         assert isinstance(event, ArticleAnnotated)
         there = (await self._catalog.read(event.urn)).extras.get(WRITTEN_BY)
         result = event.annotation | {"input_hash": event.input_hash, "enriched_at": _now()}
-        if _is_newer(there, event):
+        if is_newer(there, event):
             return run.skipped()
-        if there != _submission(event):
+        if there != named(event):
             await self._catalog.enhance(event.urn, AGENT, ai_fields(result))
-            await self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: _submission(event)})
+            await self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: named(event)})
         return run.completed(result, simulated=event.simulated)
 
 
@@ -51,11 +51,12 @@ def extras(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _submission(event: ArticleAnnotated) -> dict[str, Any]:
+def named(event: CausesWork) -> dict[str, Any]:
+    """A submission, as the catalogue keeps it."""
     return {"time": event.submitted_at.isoformat(), "attempt": event.attempt}
 
 
-def _is_newer(there: Any, event: ArticleAnnotated) -> bool:
+def is_newer(there: Any, event: CausesWork) -> bool:
     """What wrote it was submitted later. Anybody may have written anything there."""
     if not isinstance(there, dict):
         return False

@@ -26,7 +26,7 @@ from shared.wire import Record, encode
 
 log = structlog.get_logger()
 T = TypeVar("T")
-Handler = Callable[[CausesWork, Run], Awaitable[Reported]]
+Handler = Callable[[CausesWork, Run], Awaitable[Reported | None]]  # None: there is nothing to say
 DEATHS_BEFORE_ALONE = 2  # of workers while they handled it; the next one takes it alone
 
 
@@ -72,7 +72,9 @@ class HandleDelivery:
 
     async def _handle(self, work: Work, event: CausesWork) -> None:
         """Already ended, deadly, or a run."""
-        if not await self._attempts.may_run(work, event):
+        if isinstance(event, Removed):
+            self._attempts.remove(event.id, event.attempt)
+        elif not await self._attempts.may_run(work, event):
             await self._end(work)
             return
         run = Run(event, self._worker)
@@ -110,7 +112,7 @@ class HandleDelivery:
                 self._bugs.clear()
                 self.processed += isinstance(reported, Outcome)  # what is only annotated goes on
                 work.end = "completed"
-                await self._end_attempt(work, run, run.record(reported))
+                await self._end_attempt(work, run, *([run.record(reported)] if reported else []))
                 return
             match decision:
                 case Fail():
@@ -132,7 +134,7 @@ class HandleDelivery:
                     self._outbox.say(run.parked(decision.reason, until))
         await self._put_at_tail(work, run)
 
-    async def _call(self, run: Run) -> Reported:
+    async def _call(self, run: Run) -> Reported | None:
         try:
             return await self._handler(run.event, run)
         except asyncio.CancelledError:
