@@ -22,7 +22,9 @@ URN = "urn:article:coffee"
 ABOUT: dict[str, Any] = {"id": article_id(URN), "attempt": 1, "urn": URN, "submitted_at": BEGAN}
 PAID = Usage(call_id="c", model="m", prompt_version="1", tokens_in=10, tokens_out=20, seconds=1.0)
 SUBMITTED = ArticleSubmitted(**ABOUT, submitted_by="local")
-ANNOTATED = ArticleAnnotated(**ABOUT, run="first", worker="w", annotation={"a": 1}, input_hash="h", usage=(PAID,))
+ANNOTATED = ArticleAnnotated(
+    **ABOUT, run="first", worker="w", annotation={"a": 1}, annotated_at=BEGAN, input_hash="h", usage=(PAID,)
+)
 RESULT = {"a": 1, "input_hash": "h"}
 
 

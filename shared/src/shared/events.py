@@ -118,6 +118,7 @@ class ArticleAnnotated(CausesWork):
     worker: str
     tries: int = 0
     annotation: dict[str, Any]
+    annotated_at: AwareDatetime
     input_hash: str
     simulated: bool = False
     usage: tuple[Usage, ...] = ()
@@ -146,7 +147,10 @@ class SubmissionParked(Outcome):
 
 
 class SubmissionCompleted(Outcome):
+    """`input_hash`: of an article, as it was enriched."""
+
     content: dict[str, Any] | None = None
+    input_hash: str | None = None
     simulated: bool = False
     skipped: bool = False
 

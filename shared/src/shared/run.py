@@ -1,7 +1,7 @@
 """One execution of a delivery: its name, what was paid in it, and the outcome events it reports."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -40,15 +40,22 @@ class Run:
     def parked(self, reason: str, until: datetime | None) -> Record:
         return self.record(SubmissionParked(**self._fields(), reason=reason, until=until))
 
-    def completed(self, content: dict[str, Any], *, simulated: bool) -> SubmissionCompleted:
-        return SubmissionCompleted(**self._fields(), content=content, simulated=simulated)
+    def completed(
+        self, content: dict[str, Any], *, simulated: bool, input_hash: str | None = None
+    ) -> SubmissionCompleted:
+        return SubmissionCompleted(**self._fields(), content=content, simulated=simulated, input_hash=input_hash)
 
-    def skipped(self) -> SubmissionCompleted:
+    def skipped(self, input_hash: str) -> SubmissionCompleted:
         """It is done already: there is nothing new."""
-        return SubmissionCompleted(**self._fields(), skipped=True)
+        return SubmissionCompleted(**self._fields(), skipped=True, input_hash=input_hash)
 
     def annotated(self, urn: str, annotation: dict[str, Any], *, input_hash: str, simulated: bool) -> ArticleAnnotated:
-        about = {"annotation": annotation, "input_hash": input_hash, "simulated": simulated}
+        about = {
+            "annotation": annotation,
+            "input_hash": input_hash,
+            "simulated": simulated,
+            "annotated_at": datetime.now(UTC),
+        }
         return ArticleAnnotated.model_validate(self._fields() | {"urn": urn} | about)
 
     def failed(self, code: str, message: str, *, dead_lettered: bool = False) -> Record:

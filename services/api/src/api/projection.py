@@ -20,7 +20,7 @@ IDS_A_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What judging a title needs to know."""
+    """What judging a title or a URN needs to know."""
 
     id: str
     title: str | None
@@ -28,6 +28,8 @@ class Found:
     attempt: int
     legacy_id: int | None
     simulated: bool | None
+    input_hash: str | None = None
+    ended_at: datetime | None = None
 
 
 _FOUND = [field.name for field in fields(Found)]

@@ -29,9 +29,8 @@ _KIND: BindParameter[str] = bindparam("kind")
 _LIMIT: BindParameter[int] = bindparam("limit")
 
 
-FIND = select(_C.id, _C.title, _C.status, _C.attempt, _C.legacy_id, _C.simulated, _C.content_id).where(
-    or_(one_of(_C.id), and_(one_of(_C.content_id), VISIBLE))
-)
+_JUDGED = (_C.id, _C.title, _C.status, _C.attempt, _C.legacy_id, _C.simulated, _C.input_hash, _C.ended_at)
+FIND = select(*_JUDGED, _C.content_id).where(or_(one_of(_C.id), and_(one_of(_C.content_id), VISIBLE)))
 _SUBMISSION = (
     select(submissions, contents.c.content)
     .outerjoin(contents, contents.c.id == _C.id)

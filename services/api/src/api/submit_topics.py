@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.access import Caller, may
 from api.context import Context
-from api.judge_submission import judge
+from api.judge_submission import is_open, judge
 from shared.events import TopicSubmitted, topic_id
 from shared.metrics import SUBMISSIONS
 from shared.title import checked_title
@@ -46,7 +46,8 @@ async def submit_topics(
 ) -> TopicsSubmitted:
     """Submit titles. A title that is completed or under way is skipped, unless forced; a failed one is queued again."""
     ids = [topic_id(title) for title in body.topics]
-    verdicts, skipped = judge(body.topics, ids, await context.projection.find(set(ids)), force=body.force)
+    known = await context.projection.find(set(ids))
+    verdicts, skipped = judge(body.topics, ids, known, lambda _, found: is_open(found, force=body.force))
     now = datetime.now(UTC)
     await context.publish_work(
         [

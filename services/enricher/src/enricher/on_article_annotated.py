@@ -6,7 +6,7 @@ Writes: the catalogue
 Fails: Refused, when it has no such article or refuses what is written; Outage, when it is away
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from enricher.catalog import Catalog
@@ -14,6 +14,7 @@ from shared.events import ArticleAnnotated, CausesWork, SubmissionCompleted
 from shared.run import Run
 
 AGENT = "topicflow"
+FRESH = timedelta(seconds=10)
 WRITTEN_BY = "submission"  # in `extras`: which submission wrote them last
 
 
@@ -25,14 +26,19 @@ class OnArticleAnnotated:
         """Two calls; what says that it is done is written last, so a crash in between is repaired by the next
         delivery. What a newer submission wrote stays."""
         assert isinstance(event, ArticleAnnotated)
-        there = (await self._catalog.read(event.urn)).extras.get(WRITTEN_BY)
+        there = await self._written_by(event, run)
         result = event.annotation | {"input_hash": event.input_hash, "enriched_at": _now()}
         if is_newer(there, event):
-            return run.skipped()
+            return run.skipped(event.input_hash)
         if there != named(event):
             await self._catalog.enhance(event.urn, AGENT, ai_fields(result))
             await self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: named(event)})
-        return run.completed(result, simulated=event.simulated)
+        return run.completed(result, simulated=event.simulated, input_hash=event.input_hash)
+
+    async def _written_by(self, event: ArticleAnnotated, run: Run) -> Any:
+        """What the catalogue says of it; None where it was read a moment ago, to be annotated."""
+        is_fresh = not (run.tries or event.requeued) and datetime.now(UTC) - event.annotated_at < FRESH
+        return None if is_fresh else (await self._catalog.read(event.urn)).extras.get(WRITTEN_BY)
 
 
 def ai_fields(result: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,9 @@ class OnArticleSubmitted:
     async def __call__(self, event: CausesWork, run: Run) -> Reported:
         assert isinstance(event, ArticleSubmitted)
         article = await self._catalog.read(event.urn)
-        if not event.force and article.extras.get("input_hash") == self._annotator.input_hash(article):
-            return run.skipped()
+        input_hash = self._annotator.input_hash(article)
+        if not event.force and article.extras.get("input_hash") == input_hash:
+            return run.skipped(input_hash)
         made = await self._annotator.annotate(article, paid=run.paid)
         annotation = made.annotation | {"model": made.model, "prompt_version": made.prompt_version}
         return run.annotated(event.urn, annotation, input_hash=made.input_hash, simulated=made.simulated)

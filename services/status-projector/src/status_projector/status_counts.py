@@ -62,6 +62,7 @@ class State:
     content_id: str | None = None
     simulated: bool | None = None
     difficulty: int = 0
+    input_hash: str | None = None  # of an article's text, as this attempt has it
 
 
 def counted(status: str, started_at: datetime | None, ended_at: datetime | None) -> tuple[str | None, int | None]:
@@ -126,7 +127,7 @@ def _next_attempt(state: State, event: SubmissionEvent) -> None:
     state.attempt = event.attempt
     state.rank, state.status = PENDING, "pending"
     state.title, state.title_normal = None, ""
-    state.submitted_at = state.submitted_by = state.started_at = None
+    state.submitted_at = state.submitted_by = state.started_at = state.input_hash = None
     _forget_end(state)
     _forget_waiting(state)
 
@@ -162,6 +163,8 @@ def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
         state.submitted_at = min(event.submitted_at, state.submitted_at or event.submitted_at)
     if isinstance(event, Submitted):
         state.submitted_by = min(event.submitted_by, state.submitted_by or event.submitted_by)
+    if isinstance(event, ArticleSubmitted) and state.input_hash is None:
+        state.input_hash = event.input_hash
     if isinstance(event, SubmissionStarted):
         state.started_at = min(time, state.started_at or time)
 
@@ -196,6 +199,7 @@ def _end(state: State, event: SubmissionFailed | SubmissionCompleted, time: date
         state.dead_lettered = event.dead_lettered
     else:
         state.rank, state.status = COMPLETED, "completed"
+        state.input_hash = event.input_hash or state.input_hash
 
 
 def _is_newer_content(state: State, event: SubmissionCompleted, time: datetime) -> bool:

@@ -99,6 +99,7 @@ submissions = Table(
     Column("content_id", Text),  # the id that a submission of the content's own title would have
     Column("simulated", Boolean),
     Column("difficulty", Integer, nullable=False, server_default="0"),  # of the content; 0: none
+    Column("input_hash", Text),  # of an article's text, as its newest attempt has it
     _index("submissions_newest", "kind", "created_at", "id", where=VISIBLE),
     _index("submissions_by_update", "kind", "updated_at", "id", where=VISIBLE),
     _index("submissions_by_title", "kind", "title_normal", "id", "status", where=VISIBLE),  # all that a search reads

@@ -1,4 +1,4 @@
-"""How many articles workers have processed, failed and skipped, ever."""
+"""What text an article had when it was enriched; how many workers have processed, failed and skipped, ever."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,6 +9,7 @@ down_revision = "0004"
 
 def upgrade() -> None:
     text = sa.Text(collation="C") if op.get_context().dialect.name == "postgresql" else sa.Text()
+    op.add_column("submissions", sa.Column("input_hash", text))
     op.create_table(
         "ends",
         sa.Column("kind", text, primary_key=True),
