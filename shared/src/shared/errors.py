@@ -8,6 +8,7 @@
     │   ├── DailyQuota
     │   ├── BudgetSpent
     │   ├── Unavailable
+    │   ├── ApiUnavailable
     │   └── KeyRefused
     ├── Refused              failed for good
     ├── InvalidEvent         to the dead letters
@@ -66,6 +67,10 @@ class BudgetSpent(Outage):
 
 class Unavailable(Outage):
     reason = "unavailable"
+
+
+class ApiUnavailable(Outage):
+    reason = "api_unavailable"
 
 
 class KeyRefused(Outage):

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 NAMESPACE = UUID("90854226-d4ce-58ec-b4b5-06b0c2d3c460")
 _NAMESPACE_BYTES = NAMESPACE.bytes
-Kind = Literal["topic", "article"]
+Kind = Literal["topic", "article", "scan"]
 
 
 class _Model(BaseModel):
@@ -100,6 +100,21 @@ class ArticleSubmitted(Submitted):
     kind = "article"
     urn: str
     input_hash: str | None = None
+
+
+class CatalogScanRequested(CausesWork):
+    """A page of a scan of the catalogue is to be read. The page is the attempt, so that one that was passed is never
+    read again, and a scan shows where it stands like everything that is worked on."""
+
+    kind = "scan"
+    scan: str
+    after: str = ""  # the URN that the page before ended with
+    seen: int = 0  # articles, on the pages before
+    submitted: int = 0
+
+    @property
+    def so_far(self) -> dict[str, int]:
+        return {"pages": self.attempt - 1, "seen": self.seen, "submitted": self.submitted}
 
 
 class ArticleForgotten(Removed, CausesWork):
@@ -227,6 +242,10 @@ def topic_id(title: str) -> str:
 
 def article_id(urn: str) -> str:
     return derived_id("article:" + urn)
+
+
+def scan_id(scan: str) -> str:
+    return derived_id("scan:" + scan)
 
 
 def subject(event: Event) -> str:

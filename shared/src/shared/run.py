@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from shared.events import (
     ArticleAnnotated,
+    CatalogScanRequested,
     CausesWork,
     ErrorDetail,
     Outcome,
@@ -18,7 +19,7 @@ from shared.events import (
 )
 from shared.wire import Record, encode
 
-Reported = Outcome | ArticleAnnotated  # of a run
+Reported = Outcome | ArticleAnnotated | CatalogScanRequested  # of a run
 
 
 class Run:

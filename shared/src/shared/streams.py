@@ -6,6 +6,7 @@ from shared.events import (
     ArticleAnnotated,
     ArticleForgotten,
     ArticleSubmitted,
+    CatalogScanRequested,
     Event,
     SubmissionCompleted,
     SubmissionFailed,
@@ -21,7 +22,7 @@ from shared.events import (
 PROJECTOR = "status-projector"
 TOPIC_WORKER = "topic-worker"
 ENRICHER = "enricher"
-ANNOTATOR, CATALOG_WRITER = ENRICHER, f"{ENRICHER}-writes"  # its groups: one a step, each with a window of its own
+ANNOTATOR, CATALOG_WRITER, SCANNER = ENRICHER, "enricher-writes", "enricher-scans"  # its groups: one a kind of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ ARTICLE_ANNOTATIONS = Stream(
     projected=True,
     causes_work=True,
 )
+CATALOG_SCANS = Stream(
+    "catalog-scans",
+    key="scan id",
+    events=(CatalogScanRequested,),
+    groups=(SCANNER,),
+    projected=True,
+    causes_work=True,
+)
 SUBMISSION_OUTCOMES = Stream(
     "submission-outcomes",
     key="submission id",
@@ -77,6 +86,7 @@ STREAMS = (
     TOPIC_SUBMISSIONS,
     ARTICLE_SUBMISSIONS,
     ARTICLE_ANNOTATIONS,
+    CATALOG_SCANS,
     SUBMISSION_OUTCOMES,
     WORKER_CONTROL,
     WORKER_HEARTBEATS,
@@ -89,7 +99,7 @@ EVENT_TYPES: dict[str, type[Event]] = {event.__name__: event for event in STREAM
 
 def groups_of(service: str) -> tuple[str, ...]:
     """Those that its processes are members of."""
-    return (ANNOTATOR, CATALOG_WRITER) if service == ENRICHER else (service,)
+    return (ANNOTATOR, CATALOG_WRITER, SCANNER) if service == ENRICHER else (service,)
 
 
 def streams_of(group: str) -> tuple[Stream, ...]:

@@ -22,6 +22,7 @@ from api import (
     read_worker,
     reprocess_articles,
     retry_and_cleanup,
+    scans,
     submit_articles,
     submit_topics,
 )
@@ -70,7 +71,7 @@ def build() -> FastAPI:
     parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
-    for part in (submit_articles, reprocess_articles, read_articles, read_worker):
+    for part in (submit_articles, reprocess_articles, scans, read_articles, read_worker):  # /articles/scan is no URN
         app.include_router(part.router, prefix="/api/v1", tags=["articles"])
     for part in (read_status, read_usage):
         app.include_router(part.router, prefix="/api/v1", tags=["status"])
@@ -115,7 +116,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         workers, keys = Workers(), ApiKeys(access)
         back_pressure = BackPressure(transport, settings.max_backlog)
         provisioned = asyncio.Event()
-        app.state.context = ApiContext(
+        context = app.state.context = ApiContext(
             instance,
             transport,
             Together(partial(_publish, transport)),
@@ -138,6 +139,7 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
                 transport.follow_heartbeats(workers.note),
                 transport.follow_control(workers.hear, lambda: None),
                 back_pressure.look_for_ever(),
+                *([scans.scan_for_ever(context, settings.scan_interval)] if settings.enriches else ()),
             )
 
         async def reached_by_callers() -> None:

@@ -1,6 +1,5 @@
 """GET /articles and one of them: what the projection has, and how old that is."""
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from api.context import Context
 from api.cursor import LONGEST, cursor_after, place_of
 from api.filters import Wanted
 from api.staleness import staleness
-from api.submission import History, HowMany, found, history_of, waiting_for
+from api.submission import History, HowMany, contents_of, found, history_of, waiting_for
 from shared.events import WaitingFor, article_id
 from shared.status import Status
 from shared.streams import ENRICHER
@@ -114,7 +113,7 @@ def shown(row: RowMapping, all_wait_for: WaitingFor | None) -> Article:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         enriched_at=row["content_at"],
-        result=json.loads(row["content"]) if row["content"] else None,
+        result=contents_of(row),
         tries=row["tries"],
         worker=row["worker"],
         simulated=row["simulated"],

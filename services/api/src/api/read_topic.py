@@ -1,6 +1,5 @@
 """GET /topics/{id} and its history: what the projection has, and how old that is."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ from sqlalchemy import RowMapping
 from api.access import may
 from api.context import Context
 from api.staleness import staleness
-from api.submission import History, HowMany, found, history_of, waiting_for
+from api.submission import History, HowMany, contents_of, found, history_of, waiting_for
 from shared.events import WaitingFor
 from shared.status import Status
 
@@ -62,7 +61,7 @@ def shown(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:
         title=row["title"] or "",
         status=status,
         attempt=row["attempt"],
-        content=json.loads(row["content"]) if row["content"] else None,
+        content=contents_of(row),
         error_message=row["error_message"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -13,6 +13,7 @@ class ApiSettings(BrokerSettings, DatabaseSettings):
     port: OwnPort = named("TOPICFLOW_PORT", default=8000)
     requests_per_second: int = named("TOPICFLOW_REQUESTS_PER_SECOND", default=100, ge=1, le=1_000_000)
     enriches: bool = named("ENABLE_BACKGROUND_WORKER", default=False)
+    scan_interval: float = named("WORKER_POLL_INTERVAL", default=600.0, gt=0, allow_inf_nan=False)
     max_backlog: int = named("TOPICFLOW_MAX_BACKLOG", default=500_000, ge=1)
 
     @field_validator("host")

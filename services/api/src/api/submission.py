@@ -1,11 +1,12 @@
 """One submission of the projection, of whatever kind: found patiently, and what it waits for."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel
@@ -54,6 +55,10 @@ async def found(context: ApiContext, kind: Kind, id_: str, called: str = "") -> 
     if row is None:
         raise Problem(404, f"there is no {kind} {(called or id_)[:80]!r}")
     return row
+
+
+def contents_of(row: RowMapping) -> dict[str, Any] | None:
+    return json.loads(row["content"]) if row["content"] else None
 
 
 async def history_of(context: ApiContext, id_: str, limit: int) -> History:

@@ -11,6 +11,7 @@ from typing import Any
 from shared.events import (
     ArticleAnnotated,
     ArticleSubmitted,
+    CatalogScanRequested,
     CausesWork,
     Outcome,
     Removed,
@@ -118,6 +119,11 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
     if state.content_attempt and state.content_attempt <= state.removed_attempt:
         _forget_content(state)
         return NewContent(None)
+    if isinstance(event, CatalogScanRequested) and event.attempt - 1 > max(
+        state.content_attempt, state.removed_attempt
+    ):
+        state.content_attempt, state.content_at = event.attempt - 1, time
+        return NewContent(event.so_far)
     if isinstance(event, SubmissionCompleted) and event.content is not None and _is_newer_content(state, event, time):
         return _take_content(state, event, time)
     return None
@@ -174,6 +180,8 @@ def _title(event: CausesWork | Outcome) -> str | None:
         return event.title or event.urn
     if isinstance(event, _OF_URN):
         return event.urn
+    if isinstance(event, CatalogScanRequested):
+        return event.scan
     return event.title if isinstance(event, TopicSubmitted) else None
 
 

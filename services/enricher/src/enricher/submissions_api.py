@@ -1,0 +1,33 @@
+"""The API of topicflow, as the enricher calls it: a client like any other."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from shared.errors import ApiUnavailable, Refused
+
+TIMEOUT = 30.0  # seconds
+
+
+class SubmissionsApi:
+    def __init__(self, url: str, key: str | None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT)
+
+    async def submit(self, input_hashes: Mapping[str, str]) -> int:
+        """By URN, 200 at most: how many were accepted. Raises ApiUnavailable, Refused."""
+        body = {"urns": list(input_hashes), "input_hashes": dict(input_hashes)}
+        try:
+            answer = await self._http.post("/api/v1/articles", json=body)
+        except httpx.HTTPError as error:
+            raise ApiUnavailable(f"the API does not answer: {type(error).__name__}") from error
+        if answer.status_code in {401, 403, 429} or answer.status_code >= 500:
+            after = answer.headers.get("retry-after", "")
+            seconds = float(after) if after.isdecimal() else None
+            raise ApiUnavailable(f"the API answered {answer.status_code} to the scan", seconds)
+        if not answer.is_success:
+            raise Refused(f"api_{answer.status_code}", f"the API refuses a page of the scan: {answer.text[:300]}")
+        return int(answer.json()["accepted"])
+
+    async def close(self) -> None:
+        await self._http.aclose()
