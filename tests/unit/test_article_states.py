@@ -9,11 +9,13 @@ from unit.histories import BEGAN, Happened, Row
 from shared.events import (
     ArticleAnnotated,
     ArticleSubmitted,
+    CatalogScanRequested,
     SubmissionCompleted,
     SubmissionEvent,
     SubmissionStarted,
     Usage,
     article_id,
+    scan_id,
 )
 from status_projector.ledger import paid_in
 from status_projector.status_counts import State, advance
@@ -63,3 +65,22 @@ def test_whatever_stream_is_read_first_the_row_is_the_same() -> None:
 def test_what_was_paid_for_an_annotation_is_of_use_though_it_completes_nothing_itself() -> None:
     [paid] = paid_in(ANNOTATED, BEGAN)
     assert (paid.kind, paid.run, paid.wasted) == ("article", "first", "")
+
+
+def test_a_scan_shows_what_its_pages_brought_whatever_comes_first() -> None:
+    about: dict[str, Any] = {"id": scan_id("scan 7"), "scan": "scan 7", "submitted_at": BEGAN}
+    pages = [
+        CatalogScanRequested(**about, attempt=1),
+        CatalogScanRequested(**about, attempt=2, after="urn:a", seen=50, submitted=50),
+        CatalogScanRequested(**about, attempt=3, after="urn:b", seen=100, submitted=70),
+    ]
+    total = {"pages": 3, "seen": 120, "submitted": 75}
+    end = SubmissionCompleted(
+        id=scan_id("scan 7"), attempt=3, kind="scan", submitted_at=BEGAN, run="r", worker="w", content=total
+    )
+    shown = [project(*[Happened(page, BEGAN) for page in pages[:n]]) for n in (1, 2, 3)]
+    assert [row.content for row in shown] == [None, *(page.so_far for page in pages[1:])]
+    assert [row.state.attempt for row in shown] == [1, 2, 3]
+    rows = [project(*[Happened(event, BEGAN) for event in order]) for order in permutations([*pages, end])]
+    assert all(row == rows[0] for row in rows)
+    assert (rows[0].state.status, rows[0].state.title, rows[0].content) == ("completed", "scan 7", total)

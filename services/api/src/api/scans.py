@@ -55,12 +55,9 @@ class _Last:
 
     @property
     def is_under_way(self) -> bool:
-        row = self.row
-        return (
-            row is not None
-            and row["status"] in {"pending", "processing"}
-            and datetime.now(UTC) - row["updated_at"] < GIVEN_UP_AFTER
-        )
+        if self.row is None or self.row["status"] not in {"pending", "processing"}:
+            return False
+        return bool(datetime.now(UTC) - self.row["updated_at"] < GIVEN_UP_AFTER)
 
     @property
     def next_name(self) -> str:
@@ -106,7 +103,7 @@ async def scan_for_ever(context: ApiContext, interval: float) -> None:
 def _is_time(row: RowMapping | None, interval: float) -> bool:
     if row is None:
         return True
-    return datetime.now(UTC) - (row["ended_at"] or row["updated_at"]) >= timedelta(seconds=interval)
+    return bool(datetime.now(UTC) - (row["ended_at"] or row["updated_at"]) >= timedelta(seconds=interval))
 
 
 async def _last(context: ApiContext) -> _Last:

@@ -19,7 +19,7 @@ from shared.run import Reported, Run
 
 
 class OnCatalogScanRequested:
-    """Pages go by the URNs' own order, each from where the one before ended: what is written meanwhile moves nothing."""
+    """Pages go by the URNs' own order, each from where the one before ended: what is written moves nothing in it."""
 
     def __init__(self, catalog: Catalog, annotator: ArticleAnnotator, api: SubmissionsApi, page: int) -> None:
         self._catalog = catalog
@@ -30,12 +30,8 @@ class OnCatalogScanRequested:
     async def __call__(self, event: CausesWork, run: Run) -> Reported:
         assert isinstance(event, CatalogScanRequested)
         articles = await self._read(event.after)
-        hashes = {article.urn: self._annotator.input_hash(article) for article in articles}
-        due = {
-            article.urn: hash_
-            for article in articles
-            if article.extras.get("input_hash") != (hash_ := hashes[article.urn])
-        }
+        hashes = [(article, self._annotator.input_hash(article)) for article in articles]
+        due = {article.urn: hash_ for article, hash_ in hashes if article.extras.get("input_hash") != hash_}
         submitted = await self._api.submit(due) if due else 0
         so_far = {"seen": event.seen + len(articles), "submitted": event.submitted + submitted}
         if len(articles) < self._page:
