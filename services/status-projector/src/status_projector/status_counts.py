@@ -119,9 +119,7 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
     if state.content_attempt and state.content_attempt <= state.removed_attempt:
         _forget_content(state)
         return NewContent(None)
-    if isinstance(event, CatalogScanRequested) and event.attempt - 1 > max(
-        state.content_attempt, state.removed_attempt
-    ):
+    if isinstance(event, CatalogScanRequested) and event.attempt - 1 > state.content_attempt:
         state.content_attempt, state.content_at = event.attempt - 1, time
         return NewContent(event.so_far)
     if isinstance(event, SubmissionCompleted) and event.content is not None and _is_newer_content(state, event, time):
