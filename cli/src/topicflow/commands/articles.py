@@ -7,6 +7,7 @@ from urllib.parse import quote
 import typer
 
 from topicflow.api_client import answer_of
+from topicflow.commands.scan_articles import scan
 from topicflow.confirmation import YesOption, confirmed
 from topicflow.options import JsonOption, LimitOption, SearchOption, StatusOption, UrlOption, answer_from, api_at
 from topicflow.pages import read_pages
@@ -116,6 +117,9 @@ def reprocess(
     body = {name: value for name, value in (("status", status), ("search", search)) if value}
     answer, text = answer_from(url, lambda api: api.post_at_length("/articles/reprocess", body))
     typer.echo(text if as_json else f"{_articles(answer['count'])} queued again")
+
+
+app.command()(scan)
 
 
 def _path(urn: str) -> str:

@@ -1,0 +1,82 @@
+"""`topicflow articles scan`: submit what of the catalogue is not enriched yet and, with --wait, stay until it is."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from topicflow.api_client import ApiClient, answer_of
+from topicflow.errors import Failed, Interrupted
+from topicflow.options import JsonOption, UrlOption, api_at
+from topicflow.screen.display import Display, console_for, display_on
+from topicflow.screen.plain_text import one_line
+from topicflow.system_state import waiting_line
+
+LOOKS_APART = 0.5  # seconds
+UNDER_WAY = ("pending", "processing")
+
+
+def scan(
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="Stay until the scan and all articles have ended; exit code 1 if something failed."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Read the catalogue page by page and submit what is not enriched yet.
+
+    One scan runs at a time: while one is under way, this is about that one.
+    """
+    asyncio.run(_scan(url, wait=wait, as_json=as_json))
+
+
+async def _scan(url: str | None, *, wait: bool, as_json: bool) -> None:
+    """Progress goes to stderr, the result to stdout."""
+    async with api_at(url) as api:
+        scan = answer_of(await api.post("/articles/scan", {}))
+        failed_before = await _count(api, "failed")
+        try:
+            if wait:
+                with display_on(console_for(stderr=True)) as display:
+                    scan = await _ended(api, scan, display)
+                    await _all_articles_ended(api, display)
+        except asyncio.CancelledError as interruption:
+            raise Interrupted("interrupted; the work goes on, `topicflow articles list` shows it") from interruption
+        typer.echo(json.dumps(scan, ensure_ascii=False) if as_json else _line(scan))
+        if wait and (failed := await _count(api, "failed") - failed_before) > 0:
+            raise Failed(f"{failed} articles failed: topicflow articles list --status failed")
+    if scan["status"] == "failed":
+        raise Failed(f"{one_line(scan['scan'])} failed: {one_line(scan['error_message'] or 'unknown')}")
+
+
+async def _ended(api: ApiClient, scan: dict[str, Any], display: Display) -> dict[str, Any]:
+    """This one, or one that came after it."""
+    while scan["status"] in UNDER_WAY:
+        display.show(Text(_line(scan)), _line(scan))
+        await asyncio.sleep(LOOKS_APART)
+        scan = answer_of(await api.get("/articles/scan"))
+    return scan
+
+
+async def _all_articles_ended(api: ApiClient, display: Display) -> None:
+    """What was submitted last is projected: the scan's end came after it."""
+    while left := sum([await _count(api, status) for status in UNDER_WAY]):
+        waiting = waiting_line(answer_of(await api.get("/worker/status")).get("waiting_for"))
+        line = f"{left:,} articles under way" + (f"; waiting: {waiting}" if waiting else "")
+        display.show(Text(line), line)
+        await asyncio.sleep(LOOKS_APART)
+
+
+async def _count(api: ApiClient, status: str) -> int:
+    return int(answer_of(await api.get("/articles", status=status, limit=1))["total_count"])
+
+
+def _line(scan: dict[str, Any]) -> str:
+    line = f"{scan['scan']} {scan['status']}: {scan['seen']:,} articles seen, {scan['submitted']:,} submitted"
+    waiting = waiting_line(scan.get("waiting_for"))
+    return one_line(line + (f"; waiting: {waiting}" if waiting else ""))
