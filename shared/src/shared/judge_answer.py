@@ -38,15 +38,17 @@ def without_text(answer: Answer) -> Refused | AnswerNotUsable | None:
     return None
 
 
-def first_valid(model: type[Wanted], objects: Iterable[dict[str, Any]], context: object = None) -> Wanted:
-    """For a model may answer an item twice. `context`: for the validators. Raises AnswerNotUsable."""
+def first_valid(
+    model: type[Wanted], objects: Iterable[dict[str, Any]], context: object = None
+) -> Wanted | AnswerNotUsable:
+    """For a model may answer an item twice. `context`: for the validators."""
     problem = AnswerNotUsable("the answer has no readable JSON object for this item", "missing")
     for one in objects:
         try:
             return model.model_validate(one, context=context)
         except ValidationError as error:
             problem = AnswerNotUsable(_in_words(error), "invalid")
-    raise problem
+    return problem
 
 
 def _in_words(error: ValidationError) -> str:

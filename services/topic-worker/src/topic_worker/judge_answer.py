@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shared.judge_answer import AnswerNotUsable, first_valid, without_text
+from shared.judge_answer import first_valid, without_text
 from shared.llm import Answer
 from shared.read_answer import objects_in
 from topic_worker.topic import Topic
@@ -15,15 +15,8 @@ def judge(answer: Answer, ids: Sequence[str]) -> dict[str, Topic | Exception]:
         return dict.fromkeys(ids, problem)
     found = objects_in(answer.text)
     if len(ids) == 1 and len(found) == 1:
-        return {ids[0]: _one(found)}
+        return {ids[0]: first_valid(Topic, found)}
     by_id: dict[str, list[dict[str, Any]]] = {}
     for answered in found:
         by_id.setdefault(str(answered.get("id")), []).append(answered)
-    return {id_: _one(by_id.get(id_, [])) for id_ in ids}
-
-
-def _one(answered: Sequence[dict[str, Any]]) -> Topic | AnswerNotUsable:
-    try:
-        return first_valid(Topic, answered)
-    except AnswerNotUsable as problem:
-        return problem
+    return {id_: first_valid(Topic, by_id.get(id_, [])) for id_ in ids}
