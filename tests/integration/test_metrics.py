@@ -98,7 +98,7 @@ async def test_a_worker_counts_ends_calls_and_tokens(observed: Observed) -> None
     assert difference(after, before, "topicflow_llm_calls_total", outcome="answered") == 1
     assert difference(after, before, "topicflow_llm_calls_total", outcome="blocked") == 1
     assert difference(after, before, "topicflow_llm_call_seconds_count") == 2
-    assert difference(after, before, "topicflow_llm_titles_per_call_sum") == 5
+    assert difference(after, before, "topicflow_llm_submissions_per_call_sum") == 5
     assert difference(after, before, "topicflow_llm_tokens_total", kind="out") > 0
 
 

@@ -63,7 +63,7 @@ async def test_a_shared_call_is_the_child_of_one_submission_and_linked_to_the_ot
     handled = [(await spans_of(observed, id_, HANDLING))[HANDLING] for id_ in topics]
     ids = {span.id for span in handled}
     shared = await the_one(observed, CLIENT, handled[0])
-    assert shared.attributes["topicflow.titles"] == 5
+    assert shared.attributes["topicflow.submissions"] == 5
     assert {shared.parent, *shared.links} == ids
     assert shared.parent not in shared.links
 

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import Refused
+from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer
+from shared.read_answer import objects_in
 from shared.wire import is_storable
-from topic_worker.judge_answer import AnswerNotUsable, judge
-from topic_worker.read_answer import objects_in
+from topic_worker.judge_answer import judge
 from topic_worker.topic import Topic
 
 IDS = ["one", "two", "three"]

@@ -11,11 +11,11 @@ from bench.card import CARD
 from shared.allowance import NO_LIMIT, Allowance
 from shared.errors import Doubtful, Refused, Unavailable
 from shared.events import Usage
+from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer
 from shared.pace import Pace, Quota
 from shared.prices import Prices
 from topic_worker.generate_topics import Generated, TopicGenerator
-from topic_worker.judge_answer import AnswerNotUsable
 from topic_worker.topic import LONGEST_DESCRIPTION, LONGEST_TITLE, Topic, answer_schema
 
 Items = list[dict[str, Any]]

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -10,6 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from enricher.annotate_article import excerpt
+from enricher.annotation import Assessment, Classification
+from shared.errors import Refused
+from shared.judge_answer import AnswerNotUsable, first_valid
 from stand_ins.answers import UnusableSchema, plan
 
 Text = Annotated[str, Field(min_length=1)]
@@ -82,6 +87,16 @@ class Node(BaseModel):
 
 CARDS = TypeAdapter(list[Card]).json_schema()
 ITEM = {"id": "7", "title": "How a message queue survives a crash"}
+
+
+@dataclass(frozen=True)
+class ArticleText:
+    urn: str
+    title: str
+    abstract: str
+    content: str | None
+
+
 titles = st.text(min_size=1, max_size=500)
 names = st.sampled_from(["id", "title", "description", "keywords", "tags", "company", "question", "other_notes", "ß"])
 
@@ -217,6 +232,26 @@ def test_keywords_occur_in_the_articles_text(title: str, abstract: str) -> None:
     answer = Annotation.model_validate(plan(Annotation.model_json_schema()).answer(article))
     assert all(keyword in f"Oats {title} {abstract}" for keyword in answer.keywords)
     assert len({keyword.casefold() for keyword in answer.keywords}) == len(answer.keywords)
+
+
+@given(st.text(max_size=100), st.text(min_size=1, max_size=300), st.none() | st.text(max_size=100))
+def test_what_is_asked_of_any_article_is_answered_so_that_it_is_used(
+    title: str, abstract: str, content: str | None
+) -> None:
+    try:
+        about = excerpt(ArticleText("urn:article:oats", title, abstract, content), 1000)
+    except Refused:
+        return
+    for wanted in (Classification, Assessment):
+        answer = plan(wanted.model_json_schema()).answer(json.loads(about.data))
+        assert isinstance(first_valid(wanted, [answer], context=about.text), wanted)
+
+
+def test_an_article_that_is_spoiled_is_not_used() -> None:
+    article = {"urn": "urn:article:oats", "title": "Oats", "abstract": "Oats and health.", "content": ""}
+    for wanted in (Classification, Assessment):
+        spoiled = plan(wanted.model_json_schema()).spoiled(article)
+        assert isinstance(first_valid(wanted, [spoiled], context="oats and health"), AnswerNotUsable)
 
 
 def test_a_title_that_looks_like_a_template_or_an_order_is_only_text() -> None:

@@ -158,9 +158,9 @@ LLM_TOKENS = Counter(
     ["model", "kind"],
     registry=WORKER,
 )
-TITLES_PER_CALL = Histogram(
-    "topicflow_llm_titles_per_call",
-    "How many titles shared one call to the language model.",
+SUBMISSIONS_PER_CALL = Histogram(
+    "topicflow_llm_submissions_per_call",
+    "How many submissions shared one call to the language model.",
     buckets=(1, 2, 3, 4, 5),
     registry=WORKER,
 )

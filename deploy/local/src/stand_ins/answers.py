@@ -9,9 +9,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 from zlib import crc32
 
-from stand_ins.sentences import POOLS, SENTENCES
+from stand_ins.sentences import OF_ARTICLES, OF_TOPICS, POOLS
 
 Schema = Mapping[str, Any]
+WORD = r"\w[\w\u0300-\u036f]*(?:-\w[\w\u0300-\u036f]*)*"  # with its accents, which are no \w where they stand apart
 ECHOED = ("id", "urn", "title")
 UNSUPPORTED = (
     "allOf",
@@ -51,10 +52,10 @@ class Subject:
         said = [text for key, text in self.data.items() if key not in ("id", "urn") and isinstance(text, str)]
         text = " ".join(said)[:20_000]
         distinct: dict[str, str] = {}
-        for word in re.findall(r"\w+(?:-\w+)*", text):
+        for word in re.findall(WORD, text):
             distinct.setdefault(word.casefold(), word)
         long = [word for word in distinct.values() if len(word) >= 5]
-        return long or list(distinct.values()) or [text.strip()[:20] or "topic"]
+        return long or list(distinct.values()) or [next((one.strip()[:20] for one in said if one.strip()), "topic")]
 
 
 Make = Callable[[Subject, int], Any]  # the int is a seed: same item, same field, same answer
@@ -263,7 +264,7 @@ def _text(field: str) -> Callable[[Subject, int], str]:
         return lambda subject, _: str(subject.data.get(field) or subject.name)
     if pool := POOLS.get(field):
         return lambda _, seed: pool[seed % len(pool)]
-    if field == "keywords":
+    if field in ("keywords", "term"):
         return lambda subject, seed: subject.words[seed % len(subject.words)]
     if field == "description":
         return lambda subject, seed: " ".join(_sentence(subject, seed + n) for n in range(3 + seed % 4))
@@ -274,4 +275,5 @@ def _text(field: str) -> Callable[[Subject, int], str]:
 
 
 def _sentence(subject: Subject, seed: int) -> str:
-    return (subject.name or "This").join(SENTENCES[seed % len(SENTENCES)])
+    sentences = OF_ARTICLES if "urn" in subject.data else OF_TOPICS
+    return (subject.name or "This").join(sentences[seed % len(sentences)])

@@ -105,13 +105,13 @@ class Gemini:
         return answered(model, asked, SPOKEN[mood.mood].format(text) if mood and mood.mood in SPOKEN else text)
 
     def _text(self, asked: Asked, key: str) -> tuple[str, list[str]]:
-        """The answer's JSON text and the titles that are answered well in it."""
+        """The answer's JSON text and the titles, or URNs, that are answered well in it."""
         answers: list[Any] = []
         good = []
-        for item, title, spoil in zip(asked.items, asked.titles, self.moods.of_items(asked.titles, key), strict=True):
+        for item, name, spoil in zip(asked.items, asked.names, self.moods.of_items(asked.titles, key), strict=True):
             if spoil is None:
                 answers.append(asked.plan.answer(item))
-                good.append(title)
+                good.append(name)
             elif spoil == "bad_item":
                 answers.append(asked.plan.spoiled(item))
         said: Any = answers if asked.plan.many else next(iter(answers), {})

@@ -63,8 +63,14 @@ class Asked:
     characters: int
 
     @property
+    def names(self) -> list[str]:
+        """What each item is counted by."""
+        return [str(item.get("urn") or item.get("title") or "") for item in self.items]
+
+    @property
     def titles(self) -> list[str]:
-        return [str(item.get("title") or item.get("urn") or "") for item in self.items]
+        """What moods look for theirs in: an article is met by its title and by its URN."""
+        return [" ".join(str(item[key]) for key in ("title", "urn") if item.get(key)) for item in self.items]
 
 
 def read(body: bytes) -> Asked:

@@ -1,6 +1,6 @@
 """What the answers are made of: sentences with a place for the subject, and words by field."""
 
-SENTENCES = [
+OF_TOPICS = [
     sentence.split("{}")
     for sentence in (
         "{} is easiest to understand from the requests that enter it and the state they leave behind.",
@@ -14,6 +14,20 @@ SENTENCES = [
         "An operator of {} looks at waiting work first, then at errors, then at latency.",
         "Every step of {} can be repeated safely, so recovery is a matter of trying again.",
         "Load on {} comes in bursts, so it is smoothed before it reaches storage.",
+    )
+]
+OF_ARTICLES = [
+    sentence.split("{}")
+    for sentence in (
+        "{} asks one question and says for whom the answer holds.",
+        "What {} found is about the people who took part; others may differ.",
+        "The effect that {} reports is small for one person and matters for many.",
+        "{} compares two groups over some weeks, which is short for a habit.",
+        "Read {} together with other work before changing what you eat.",
+        "{} measured what people reported, and people forget what they ate.",
+        "For daily life {} suggests one step that costs little.",
+        "Nothing in {} replaces the advice of somebody who knows your health.",
+        "The authors of {} name what they could not measure.",
     )
 ]
 POOLS = {
@@ -30,5 +44,8 @@ POOLS = {
         "estimated_read_time": "8 minutes, 10 minutes, 12 minutes, 15 minutes",
         "reader_group": "General public, Practitioners, Researchers, Students",
         "age_group": "Adults, Older adults, Teenagers, All ages",
+        "population_group": "Healthy adults, Women with type 2 diabetes, Athletes, Mice",
+        "safety_sensitivity": "Low: nothing here harms a healthy adult, "
+        "High: people who take medicines should ask before they act on it",
     }.items()
 }

@@ -6,17 +6,18 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from hashlib import sha256
-from importlib.resources import files
 
-from shared.errors import Outage, Refused, Transient
+from shared.errors import Refused, Transient
 from shared.events import Usage
+from shared.judge_answer import AnswerNotUsable, wasted
 from shared.llm import Answer, LanguageModel
-from shared.pace import Pace, Slots
+from shared.observe_call import observed
+from shared.pace import Pace
 from shared.paid_call import shares
 from shared.prices import Prices
-from topic_worker.judge_answer import AnswerNotUsable, judge, wasted
-from topic_worker.observe_call import observed
+from shared.prompt import Prompt
+from shared.turns import Turns
+from topic_worker.judge_answer import judge
 from topic_worker.topic import Topic, answer_schema
 
 LINGER = 0.005  # seconds that a call which is not full waits for more titles, when some wait already
@@ -48,13 +49,12 @@ class TopicGenerator:
         self._llm = llm
         self._prices = prices
         self._batch_size = batch_size
-        self._slots = Slots(calls)
+        self._turns = Turns(calls, pace)
         self._pace = pace
         self._waiting: deque[_Item] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._dispatcher: asyncio.Task[None] | None = None
-        self._instructions = files("topic_worker").joinpath("prompt.md").read_text("utf-8")
-        self._prompt_version = sha256(self._instructions.encode()).hexdigest()[:12]
+        self._prompt = Prompt.read("topic_worker", "prompt.md")
         self._schema = answer_schema()
 
     async def generate(self, id_: str, title: str, *, most: int, paid: Callable[[Usage], None]) -> Generated:
@@ -75,18 +75,16 @@ class TopicGenerator:
         """Until nothing waits."""
         await asyncio.sleep(0)  # whoever is delivered in the same moment queues first
         while self._waiting:
-            await self._slots.acquire()
             try:
-                await self._pace.enter()
+                await self._turns.take()
             except Exception as error:  # nobody waits for the dispatcher
-                self._slots.release()
                 self._tell_those_who_wait(error)
                 continue
             if 1 < len(self._waiting) < self._batch_size and not self._waiting[0].alone:
                 await asyncio.sleep(LINGER)
             batch = self._next_batch()
             if not batch:
-                self._slots.release()
+                self._turns.give_back()
                 continue
             call = asyncio.create_task(self._call(batch), context=batch[0].context.copy())
             self._calls.add(call)
@@ -109,20 +107,15 @@ class TopicGenerator:
 
     async def _call(self, batch: Sequence[_Item]) -> None:
         try:
-            answer = await self._ask(batch)
+            with self._turns.taken():
+                answer = await self._ask(batch)
         except Exception as error:
-            if isinstance(error, Outage):
-                self._slots.refused()
-                self._tell_those_who_wait(error)  # their calls would only be refused too
             verdicts: dict[str, Topic | Exception] = {item.id: error for item in batch}
             made_by, simulated = "", False
         else:
-            self._slots.answered()
             verdicts = judge(answer, [item.id for item in batch])
             self._book(batch, answer, verdicts)
             made_by, simulated = answer.model, answer.simulated
-        finally:
-            self._slots.release()
         for item in batch:
             verdict = verdicts[item.id]
             if isinstance(verdict, Topic):
@@ -139,9 +132,7 @@ class TopicGenerator:
             _fail(self._waiting.popleft(), error)
 
     async def _ask(self, batch: Sequence[_Item]) -> Answer:
-        instructions = self._instructions
-        if batch[0].reason:
-            instructions += f"\n\nAn earlier answer for this item could not be used: {batch[0].reason}"
+        instructions = self._prompt.instructions(batch[0].reason)
         data = json.dumps([{"id": item.id, "title": item.title} for item in batch], ensure_ascii=False)
         with observed({item.id: item.context for item in batch}) as tell:
             answer = await self._llm.generate(instructions=instructions, data=data, schema=self._schema)
@@ -150,7 +141,7 @@ class TopicGenerator:
 
     def _book(self, batch: Sequence[_Item], answer: Answer, verdicts: Mapping[str, Topic | Exception]) -> None:
         reasons = ["taken_back" if item.result.done() else wasted(verdicts[item.id]) for item in batch]
-        usages = shares(answer, reasons, prompt_version=self._prompt_version, prices=self._prices)
+        usages = shares(answer, reasons, prompt_version=self._prompt.version, prices=self._prices)
         for item, usage in zip(batch, usages, strict=True):
             item.paid(usage)
         self._pace.spent(answer.tokens_in, sum(usage.cost or 0 for usage in usages))

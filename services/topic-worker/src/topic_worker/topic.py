@@ -3,22 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, Field
+
+from shared.answer_fields import WORDS, Part, Text, shorten
 
 LONGEST_TITLE = 100
 LONGEST_DESCRIPTION = 5000
-
-
-def _shorten(limit: int, end: str) -> BeforeValidator:
-    """Models overrun a limit now and then; what is too long ends at the last `end` that fits."""
-
-    def shorten(value: object) -> object:
-        if not isinstance(value, str) or len(value) <= limit:
-            return value
-        cut = value[:limit]
-        return cut[: cut.rfind(end) + 1].strip() or cut
-
-    return BeforeValidator(shorten)
 
 
 def _as_named(value: object) -> object:
@@ -26,9 +16,8 @@ def _as_named(value: object) -> object:
     return "_".join(value.casefold().split()) if isinstance(value, str) else value
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Title = Annotated[Text, Field(max_length=LONGEST_TITLE), _shorten(LONGEST_TITLE, " ")]
-Description = Annotated[Text, Field(max_length=LONGEST_DESCRIPTION), _shorten(LONGEST_DESCRIPTION, ".")]
+Title = Annotated[Text, Field(max_length=LONGEST_TITLE), shorten(LONGEST_TITLE, WORDS)]
+Description = Annotated[Text, Field(max_length=LONGEST_DESCRIPTION), shorten(LONGEST_DESCRIPTION)]
 Name = BeforeValidator(_as_named)
 Category = Literal[
     "big_tech_companies",
@@ -43,18 +32,14 @@ Category = Literal[
 ]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class Metrics(_Part):
+class Metrics(Part):
     scale: Text
     performance: Text
     reliability: Text
     latency: Text
 
 
-class ImplementationDetails(_Part):
+class ImplementationDetails(Part):
     architecture: Text
     scaling: Text
     storage: Text
@@ -62,7 +47,7 @@ class ImplementationDetails(_Part):
     monitoring: Text
 
 
-class Topic(_Part):
+class Topic(Part):
     """The fifteen fields of a study card; all required."""
 
     title: Title

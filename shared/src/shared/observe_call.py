@@ -1,4 +1,4 @@
-"""What is told of one LLM call, which titles may share: in log lines, as a span with links to them, in the metrics."""
+"""What is told of one LLM call, which submissions may share: log lines, a span with links to them, the metrics."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import structlog
 
 from shared import tracing
 from shared.llm import Answer
-from shared.metrics import TITLES_PER_CALL
+from shared.metrics import SUBMISSIONS_PER_CALL
 
 log = structlog.get_logger()
 
@@ -19,14 +19,14 @@ def observed(sharing: Mapping[str, Context]) -> Iterator[Callable[[Answer], None
 
     Tell what is given the answer, if there is one.
     """
-    TITLES_PER_CALL.observe(len(sharing))
+    SUBMISSIONS_PER_CALL.observe(len(sharing))
     _, *others = sharing
     if others:
         structlog.contextvars.bind_contextvars(shared_with=others)
     traces = [sharing[other].run(tracing.current) for other in others]
     links = [trace for trace in traces if tracing.is_recorded(trace)]
     with tracing.Span("generate_content", "client", links=links) as span:
-        span.attributes |= {"gen_ai.operation.name": "generate_content", "topicflow.titles": len(sharing)}
+        span.attributes |= {"gen_ai.operation.name": "generate_content", "topicflow.submissions": len(sharing)}
 
         def tell(answer: Answer) -> None:
             log.debug("Gemini answered", finish_reason=answer.finish_reason, seconds=round(answer.seconds, 3))

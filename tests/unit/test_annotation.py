@@ -1,0 +1,148 @@
+"""What may be in an article's annotation, and what is made of answers that are nearly right."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from unit.annotated import ASSESSMENT, CLASSIFICATION, QA, TEXT
+
+from enricher.annotation import (
+    LONGEST_ABSTRACT,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    NOT_STATED,
+    Assessment,
+    Classification,
+    annotation_of,
+)
+
+OTHER_FORMS = ["nai\N{COMBINING DIAERESIS}ve bayes", "日誌", "\N{GREEK CAPITAL LETTER BETA}-Glucan"]
+
+
+def classified(**changes: Any) -> Classification:
+    return Classification.model_validate(CLASSIFICATION | changes, context=TEXT)
+
+
+def assessed(part: str, **changes: Any) -> Assessment:
+    answer = deepcopy(ASSESSMENT)
+    answer[part] |= changes
+    return Assessment.model_validate(answer)
+
+
+def test_the_annotation_has_exactly_the_promised_fields() -> None:
+    annotation = annotation_of(classified(), Assessment.model_validate(ASSESSMENT))
+    assert annotation == CLASSIFICATION | ASSESSMENT
+    assert json.loads(json.dumps(annotation)) == annotation
+
+
+# -- keywords ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (["COFFEE", "Tea"], ["COFFEE"]),
+        (["coffee", "Coffee", "\N{FULLWIDTH LATIN SMALL LETTER C}offee"], ["coffee"]),
+        (["  caffeine \n after  noon "], ["caffeine after noon"]),
+        (OTHER_FORMS, OTHER_FORMS),
+        (["sleep", None, 7, ["coffee"], "", " ", "n/a"], ["sleep"]),
+        (TEXT.split(), TEXT.split()[:10]),
+        ([TEXT[:101], TEXT[:100]], [TEXT[:100]]),
+    ],
+    ids=["case", "twice", "spaces", "Unicode", "no text", "too many", "too long"],
+)
+def test_keywords_are_those_that_occur_in_the_text(said: list[Any], kept: list[str]) -> None:
+    assert classified(keywords=said).keywords == kept
+
+
+@pytest.mark.parametrize("said", [[], ["Tea"], ["n/a"], "coffee", None, {"coffee": 1}])
+def test_without_a_keyword_that_occurs_the_answer_is_not_usable(said: Any) -> None:
+    with pytest.raises(ValidationError, match="keywords"):
+        classified(keywords=said)
+
+
+# -- groups and study type -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["n/a", "N/A.", "", "  ", None, "Unknown", "not specified", "Not stated", []])
+@pytest.mark.parametrize("field", ["reader_group", "age_group", "population_group", "study_type"])
+def test_what_the_text_does_not_say_is_not_stated(field: str, said: Any) -> None:
+    assert getattr(classified(**{field: said}), field) == NOT_STATED
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("randomized controlled TRIAL", "Randomized Controlled Trial"),
+        ("Observational - cross sectional", "Observational (Cross-sectional)"),
+        ("In vitro/cell study", "In Vitro / Cell Study"),
+        ("meta analysis", "Meta-analysis"),
+    ],
+)
+def test_a_study_type_is_known_by_its_letters(said: str, meant: str) -> None:
+    assert classified(study_type=said).study_type == meant
+
+
+@pytest.mark.parametrize("said", ["Observational", "Case report", 3, {}])
+def test_a_study_type_that_is_not_listed_is_not_usable(said: Any) -> None:
+    with pytest.raises(ValidationError, match="study_type"):
+        classified(study_type=said)
+
+
+def test_several_groups_are_one_text() -> None:
+    assert classified(reader_group=["Dietitians", "Nurses"]).reader_group == "Dietitians, Nurses"
+
+
+# -- evaluation and annotations ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("score", [-1, 6, 99, 2.5, "high", None])
+@pytest.mark.parametrize("field", ["user_value_score", "actionability_score"])
+def test_scores_go_from_0_to_5(field: str, score: Any) -> None:
+    with pytest.raises(ValidationError, match=field):
+        assessed("evaluation", **{field: score})
+    assert getattr(assessed("evaluation", **{field: "0"}).evaluation, field) == 0
+    assert getattr(assessed("evaluation", **{field: 5.0}).evaluation, field) == 5
+
+
+def test_a_verdict_has_one_to_three_sentences() -> None:
+    assert assessed("evaluation", verdict=["a", "b", "c", "d"]).evaluation.verdict == ["a", "b", "c"]
+    assert assessed("evaluation", verdict="Alone.").evaluation.verdict == ["Alone."]
+    for said in ([], [""], None):
+        with pytest.raises(ValidationError, match="verdict"):
+            assessed("evaluation", verdict=said)
+
+
+@pytest.mark.parametrize("field", ["user_qa", "expert_qa", "practitioner_qa"])
+def test_there_are_three_questions_with_answers_for_each_group(field: str) -> None:
+    assert len(getattr(assessed("annotations", **{field: QA * 2}).annotations, field)) == 3
+    for said in (QA[:2], [*QA[:2], {"question": "?", "answer": "!"}], [*QA[:2], QA[2] | {"answer": " "}]):
+        with pytest.raises(ValidationError, match=field):
+            assessed("annotations", **{field: said})
+
+
+def test_a_glossary_has_three_to_seven_terms() -> None:
+    term = {"term": "t", "definition": "d", "rationale": "r"}
+    assert len(assessed("annotations", glossary=[term] * 8).annotations.glossary) == 7
+    with pytest.raises(ValidationError, match="glossary"):
+        assessed("annotations", glossary=[term] * 2)
+
+
+def test_what_is_too_long_ends_at_a_border() -> None:
+    abstract = assessed("annotations", abstract="One sentence. " * 1000).annotations.abstract
+    assert LONGEST_ABSTRACT - 20 < len(abstract) <= LONGEST_ABSTRACT
+    assert abstract.endswith("One sentence.")
+    framing = assessed("evaluation", recommended_user_framing="日誌。" * 2000).evaluation.recommended_user_framing
+    assert LONGEST_TEXT - 3 <= len(framing) <= LONGEST_TEXT
+    assert framing.endswith("。")
+    assert len(classified(reader_group="x" * 1000).reader_group) == LONGEST_NAME
+
+
+def test_the_schema_says_what_is_needed_and_bounds_no_list_from_above() -> None:
+    for wanted in (Classification, Assessment):
+        schema = wanted.model_json_schema()
+        assert set(schema["required"]) == set(wanted.model_fields)
+        assert "maxItems" not in json.dumps(schema)
+    assert len(Classification.model_json_schema()["properties"]["study_type"]["enum"]) == 15

@@ -1,0 +1,74 @@
+"""Whose call is made next, when more want to call than may."""
+
+import asyncio
+
+import pytest
+
+from shared.allowance import NO_LIMIT, Allowance
+from shared.errors import Unavailable
+from shared.pace import Pace, Quota
+from shared.turns import Turns
+
+
+async def whole() -> float:
+    return 1.0
+
+
+def turns(calls: int) -> Turns:
+    return Turns(calls, Pace(Quota(), Allowance(NO_LIMIT, "article"), whole))
+
+
+async def test_so_many_call_at_a_time_in_the_order_they_came() -> None:
+    line, begun, now, most = turns(2), [], 0, 0
+
+    async def call(name: int) -> None:
+        nonlocal now, most
+        await line.take()
+        with line.taken():
+            begun.append(name)
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0)
+            now -= 1
+
+    await asyncio.gather(*(call(n) for n in range(9)))
+    assert begun == list(range(9))
+    assert most == 2
+
+
+async def test_an_outage_is_told_at_once_to_those_who_wait_while_other_calls_last() -> None:
+    line, over = turns(2), asyncio.Event()
+
+    async def last() -> None:
+        await line.take()
+        with line.taken():
+            await over.wait()
+
+    async def fail() -> None:
+        await line.take()
+        with line.taken():
+            raise Unavailable("503")
+
+    lasting = asyncio.create_task(last())
+    failed = await asyncio.wait_for(asyncio.gather(*(fail() for _ in range(9)), return_exceptions=True), 5)
+    assert [type(error) for error in failed] == [Unavailable] * 9
+    over.set()
+    await lasting
+    await asyncio.wait_for(line.take(), 5)
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_who_goes_away_while_waiting_takes_no_turn_with_them(ticks: int) -> None:
+    line = turns(1)
+    await line.take()
+    gone = asyncio.create_task(line.take())
+    await asyncio.sleep(0)
+    with line.taken():
+        pass
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    if gone.cancel():
+        await asyncio.wait([gone])
+    else:
+        line.give_back()
+    await asyncio.wait_for(line.take(), 5)
