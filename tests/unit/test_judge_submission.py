@@ -1,0 +1,42 @@
+"""What becomes of an article that a scan has read: again if it was edited, or failed a day ago."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api.judge_submission import is_edited, is_open
+from api.projection import Found
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+OLD, NEW = "a" * 64, "b" * 64
+
+
+def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> Found:
+    return Found("id", "urn:article:x", status, 1, None, None, input_hash, NOW - timedelta(hours=hours_ago))
+
+
+@pytest.mark.parametrize(
+    ("known", "now_it_is", "again"),
+    [
+        (found("completed"), OLD, False),
+        (found("completed"), NEW, True),
+        (found("completed", None), NEW, False),  # moved in: nobody knows which text it was
+        (found("pending"), NEW, False),
+        (found("processing"), NEW, False),
+        (found("failed"), OLD, False),
+        (found("failed"), NEW, True),
+        (found("failed", hours_ago=25), OLD, True),
+        (found("failed", None), NEW, True),
+        (found("removed"), OLD, True),
+    ],
+)
+def test_an_article_is_submitted_again_when_its_text_is_another_or_its_failure_is_old(
+    known: Found, now_it_is: str, again: bool
+) -> None:
+    assert is_edited(known, now_it_is, NOW) is again
+
+
+@pytest.mark.parametrize("status", ["pending", "processing", "completed"])
+def test_what_is_under_way_or_done_is_asked_for_again_only_by_force(status: str) -> None:
+    assert not is_open(found(status), force=False)
+    assert is_open(found(status), force=True)
