@@ -125,7 +125,7 @@ class Gemini:
             models = self._client(key).aio.models
             response = await models.generate_content(model=self._model, contents=data, config=config)
         except errors.APIError as error:
-            raise _ours(error) from None  # the original holds the request's headers
+            raise _ours(error, key) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:
             raise Doubtful("timeout", f"Gemini did not answer in {time.monotonic() - began:.0f} s") from error
         except httpx2.ConnectError as error:
@@ -159,7 +159,7 @@ class Gemini:
             try:
                 return await self._client(key).aio.models.get(model=self._model, config=config)
             except errors.APIError as error:
-                refused = _ours(error)
+                refused = _ours(error, key)
                 if not isinstance(refused, KeyRefused) or not self._goes_on_without(key, refused):
                     raise
 
@@ -202,8 +202,9 @@ def _says_simulated(response: types.HttpResponse | None) -> bool:
     return bool(response and response.headers and {k.lower(): v for k, v in response.headers.items()}.get(SIMULATED))
 
 
-def _ours(error: errors.APIError) -> Outage | Doubtful | Refused:
-    message = f"Gemini answered {error.code} {error.status or ''}: {str(error.message or '')[:300]}".strip()
+def _ours(error: errors.APIError, key: Key) -> Outage | Doubtful | Refused:
+    said = str(error.message or "").replace(key.value, "…")  # some refusals quote the key
+    message = f"Gemini answered {error.code} {error.status or ''}: {said[:300]}".strip()
     key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
     if error.code == 429 and "PerDay" in str(error.details):  # in the quota's id
         return DailyQuota(message, until=end_of_day())
