@@ -42,10 +42,18 @@ class LanguageModel(Protocol):
         """
 
 
+CONNECTIONS = httpx2.Limits()  # none: who calls limits how many calls there are; by default it is 100, and 20 are kept
 PROBE_SECONDS = 5.0
 MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
 _DOUBTFUL = {500, 504}  # what Gemini answers when it fails, or takes too long, over one request
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
+
+
+class _Fixed(dict[str, Any]):
+    """Nobody changes it: the deep copies that google-genai makes for each call are the same one."""
+
+    def __deepcopy__(self, _: object) -> "_Fixed":
+        return self
 
 
 class Gemini:
@@ -55,7 +63,9 @@ class Gemini:
         self, *, keys: Keys, own_projects: bool = False, model: str, base_url: str | None, timeout_seconds: float
     ) -> None:
         """`own_projects`: each key has one, and with it a quota of its own."""
-        self._options = types.HttpOptions(base_url=base_url, timeout=int(timeout_seconds * 1000))
+        self._options = types.HttpOptions(
+            base_url=base_url, timeout=int(timeout_seconds * 1000), async_client_args={"limits": CONNECTIONS}
+        )
         self._clients: dict[str, genai.Client] = {}
         self._keys = keys
         self._own_projects = own_projects
@@ -118,7 +128,7 @@ class Gemini:
         config = types.GenerateContentConfig(
             system_instruction=instructions,
             response_mime_type="application/json",
-            response_json_schema=schema,
+            response_json_schema=_Fixed(schema),
         )
         began = time.monotonic()
         try:
