@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
@@ -14,6 +15,7 @@ from shared.errors import InvalidEvent, NewerVersion
 from shared.events import Event, event_id, subject
 from shared.streams import EVENT_TYPES, STREAM_OF
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _TYPE = re.compile(r"topicflow\.([A-Za-z]+)\.v([1-9][0-9]{0,3})")
 
 
@@ -67,6 +69,15 @@ def is_storable(data: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+def storable(data: Any) -> Any:
+    """JSON data without what events or databases do not take in a text: halves of surrogate pairs and U+0000."""
+    if isinstance(data, dict):
+        return {storable(name): storable(inner) for name, inner in data.items()}
+    if isinstance(data, list):
+        return [storable(inner) for inner in data]
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", data) if isinstance(data, str) else data
 
 
 def decode(record: Record) -> Envelope:

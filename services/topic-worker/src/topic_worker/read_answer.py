@@ -4,21 +4,21 @@ Pure.
 Without what neither events nor databases take: U+0000 and halves of surrogate pairs.
 """
 
-import re
 from collections.abc import Iterator
 from json import JSONDecoder
 from typing import Any
 
+from shared.wire import storable
+
 MOST_TRIES = 20  # places at which JSON may begin; more are not looked at, for a model that repeats itself has thousands
 _DECODER = JSONDecoder()
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def objects_in(text: str) -> list[dict[str, Any]]:
     """In their order: those that stand alone and those in lists."""
     found = [one for value in _values_in(text) for one in _objects(value)]
-    is_clean = "\\u" not in text and (text.isascii() or not _UNSTORABLE.search(text))
-    return found if is_clean else [_storable(one) for one in found]
+    is_clean = "\\u" not in text and text.isascii()
+    return found if is_clean else [storable(one) for one in found]
 
 
 def _values_in(text: str) -> Iterator[Any]:
@@ -40,11 +40,3 @@ def _objects(value: Any) -> list[dict[str, Any]]:
         inner = next(iter(value.values())) if len(value) == 1 else None
         return _objects(inner) if isinstance(inner, list) else [value]
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_storable(name): _storable(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_storable(inner) for inner in value]
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
