@@ -25,6 +25,7 @@ class Span:
 class OtlpCollector:
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.received: list[bytes] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._keep))
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
@@ -44,6 +45,7 @@ class OtlpCollector:
         self._thread.join()
 
     def _keep(self, body: bytes) -> None:
+        self.received.append(body)
         for of_service in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = _values(of_service.resource)["service.name"]
             self.spans += [_span(service, span) for scope in of_service.scope_spans for span in scope.spans]

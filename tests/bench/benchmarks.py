@@ -8,6 +8,7 @@ from servers.stack import STACKS, VALKEY
 from bench.accept import accept
 from bench.drain import drain
 from bench.figure import Figure
+from bench.in_flight import in_flight
 from bench.latency import latency
 from bench.projector import projector
 from bench.reads import reads
@@ -27,6 +28,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "projector": Benchmark(projector),
     "latency": Benchmark(latency),
     "scale": Benchmark(scale),
+    "in_flight": Benchmark(in_flight),
     "accept": Benchmark(accept),
     "reads": Benchmark(reads, [VALKEY]),  # its limit is SQLite in the process that measures
     "start": Benchmark(start, [VALKEY]),  # local mode has no other

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from e2e.local_mode import LocalMode, run
 from eventually import eventually
-from servers import Process, Stack, ValkeyServer, free_port
+from servers import Stack, ValkeyServer, free_port
 from servers.stack import ON_VALKEY
 
 from shared.settings import without_secrets
@@ -79,10 +79,10 @@ async def test_an_old_setting_names_a_redis_too_and_it_is_left_running_with_what
 
 async def test_secrets_are_in_no_output_and_no_argument(up: Up, tmp_path: Path) -> None:
     valkey = ValkeyServer(tmp_path / "valkey", requirepass="the-secret")
-    Process.start(valkey)  # it would not answer without a password
+    valkey.start()
     try:
         url = tmp_path / "broker-url"
-        url.write_text(f"redis://:the-secret@127.0.0.1:{valkey.port}/0\n")
+        url.write_text(f"{valkey.url}\n")
         local_mode = await up(TOPICFLOW_BROKER_URL_FILE=str(url)).ready()
         assert f"Broker: redis://127.0.0.1:{valkey.port}/0; " in local_mode.out
         assert "the-secret" not in local_mode.out

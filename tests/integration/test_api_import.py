@@ -267,3 +267,16 @@ async def test_the_deepest_card_that_is_taken_is_projected(api: Api) -> None:
 async def _without_age(api: Api, id_: str) -> dict[str, Any]:
     topic = await api.get(f"/topics/{id_}")
     return {name: value for name, value in topic.items() if name not in {"as_of", "projection_lag_seconds"}}
+
+
+async def test_a_card_with_zeros_in_its_texts_is_brought_over_without_them(api: Api) -> None:
+    """PostgreSQL stores no U+0000."""
+    zeros = {"company": "Nul\0l", "tags": ["ze\0ro", "one"], "metrics": {"sca\0le": ["a \0 b"]}}
+    topic = old("A card with zeros")
+    await bring(api, topic | {"content": topic["content"] | zeros})
+    [here] = await api.ended(str(topic["legacy_id"]))
+    clean = {"company": "Nul\ufffdl", "tags": ["ze\ufffdro", "one"], "metrics": {"sca\ufffdle": ["a \ufffd b"]}}
+    assert here["content"] == topic["content"] | clean
+    assert topic_id("A card with zeros") in [
+        one["id"] for one in (await api.get("/topics", tag="ze\ufffdro"))["topics"]
+    ]

@@ -45,6 +45,15 @@ async def ask(gemini: Gemini, title: str) -> Answer | TopicflowError:
         return error
 
 
+async def test_as_many_calls_as_there_are_run_at_a_time(stand_in: GeminiStandIn, gemini: Gemini) -> None:
+    """The HTTP client's own limit is 100 connections."""
+    stand_in.take(TIMEOUT / 2)
+    stand_in.http.delete("/stand-in/calls").raise_for_status()
+    answers = await asyncio.gather(*(ask(gemini, f"Title {n}") for n in range(120)))
+    assert {type(answer) for answer in answers} == {Answer}
+    assert stand_in.calls["most_in_flight"] == 120
+
+
 # mood, its scope, what a call ends in, whether Gemini was probed
 @pytest.mark.parametrize(
     ("mood", "scope", "error", "probed"),

@@ -15,6 +15,7 @@ class ValkeyServer(Process):
     def __init__(self, folder: Path, **config: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self._login = f":{config['requirepass']}@" if "requirepass" in config else ""
         settings = {
             "bind": LOOPBACK,
             "port": str(self.port),
@@ -30,7 +31,7 @@ class ValkeyServer(Process):
 
     @property
     def url(self) -> str:
-        return f"redis://{LOOPBACK}:{self.port}/0"
+        return f"redis://{self._login}{LOOPBACK}:{self.port}/0"
 
     def start(self) -> None:
         """Returns when it answers."""
@@ -41,6 +42,6 @@ class ValkeyServer(Process):
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith(b"+PONG")
+                return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False

@@ -14,7 +14,7 @@ from shared.errors import Refused
 from shared.events import normal
 from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer
-from shared.wire import is_storable
+from shared.storable import is_storable
 
 ANY_TEXT = st.text(st.characters(), max_size=20) | st.sampled_from(
     ["n/a", "", " ", "\0", "\ud800", "x" * 20_000, "Sleep", "```", "]", "caffeine, coffee", "Other", "日誌"]

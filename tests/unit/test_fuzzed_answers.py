@@ -14,7 +14,7 @@ from shared.errors import Refused
 from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer
 from shared.read_answer import objects_in
-from shared.wire import is_storable
+from shared.storable import is_storable
 from topic_worker.judge_answer import judge
 from topic_worker.topic import Topic
 

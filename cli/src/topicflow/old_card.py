@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from shared.wire import is_storable
+from shared.storable import is_storable
 
 _OF_JSON = frozenset(
     {

@@ -49,6 +49,7 @@ class LanguageModel(Protocol):
         """
 
 
+CONNECTIONS = httpx2.Limits()  # none: who calls limits how many calls there are; by default it is 100, and 20 are kept
 PROBE_SECONDS = 5.0
 ASK_AGAIN = 5.0  # seconds
 MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
@@ -60,6 +61,13 @@ _ALIKE = {404, 407}  # for every call: an unknown model, a proxy that wants to k
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 
 
+class _Fixed(dict[str, Any]):
+    """Nobody changes it: the deep copies that google-genai makes for each call are the same one."""
+
+    def __deepcopy__(self, _: object) -> "_Fixed":
+        return self
+
+
 class Gemini:
     """One per process, made inside the running loop. Its own retries stay off: `retry.py` is the only layer."""
 
@@ -67,7 +75,9 @@ class Gemini:
         self, *, keys: Keys, own_projects: bool = False, model: str, base_url: str | None, timeout_seconds: float
     ) -> None:
         """`own_projects`: each key has one, and with it a quota of its own."""
-        self._options = types.HttpOptions(base_url=base_url, timeout=int(timeout_seconds * 1000))
+        self._options = types.HttpOptions(
+            base_url=base_url, timeout=int(timeout_seconds * 1000), async_client_args={"limits": CONNECTIONS}
+        )
         self._clients: dict[str, genai.Client] = {}
         self._keys = keys
         self._own_projects = own_projects
@@ -142,14 +152,14 @@ class Gemini:
         config = types.GenerateContentConfig(
             system_instruction=instructions,
             response_mime_type="application/json",
-            response_json_schema=schema,
+            response_json_schema=_Fixed(schema),
         )
         began = time.monotonic()
         try:
             models = self._client(key).aio.models
             response = await models.generate_content(model=self._model, contents=data, config=config)
         except errors.APIError as error:
-            raise _ours(error) from None  # the original holds the request's headers
+            raise _ours(error, key) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:
             raise Doubtful("timeout", f"Gemini did not answer in {time.monotonic() - began:.0f} s") from error
         except httpx2.ConnectError as error:
@@ -195,7 +205,7 @@ class Gemini:
             try:
                 return await self._client(key).aio.models.get(model=self._model, config=config)
             except errors.APIError as error:
-                refused = _ours(error)
+                refused = _ours(error, key)
                 if not isinstance(refused, KeyRefused) or not self._goes_on_without(key, refused):
                     raise
 
@@ -238,8 +248,9 @@ def _says_simulated(response: types.HttpResponse | None) -> bool:
     return bool(response and response.headers and {k.lower(): v for k, v in response.headers.items()}.get(SIMULATED))
 
 
-def _ours(error: errors.APIError) -> Outage | Doubtful | Refused:
-    message = f"Gemini answered {error.code} {error.status or ''}: {str(error.message or '')[:300]}".strip()
+def _ours(error: errors.APIError, key: Key) -> Outage | Doubtful | Refused:
+    said = str(error.message or "").replace(key.value, "…")  # some refusals quote the key
+    message = f"Gemini answered {error.code} {error.status or ''}: {said[:300]}".strip()
     key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
     if error.code == 429 and "PerDay" in str(error.details):  # in the quota's id
         return DailyQuota(message, until=end_of_day())

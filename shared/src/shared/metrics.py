@@ -128,7 +128,8 @@ HANDLING_SECONDS = Histogram(
 )
 IN_FLIGHT = Reading(
     "topicflow_in_flight",
-    "Submissions that this worker has taken and not ended yet; at most TOPICFLOW_IN_FLIGHT.",
+    "Submissions that this worker has taken and not ended yet; at most TOPICFLOW_IN_FLIGHT, and while calls are short "
+    "those that begin within 50 ms.",
     registry=WORKER,
 )
 WAITING = Reading(

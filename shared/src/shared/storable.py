@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -18,3 +20,12 @@ def storable(value: Any) -> Any:
     if isinstance(value, list):
         return [storable(inner) for inner in value]
     return storable_text(value) if isinstance(value, str) else value
+
+
+def is_storable(data: object) -> bool:
+    """Whether an event can bring it back: JSON without half surrogate pairs, infinities or too deep nesting."""
+    try:
+        from_json(to_json([[data]]), allow_inf_nan=False)  # as deep as content lies in its event
+    except ValueError:
+        return False
+    return True

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
 
 from shared import tracing
 from shared.errors import InvalidEvent, NewerVersion
@@ -58,15 +57,6 @@ def encode(event: Event, *, source: str, n: int = 0, time: datetime | None = Non
     if traceparent := tracing.current():  # CloudEvents' extension for distributed tracing
         headers["traceparent"] = traceparent
     return Record(STREAM_OF[type(event)].name, key, headers, event.model_dump_json().encode())
-
-
-def is_storable(data: object) -> bool:
-    """Whether an event can bring it back: JSON without half surrogate pairs, infinities or too deep nesting."""
-    try:
-        from_json(to_json([[data]]), allow_inf_nan=False)  # as deep as content lies in its event
-    except ValueError:
-        return False
-    return True
 
 
 def decode(record: Record) -> Envelope:

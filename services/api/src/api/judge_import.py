@@ -9,8 +9,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.projection import Found
 from shared.events import topic_id
+from shared.storable import is_storable, storable
 from shared.title import checked_title
-from shared.wire import is_storable
 
 LARGEST_LEGACY_ID = 10**18 - 1  # what `/topics/{id}` takes for a number
 Became = Literal["imported", "queued", "skipped"]
@@ -27,7 +27,7 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class OldTopic(BaseModel):
-    """`content`: its card as it is; no rule of today's cards is held against it."""
+    """`content`: its card as it is, but for U+0000; no rule of today's cards is held against it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,7 +45,7 @@ class OldTopic(BaseModel):
             raise ValueError("a completed topic needs its content")
         if not is_storable(value):
             raise ValueError("has infinities, halves of surrogate pairs or too many levels")
-        return value
+        return None if value is None else dict(storable(value))
 
 
 @dataclass(frozen=True, slots=True)

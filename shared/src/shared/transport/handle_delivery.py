@@ -21,6 +21,7 @@ from shared.transport.base import Consumer
 from shared.transport.dead_letter import dead_letter
 from shared.transport.observe_delivery import count_end, observed
 from shared.transport.outbox import Outbox
+from shared.transport.places import Places
 from shared.transport.work import Attempts, End, Work
 from shared.wire import Record, encode
 
@@ -42,7 +43,15 @@ class HandleDelivery:
     """`held`: seconds that one may wait in flight before it goes to the tail."""
 
     def __init__(
-        self, handler: Handler, consumer: Consumer, outbox: Outbox, gate: OutageGate, *, worker: str, held: float
+        self,
+        handler: Handler,
+        consumer: Consumer,
+        outbox: Outbox,
+        gate: OutageGate,
+        places: Places,
+        *,
+        worker: str,
+        held: float,
     ) -> None:
         self.processed = 0
         self.failed = 0
@@ -50,6 +59,7 @@ class HandleDelivery:
         self._consumer = consumer
         self._outbox = outbox
         self._gate = gate
+        self._places = places
         self._policy = gate.policy
         self._worker = worker
         self._held = held
@@ -79,9 +89,13 @@ class HandleDelivery:
             return
         run = Run(event, self._worker)
         try:
-            with observed(work, run):
-                await self._run(work, run)
+            if await self._places.take(work):
+                with observed(work, run):
+                    await self._run(work, run)
+            else:
+                await self._end_attempt(work, run)
         finally:
+            self._places.leave(work)
             self._attempts.leave(work, event)
 
     async def _run(self, work: Work, run: Run) -> None:
@@ -232,6 +246,7 @@ class HandleDelivery:
         self._attempts.end(run.event.id, run.event.attempt)
 
     async def _end(self, work: Work, *records: Record) -> None:
+        self._places.leave(work)
         await self._outbox.settle(work.delivery, records)
         work.settled = True
         count_end(work)

@@ -1,8 +1,8 @@
 """Settlement: every delivery is handed to its handler and ended exactly when its outcome is stored.
 
 Sits between a `Consumer` (the broker) and a service's `on_<event>.py`. Keeps a bounded window of submissions in
-flight, fetches one at a time while what they call is out, and runs alone what killed its worker twice. What happens
-to one delivery is in `handle_delivery.py`.
+flight (`places.py`), fetches one at a time while what they call is out, and runs alone what killed its worker twice.
+What happens to one delivery is in `handle_delivery.py`.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from shared.retry import Policy, pause
 from shared.transport.base import Consumer, Delivery
 from shared.transport.handle_delivery import DEATHS_BEFORE_ALONE, HandleDelivery, Handler, died_alone
 from shared.transport.outbox import Outbox
+from shared.transport.places import Places
 from shared.transport.work import Work, read
 
 log = structlog.get_logger()
@@ -52,7 +53,10 @@ class Settlement:
         self.gate = OutageGate(self._policy)
         self.progress = Progress("the settlement loop")
         self.outbox = Outbox(consumer, self._policy)
-        self._handle = HandleDelivery(handler, consumer, self.outbox, self.gate, worker=worker, held=self._limits.held)
+        self._places = Places(self._limits.in_flight)
+        self._handle = HandleDelivery(
+            handler, consumer, self.outbox, self.gate, self._places, worker=worker, held=self._limits.held
+        )
         self._works: set[Work] = set()
         self._next: list[Work] = []  # fetched, not begun
         self._suspects: deque[Work] = deque()
@@ -76,6 +80,7 @@ class Settlement:
     def stop(self) -> None:
         """Fetch no more; finish or hand back what is in flight; then `run` returns."""
         self._stopping = True
+        self._places.close()
         self._room.set()
 
     async def run(self) -> None:
@@ -140,7 +145,9 @@ class Settlement:
             return 0
         if not self.gate.is_open:
             return 1 if not self._works and self.gate.lets_one_try else 0
-        return max(0, self._limits.in_flight - len(self._works))
+        at_hand = self._places.at_hand
+        room = self._limits.in_flight + at_hand - len(self._works)
+        return room if room > at_hand // 2 else 0  # some at once: a fetch costs as much for one
 
     async def _wait_for_room(self) -> None:
         try:

@@ -1,0 +1,147 @@
+"""Calls of 200 ms and of 4 s, so many at a time: how well a running worker keeps all of them going."""
+
+import asyncio
+import heapq
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psutil
+from integration.databases import rows
+from servers import GeminiStandIn
+
+from bench.figure import Aim, Figure
+from bench.filling import fill, submission
+from bench.in_process_worker import GROUP, IN_FLIGHT
+from bench.processes import Costs
+from bench.setting import LLM_OVER_HTTP, PROJECTING, WORKER, Setting, setting
+from bench.sizes import Sizes
+
+TOPICS = 600
+CALL_SECONDS, SLOW_SECONDS = 0.2, 4.0
+SLOW_EVERY = 10  # calls, of the first half: so the slow ones are one in 20, and none of them is the last
+SLOW = "that takes long"
+AIM = Aim(share=0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """Seconds, of all 30 slots together; `ideal`: if none were empty while there is work. `busy`: of all cores."""
+
+    took: float
+    ideal: float
+    until_the_first: float
+    longer: float
+    until_projected: float
+    cpu_a_call: float
+    busy: float
+
+    @property
+    def empty(self) -> float:
+        return self.took - self.ideal - self.until_the_first - self.longer - self.until_projected
+
+
+def in_flight(sizes: Sizes) -> Iterator[Figure]:
+    """a burst of topics, one a call of 200 ms, 30 at a time, until all are projected; limit: slots never empty"""
+    alone, alike, mixed = _alone(sizes), _done(sizes, is_mixed=False), _done(sizes, is_mixed=True)
+    yield Figure("google-genai alone, all calls alike", "s", alone, alike.ideal)
+    yield Figure("all calls alike", "s", alike.took, alike.ideal, aim=AIM)
+    yield Figure("… until the first call began", "ms", alike.until_the_first * 1000)
+    yield Figure("… calls longer than their answers took", "ms", alike.longer * 1000)
+    yield Figure("… slots empty between calls", "ms", alike.empty * 1000)
+    yield Figure("… from the last outcome until it is projected", "ms", alike.until_projected * 1000)
+    yield Figure("one in 20 calls takes 4 s", "s", mixed.took, mixed.ideal, aim=AIM)
+    for name, done in (("alike", alike), ("mixed", mixed)):
+        yield Figure(f"CPU a call, worker, {name}", "ms", done.cpu_a_call * 1000)
+        yield Figure(f"how busy the machine is, {name}", "%", done.busy * 100)
+
+
+def _alone(sizes: Sizes) -> float:
+    """Seconds that the calls take without topicflow."""
+    with TemporaryDirectory(prefix="topicflow-bench-") as folder:
+        gemini = GeminiStandIn(Path(folder), CALL_SECONDS)
+        try:
+            gemini.start()
+            told = [gemini.url, str(sizes.topics or TOPICS), str(IN_FLIGHT)]
+            command = [sys.executable, "-m", "bench.client_alone", *told]
+            return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        finally:
+            gemini.end()
+
+
+def _done(sizes: Sizes, is_mixed: bool) -> _Done:
+    topics = sizes.topics or TOPICS
+    slow = range(0, topics // 2, SLOW_EVERY) if is_mixed else range(0)
+    titles = [f"Topic number {n} {SLOW if n in slow else ''}" for n in range(topics)]
+    with setting(sizes.on) as run:
+        asyncio.run(fill(run.stack, [submission("One that goes ahead")]))
+        run.settings["WORKER_BATCH_SIZE"] = "1"
+        run.start_worker(LLM_OVER_HTTP)
+        run.start_projector(PROJECTING)
+        run.gemini.take(CALL_SECONDS)
+        run.gemini.tell("hang", title_contains=SLOW, seconds=SLOW_SECONDS)
+        for _ in run.completing(1):
+            time.sleep(0.01)
+        costs, machine = Costs(run.processes), psutil.cpu_times()
+        costs.begin_anew()
+        began, projected = asyncio.run(_submitted(run, titles))
+        busy = _busy(machine, psutil.cpu_times())
+        assert run.gemini.calls["calls"] == topics + 1
+        return _measured(run, began, projected, costs.microseconds(topics)[WORKER] / 1e6, busy)
+
+
+async def _submitted(run: Setting, titles: Sequence[str]) -> tuple[datetime, datetime]:
+    """From before the broker was told of the first until the projection counted the last as completed."""
+    transport = run.stack.connect()
+    await transport.lag(GROUP)  # from here on it is connected
+    records = [submission(title) for title in titles]
+    began = datetime.now(UTC)
+    await transport.publish(records)
+    for _ in run.completing(len(titles) + 1):
+        await asyncio.sleep(0.005)
+    ended = datetime.now(UTC)
+    await transport.close()
+    return began, ended
+
+
+def _measured(run: Setting, began: datetime, projected: datetime, cpu_a_call: float, busy: float) -> _Done:
+    query = """
+        SELECT title, started_at, ended_at, seconds FROM submissions JOIN usage USING (id)
+        WHERE title != 'One that goes ahead' ORDER BY started_at
+    """
+    calls = rows(run.database_url, query)
+    answers = [SLOW_SECONDS if SLOW in title else CALL_SECONDS for title, _, _, _ in calls]
+    last = max(_moment(ended) for _, _, ended, _ in calls)
+    return _Done(
+        took=(projected - began).total_seconds(),
+        ideal=listed(answers, IN_FLIGHT),
+        until_the_first=(_moment(calls[0][1]) - began).total_seconds(),
+        longer=(sum(seconds for *_, seconds in calls) - sum(answers)) / IN_FLIGHT,
+        until_projected=(projected - last).total_seconds(),
+        cpu_a_call=cpu_a_call,
+        busy=busy,
+    )
+
+
+def _busy(before: Any, after: Any) -> float:
+    """Of all cores, whoever it was; from two times of psutil's."""
+    spent = sum(after) - sum(before)
+    return 1 - (after.idle - before.idle) / spent if spent else 0.0
+
+
+def listed(seconds: Sequence[float], slots: int) -> float:
+    """Until all are done, where whichever slot is free takes the next."""
+    free = [0.0] * slots
+    for took in seconds:
+        heapq.heapreplace(free, free[0] + took)
+    return max(free)
+
+
+def _moment(stored: str) -> datetime:
+    return datetime.fromisoformat(stored).replace(tzinfo=UTC)

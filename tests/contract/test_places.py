@@ -1,0 +1,49 @@
+"""While calls are short a worker has the next submissions at hand, so that storing an end holds up no call."""
+
+import asyncio
+from collections import Counter
+
+from contract.brokers import Broker
+from contract.submissions import many, names, submitted
+from contract.workers import Workers, remains
+from eventually import eventually
+
+IN_FLIGHT, AT_HAND = 4, 2
+
+
+async def test_the_next_ones_are_handled_while_ends_are_stored(broker: Broker, workers: Workers) -> None:
+    await broker.transport.publish(many(20))
+    await workers.start(in_flight=IN_FLIGHT, store=3)
+    await eventually(lambda: len(workers.handler.calls) == IN_FLIGHT + AT_HAND, within=2.5)
+    assert not await workers.completed()
+    assert workers.handler.most_running == IN_FLIGHT
+
+
+async def test_where_calls_take_long_none_is_kept_from_other_workers(broker: Broker, workers: Workers) -> None:
+    for title in names(12):
+        workers.handler.answer(title, lambda: asyncio.sleep(0.3))
+    await broker.transport.publish(many(12))
+    worker = await workers.start(in_flight=IN_FLIGHT)
+    await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT, within=15)
+    await remains(lambda: worker.settlement.in_flight <= IN_FLIGHT, during=0.5)
+    await workers.settled()
+
+
+async def test_a_stop_begins_none_of_those_at_hand(broker: Broker, workers: Workers) -> None:
+    may_end = asyncio.Event()
+    for n in range(12):
+        workers.handler.answer(f"later {n}", may_end.wait)
+    await broker.transport.publish(many(8))
+    worker = await workers.start(in_flight=IN_FLIGHT)
+    await workers.settled()
+    await broker.transport.publish([submitted(f"later {n}") for n in range(12)])
+    await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT + AT_HAND, within=15)
+    stopping = asyncio.create_task(worker.stop())
+    await asyncio.sleep(0)
+    may_end.set()
+    await stopping
+    assert len(workers.handler.calls) == 8 + IN_FLIGHT
+    await worker.consumer.close()
+    await workers.start("b")
+    await workers.settled()
+    assert await workers.completed() == Counter([*names(8), *(f"later {n}" for n in range(12))])

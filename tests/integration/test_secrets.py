@@ -1,0 +1,232 @@
+"""No key and no password is in anything that is written, whatever happens: every place is looked into."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from integration.api import Api
+from integration.keyed import bearer
+from integration.secured import Secured, on_kafka_with_a_password, on_valkey_with_a_password
+from integration.written import Place, arguments, database, files, leaks, said_by
+from otlp_collector import OtlpCollector
+from servers import LOOPBACK, Deployment, GeminiStandIn, Process, Stacks, free_port
+from servers.gossiping_gemini import GossipingGemini
+from servers.stack import VALKEY
+
+from api.api_keys import ApiKeys
+from shared.db.engine import open_access
+from shared.db.migrate import migrate
+from shared.streams import PROJECTOR
+
+TOPICFLOW = str(Path(sys.executable).with_name("topicflow"))
+WITHIN = 60  # seconds
+LOUD = {"TOPICFLOW_LOG_LEVEL": "DEBUG", "PYTHONFAULTHANDLER": "1"}
+QUICK = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.2", "GEMINI_TIMEOUT_SECONDS": "1", "WORKER_BATCH_SIZE": "1"}
+GOSSIP = [f"answers {what}" for what in (400, 401, 403, 404, 429, 500, 503, "nonsense")]
+COMMANDS = ("up --help", "keys list", "keys list --json", "provision --check", "status", "topics list", "usage")
+
+
+@pytest.fixture
+def secured(
+    stacks: Stacks, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    if stacks.name == VALKEY:
+        with on_valkey_with_a_password(folder) as secured:
+            yield secured
+    else:
+        own_kafka, postgres_url = map(request.getfixturevalue, ("own_kafka", "postgres_url"))
+        yield on_kafka_with_a_password(folder, own_kafka, postgres_url)
+
+
+class Suffering:
+    """A deployment that meets one thing after another, and what was seen of it meanwhile."""
+
+    def __init__(self, secured: Secured) -> None:
+        self.secured, self.secrets, self.folder = secured, secured.secrets, secured.secrets.folder
+        self.collector, self.gossip, self.gemini = OtlpCollector(), GossipingGemini(), GeminiStandIn(self.folder)
+        self.deployment = Deployment(
+            self.folder, secured.stack, self.gemini, LOUD | QUICK | self.collector.settings | {"GEMINI_API_KEY": ""}
+        )
+        self.seen: list[Place] = []
+        self.ops: dict[str, int] = {}
+
+    async def begins(self) -> Api:
+        """Its API is told everything by files and needs a key, its projector is told by the environment."""
+        self.gemini.start()
+        access = open_access(self.secured.stack.database_url)
+        await migrate(access, "access")
+        _, self.key = await ApiKeys(access).create("everything", ["read", "submit", "operate"])
+        await access.close()
+        self.secrets.values["an API key"] = self.key.split("_", 2)[2]
+        self._add("api", "api", TOPICFLOW_HOST="0.0.0.0", **self.secured.by_files)
+        self._add(PROJECTOR, "projector")
+        client = self.deployment.client()
+        client.headers["Authorization"] = f"Bearer {self.key}"
+        return await Api(self.deployment, client).up()
+
+    def _add(self, service: str, name: str, **settings: str) -> Process:
+        if service != "api":
+            self.ops[name] = free_port()
+            settings["TOPICFLOW_OPS_PORT"] = str(self.ops[name])
+        return self.deployment.add(service, name, **settings)
+
+    def new_keys(self, *names: str) -> str:
+        return ",".join(map(self.secrets.new, names))
+
+    async def meets_moods(self, api: Api) -> None:
+        """Of one key each, and of all; its worker is told by the environment, and aborted in the middle of a call."""
+        keys = self.new_keys("a good key", "a refused key", "a resting key")
+        _, refused, resting = keys.split(",")
+        self.gemini.tell("401", of_key=refused)
+        self.gemini.tell("429", of_key=resting, of_the_day=True)
+        for mood in ("hang", "reset", "503"):
+            self.gemini.tell(mood, title_contains=mood, times=1)
+        worker = self._add("topic-worker", "moody", GEMINI_API_KEYS=keys, GEMINI_API_KEY="")
+        await ended(api, "hang", "reset", "503", *(f"Of a mood {n}" for n in range(6)))
+        assert "left out from now on" in worker.said
+        assert "a key rests" in worker.said
+        await self.is_looked_at(api, "moody")
+        self.gemini.tell("hang", title_contains="Aborted")
+        await api.submit("Aborted")
+        await eventually(lambda: self.gemini.calls["in_flight"], within=WITHIN)
+        self.aborts("moody")
+        self.gemini.forget_moods()
+
+    async def meets_gossip(self, api: Api) -> None:
+        """Its worker is told everything by files, and its Gemini tells of the key wherever it can."""
+        keys = self.secrets.file("keys", self.new_keys("key 4", "key 5", "key 6", "key 7"))
+        told = {"GOOGLE_GEMINI_BASE_URL": self.gossip.url, "GEMINI_API_KEYS_FILE": keys} | self.secured.by_files
+        worker = self._add("topic-worker", "told", GEMINI_API_KEY="", **told)
+        await ended(api, *GOSSIP, "hangs", "resets", "invalid key")
+        assert set(GOSSIP) <= self.gossip.seen.keys()
+        await self.is_looked_at(api, "told")
+        assert worker.stop() == 0
+
+    async def has_keys_that_no_header_can_hold(self, api: Api) -> None:
+        for n, before in enumerate(("a\r", "ü")):
+            key = before + self.secrets.new(f"a key that begins with {before!r}")
+            worker = self._add("topic-worker", f"unheadable-{n}", GEMINI_API_KEYS=key, GEMINI_API_KEY="")
+            await api.submit(f"Of key {n} that no header can hold")
+            await said(worker, "waiting", "a bug ended a run")
+            worker.end()
+
+    async def starts_badly(self) -> None:
+        """With settings that are wrong and secret, each until it says something."""
+        secret = self.secrets.new("a wrong setting")
+        server = self.secured.stack.broker_url.rpartition("@")[2].removeprefix("kafka://")
+        wrong = [
+            ("TOPICFLOW_BROKER_URL", f"redis://:{secret}@[host/0"),
+            ("TOPICFLOW_BROKER_URL", f"redis://:{secret}@host:port/0"),
+            ("TOPICFLOW_BROKER_URL", f"redis://:{secret}@{server}"),
+            ("TOPICFLOW_BROKER_URL", f"kafka://user:{secret}@host:9092"),
+            ("TOPICFLOW_BROKER_URL", f"user:{secret}@host:6379"),
+            ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}/x@host/database"),
+            ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}@host:port/database"),
+            ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}@{LOOPBACK}:1/database"),
+            ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}@host/database?unheard={secret}"),
+            ("TOPICFLOW_DATABASE_URL", secret),
+            ("TOPICFLOW_KAFKA_PASSWORD", secret),
+            ("TOPICFLOW_KAFKA_CA", secret),
+        ]
+        for n, (name, value) in enumerate(wrong):
+            service = PROJECTOR if name.startswith("TOPICFLOW_DATABASE") else "topic-worker"
+            process = self._add(service, f"wrong-{n}", **{name: value})
+            await said(process, "")
+            process.end()
+
+    async def is_asked(self, api: Api) -> None:
+        """Every GET there is, with its key, with a wrong one and with one where none belongs."""
+        self.secrets.values["a wrong API key"] = wrong = self.secrets.new("a wrong API key")
+        [failed, *_] = (await api.get("/topics", status="failed"))["topics"]
+        paths = (await api.http.get("/openapi.json")).json()["paths"]
+        for path in [*(path for path, of in paths.items() if "get" in of), "/metrics", "/health", "/live"]:
+            at = path.replace("{id}", failed["id"])
+            assert "{" not in at
+            for told in ({}, bearer(f"tf_0_{wrong}"), {"params": {"key": wrong}}):
+                answer = await api.http.get(at, **told)
+                self.seen.append((f"the answer of {path}", repr((answer.headers, answer.text)).encode()))
+
+    async def is_looked_at(self, api: Api, name: str) -> None:
+        """As everybody on the machine sees it, and whoever scrapes it."""
+        process = self.deployment.services[name].running
+        assert process
+        self.seen += arguments(name, process.pid)
+        if port := self.ops.get(name):
+            scraped = await api.http.get(f"http://{LOOPBACK}:{port}/metrics")
+            assert scraped.is_success
+            self.seen.append((f"/metrics of {name}", scraped.content))
+
+    async def is_commanded(self) -> None:
+        told = {**self.secured.stack.settings, "TOPICFLOW_DATABASE_URL": self.secured.stack.database_url}
+        told |= {
+            "TOPICFLOW_URL": self.deployment.url,
+            "TOPICFLOW_API_KEY": self.key,
+            "TOPICFLOW_DATA": str(self.folder),
+        }
+        for command in COMMANDS:
+            for key in (self.key, f"tf_0_{self.secrets.new('a wrong key of a command')}"):
+                _, said = await said_by(TOPICFLOW, *command.split(), **told | {"TOPICFLOW_API_KEY": key})
+                assert said
+                self.seen.append((f"what topicflow {command} says", said))
+
+    def aborts(self, name: str) -> None:
+        process = self.deployment.services[name]
+        process.signal(signal.SIGABRT)
+        assert process.running
+        process.running.wait(10)
+        assert "Fatal Python error: Aborted" in process.said
+
+    async def all_that_is_written(self) -> list[Place]:
+        spans = [("a span", body) for body in self.collector.received]
+        assert spans
+        in_broker = [place async for place in self.secured.broker()]
+        in_database = list(database(self.secured.stack.database_url))
+        in_files = list(files(self.folder, self.secrets.files))
+        for what, places in (("Of a mood 1", in_broker), ("Of a mood 1", in_database), ("a key rests", in_files)):
+            assert any(what.encode() in written for _, written in places), (what, [where for where, _ in places])
+        return [*self.seen, *spans, *in_broker, *in_database, *in_files]
+
+    def end(self) -> None:
+        self.deployment.end()
+        self.gossip.end()
+        self.collector.close()
+
+
+async def ended(api: Api, *titles: str) -> None:
+    """Submitted, and completed or failed."""
+    ids = {topic["id"] for topic in (await api.submit(*titles))["topics"]}
+
+    async def have() -> bool:
+        topics = [(await api.ask("GET", f"/topics/{id_}")).json() for id_ in ids]
+        return all(topic["status"] in {"completed", "failed"} for topic in topics)
+
+    await eventually(have, within=WITHIN)
+
+
+async def said(process: Process, *what: str) -> None:
+    """Until it has said one of these; "" is anything."""
+    await eventually(lambda: process.said and any(text in process.said for text in what), within=WITHIN)
+
+
+async def test_no_secret_is_in_anything_that_is_written(secured: Secured) -> None:
+    suffering = Suffering(secured)
+    try:
+        api = await suffering.begins()
+        await suffering.meets_moods(api)
+        await suffering.meets_gossip(api)
+        await suffering.has_keys_that_no_header_can_hold(api)
+        await suffering.starts_badly()
+        await suffering.is_asked(api)
+        await suffering.is_commanded()
+        for name in ("api", "projector"):
+            await suffering.is_looked_at(api, name)
+            suffering.aborts(name)
+        await api.http.aclose()
+        found = leaks(secured.secrets.values, await suffering.all_that_is_written())
+    finally:
+        suffering.end()
+    assert not found, "\n".join(found)
