@@ -57,8 +57,11 @@ def test_where_no_sentence_ends_it_is_cut_all_the_same() -> None:
     assert (cut.abstract, cut.content) == ("日" * 4000, "")
 
 
-def test_what_no_request_can_carry_is_replaced() -> None:
-    assert excerpt(Article(abstract="a\0b\ud800c"), 1000).data.encode()
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "é\0b"])
+def test_what_nothing_can_carry_is_replaced(text: str) -> None:
+    about = excerpt(Article(abstract=text), 1000)
+    assert about.abstract == f"{text[0]}\N{REPLACEMENT CHARACTER}b"
+    assert about.data.encode()
 
 
 def test_the_hash_is_of_the_text_and_of_the_prompts() -> None:

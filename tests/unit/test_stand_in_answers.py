@@ -247,6 +247,12 @@ def test_what_is_asked_of_any_article_is_answered_so_that_it_is_used(
         assert isinstance(first_valid(wanted, [answer], context=about.text), wanted)
 
 
+def test_a_keyword_is_not_torn_from_an_accent_that_stands_apart() -> None:
+    article = {"urn": "urn:article:coffee", "title": "Cre\N{COMBINING GRAVE ACCENT}me cafe\N{COMBINING ACUTE ACCENT}"}
+    answer = plan(Annotation.model_json_schema()).answer(article)
+    assert sorted(answer["keywords"]) == ["Cre\N{COMBINING GRAVE ACCENT}me", "cafe\N{COMBINING ACUTE ACCENT}"]
+
+
 def test_an_article_that_is_spoiled_is_not_used() -> None:
     article = {"urn": "urn:article:oats", "title": "Oats", "abstract": "Oats and health.", "content": ""}
     for wanted in (Classification, Assessment):
