@@ -4,26 +4,19 @@ Run with `python -m stand_ins.gemini --port 8100`; callers reach it by GOOGLE_GE
 """
 
 import argparse
-import asyncio
 import json
 import os
-import socket
-from contextlib import suppress
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from stand_ins.gemini_server import LOOPBACK, Connection, Server
 from stand_ins.gemini_shapes import (
     WITHOUT_TEXT,
     Asked,
     BadRequest,
-    Dropped,
     answered,
     problem,
     read,
@@ -31,8 +24,7 @@ from stand_ins.gemini_shapes import (
     unkeyed,
 )
 from stand_ins.moods import Calls, Limit, Mood, Moods, Seconds, Window
-
-GONE = (ClientDisconnect, asyncio.CancelledError)  # the caller, or the server: only Server.shutdown cancels
+from stand_ins.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
 
 class Pace(BaseModel):
@@ -40,16 +32,6 @@ class Pace(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     seconds: Seconds
-
-
-async def wait(request: Request, seconds: float) -> None:
-    """Lets the time of a call pass. Raises ClientDisconnect as soon as its caller goes."""
-    if seconds:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-                raise ClientDisconnect
 
 
 class Gemini:
@@ -149,16 +131,6 @@ class Gemini:
         return self.calls
 
 
-async def live() -> dict[str, str]:
-    return {"status": "live"}
-
-
-async def nonsense(_: Request, invalid: Exception) -> Response:
-    """A 422 without the input, which may hold what JSON has no word for (NaN)."""
-    errors = invalid.errors() if isinstance(invalid, RequestValidationError) else []
-    return JSONResponse({"detail": [{key: one[key] for key in ("loc", "msg", "type")} for one in errors]}, 422)
-
-
 def build(seconds: float) -> FastAPI:
     """The app, taking `seconds` for a call until told otherwise."""
     gemini = Gemini(seconds)
@@ -186,28 +158,10 @@ def seconds(text: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stand_ins.gemini", description=__doc__)
-    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on; without it %(default)s")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    add_address(parser)
     parser.add_argument("--seconds", type=seconds, default=os.environ.get("STAND_IN_SECONDS") or "0")
     told = parser.parse_args()
-    try:
-        listener = socket.create_server((told.host, told.port), backlog=2048)
-    except (OSError, OverflowError) as taken:
-        raise SystemExit(f"stand-in for Gemini: {taken}") from taken
-    config = uvicorn.Config(
-        build(told.seconds),
-        http=Connection,
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        headers=[("x-topicflow-simulated", "true")],
-        timeout_keep_alive=240,  # long, so that no reused connection closes just under a call
-        timeout_graceful_shutdown=1,
-    )
-    with suppress(KeyboardInterrupt):
-        Server(config).run(sockets=[listener])
+    serve(build(told.seconds), "Gemini", told)
 
 
 if __name__ == "__main__":
