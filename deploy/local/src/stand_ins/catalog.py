@@ -91,6 +91,7 @@ class Catalog:
         mood = self.moods.of_call(route, request.path_params.get("urn", ""))
         if mood and (instead := _instead(request, mood)):
             return instead
+        await request.body()  # `wait` would take it for itself
         await wait(request, mood.seconds if mood and mood.mood in LATE else 0)
         try:
             if route != "login":
