@@ -8,7 +8,9 @@
     │   ├── DailyQuota
     │   ├── BudgetSpent
     │   ├── Unavailable
-    │   └── KeyRefused
+    │   ├── KeyRefused
+    │   ├── CatalogUnavailable
+    │   └── CatalogRefusesUs
     ├── Refused              failed for good
     ├── InvalidEvent         to the dead letters
     ├── BrokerUnreachable    not known to be stored
@@ -70,6 +72,16 @@ class Unavailable(Outage):
 
 class KeyRefused(Outage):
     reason = "key_refused"
+
+
+class CatalogUnavailable(Outage):
+    reason = "catalog_unavailable"
+
+
+class CatalogRefusesUs(Outage):
+    """Its credentials are refused, or may not do what is needed: no article's fault."""
+
+    reason = "catalog_refuses_us"
 
 
 class Refused(TopicflowError):
