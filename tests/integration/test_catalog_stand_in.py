@@ -169,6 +169,8 @@ def test_a_search_filters_and_sorts(api: Asked) -> None:
     ]
     urns = api.found(sort="urn desc", limit=1000)
     assert urns == sorted(urns, reverse=True)
+    assert api.found(sort="urn", fq=[f'urn:{{"{urns[3]}" TO *]']) == urns[2::-1]
+    assert api.found(sort="urn", fq=[f'urn:["{urns[3]}" TO "{urns[1]}"}}', "NOT status:deleted"]) == urns[3:1:-1]
     by_year = api.ask("POST", "/articles/search", json={"sort": "publication_year desc, urn", "limit": 1000})["results"]
     keys = [(article["publication_year"], article["urn"]) for article in by_year]
     assert keys == sorted(sorted(keys, key=lambda key: key[1]), key=lambda key: key[0], reverse=True)

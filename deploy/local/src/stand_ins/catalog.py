@@ -120,7 +120,8 @@ class Catalog:
         return self.articles.page(page.offset, page.limit)
 
     async def search_page(self, request: Request) -> dict[str, Any]:
-        return search(await read(request, Search), self.articles.urns(), self.articles.read)
+        asked = await read(request, Search)
+        return search(asked, self.articles.urns(), self.articles.read, self.articles.value)
 
     async def read_article(self, request: Request) -> dict[str, Any]:
         urn, article = self._found(request)

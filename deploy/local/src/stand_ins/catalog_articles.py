@@ -8,6 +8,28 @@ from uuid import NAMESPACE_URL, uuid5
 
 MADE = "urn:article:made-"
 BEGAN = "2024-01-01T00:00:00+00:00"
+OF_ITS_OWN: dict[str, Any] = {
+    "abstract": None,
+    "authors": [],
+    "venue": None,
+    "publication_year": None,
+}
+SAME_IN_ALL: dict[str, Any] = {  # the made ones
+    "description": None,
+    "content": "",
+    "language": "en",
+    "type": "JournalArticle",
+    "status": "active",
+    "tags": [],
+    "keywords": [],
+    "category": None,
+    "extras": None,
+    "ai_tags": [],
+    "ai_category": None,
+    "ai_key_takeaways": [],
+    "created_at": BEGAN,
+    "updated_at": BEGAN,
+}
 POOLS = {
     name: pool.split(", ")
     for name, pool in {
@@ -76,26 +98,4 @@ def _shaped(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def empty(urn: str) -> dict[str, Any]:
-    return {
-        "urn": urn,
-        "id": str(uuid5(NAMESPACE_URL, urn)),
-        "title": urn,
-        "description": None,
-        "abstract": None,
-        "content": "",
-        "authors": [],
-        "venue": None,
-        "publication_year": None,
-        "language": "en",
-        "type": "JournalArticle",
-        "status": "active",
-        "tags": [],
-        "keywords": [],
-        "category": None,
-        "extras": None,
-        "ai_tags": [],
-        "ai_category": None,
-        "ai_key_takeaways": [],
-        "created_at": BEGAN,
-        "updated_at": BEGAN,
-    }
+    return {"urn": urn, "id": str(uuid5(NAMESPACE_URL, urn)), "title": urn, **OF_ITS_OWN, **SAME_IN_ALL}

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stand_ins.catalog_articles import empty, invented, is_made, made_article, made_urn
+from stand_ins.catalog_articles import SAME_IN_ALL, empty, invented, is_made, made_article, made_urn
 
 Fields = Mapping[str, Any]
 
@@ -47,6 +47,13 @@ class Articles:
 
     def read(self, urn: str) -> dict[str, Any]:
         return self._first(urn) | self.written.get(urn, {})
+
+    def value(self, urn: str, field: str) -> Any:
+        """Of a made article only what is its own is made."""
+        written = self.written.get(urn)
+        if written and field in written:
+            return written[field]
+        return SAME_IN_ALL[field] if field in SAME_IN_ALL and is_made(urn) else self._first(urn).get(field)
 
     def _first(self, urn: str) -> dict[str, Any]:
         return self._invented.get(urn) or (made_article(urn) if is_made(urn) else empty(urn))
