@@ -125,6 +125,20 @@ async def test_a_search_has_whole_articles_in_an_order_that_stays(catalog: Catal
     assert (refused.code, "window" in str(refused)) == ("catalog_400", True)
 
 
+async def test_pages_by_urn_leave_nothing_out_while_articles_are_written(
+    catalog: Catalog, stand_in: CatalogStandIn
+) -> None:
+    stand_in.begin(made=500)
+    stand_in.write(NATTO, status="deleted")
+    there = {urn for urn in await catalog.list_page(offset=0, limit=1000) if urn != NATTO}
+    seen: list[str] = []
+    while page := await catalog.page_after(seen[-1] if seen else "", 100):
+        seen += [article.urn for article in page]
+        for urn in seen[-2:]:
+            await catalog.patch(urn, {"seen": True})
+    assert seen == sorted(there)
+
+
 async def test_an_answer_that_is_too_large_is_refused(stand_in: CatalogStandIn) -> None:
     stand_in.write(OATS, content="x" * (MOST_BYTES + 1))
     async with opened(client_of(stand_in.url, timeout=30)) as catalog:

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
 from enricher.catalog_answers import FIELDS, Article, NotTheCatalog, Reply, article, articles, urns
+from enricher.settings import CatalogSettings
 from shared.doubts import Doubts
 from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage, Refused
 
@@ -41,6 +42,15 @@ class Catalog:
         self._good_until = 0.0  # monotonic
         self._login: asyncio.Task[str] | None = None
 
+    @classmethod
+    def of(cls, settings: CatalogSettings) -> Self:
+        return cls(
+            url=settings.catalog_url,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret.get_secret_value(),
+            timeout_seconds=settings.catalog_timeout_seconds,
+        )
+
     async def read(self, urn: str) -> Article:
         return article(await self._call("GET", _path(urn), about=urn), urn)
 
@@ -55,6 +65,14 @@ class Catalog:
         """`offset + limit` ≤ 10,000. `fq`: filters like `status:active`; `sort`: like `urn asc`."""
         asked = {"q": q, "fq": list(fq), "fl": FIELDS, "sort": sort, "offset": offset, "limit": limit}
         return articles(await self._call("POST", "/articles/search", about=f"a search from {offset}", json=asked))
+
+    async def page_after(self, after: str, limit: int) -> list[Article]:
+        """In the order of their URNs, from the first one behind `after`: no window ends it, nothing that is written
+        moves it. "" begins; what people deleted is left out."""
+        quoted = after.replace("\\", "\\\\").replace('"', '\\"')
+        behind = [f'urn:{{"{quoted}" TO *]'] if after else []
+        fq = [*behind, "NOT status:deleted"]
+        return await self.search_page(offset=0, limit=limit, fq=fq, sort="urn asc")
 
     async def patch(self, urn: str, extras: Mapping[str, Any]) -> None:
         """Merged into the extras that it has; null is written as such."""
