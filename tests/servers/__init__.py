@@ -1,5 +1,6 @@
 """Real servers and services for tests: started, killed, frozen and stopped at will."""
 
+from servers.catalog import CatalogStandIn
 from servers.deployment import MODULES, Deployment
 from servers.gemini import GeminiStandIn
 from servers.kafka import KafkaServer
@@ -12,6 +13,7 @@ from servers.valkey import ValkeyServer
 __all__ = [
     "LOOPBACK",
     "MODULES",
+    "CatalogStandIn",
     "Deployment",
     "GeminiStandIn",
     "KafkaServer",

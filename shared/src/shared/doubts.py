@@ -1,4 +1,4 @@
-"""Timeouts, lost connections and internal errors: one submission's own, or an outage? `llm.py` asks here."""
+"""Timeouts, lost connections, internal errors: one submission's own, or an outage? `llm.py`, `catalog.py` ask here."""
 
 import time
 from collections.abc import Awaitable, Callable

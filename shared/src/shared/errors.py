@@ -9,7 +9,9 @@
     │   ├── BudgetSpent
     │   ├── Unavailable
     │   ├── ApiUnavailable
-    │   └── KeyRefused
+    │   ├── KeyRefused
+    │   ├── CatalogUnavailable
+    │   └── CatalogRefusesUs
     ├── Refused              failed for good
     ├── InvalidEvent         to the dead letters
     ├── BrokerUnreachable    not known to be stored
@@ -75,6 +77,16 @@ class ApiUnavailable(Outage):
 
 class KeyRefused(Outage):
     reason = "key_refused"
+
+
+class CatalogUnavailable(Outage):
+    reason = "catalog_unavailable"
+
+
+class CatalogRefusesUs(Outage):
+    """Its credentials are refused, or may not do what is needed: no article's fault."""
+
+    reason = "catalog_refuses_us"
 
 
 class Refused(TopicflowError):

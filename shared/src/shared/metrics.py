@@ -135,7 +135,7 @@ IN_FLIGHT = Reading(
 WAITING = Reading(
     "topicflow_waiting_seconds",
     "How long this worker has been waiting for the end of an outage, by reason (rate_limited, unavailable,"
-    " key_refused, bug); absent while it works.",
+    " key_refused, catalog_unavailable, catalog_refuses_us, bug); absent while it works.",
     ["reason"],
     registry=WORKER,
 )

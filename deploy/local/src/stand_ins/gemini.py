@@ -4,27 +4,20 @@ Run with `python -m stand_ins.gemini --port 8100`; callers reach it by GOOGLE_GE
 """
 
 import argparse
-import asyncio
 import json
 import os
-import socket
-from contextlib import suppress
 from typing import Annotated, Any, get_args
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from stand_ins.calls import Calls, Limit, Window
-from stand_ins.gemini_server import LOOPBACK, Connection, Server
 from stand_ins.gemini_shapes import (
     SPOKEN,
     Asked,
     BadRequest,
-    Dropped,
     answered,
     problem,
     read,
@@ -33,6 +26,7 @@ from stand_ins.gemini_shapes import (
     without_text,
 )
 from stand_ins.moods import LATE, Kind, Mood, Moods, Seconds
+from stand_ins.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
 TOLD = f"""what it is told while it runs, in JSON:
   POST   /stand-in/moods    one mood, or a list of them as a script over time, beside those it has
@@ -45,7 +39,6 @@ a mood: {{"mood": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
   kinds: {", ".join(get_args(Kind))}
   its scope, and what only some have: {", ".join(name for name in Mood.model_fields if name != "mood")}"""
 Script = Annotated[list[Mood], Field(min_length=1)]
-GONE = (ClientDisconnect, asyncio.CancelledError)  # the caller, or the server: only Server.shutdown cancels
 
 
 class Pace(BaseModel):
@@ -53,16 +46,6 @@ class Pace(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     seconds: Seconds
-
-
-async def wait(request: Request, seconds: float) -> None:
-    """Lets the time of a call pass. Raises ClientDisconnect as soon as its caller goes."""
-    if seconds:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-                raise ClientDisconnect
 
 
 class Gemini:
@@ -163,16 +146,6 @@ class Gemini:
         return self.calls
 
 
-async def live() -> dict[str, str]:
-    return {"status": "live"}
-
-
-async def nonsense(_: Request, invalid: Exception) -> Response:
-    """A 422 without the input, which may hold what JSON has no word for (NaN)."""
-    errors = invalid.errors() if isinstance(invalid, RequestValidationError) else []
-    return JSONResponse({"detail": [{key: one[key] for key in ("loc", "msg", "type")} for one in errors]}, 422)
-
-
 def build(seconds: float) -> FastAPI:
     """The app, taking `seconds` for a call until told otherwise."""
     gemini = Gemini(seconds)
@@ -205,8 +178,7 @@ def main() -> None:
         epilog=TOLD,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on; without it %(default)s")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    add_address(parser)
     parser.add_argument(
         "--seconds",
         type=seconds,
@@ -214,24 +186,7 @@ def main() -> None:
         help="how long a call takes; without it $STAND_IN_SECONDS or 0",
     )
     told = parser.parse_args()
-    try:
-        listener = socket.create_server((told.host, told.port), backlog=2048)
-    except (OSError, OverflowError) as taken:
-        raise SystemExit(f"stand-in for Gemini: {taken}") from taken
-    config = uvicorn.Config(
-        build(told.seconds),
-        http=Connection,
-        loop="uvloop",
-        ws="none",
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        headers=[("x-topicflow-simulated", "true")],
-        timeout_keep_alive=240,  # long, so that no reused connection closes just under a call
-        timeout_graceful_shutdown=1,
-    )
-    with suppress(KeyboardInterrupt):
-        Server(config).run(sockets=[listener])
+    serve(build(told.seconds), "Gemini", told)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from stand_ins.answers import Plan, UnusableSchema, plan
 from stand_ins.moods import Mood
+from stand_ins.server import Dropped
 
 REFUSED_KEY = "refused"
 GOOGLE = "type.googleapis.com/google.rpc"
@@ -43,15 +43,6 @@ SPOKEN = {
 
 class BadRequest(ValueError):
     """A request Gemini would refuse, or one the stand-in cannot answer."""
-
-
-class Dropped(Response):
-    """No answer at all: the connection is reset."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"]["reset"]()
-        while (await receive())["type"] != "http.disconnect":
-            pass
 
 
 @dataclass(frozen=True, slots=True)

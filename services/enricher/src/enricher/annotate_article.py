@@ -130,9 +130,12 @@ class ArticleAnnotator:
         self.prompt_version = f"{self._classify.prompt.version}-{self._assess.prompt.version}"
         self._half_done: dict[tuple[str, str], Classification] = {}  # paid for, while an outage lasts or a try is over
 
+    def input_hash(self, article: ArticleText) -> str:
+        return input_hash(article, self.prompt_version)
+
     async def annotate(self, article: ArticleText, *, paid: Paid) -> Annotated:
         """`paid` is told each paid call, of use or not. Raises Transient, Outage, Refused."""
-        asked = input_hash(article, self.prompt_version)
+        asked = self.input_hash(article)
         about = excerpt(article, self._most_tokens)
         classification = self._half_done.pop((article.urn, asked), None)
         if classification is None:

@@ -1,4 +1,4 @@
-"""Builds the enricher and runs it: it annotates articles, then writes the catalogue, each in a group of its own."""
+"""Builds the enricher and runs it: it annotates articles, writes the catalogue and reads it page by page."""
 
 from contextlib import AsyncExitStack
 
@@ -7,7 +7,9 @@ from enricher.catalog import Catalog
 from enricher.on_article_annotated import OnArticleAnnotated
 from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted
+from enricher.on_catalog_scan_requested import OnCatalogScanRequested
 from enricher.settings import EnricherSettings
+from enricher.submissions_api import SubmissionsApi
 from shared import metrics
 from shared.allowance import Allowance
 from shared.events import ArticleForgotten, CausesWork
@@ -15,7 +17,7 @@ from shared.llm import Gemini
 from shared.ops import Ops, serving
 from shared.pace import Pace
 from shared.run import Reported, Run
-from shared.streams import ANNOTATOR, CATALOG_WRITER, ENRICHER
+from shared.streams import ANNOTATOR, CATALOG_WRITER, ENRICHER, SCANNER
 from shared.worker import Worker
 
 
@@ -23,11 +25,13 @@ async def main(settings: EnricherSettings, instance: str) -> None:
     ops = Ops(metrics.WORKER)
     async with serving(ops, settings), AsyncExitStack() as opened:
         worker = Worker(ENRICHER, instance, settings, opened)
-        annotating, writing = await worker.join(ANNOTATOR, CATALOG_WRITER)
+        annotating, writing, scanning = await worker.join(ANNOTATOR, CATALOG_WRITER, SCANNER)
         gemini = Gemini.of(settings)
         opened.push_async_callback(gemini.close)
         catalog = Catalog.of(settings)
         opened.push_async_callback(catalog.close)
+        api = SubmissionsApi(settings.api_url, settings.api_key.get_secret_value() if settings.api_key else None)
+        opened.push_async_callback(api.close)
         allowance = Allowance(settings.daily_limits, "article")
         annotator = ArticleAnnotator(
             gemini,
@@ -42,4 +46,5 @@ async def main(settings: EnricherSettings, instance: str) -> None:
 
         worker.settle(annotating, asked)
         worker.settle(writing, OnArticleAnnotated(catalog))
+        worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
         await worker.run(ops, gemini, allowance.note)

@@ -1,0 +1,109 @@
+"""The process of a stand-in: its listener, resets when told to, no waiting for sleeping calls at its end."""
+
+import argparse
+import asyncio
+import socket
+import struct
+import sys
+from contextlib import suppress
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LOOPBACK = "127.0.0.1"
+GONE = (ClientDisconnect, asyncio.CancelledError)  # the caller, or the server: only Server.shutdown cancels
+
+
+class Dropped(Response):
+    """No answer at all: the connection is reset."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["reset"]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+async def wait(request: Request, seconds: float) -> None:
+    """Lets the time of a call pass. Raises ClientDisconnect as soon as its caller goes."""
+    if seconds:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while (await request.receive())["type"] != "http.disconnect":
+                    pass
+                raise ClientDisconnect
+
+
+async def live() -> dict[str, str]:
+    return {"status": "live"}
+
+
+async def nonsense(_: Request, invalid: Exception) -> Response:
+    """A 422 without the input, which may hold what JSON has no word for (NaN)."""
+    errors = invalid.errors() if isinstance(invalid, RequestValidationError) else []
+    return JSONResponse({"detail": [{key: one[key] for key in ("loc", "msg", "type")} for one in errors]}, 422)
+
+
+class Connection(HttpToolsProtocol):
+    """Tells each request how to reset its connection: ASGI has no word for it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"]["reset"] = self._reset
+
+    def _reset(self) -> None:
+        if self.transport.is_closing():
+            return
+        to_reset = struct.pack("ii", 1, 0)  # closing with SO_LINGER 0 sends RST where FIN would be
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, to_reset)
+        self.transport.abort()
+
+
+class Server(uvicorn.Server):
+    """Says once when it is ready, and does not wait for sleeping calls when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, of: str) -> None:
+        super().__init__(config)
+        self._of = of
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        host, port = sockets[0].getsockname()[:2] if sockets else (LOOPBACK, 0)
+        sys.stderr.write(f"stand-in for {self._of} at http://{host}:{port} (simulated answers)\n")
+        sys.stderr.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await super().shutdown(sockets)
+
+
+def add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on; without it %(default)s")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+
+
+def serve(app: FastAPI, of: str, told: argparse.Namespace) -> None:
+    """Until it is told to stop. `of`: whose stand-in it is; `told`: with what `add_address` added."""
+    try:
+        listener = socket.create_server((told.host, told.port), backlog=2048)
+    except (OSError, OverflowError) as taken:
+        raise SystemExit(f"stand-in for {of}: {taken}") from taken
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        headers=[("x-topicflow-simulated", "true")],
+        timeout_keep_alive=240,  # long, so that no reused connection closes just under a call
+        timeout_graceful_shutdown=1,
+    )
+    with suppress(KeyboardInterrupt):
+        Server(config, of).run(sockets=[listener])

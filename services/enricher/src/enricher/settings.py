@@ -1,0 +1,58 @@
+"""What an enricher is told."""
+
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr, model_validator
+
+from shared.gemini_settings import GeminiSettings
+from shared.settings import OpsSettings, Settings, named
+from shared.worker import WorkSettings
+
+
+def _base_url(value: str) -> str:
+    """Without the prefix of the routes, which some give with it. Raises ValueError that shows nothing of it."""
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        is_usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or "@" in value or "?" in value or "#" in value:
+        raise ValueError("expected http://host:port or https://host/path, without user, password and parameters")
+    return value.rstrip("/").removesuffix("/api/v1")
+
+
+class CatalogSettings(Settings):
+    """Where the catalogue is, and as whom it is called."""
+
+    catalog_url: Annotated[str, AfterValidator(_base_url)] = named("DATA_API_URL", default="")
+    client_id: str = named("KEYCLOAK_CLIENT_ID", default="")
+    client_secret: SecretStr = named("KEYCLOAK_CLIENT_SECRET", default=SecretStr(""))
+    catalog_timeout_seconds: float = named("CATALOG_TIMEOUT_SECONDS", default=30.0, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if not self.catalog_url:
+            raise ValueError("DATA_API_URL: not set; `topicflow up` runs with a stand-in when there is none")
+        if not self.client_id:
+            raise ValueError("KEYCLOAK_CLIENT_ID: not set")
+        if not self.client_secret.get_secret_value():
+            raise ValueError("KEYCLOAK_CLIENT_SECRET: not set")
+        return self
+
+
+class EnricherSettings(WorkSettings, GeminiSettings, CatalogSettings, OpsSettings):
+    """`page`: articles of a page of a scan, which the API takes in one request."""
+
+    enriches: bool = named("ENABLE_BACKGROUND_WORKER", default=False)
+    page: int = named("WORKER_BATCH_SIZE", default=50, ge=1, le=200)
+    api_url: str = named("TOPICFLOW_URL", default="http://127.0.0.1:8000", pattern="^https?://")
+    api_key: SecretStr | None = named("TOPICFLOW_API_KEY", default=None)
+
+    @model_validator(mode="after")
+    def _is_wanted(self) -> Self:
+        if not self.enriches:
+            raise ValueError("ENABLE_BACKGROUND_WORKER: not true, so there is nothing to do")
+        return self

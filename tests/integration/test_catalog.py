@@ -1,0 +1,361 @@
+"""What the catalogue's moods mean: the real client over HTTP, each error as what must be done about it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import pytest
+from eventually import eventually
+from servers import LOOPBACK, CatalogStandIn, free_port
+
+from enricher.catalog import MOST_BYTES, Catalog
+from enricher.catalog_answers import NotTheCatalog
+from shared.doubts import SEVERAL
+from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage, Refused, TopicflowError
+
+TIMEOUT = 0.5  # seconds
+SECRET = "hush-hush"
+OATS = "urn:article:oat-beta-glucan-ldl"
+NATTO = "urn:article:natto-osteoporosis"
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogStandIn]:
+    stand_in = CatalogStandIn(tmp_path_factory.mktemp("catalog"))
+    stand_in.start()
+    yield stand_in
+    stand_in.end()
+
+
+@pytest.fixture
+def stand_in(server: CatalogStandIn) -> CatalogStandIn:
+    server.fresh()
+    return server
+
+
+def client_of(url: str, secret: str = SECRET, timeout: float = TIMEOUT) -> Catalog:
+    return Catalog(url=url, client_id="enricher", client_secret=secret, timeout_seconds=timeout)
+
+
+@asynccontextmanager
+async def opened(catalog: Catalog) -> AsyncIterator[Catalog]:
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+
+
+@pytest.fixture
+async def catalog(stand_in: CatalogStandIn) -> AsyncIterator[Catalog]:
+    """Logged in."""
+    async with opened(client_of(stand_in.url)) as catalog:
+        await catalog.list_page(offset=0, limit=1)
+        stand_in.forget_calls()
+        yield catalog
+
+
+async def outcome(call: Awaitable[T]) -> T | TopicflowError:
+    try:
+        return await call
+    except TopicflowError as error:
+        return error
+
+
+# -- what it reads and writes --------------------------------------------------------------------------------------
+
+
+async def test_an_article_is_read_with_empty_texts_where_there_are_none(catalog: Catalog) -> None:
+    article = await catalog.read(NATTO)
+    assert (article.urn, "納豆" in article.title, "横断的" in article.abstract, article.content) == (
+        NATTO,
+        True,
+        True,
+        "",
+    )
+    assert (article.extras, article.ai_tags, article.ai_category, article.ai_key_takeaways) == ({}, [], "", [])
+    without = await catalog.read("urn:article:title-only-corrigendum")
+    assert (without.abstract, without.content) == ("", "")
+    assert catalog.simulated is True
+
+
+async def test_what_is_written_is_read_again(catalog: Catalog) -> None:
+    await catalog.patch(OATS, {"input_hash": "abc", "deep": {"glossary": ["β-Glucan", "日誌"]}})
+    await catalog.enhance(
+        OATS, "enricher", {"ai_tags": ["Oats"], "ai_category": "Other", "ai_key_takeaways": ["Small."]}
+    )
+    await catalog.patch(OATS, {"input_hash": None})
+    article = await catalog.read(OATS)
+    assert article.extras == {"input_hash": None, "deep": {"glossary": ["β-Glucan", "日誌"]}}
+    assert (article.ai_tags, article.ai_category, article.ai_key_takeaways) == (["Oats"], "Other", ["Small."])
+
+
+async def test_any_urn_arrives_as_it_is_and_what_cannot_be_stored_is_replaced(
+    catalog: Catalog, stand_in: CatalogStandIn
+) -> None:
+    urn = "urn:article:straße 日誌?a=b&c#d%2F+é"
+    stand_in.write(urn, title="Brot\0brief", abstract="Teig 🍞", extras={"n": 1})
+    article = await catalog.read(urn)
+    assert (article.urn, article.title, article.abstract) == (urn, "Brot\N{REPLACEMENT CHARACTER}brief", "Teig 🍞")
+    await catalog.patch(urn, {"m": 2})
+    await catalog.enhance(urn, "enricher", {"ai_tags": ["Brot"]})
+    assert stand_in.article(urn)["extras"] == {"n": 1, "m": 2}
+    assert stand_in.article(urn)["ai_tags"] == ["Brot"]
+
+
+async def test_the_list_has_no_end_marked_and_moves_while_articles_are_written(catalog: Catalog) -> None:
+    first, second, third = await catalog.list_page(offset=0, limit=3)
+    await catalog.patch(third, {"seen": True})
+    assert await catalog.list_page(offset=0, limit=3) == [third, first, second]
+    assert await catalog.list_page(offset=100_000, limit=3) == []
+
+
+async def test_a_search_has_whole_articles_in_an_order_that_stays(catalog: Catalog, stand_in: CatalogStandIn) -> None:
+    stand_in.begin(made=2_000)
+    await catalog.patch(NATTO, {"input_hash": "abc"})
+    urns = [article.urn for article in await catalog.search_page(offset=0, limit=1000, sort="urn asc")]
+    assert urns == sorted(urns)
+    [natto] = await catalog.search_page(offset=0, limit=10, fq=["language:ja"])
+    assert (natto.urn, natto.extras, natto.abstract[:3]) == (NATTO, {"input_hash": "abc"}, "閉経後")
+    assert await catalog.search_page(offset=0, limit=10, q="xylophone") == []
+    refused = await outcome(catalog.search_page(offset=9_500, limit=1000))
+    assert isinstance(refused, Refused)
+    assert (refused.code, "window" in str(refused)) == ("catalog_400", True)
+
+
+async def test_pages_by_urn_leave_nothing_out_while_articles_are_written(
+    catalog: Catalog, stand_in: CatalogStandIn
+) -> None:
+    stand_in.begin(made=500)
+    stand_in.write(NATTO, status="deleted")
+    there = {urn for urn in await catalog.list_page(offset=0, limit=1000) if urn != NATTO}
+    seen: list[str] = []
+    while page := await catalog.page_after(seen[-1] if seen else "", 100):
+        seen += [article.urn for article in page]
+        for urn in seen[-2:]:
+            await catalog.patch(urn, {"seen": True})
+    assert seen == sorted(there)
+
+
+async def test_an_answer_that_is_too_large_is_refused(stand_in: CatalogStandIn) -> None:
+    stand_in.write(OATS, content="x" * (MOST_BYTES + 1))
+    async with opened(client_of(stand_in.url, timeout=30)) as catalog:
+        refused = await outcome(catalog.read(OATS))
+        assert isinstance(refused, Refused)
+        assert refused.code == "answer_too_large"
+        stand_in.write(OATS, content="x" * (MOST_BYTES - 10_000))
+        assert len((await catalog.read(OATS)).content) == MOST_BYTES - 10_000
+
+
+# -- errors --------------------------------------------------------------------------------------------------------
+
+
+# mood, its scope, what a read ends in, whether the catalogue was probed
+@pytest.mark.parametrize(
+    ("mood", "scope", "error", "probed"),
+    [
+        ("429", {"retry_after_seconds": 7}, CatalogUnavailable, False),
+        ("503", {"retry_after_seconds": 7}, CatalogUnavailable, False),
+        ("502", {}, CatalogUnavailable, False),
+        ("401", {}, CatalogRefusesUs, False),
+        ("403", {"route": "read"}, CatalogRefusesUs, False),
+        ("500", {}, CatalogUnavailable, True),
+        ("500", {"urn_contains": "oat"}, Doubtful, True),
+        ("504", {"urn_contains": "oat"}, Doubtful, True),
+        ("hang", {}, CatalogUnavailable, True),
+        ("hang", {"urn_contains": "oat"}, Doubtful, True),
+        ("reset", {}, CatalogUnavailable, True),
+        ("reset", {"urn_contains": "oat"}, Doubtful, True),
+        ("page", {}, CatalogUnavailable, True),
+        ("page", {"urn_contains": "oat"}, NotTheCatalog, True),
+        ("404", {"urn_contains": "oat"}, Refused, False),
+        ("422", {"urn_contains": "oat"}, Refused, False),
+        ("400", {"urn_contains": "oat"}, Refused, False),
+    ],
+)
+async def test_each_error_is_what_must_be_done_about_it(
+    catalog: Catalog, stand_in: CatalogStandIn, mood: str, scope: dict[str, Any], error: type[Exception], probed: bool
+) -> None:
+    stand_in.tell(mood, **scope)
+    found = await outcome(catalog.read(OATS))
+    assert type(found) is error
+    assert (stand_in.calls["by_route"]["list"] > 0) is probed
+    if "retry_after_seconds" in scope:
+        assert isinstance(found, Outage)
+        assert found.retry_after == 7
+
+
+async def test_reasons_tell_the_catalogues_outages_from_geminis(catalog: Catalog, stand_in: CatalogStandIn) -> None:
+    reasons = {}
+    for mood in ("503", "401"):
+        stand_in.tell(mood)
+        found = await outcome(catalog.read(OATS))
+        assert isinstance(found, Outage)
+        assert "catalogue" in str(found)
+        reasons[mood] = found.reason
+        stand_in.forget_moods()
+    assert reasons == {"503": "catalog_unavailable", "401": "catalog_refuses_us"}
+    assert (await catalog.read(OATS)).urn == OATS
+
+
+async def test_an_article_that_is_gone_is_not_found(catalog: Catalog) -> None:
+    gone = "urn:article:gone"
+    for call in (catalog.read(gone), catalog.patch(gone, {}), catalog.enhance(gone, "enricher", {"ai_tags": []})):
+        found = await outcome(call)
+        assert isinstance(found, Refused)
+        assert (found.code, gone in str(found)) == ("not_found", True)
+
+
+async def test_urns_that_its_routes_do_not_know_are_no_outage_however_many(catalog: Catalog) -> None:
+    found = [await outcome(catalog.read(f"urn:article:{n}/of/many")) for n in range(SEVERAL + 1)]
+    assert {type(error) for error in found} == {NotTheCatalog}
+    assert (await catalog.read(OATS)).urn == OATS
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"ai_tags": ["Oats", "oats"]}, "fields.ai_tags: tags must be unique"),
+        ({"ai_key_takeaways": "one text"}, "fields.ai_key_takeaways: "),
+        ({"extras": {}}, "fields.extras: "),
+    ],
+)
+async def test_what_the_catalogue_does_not_take_is_refused_by_the_name_of_the_field(
+    catalog: Catalog, fields: dict[str, Any], named: str
+) -> None:
+    found = await outcome(catalog.enhance(OATS, "enricher", fields))
+    assert isinstance(found, Refused)
+    assert (found.code, named in str(found)) == ("catalog_422", True)
+
+
+async def test_nobody_there_is_an_outage_at_once() -> None:
+    async with opened(client_of(f"http://{LOOPBACK}:{free_port()}")) as catalog:
+        found = await outcome(catalog.read(OATS))
+    assert type(found) is CatalogUnavailable
+    assert "cannot be reached" in str(found)
+
+
+async def test_another_server_at_its_address_is_an_outage_that_names_the_setting(stand_in: CatalogStandIn) -> None:
+    async with opened(client_of(f"{stand_in.url}/elsewhere")) as catalog:
+        found = await outcome(catalog.read(OATS))
+    assert type(found) is CatalogUnavailable
+    assert "DATA_API_URL" in str(found)
+
+
+async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
+    catalog: Catalog, stand_in: CatalogStandIn
+) -> None:
+    stand_in.tell("hang", urn_contains="oat")
+    oats, natto = await asyncio.gather(outcome(catalog.read(OATS)), outcome(catalog.read(NATTO)))
+    assert type(oats) is Doubtful
+    assert not isinstance(natto, TopicflowError)
+    assert stand_in.calls["by_route"]["list"] == 0
+
+
+async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
+    catalog: Catalog, stand_in: CatalogStandIn
+) -> None:
+    urns = await catalog.list_page(offset=0, limit=SEVERAL)
+    stand_in.tell("500", route="read")
+    found = [await outcome(catalog.read(urn)) for urn in urns]
+    assert [type(error) for error in found] == [Doubtful] * (SEVERAL - 1) + [CatalogUnavailable]
+    await catalog.patch(urns[0], {"a": 1})
+    assert type(await outcome(catalog.read(urns[0]))) is Doubtful
+
+
+async def test_a_write_whose_answer_was_lost_may_be_repeated(catalog: Catalog, stand_in: CatalogStandIn) -> None:
+    stand_in.tell("lost", urn_contains="oat", times=2)
+    for write in (catalog.patch(OATS, {"a": 1}), catalog.enhance(OATS, "enricher", {"ai_tags": ["Oats"]})):
+        assert type(await outcome(write)) is Doubtful
+    await catalog.patch(OATS, {"a": 1})
+    await catalog.enhance(OATS, "enricher", {"ai_tags": ["Oats"]})
+    article = await catalog.read(OATS)
+    assert (article.extras, article.ai_tags) == ({"a": 1}, ["Oats"])
+    assert (stand_in.calls["patches"], stand_in.calls["enhances"]) == ({OATS: 2}, {OATS: 2})
+
+
+async def test_an_answer_that_drips_ends_with_its_time() -> None:
+    dripped = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n")
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        dripped.set()
+
+    dripping = await asyncio.start_server(drip, LOOPBACK, 0)
+    port = dripping.sockets[0].getsockname()[1]
+    async with dripping, opened(client_of(f"http://{LOOPBACK}:{port}")) as catalog:
+        began = time.monotonic()
+        found = await outcome(catalog.read(OATS))
+        await dripped.wait()
+    assert type(found) is CatalogUnavailable
+    assert "did not answer" in str(found)
+    assert TIMEOUT <= time.monotonic() - began < 10
+
+
+# -- tokens --------------------------------------------------------------------------------------------------------
+
+
+async def test_calls_of_one_moment_share_one_login(stand_in: CatalogStandIn) -> None:
+    async with opened(client_of(stand_in.url, timeout=5)) as catalog:
+        for logins in (1, 2):
+            await asyncio.gather(*(catalog.read(OATS) for _ in range(30)))
+            assert stand_in.calls["by_route"]["login"] == logins
+            stand_in.end_tokens()
+    assert stand_in.calls["reads"] == {OATS: 60}
+
+
+async def test_a_login_that_fails_fails_for_all_who_wait_for_it(stand_in: CatalogStandIn) -> None:
+    stand_in.tell("503", route="login", retry_after_seconds=7, times=1)
+    async with opened(client_of(stand_in.url)) as catalog:
+        found = await asyncio.gather(*(outcome(catalog.read(OATS)) for _ in range(10)))
+        assert {type(error) for error in found} == {CatalogUnavailable}
+        assert stand_in.calls["by_route"]["login"] == 1
+        assert (await catalog.read(OATS)).urn == OATS
+
+
+async def test_who_gives_up_waiting_for_a_login_does_not_take_it_from_others(stand_in: CatalogStandIn) -> None:
+    stand_in.tell("slow", route="login", seconds=0.2)
+    async with opened(client_of(stand_in.url, timeout=5)) as catalog:
+        impatient, patient = (asyncio.create_task(catalog.read(OATS)) for _ in range(2))
+        await eventually(lambda: stand_in.calls["by_route"]["login"] == 1, within=5)
+        impatient.cancel()
+        assert (await patient).urn == OATS
+    assert stand_in.calls["by_route"]["login"] == 1
+
+
+async def test_tokens_are_renewed_while_they_expire(stand_in: CatalogStandIn) -> None:
+    stand_in.tokens_last(0.3)
+    async with opened(client_of(stand_in.url, timeout=5)) as catalog:
+        began = time.monotonic()
+        while time.monotonic() - began < 1.5:
+            await asyncio.gather(*(catalog.read(OATS) for _ in range(10)))
+    calls = stand_in.calls
+    assert calls["by_route"]["login"] >= 3
+    assert calls["by_status"].get("401", 0) <= 10 * calls["by_route"]["login"]
+
+
+async def test_a_refused_token_is_renewed_once_and_a_second_refusal_is_an_outage(
+    catalog: Catalog, stand_in: CatalogStandIn
+) -> None:
+    stand_in.tell("401", route="patch", times=1)
+    await catalog.patch(OATS, {"a": 1})
+    assert (stand_in.calls["by_route"]["login"], stand_in.calls["patches"]) == (1, {OATS: 1})
+    stand_in.tell("401", route="patch", times=2)
+    assert type(await outcome(catalog.patch(OATS, {"a": 1}))) is CatalogRefusesUs
+    assert stand_in.calls["by_route"]["login"] == 2
+
+
+async def test_refused_credentials_are_an_outage_that_names_the_settings(stand_in: CatalogStandIn) -> None:
+    async with opened(client_of(stand_in.url, secret="refused")) as catalog:
+        found = await outcome(catalog.read(OATS))
+    assert type(found) is CatalogRefusesUs
+    assert "KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET" in str(found)
+    assert "refused" not in str(found)

@@ -1,0 +1,332 @@
+"""The stand-in for the catalogue as a process, asked with bytes over HTTP as anybody's client would."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from eventually import eventually
+from servers import CatalogStandIn
+
+OATS = "urn:article:oat-beta-glucan-ldl"
+JAPANESE = "urn:article:natto-osteoporosis"
+WITHOUT_TEXT = "urn:article:title-only-corrigendum"
+
+
+class Asked:
+    """The API's routes as a client sees them, with a token of its own."""
+
+    def __init__(self, stand_in: CatalogStandIn) -> None:
+        self.http = httpx.Client(base_url=f"{stand_in.url}/api/v1", trust_env=False, timeout=5)
+        self.log_in()
+
+    def log_in(self) -> None:
+        token = self.ask("POST", "/system/mtm", json={"client_id": "c", "client_secret": "s"})
+        self.http.headers["authorization"] = f"Bearer {token['access_token']}"
+
+    def ask(self, method: str, path: str, **sent: Any) -> Any:
+        answer = self.http.request(method, path, **sent)
+        assert answer.is_success, answer.text
+        said = answer.json()
+        assert (said["success"], said["help"]) == (True, str(answer.request.url))
+        return said["result"]
+
+    def refused(self, method: str, path: str, **sent: Any) -> tuple[int, dict[str, Any]]:
+        answer = self.http.request(method, path, **sent)
+        said = answer.json()
+        assert (said["success"], said["help"]) == (False, str(answer.request.url))
+        assert said["error"]["title"]
+        assert said["error"]["detail"]
+        return answer.status_code, said["error"]
+
+    def found(self, **search: Any) -> list[str]:
+        return [article["urn"] for article in self.ask("POST", "/articles/search", json=search)["results"]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogStandIn]:
+    stand_in = CatalogStandIn(tmp_path_factory.mktemp("catalog"))
+    stand_in.start()
+    yield stand_in
+    stand_in.end()
+
+
+@pytest.fixture
+def stand_in(server: CatalogStandIn) -> CatalogStandIn:
+    server.fresh()
+    return server
+
+
+@pytest.fixture
+def api(stand_in: CatalogStandIn) -> Iterator[Asked]:
+    asked = Asked(stand_in)
+    stand_in.forget_calls()
+    yield asked
+    asked.http.close()
+
+
+# -- authentication ------------------------------------------------------------------------------------------------
+
+
+def test_a_token_says_how_long_it_is_good(api: Asked, stand_in: CatalogStandIn) -> None:
+    stand_in.tokens_last(5)
+    token = api.ask("POST", "/system/mtm", json={"client_id": "c", "client_secret": "s"})
+    assert (len(token["access_token"]) > 20, token["expires_in"]) == (True, 5)
+
+
+def test_wrong_credentials_are_a_401_and_none_a_422(api: Asked) -> None:
+    status, error = api.refused("POST", "/system/mtm", json={"client_id": "c", "client_secret": "refused"})
+    assert (status, error["code"]) == (401, "auth/unauthorized")
+    status, error = api.refused("POST", "/system/mtm", json={"client_id": "c"})
+    assert (status, error["errors"][0]["loc"]) == (422, ["body", "client_secret"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/articles"),
+        ("GET", f"/articles/{OATS}"),
+        ("POST", "/articles/search"),
+        ("PATCH", f"/articles/{OATS}"),
+        ("PATCH", f"/articles/{OATS}/enhance"),
+    ],
+)
+def test_every_route_needs_a_token(api: Asked, method: str, path: str) -> None:
+    for header in ("", "Bearer nonsense", "Basic Yzpz"):
+        assert api.refused(method, path, headers={"authorization": header})[0] == 401
+
+
+async def test_a_token_expires_with_its_time_and_when_all_are_ended(api: Asked, stand_in: CatalogStandIn) -> None:
+    stand_in.tokens_last(0.2)
+    api.log_in()
+    assert api.ask("GET", "/articles", params={"limit": 1})
+    await eventually(lambda: api.http.get("/articles").status_code == 401, within=5)
+    stand_in.tokens_last(300)
+    api.log_in()
+    assert api.ask("GET", "/articles", params={"limit": 1})
+    stand_in.end_tokens()
+    assert api.refused("GET", "/articles")[0] == 401
+
+
+def test_every_response_says_that_it_is_simulated(stand_in: CatalogStandIn) -> None:
+    answers = [stand_in.http.get(path) for path in ("/live", "/nowhere", "/api/v1/articles", "/stand-in/calls")]
+    assert [answer.status_code for answer in answers] == [200, 404, 401, 200]
+    assert all(answer.headers["x-topicflow-simulated"] == "true" for answer in answers)
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_is_urns_and_moves_while_articles_are_patched(api: Asked) -> None:
+    first = api.ask("GET", "/articles", params={"limit": 3})
+    third = api.ask("GET", "/articles", params={"limit": 1, "offset": 2})
+    assert third == first[2:]
+    api.ask("PATCH", f"/articles/{third[0]}", json={"extras": {"seen": True}})
+    assert api.ask("GET", "/articles", params={"limit": 3}) == [third[0], *first[:2]]
+    everything = api.ask("GET", "/articles", params={"limit": 1000})
+    assert len(set(everything)) == len(everything) >= 36
+    assert api.ask("GET", "/articles", params={"limit": 10, "offset": len(everything)}) == []
+
+
+@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 1001}, {"offset": -1}, {"limit": "many"}])
+def test_a_page_that_makes_no_sense_is_a_422(api: Asked, params: dict[str, Any]) -> None:
+    status, error = api.refused("GET", "/articles", params=params)
+    assert (status, error["errors"][0]["loc"]) == (422, ["query", next(iter(params))])
+
+
+def test_articles_have_texts_in_many_languages_and_some_have_none(api: Asked) -> None:
+    assert "納豆" in api.ask("GET", f"/articles/{JAPANESE}")["title"]
+    without = api.ask("GET", f"/articles/{WITHOUT_TEXT}")
+    assert (without["abstract"], without["content"], without["extras"]) == (None, "", None)
+    articles = api.ask("POST", "/articles/search", json={"limit": 1000})["results"]
+    assert sum(bool(article["content"] and article["abstract"]) for article in articles) >= 2
+    assert {"en", "fr", "de", "el", "ja", "es", "pl", "ar"} == {article["language"] for article in articles}
+
+
+def test_an_unknown_urn_is_a_404(api: Asked) -> None:
+    for path in ("/articles/urn:article:nowhere", "/articles/urn:article:made-000000"):
+        status, error = api.refused("GET", path)
+        assert (status, error["code"]) == (404, "resource/not_found")
+
+
+def test_a_search_has_results_facets_and_a_total(api: Asked) -> None:
+    found = api.ask(
+        "POST", "/articles/search", json={"q": "oat", "fl": ["urn", "title:name"], "fields": ["language"], "limit": 1}
+    )
+    assert [set(article) for article in found["results"]] == [{"urn", "name", "_score"}]
+    assert found["total"] >= 2
+    assert found["facets"]["language"][0]["value"] == "en"
+
+
+def test_a_search_filters_and_sorts(api: Asked) -> None:
+    assert api.found(fq=["language:ja"]) == [JAPANESE]
+    assert api.found(fq=["NOT abstract:*", 'content:""']) == [WITHOUT_TEXT, "urn:article:title-only-conference"]
+    assert api.found(fq=['venue:"Bread Science"', "publication_year:[2019-01-01 TO *]"]) == [
+        "urn:article:sourdough-bread-fodmap"
+    ]
+    urns = api.found(sort="urn desc", limit=1000)
+    assert urns == sorted(urns, reverse=True)
+    assert api.found(sort="urn", fq=[f'urn:{{"{urns[3]}" TO *]']) == urns[2::-1]
+    assert api.found(sort="urn", fq=[f'urn:["{urns[3]}" TO "{urns[1]}"}}', "NOT status:deleted"]) == urns[3:1:-1]
+    by_year = api.ask("POST", "/articles/search", json={"sort": "publication_year desc, urn", "limit": 1000})["results"]
+    keys = [(article["publication_year"], article["urn"]) for article in by_year]
+    assert keys == sorted(sorted(keys, key=lambda key: key[1]), key=lambda key: key[0], reverse=True)
+    api.ask("PATCH", f"/articles/{OATS}", json={"extras": {"input_hash": "x"}})
+    assert api.found(fq=["extras.input_hash:*"]) == []  # stored, not indexed
+    assert api.refused("POST", "/articles/search", json={"fq": ["(((("]})[0] == 400
+
+
+def test_a_search_refuses_windows_past_ten_thousand(api: Asked, stand_in: CatalogStandIn) -> None:
+    stand_in.begin(made=100_000)
+    last = api.ask("POST", "/articles/search", json={"limit": 1000, "offset": 9000, "sort": "urn"})
+    assert (len(last["results"]), last["total"]) == (1000, 10_000)
+    status, error = api.refused("POST", "/articles/search", json={"limit": 1000, "offset": 9001})
+    assert (status, "window" in error["detail"]) == (400, True)
+    assert api.refused("POST", "/articles/search", json={"limit": 1001})[0] == 422
+    made = api.ask("GET", "/articles", params={"limit": 1, "offset": 100_000})[0]
+    assert api.ask("GET", f"/articles/{made}") == api.ask("GET", f"/articles/{made}")
+
+
+# -- writing -------------------------------------------------------------------------------------------------------
+
+
+def test_extras_merge_and_null_stays_null(api: Asked) -> None:
+    def patch(**extras: Any) -> Any:
+        return api.ask("PATCH", f"/articles/{OATS}", json={"extras": extras})["extras"]
+
+    assert patch(a=1, deep={"b": 1}) == {"a": 1, "deep": {"b": 1}}
+    assert patch(deep={"c": "日誌"}, a=None) == {"a": None, "deep": {"b": 1, "c": "日誌"}}
+    assert api.ask("GET", f"/articles/{OATS}")["extras"] == {"a": None, "deep": {"b": 1, "c": "日誌"}}
+
+
+@pytest.mark.parametrize("field", ["ai_tags", "ai_category", "ai_key_takeaways", "urn", "updated_at"])
+def test_what_is_not_for_people_is_a_422_in_a_plain_patch(api: Asked, field: str) -> None:
+    status, error = api.refused("PATCH", f"/articles/{OATS}", json={field: ["x"], "extras": {"a": 1}})
+    assert (status, error["errors"][0]["loc"]) == (422, ["body", field])
+    assert api.ask("GET", f"/articles/{OATS}")["extras"] is None
+
+
+def test_an_enhancement_says_what_it_wrote(api: Asked, stand_in: CatalogStandIn) -> None:
+    fields = {"ai_tags": ["Oats", "LDL"], "ai_category": "Other", "ai_key_takeaways": ["Small effect."]}
+    done = api.ask("PATCH", f"/articles/{OATS}/enhance", json={"agent": "enricher-1", "fields": fields})
+    assert (done["urn"], done["agent"], set(done["enhanced_fields"])) == (OATS, "enricher-1", set(fields))
+    assert done["run_id"]
+    assert api.ask("GET", f"/articles/{OATS}") | fields == api.ask("GET", f"/articles/{OATS}")
+    assert stand_in.calls["enhances"] == {OATS: 1}
+
+
+@pytest.mark.parametrize(
+    ("agent", "fields", "named"),
+    [
+        ("a", {"ai_tags": ["Oats", "oats"]}, "ai_tags"),
+        ("a", {"ai_tags": "oats"}, "ai_tags"),
+        ("a", {"ai_key_takeaways": "one text"}, "ai_key_takeaways"),
+        ("a", {"ai_key_takeaways": [1]}, "ai_key_takeaways"),
+        ("a", {"extras": {}}, "extras"),
+        ("a", {}, "fields"),
+        ("Not a slug", {"ai_tags": ["oats"]}, "agent"),
+    ],
+)
+def test_an_enhancement_that_is_not_allowed_is_a_422_that_names_the_field(
+    api: Asked, agent: str, fields: dict[str, Any], named: str
+) -> None:
+    status, error = api.refused("PATCH", f"/articles/{OATS}/enhance", json={"agent": agent, "fields": fields})
+    assert (status, error["code"]) == (422, "request/unprocessable")
+    assert named in error["errors"][0]["loc"]
+
+
+def test_a_body_that_is_no_json_is_a_422(api: Asked) -> None:
+    for body in ("", "{", "[]", '"x"', '{"extras": 7}', '{"extras": NaN}'):
+        assert api.refused("PATCH", f"/articles/{OATS}", content=body)[0] == 422
+
+
+# -- moods ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_mood_has_a_scope_and_an_end(api: Asked, stand_in: CatalogStandIn) -> None:
+    stand_in.tell("404", route="read", urn_contains="oat", times=1)
+    stand_in.tell("422", route="patch", urn_contains="natto")
+    assert api.refused("GET", f"/articles/{OATS}")[0] == 404
+    assert api.ask("GET", f"/articles/{OATS}")["urn"] == OATS
+    assert api.refused("PATCH", f"/articles/{JAPANESE}", json={})[0] == 422
+    assert api.ask("PATCH", f"/articles/{OATS}", json={})["urn"] == OATS
+    stand_in.forget_moods()
+    assert api.ask("PATCH", f"/articles/{JAPANESE}", json={})["urn"] == JAPANESE
+
+
+def test_an_outage_meets_every_route_and_says_when_to_come_again(api: Asked, stand_in: CatalogStandIn) -> None:
+    stand_in.tell("503", retry_after_seconds=7)
+    answers = [api.http.get("/articles"), api.http.post("/system/mtm"), api.http.get(f"/articles/{OATS}")]
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "7")] * 3
+
+
+def test_a_lost_answer_is_carried_out_before_and_a_reset_is_not(api: Asked, stand_in: CatalogStandIn) -> None:
+    for mood in ("reset", "lost"):
+        stand_in.tell(mood, route="patch", times=1)
+        with pytest.raises(httpx.TransportError):
+            api.http.patch(f"/articles/{OATS}", json={"extras": {"by": mood}})
+    assert stand_in.calls["patches"] == {OATS: 1}
+    assert stand_in.calls["by_status"] == {"reset": 2}
+    assert stand_in.article(OATS)["extras"] == {"by": "lost"}
+
+
+async def test_a_slow_call_is_answered_later_and_a_hanging_one_ends_with_its_caller(
+    api: Asked, stand_in: CatalogStandIn
+) -> None:
+    stand_in.tell("slow", seconds=0.05, times=1)
+    assert api.ask("GET", f"/articles/{OATS}")["urn"] == OATS
+    stand_in.tell("hang")
+    with pytest.raises(httpx.TimeoutException):
+        api.http.get(f"/articles/{OATS}", timeout=0.2)
+    await eventually(lambda: stand_in.calls["in_flight"] == 0, within=5)
+    assert stand_in.calls["by_status"] == {"200": 1, "gone": 1}
+
+
+@pytest.mark.parametrize("mood", [{}, {"mood": "418"}, {"mood": "503", "times": 0}, {"mood": "503", "urn": "misspelt"}])
+def test_a_mood_that_makes_no_sense_is_refused(stand_in: CatalogStandIn, mood: dict[str, Any]) -> None:
+    assert stand_in.http.post("/stand-in/moods", json=mood).status_code == 422
+    assert stand_in.http.get("/stand-in/moods").json() == []
+
+
+# -- what it holds -------------------------------------------------------------------------------------------------
+
+
+def test_a_test_adds_edits_and_removes_articles(api: Asked, stand_in: CatalogStandIn) -> None:
+    urn = "urn:article:straße/日誌"
+    stand_in.write(urn, title="Ein Tagebuch", abstract="Über Brot.")
+    assert api.ask("GET", "/articles", params={"limit": 1}) == [urn]
+    stand_in.write(OATS, abstract="Edited.")
+    assert api.ask("GET", f"/articles/{OATS}")["abstract"] == "Edited."
+    assert list(stand_in.written) == [urn, OATS]
+    stand_in.remove(OATS)
+    assert api.refused("GET", f"/articles/{OATS}")[0] == 404
+    stand_in.begin()
+    assert stand_in.written == {}
+    assert api.ask("GET", f"/articles/{OATS}")["abstract"] != "Edited."
+
+
+def test_with_a_file_what_was_written_and_its_order_outlive_a_restart(tmp_path: Path) -> None:
+    stand_in = CatalogStandIn(tmp_path, made=3, file=tmp_path / "catalog.db")
+    stand_in.start()
+    for urn in (OATS, JAPANESE, OATS, "urn:article:made-000001"):
+        stand_in.write(urn, extras={"input_hash": urn})
+    before = stand_in.written
+    stand_in.kill()
+    stand_in.start()
+    assert stand_in.written == before
+    api = Asked(stand_in)
+    assert api.ask("GET", "/articles", params={"limit": 3}) == ["urn:article:made-000001", OATS, JAPANESE]
+    api.http.close()
+    stand_in.end()
+
+
+def test_a_file_that_is_none_of_its_own_stops_it_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("Not a database. " * 100)
+    command = [sys.executable, "-m", "stand_ins.catalog", "--port", "0", "--file", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert str(file) in done.stderr

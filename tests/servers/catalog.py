@@ -1,0 +1,86 @@
+"""The stand-in for the catalogue, and what a test tells it."""
+
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from servers.ports import LOOPBACK, free_port
+from servers.process import Process, until
+
+
+class CatalogStandIn(Process):
+    def __init__(self, folder: Path, made: int = 0, file: Path | None = None) -> None:
+        """`made`: articles behind the invented ones; `file`: where it keeps what is written."""
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        command = [sys.executable, "-m", "stand_ins.catalog", "--port", str(self.port), "--made", str(made)]
+        super().__init__(command + ([] if file is None else ["--file", str(file)]), folder / "catalog-stand-in.log")
+        self.http = httpx.Client(base_url=self.url, trust_env=False)
+
+    def start(self) -> None:
+        super().start()
+        until(self._answers, 10, "the stand-in does not answer")
+
+    def _answers(self) -> bool:
+        try:
+            return self.http.get("/live").is_success
+        except httpx.TransportError:
+            return False
+
+    def tell(self, mood: str, **scope: Any) -> None:
+        """How it behaves from now on: `route`, `urn_contains`, `for_seconds`, `times`, …"""
+        self.http.post("/stand-in/moods", json={"mood": mood} | scope).raise_for_status()
+
+    def forget_moods(self) -> None:
+        self.http.delete("/stand-in/moods").raise_for_status()
+
+    def tokens_last(self, seconds: float) -> None:
+        """Those that it gives from now on."""
+        self.http.put("/stand-in/tokens", json={"seconds": seconds}).raise_for_status()
+
+    def end_tokens(self) -> None:
+        self.http.delete("/stand-in/tokens").raise_for_status()
+
+    @property
+    def calls(self) -> dict[str, Any]:
+        return dict(self.http.get("/stand-in/calls").raise_for_status().json())
+
+    def forget_calls(self) -> None:
+        self.http.delete("/stand-in/calls").raise_for_status()
+
+    @property
+    def written(self) -> dict[str, dict[str, Any]]:
+        """By URN, the fields that were written since it began."""
+        return dict(self.http.get("/stand-in/articles").raise_for_status().json())
+
+    def begin(self, made: int = 0) -> None:
+        """Anew, with so many articles behind the invented ones."""
+        self.http.put("/stand-in/articles", json={"made": made}).raise_for_status()
+
+    def article(self, urn: str) -> dict[str, Any]:
+        return dict(self.http.get(_path(urn)).raise_for_status().json())
+
+    def write(self, urn: str, **fields: Any) -> None:
+        """As people do who edit an article, or add one."""
+        self.http.put(_path(urn), json=fields).raise_for_status()
+
+    def remove(self, urn: str) -> None:
+        self.http.delete(_path(urn)).raise_for_status()
+
+    def fresh(self) -> None:
+        """In no mood, with nothing written and nothing counted."""
+        self.forget_moods()
+        self.tokens_last(300)
+        self.begin()
+        self.forget_calls()
+
+    def end(self) -> None:
+        super().end()
+        self.http.close()
+
+
+def _path(urn: str) -> str:
+    return f"/stand-in/articles/{quote(urn)}"
