@@ -1,7 +1,7 @@
 """What the model must return for one article, in two answers: what it is about and for whom; what it says to them.
 
-What is too much is cut here and not forbidden by the schema, for Gemini refuses schemas with many upper bounds, with a
-bare 400 (googleapis/python-genai#2170).
+What is too much is cut here and not forbidden by the schema: Gemini refuses schemas whose lists have many upper bounds,
+with a bare 400 (googleapis/python-genai#2170, vercel/ai#21192).
 """
 
 import re
@@ -59,7 +59,7 @@ def _as_listed(value: object) -> object:
 
 
 def _that_occur(value: object, info: ValidationInfo) -> object:
-    """The first ten that stand in the text, which is the context, each once whatever its case."""
+    """The first ten that stand in the context, the normal form of the article's text; each once whatever its case."""
     if not isinstance(value, list):
         return value
     text, found = str(info.context), dict[str, str]()
@@ -86,7 +86,7 @@ Score = Annotated[int, Field(ge=0, le=5)]
 
 
 class Classification(Part):
-    """Validated with the normal form of the article's text as context."""
+    """What the article is about, for whom it is and of what kind."""
 
     keywords: Annotated[list[Text], Field(min_length=1), BeforeValidator(_that_occur)]
     reader_group: Group
