@@ -76,7 +76,7 @@ def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None
     broker = {"REDIS_HOST": "elsewhere", "TOPICFLOW_KAFKA_PASSWORD": "secret"}
     users = {**broker, "TOPICFLOW_BROKER_URL_FILE": "", "TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h/d"}
     database = {"TOPICFLOW_DATABASE_URL": users["TOPICFLOW_DATABASE_URL"]}
-    mode = LocalMode(users, broker, database, 8000, 8100, "here-8000-")
+    mode = LocalMode(users, broker, database, 8000, 8100, instances="here-8000-")
     for program in (mode.topic_worker(), mode.status_projector(), mode.api()):
         assert broker.items() <= program.environment.items()
         assert "TOPICFLOW_BROKER_URL" not in program.environment
@@ -87,7 +87,7 @@ def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None
 
 
 def test_workers_have_names_and_logs_of_their_own() -> None:
-    mode = LocalMode({}, OWN_BROKER, OWN_DATABASE, 8000, 8100, "here-8000-")
+    mode = LocalMode({}, OWN_BROKER, OWN_DATABASE, 8000, 8100, instances="here-8000-")
     programs = [mode.topic_worker(number) for number in (1, 2, 11)]
     names = [program.environment["TOPICFLOW_INSTANCE"] for program in programs]
     assert names == ["here-8000-topic-worker-1", "here-8000-topic-worker-2", "here-8000-topic-worker-11"]
@@ -213,8 +213,8 @@ def test_a_folder_cannot_send_the_key_to_another_machine(tmp_path: Path, url: st
 
 def test_the_next_steps_name_the_url_only_where_it_is_needed() -> None:
     here = Path(".topicflow").absolute()
-    found = list(next_steps("http://127.0.0.1:8123", here, {}, kept="there", simulated=False))
-    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, kept="there", simulated=True))
+    found = list(next_steps("http://127.0.0.1:8123", here, {}, kept="there", remarks=[]))
+    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, kept="there", remarks=["simulated"]))
     assert found[0] == "topicflow is ready at http://127.0.0.1:8123"
     assert not [line for line in found[1:] if "8123" in line or "simulated" in line]
     assert "simulated" in told[1]

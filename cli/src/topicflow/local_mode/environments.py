@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from topicflow.local_mode.child import Program
 from topicflow.local_mode.chosen import is_of_the_broker, is_of_the_database
@@ -10,6 +11,9 @@ from topicflow.local_mode.ports import LOOPBACK
 
 GEMINI_KEYS = ("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS")
 GEMINI_SECRETS = frozenset(GEMINI_KEYS) | {f"{name}_FILE" for name in GEMINI_KEYS}
+CATALOG_SECRETS = frozenset({"KEYCLOAK_CLIENT_SECRET", "KEYCLOAK_CLIENT_SECRET_FILE"})
+SECRETS = GEMINI_SECRETS | CATALOG_SECRETS
+ENRICHES = "ENABLE_BACKGROUND_WORKER"
 ONE_EACH = frozenset({"TOPICFLOW_OPS_PORT"})  # its services would take the same port
 
 WORKER_STOPS_WITHIN = "10"  # seconds for calls that are under way; less than the supervisor's grace
@@ -18,6 +22,13 @@ WORKER_STOPS_WITHIN = "10"  # seconds for calls that are under way; less than th
 def gemini_is_configured(environment: Mapping[str, str]) -> bool:
     """An empty value means not set."""
     return any(environment.get(name) for name in (*GEMINI_SECRETS, "GOOGLE_GEMINI_BASE_URL"))
+
+
+def enriches(environment: Mapping[str, str]) -> bool:
+    """Unless told otherwise; but nobody is to pay Gemini for a stand-in's articles who did not ask for that."""
+    if told := environment.get(ENRICHES):
+        return told.lower() in {"1", "true", "yes", "on", "t", "y"}
+    return bool(environment.get("DATA_API_URL")) or not gemini_is_configured(environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +40,56 @@ class LocalMode:
     database: Mapping[str, str]
     port: int
     stand_in_port: int | None  # None: the real Gemini
+    catalog_port: int | None = None  # of the stand-in for the catalogue; None: the real one, or none
+    enriches: bool = False
     instances: str = ""  # what the names of its instances begin with; nothing where nobody else uses the broker
 
     def without_secrets(self) -> dict[str, str]:
         return {
             name: value
             for name, value in self.environment.items()
-            if name not in GEMINI_SECRETS | ONE_EACH and not is_of_the_broker(name) and not is_of_the_database(name)
+            if name not in SECRETS | ONE_EACH and not is_of_the_broker(name) and not is_of_the_database(name)
         }
 
     def stand_in(self) -> Program:
         arguments = (sys.executable, "-m", "stand_ins.gemini", "--port", str(self.stand_in_port))
         return Program("gemini-stand-in", arguments, self.without_secrets())
 
+    def catalog_stand_in(self, file: Path) -> Program:
+        """`file`: where it keeps what is written."""
+        arguments = ("--port", str(self.catalog_port), "--file", str(file))
+        program = (sys.executable, "-m", "stand_ins.catalog", *arguments)
+        return Program("catalog-stand-in", program, self.without_secrets())
+
     def status_projector(self) -> Program:
         return self._service("status-projector", "status-projector-1", self.database)
 
     def api(self) -> Program:
-        return self._service("api", "api-1", self.database)
+        return self._service("api", "api-1", {**self.database, ENRICHES: str(self.enriches).lower()})
 
     def topic_worker(self, number: int = 1) -> Program:
-        name = f"topic-worker-{number}"
+        return self._service("topic-worker", f"topic-worker-{number}", self._of_a_worker())
+
+    def enricher(self) -> Program:
+        catalog = {name: value for name, value in self.environment.items() if name in CATALOG_SECRETS}
+        if self.catalog_port is not None:
+            catalog = {
+                "DATA_API_URL": f"http://{LOOPBACK}:{self.catalog_port}",
+                "KEYCLOAK_CLIENT_ID": "stand-in",
+                "KEYCLOAK_CLIENT_SECRET": "stand-in",
+            }
+        api = {ENRICHES: "true", "TOPICFLOW_URL": f"http://{LOOPBACK}:{self.port}"} | _past_any_proxy(self.environment)
+        return self._service("enricher", "enricher-1", self._of_a_worker() | catalog | api)
+
+    def _of_a_worker(self) -> dict[str, str]:
         stop = {"TOPICFLOW_STOP_SECONDS": self.environment.get("TOPICFLOW_STOP_SECONDS") or WORKER_STOPS_WITHIN}
         if self.stand_in_port is None:
-            secrets = {key: value for key, value in self.environment.items() if key in GEMINI_SECRETS}
-            return self._service("topic-worker", name, stop | secrets)
+            return stop | {key: value for key, value in self.environment.items() if key in GEMINI_SECRETS}
         stand_in = {
             "GOOGLE_GEMINI_BASE_URL": f"http://{LOOPBACK}:{self.stand_in_port}",
             "GEMINI_API_KEY": "stand-in",
         }
-        return self._service("topic-worker", name, stop | stand_in | _past_any_proxy(self.environment))
+        return stop | stand_in | _past_any_proxy(self.environment)
 
     def _service(self, name: str, instance: str, settings: Mapping[str, str]) -> Program:
         """Its log is named after the instance, or after the service where there is one of it."""

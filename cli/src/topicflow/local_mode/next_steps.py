@@ -3,18 +3,19 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from topicflow.api_client import DEFAULT_URL
 from topicflow.local_mode import data_folder
 
 
-def next_steps(url: str, data: Path, environment: Mapping[str, str], *, kept: str, simulated: bool) -> Iterator[str]:
-    """`kept`: where what was submitted is."""
+def next_steps(
+    url: str, data: Path, environment: Mapping[str, str], *, kept: str, remarks: Sequence[str]
+) -> Iterator[str]:
+    """`kept`: where what was submitted is; `remarks`: on what is simulated, and what is off."""
     yield f"topicflow is ready at {url}"
-    if simulated:
-        yield "Gemini is simulated: no GEMINI_API_KEY is set, so a stand-in writes the cards"
+    yield from remarks
     command = "topicflow" if shutil.which("topicflow") else sys.argv[0]
     where = "" if _is_found_without_help(url, data, environment) else f" --url {url}"
     yield f'In another terminal: {command} submit "Consistent hashing" "CAP theorem" --wait{where}'

@@ -13,13 +13,14 @@ from topicflow.first_of import first_of
 from topicflow.local_mode import data_folder, ports, valkey
 from topicflow.local_mode.chosen import BROKER_URL, DATABASE_URL, Chosen, settings_of
 from topicflow.local_mode.data_folder import DataFolder
-from topicflow.local_mode.environments import ONE_EACH, LocalMode, gemini_is_configured
+from topicflow.local_mode.environments import ONE_EACH, LocalMode, enriches, gemini_is_configured
 from topicflow.local_mode.next_steps import next_steps
 from topicflow.local_mode.picture import UpPicture
 from topicflow.local_mode.stop_signals import StopSignals
 from topicflow.local_mode.supervisor import Supervisor
 from topicflow.local_mode.watch import Watch
 from topicflow.screen.display import Display
+from topicflow.screen.plain_text import one_line
 from topicflow.system_state import read_state
 
 SHOULD_TAKE, TAKES_LONG = 4.0, 20.0  # seconds; then it is said what is waited for, and where to look
@@ -66,7 +67,7 @@ class Up:
         async with ApiClient(self.url) as api:
             await self._until_ready(api, folder)
             kept = "the broker and the database" if self.broker or self.database else str(folder.path)
-            for line in next_steps(self.url, folder.path, self.environment, kept=kept, simulated=simulated):
+            for line in next_steps(self.url, folder.path, self.environment, kept=kept, remarks=self._remarks):
                 self.display.say(line)
             picture = UpPicture(self.url, folder.logs, simulated)
             await Watch(api, self.display, picture).run(self.titles)
@@ -81,17 +82,37 @@ class Up:
             database=settings_of(self.database) or {DATABASE_URL: folder.database_url},
             port=self.port,
             stand_in_port=ports.free_port() if simulated else None,
+            catalog_port=ports.free_port() if self._has_stand_in_for_catalog else None,
+            enriches=enriches(self.environment),
             instances="" if own else ports.name_of_this_one(self.port),
         )
         if own:
             supervisor.start(own.program(mode.without_secrets()))
         if simulated:
             supervisor.start(mode.stand_in())
+        if mode.catalog_port:
+            supervisor.start(mode.catalog_stand_in(folder.path / "catalog.db"))
         if own:
             await own.wait_until_it_answers()
         workers = [mode.topic_worker(number) for number in range(1, self.workers + 1)]
-        for program in (mode.status_projector(), *workers, mode.api()):
+        enrichers = [mode.enricher()] if mode.enriches else []
+        for program in (mode.status_projector(), *workers, *enrichers, mode.api()):
             supervisor.start(program)
+
+    @property
+    def _remarks(self) -> list[str]:
+        simulated = "Gemini is simulated: no GEMINI_API_KEY is set, so a stand-in writes cards and annotations"
+        if not enriches(self.environment):
+            articles = "Articles are off: DATA_API_URL or ENABLE_BACKGROUND_WORKER=true turns them on"
+        elif self._has_stand_in_for_catalog:
+            articles = "The catalogue of articles is simulated: no DATA_API_URL is set, so a stand-in has some"
+        else:
+            articles = f"Articles are those of the catalogue at {one_line(self.environment['DATA_API_URL'])}"
+        return [articles] if gemini_is_configured(self.environment) else [simulated, articles]
+
+    @property
+    def _has_stand_in_for_catalog(self) -> bool:
+        return enriches(self.environment) and not self.environment.get("DATA_API_URL")
 
     async def _until_ready(self, api: ApiClient, folder: DataFolder) -> None:
         """Says once what is waited for, and where to look when it takes long."""

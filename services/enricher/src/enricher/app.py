@@ -30,7 +30,7 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         opened.push_async_callback(gemini.close)
         catalog = Catalog.of(settings)
         opened.push_async_callback(catalog.close)
-        api = SubmissionsApi(settings.api_url, settings.api_key.get_secret_value() if settings.api_key else None)
+        api = SubmissionsApi(settings.api_url, settings.key_of_api.get_secret_value() if settings.key_of_api else None)
         opened.push_async_callback(api.close)
         allowance = Allowance(settings.daily_limits, "article")
         annotator = ArticleAnnotator(

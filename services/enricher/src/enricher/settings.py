@@ -49,7 +49,7 @@ class EnricherSettings(WorkSettings, GeminiSettings, CatalogSettings, OpsSetting
     enriches: bool = named("ENABLE_BACKGROUND_WORKER", default=False)
     page: int = named("WORKER_BATCH_SIZE", default=50, ge=1, le=200)
     api_url: str = named("TOPICFLOW_URL", default="http://127.0.0.1:8000", pattern="^https?://")
-    api_key: SecretStr | None = named("TOPICFLOW_API_KEY", default=None)
+    key_of_api: SecretStr | None = named("TOPICFLOW_API_KEY", default=None)
 
     @model_validator(mode="after")
     def _is_wanted(self) -> Self:
