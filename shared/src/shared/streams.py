@@ -102,6 +102,10 @@ def groups_of(service: str) -> tuple[str, ...]:
     return (ANNOTATOR, CATALOG_WRITER, SCANNER) if service == ENRICHER else (service,)
 
 
+def service_of(group: str) -> str:
+    return ENRICHER if group in groups_of(ENRICHER) else group
+
+
 def streams_of(group: str) -> tuple[Stream, ...]:
     """What a consumer group settles."""
     return tuple(stream for stream in STREAMS if group in stream.groups)

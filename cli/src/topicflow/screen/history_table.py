@@ -26,7 +26,9 @@ def history_table(events: list[Event]) -> Table:
 
 def event_name(event: str) -> str:
     """`SubmissionCompleted` → `completed`, `TopicRemoved` → `removed`."""
-    return one_line(event).removeprefix("Submission").removeprefix("Topic").lower()
+    for what in ("Submission", "Topic", "Article"):
+        event = event.removeprefix(what)
+    return one_line(event).lower()
 
 
 def _name(event: Event) -> Text:

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, and_, false, func, not_, select
 
 from api.filters import VISIBLE
 from api.workers import Workers
@@ -20,20 +22,49 @@ from shared.db.engine import Database
 from shared.db.tables import history, positions, submissions
 from shared.db.texts import one_of
 from shared.errors import CannotGoOn, GroupInUse
-from shared.events import Requeued, TopicSubmitted
+from shared.events import ArticleAnnotated, ArticleSubmitted, CausesWork, Requeued, TopicSubmitted
 from shared.heartbeat import beat
-from shared.streams import PROJECTED
+from shared.streams import (
+    ARTICLE_ANNOTATIONS,
+    ARTICLE_SUBMISSIONS,
+    BY_NAME,
+    CATALOG_SCANS,
+    PROJECTED,
+    TOPIC_SUBMISSIONS,
+    service_of,
+)
 from shared.transport.base import Positions, Transport
 from shared.transport.plan import Lost
-from shared.wire import encode
+from shared.wire import decode, encode
 
 PAGE = 500  # submissions in one publish
 PATIENCE = 8.0  # seconds; a dead worker's heartbeats look alive for 4.5
 UNFINISHED = ("pending", "processing")
 SOURCE = "provision"
 _S = submissions.c
-_COLUMNS = (_S.id, _S.attempt, _S.title, _S.submitted_at, _S.submitted_by, _S.legacy_id, _S.tries)
-_TIMES = func.count(history.c.event_id)  # it was submitted in this attempt: once, and once for each copy at the tail
+_H = history.c
+_COLUMNS = (
+    _S.id,
+    _S.kind,
+    _S.attempt,
+    _S.title,
+    _S.submitted_at,
+    _S.submitted_by,
+    _S.legacy_id,
+    _S.tries,
+    _S.input_hash,
+)
+_TIMES = func.count(_H.event_id)  # it was asked for in this attempt: once, and once for each copy at the tail
+_IS_ANNOTATED = (
+    select(_H.id).where(_H.id == _S.id, _H.attempt == _S.attempt, _H.event == ArticleAnnotated.__name__).exists()
+)
+# By stream: what of it is unfinished. A scan goes on from the end: the next one finds what this one did not.
+_UNFINISHED = {
+    TOPIC_SUBMISSIONS.name: and_(_S.kind == "topic"),
+    ARTICLE_SUBMISSIONS.name: and_(_S.kind == "article", not_(_IS_ANNOTATED)),
+    ARTICLE_ANNOTATIONS.name: and_(_S.kind == "article", _IS_ANNOTATED),
+    CATALOG_SCANS.name: false(),
+}
 
 
 class ProjectionBehind(CannotGoOn): ...
@@ -41,7 +72,7 @@ class ProjectionBehind(CannotGoOn): ...
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Of the projection. `unfinished`: ids with their attempts."""
+    """Of the projection. `unfinished`: ids with their attempts, of one stream."""
 
     positions: Mapping[int, Positions]
     unfinished: Sequence[tuple[str, int]]
@@ -51,14 +82,39 @@ async def recover(
     lost: Lost, transport: Transport, database: Database, say: Callable[[str], None], patience: float
 ) -> None:
     """`patience`: seconds that the projection has to pass the end. Raises GroupInUse, ProjectionBehind."""
-    await _nobody_works(transport, lost.group, say)
+    await _nobody_works(transport, service_of(lost.group), say)
     ends = await transport.ends([stream.name for stream in PROJECTED])
-    moment = await _projected(transport, database, ends, say, patience)
+    moment = await _projected(transport, database, lost.stream, ends, say, patience)
     say(f"{len(moment.unfinished)} submissions are not finished: they go to the tail of {lost.stream} again")
+    paid = await _annotations(transport, dict(moment.unfinished)) if lost.stream == ARTICLE_ANNOTATIONS.name else {}
     for page in _pages(moment.unfinished):
-        rows = await database.run(lambda connection, page=page: _rows(connection, page))  # type: ignore[misc]
-        await transport.publish([encode(_again(row), source=SOURCE) for row in rows])
+        rows = await database.run(lambda connection, page=page: _rows(connection, lost.stream, page))  # type: ignore[misc]
+        events = (_again(row, paid.get(row["id"])) for row in rows)
+        await transport.publish([encode(event, source=SOURCE) for event in events])
     await transport.place(lost.group, lost.stream, {p: moment.positions.get(p, {}) for p in ends})
+
+
+async def _annotations(transport: Transport, unfinished: Mapping[str, int]) -> dict[str, ArticleAnnotated]:
+    """The paid answers of these attempts, from where they are kept: the stream that nobody has settled."""
+    name = ARTICLE_ANNOTATIONS.name
+    ends, reached = await transport.ends([name]), dict[int, Positions]()
+    found: dict[str, ArticleAnnotated] = {}
+
+    async def from_the_beginning(partition: int) -> Positions:
+        return reached.get(partition, {})
+
+    reader = await transport.reader(SOURCE, SOURCE, [name], from_the_beginning)
+    try:
+        while not transport.has_reached(reached, ends):
+            batch = await reader.read(PAGE, 1.0)
+            for delivery in batch.deliveries if batch else ():
+                event = decode(delivery.record).event
+                if isinstance(event, ArticleAnnotated) and unfinished.get(event.id) == event.attempt:
+                    found[event.id] = event
+            reached |= batch.positions if batch else {}
+    finally:
+        await reader.close()
+    return found
 
 
 async def _nobody_works(transport: Transport, group: str, say: Callable[[str], None]) -> None:
@@ -83,13 +139,14 @@ async def _nobody_works(transport: Transport, group: str, say: Callable[[str], N
 async def _projected(
     transport: Transport,
     database: Database,
+    stream: str,
     ends: Mapping[int, Positions],
     say: Callable[[str], None],
     patience: float,
 ) -> Moment:
     """The first moment that has everything before the ends."""
     give_up = time.monotonic() + patience
-    while not transport.has_reached((moment := await database.run(_moment)).positions, ends):
+    while not transport.has_reached((moment := await database.run(partial(_moment, stream))).positions, ends):
         if time.monotonic() > give_up:
             raise ProjectionBehind(f"the projection has not come to the end within {patience:g} s: {_NEEDED}")
         say(f"Waiting until the projection has come to the end: {_NEEDED}")
@@ -100,8 +157,8 @@ async def _projected(
 _NEEDED = "a status-projector must run"
 
 
-def _moment(connection: Connection) -> Moment:
-    unfinished = select(_S.id, _S.attempt).where(_S.kind == TopicSubmitted.kind, _S.status.in_(UNFINISHED), VISIBLE)
+def _moment(stream: str, connection: Connection) -> Moment:
+    unfinished = select(_S.id, _S.attempt).where(_UNFINISHED[stream], _S.status.in_(UNFINISHED), VISIBLE)
     return Moment(
         {row.partition: row.positions for row in connection.execute(select(positions))},
         [(row.id, row.attempt) for row in connection.execute(unfinished)],
@@ -113,11 +170,10 @@ def _pages(unfinished: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, in
         yield list(unfinished[at : at + PAGE])
 
 
-def _rows(connection: Connection, page: Sequence[tuple[str, int]]) -> list[RowMapping]:
+def _rows(connection: Connection, stream: str, page: Sequence[tuple[str, int]]) -> list[RowMapping]:
     """Those of the page that are still as they were."""
-    of_attempt = and_(
-        history.c.id == _S.id, history.c.attempt == _S.attempt, history.c.event == TopicSubmitted.__name__
-    )
+    asked_for = [event.__name__ for event in BY_NAME[stream].events]
+    of_attempt = and_(_H.id == _S.id, _H.attempt == _S.attempt, _H.event.in_(asked_for))
     found = (
         select(*_COLUMNS, _TIMES.label("times"))
         .outerjoin(history, of_attempt)
@@ -129,15 +185,18 @@ def _rows(connection: Connection, page: Sequence[tuple[str, int]]) -> list[RowMa
     return [row for row in rows if row["attempt"] == attempts[row["id"]]]
 
 
-def _again(row: RowMapping) -> TopicSubmitted:
+def _again(row: RowMapping, paid: ArticleAnnotated | None) -> CausesWork:
     """The same attempt, with a number that no copy of it has had: one of Redis' ten minutes would be dropped."""
     requeued = Requeued(n=max(1, row["times"]), tries=row["tries"], starts=0, since=datetime.now(UTC))
-    return TopicSubmitted(
-        id=row["id"],
-        attempt=row["attempt"],
-        title=row["title"],
-        submitted_at=row["submitted_at"],
-        submitted_by=row["submitted_by"] or SOURCE,
-        legacy_id=row["legacy_id"],
-        requeued=requeued,
-    )
+    if paid:
+        return paid.model_copy(update={"requeued": requeued, "usage": ()})  # which is booked already
+    about: dict[str, Any] = {
+        "id": row["id"],
+        "attempt": row["attempt"],
+        "submitted_at": row["submitted_at"],
+        "submitted_by": row["submitted_by"] or SOURCE,
+        "requeued": requeued,
+    }
+    if row["kind"] == "article":
+        return ArticleSubmitted(**about, urn=row["title"], input_hash=row["input_hash"])
+    return TopicSubmitted(**about, title=row["title"], legacy_id=row["legacy_id"])

@@ -124,7 +124,7 @@ class HandleDelivery:
             else:
                 self._gate.open(turn)
                 self._bugs.clear()
-                self.processed += isinstance(reported, Outcome)  # what is only annotated goes on
+                self.processed += isinstance(reported, Outcome)
                 work.end = "completed"
                 await self._end_attempt(work, run, *([run.record(reported)] if reported else []))
                 return
