@@ -9,7 +9,14 @@ from compose_file import TRIAL, environment, services, variables
 from servers import Process, free_port
 
 PATH = f"PATH={Path(sys.executable).parent}"  # as in the image: python and topicflow are found there
-OWN_PORTS = {"api": "8000", "topic-worker": "9000", "status-projector": "9000", "gemini-stand-in": "8100"}
+OWN_PORTS = {
+    "api": "8000",
+    "topic-worker": "9000",
+    "enricher": "9000",
+    "status-projector": "9000",
+    "gemini-stand-in": "8100",
+    "catalog-stand-in": "8101",
+}
 NOT_SAID = {"api": "TOPICFLOW_PORT"}  # for the default is the port that is published
 PATIENCE = 30  # seconds
 
@@ -27,7 +34,13 @@ class Composed:
     def __post_init__(self) -> None:
         self._given = variables(TRIAL)
         self.services = services(self._given)
-        self.addresses["gemini-stand-in:8100"] = f"127.0.0.1:{self.ports['gemini-stand-in']}"
+        for name in ("gemini-stand-in", "catalog-stand-in", "api"):
+            self.addresses[f"{name}:{OWN_PORTS[name]}"] = f"127.0.0.1:{self.ports[name]}"
+
+    def give(self, **more: str) -> None:
+        """As in .env, from now on."""
+        self._given |= more
+        self.services = services(self._given)
 
     def environment(self, name: str) -> dict[str, str]:
         told = environment(self.services[name], self._given)

@@ -12,8 +12,8 @@ from integration.composed import Composed, addresses
 from integration.keyed import bearer
 from servers.found import OwnServer
 
-SERVICES = ("api", "topic-worker", "status-projector")
-WELL = ("gemini-stand-in", *SERVICES)
+SERVICES = ("api", "topic-worker", "enricher", "status-projector")
+WELL = ("gemini-stand-in", "catalog-stand-in", *SERVICES)
 
 
 @pytest.fixture
@@ -24,10 +24,11 @@ def composed(tmp_path: Path, own_kafka: Callable[[], OwnServer], postgres_url: s
     made.end()
 
 
-async def test_a_topic_that_is_submitted_with_a_key_completes(composed: Composed) -> None:
+async def test_a_topic_that_is_submitted_with_a_key_completes_and_the_catalogue_is_scanned(composed: Composed) -> None:
     assert "done: " in composed.run("provision")
     assert composed.run("provision") == "nothing to do"
     key = composed.run("api", "topicflow", "keys", "create", "team")
+    composed.give(TOPICFLOW_API_KEY=composed.run("api", "topicflow", "keys", "create", "enricher"))
     for name in WELL:
         composed.start(name)
     for name in WELL:
@@ -42,6 +43,12 @@ async def test_a_topic_that_is_submitted_with_a_key_completes(composed: Composed
             return bool(topic.get("status") == "completed")
 
         await eventually(completed, within=30)
+
+        async def enriched() -> bool:
+            of = await api.get("/api/v1/articles", params={"status": "completed"}, **bearer(key))
+            return int(of.json()["total_count"]) == 38  # of the stand-in's 40; two have nothing but a title
+
+        await eventually(enriched, within=60)
     for name in SERVICES:
         grace = composed.services[name]["stop_grace_period"]
         assert composed.processes[name].stop(within=int(grace.removesuffix("s"))) == 0
@@ -53,5 +60,5 @@ def test_all_of_ours_are_tried_and_find_no_container_here(tmp_path: Path) -> Non
     ours = {name for name, told in composed.services.items() if "build" in told}
     assert ours == {"provision", *WELL}
     told = " ".join(" ".join(composed.command(name)) for name in ours)
-    assert not re.search(r"[/@](kafka|postgres|gemini-stand-in):", told)
-    assert told.count("kafka://here:1 ") == 4
+    assert not re.search(r"[/@](kafka|postgres|gemini-stand-in|catalog-stand-in|api):", told)
+    assert told.count("kafka://here:1 ") == 5

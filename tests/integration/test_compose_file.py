@@ -94,7 +94,7 @@ def test_a_worker_has_the_time_to_stop() -> None:
 
 
 def test_replicas_share_no_name() -> None:
-    assert {OURS[name]["deploy"]["replicas"] for name in ("topic-worker", "status-projector")} == {2}
+    assert {OURS[name]["deploy"]["replicas"] for name in ("topic-worker", "enricher", "status-projector")} == {2}
     assert not [name for name in OURS if "TOPICFLOW_INSTANCE" in OURS[name].get("environment", {})]
 
 
