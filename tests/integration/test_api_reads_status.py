@@ -66,4 +66,4 @@ async def test_health_without_a_worker_is_degraded_and_says_what_there_is(reads:
     health = await eventually(with_projector, within=5)
     assert (health["status"], health["topic_workers"], health["projectors"]) == ("degraded", 0, 1)
     assert (health["dead_letters"], health["projection_lag_seconds"]) == (0, 0.0)
-    assert health["lag"].keys() == {"topic-worker"}
+    assert health["lag"].keys() == {"topic-worker", "enricher", "enricher-writes", "enricher-scans"}

@@ -14,11 +14,13 @@ from integration.installation import Installation, Ran, ended
 from servers import free_port
 from servers.stack import KAFKA, ON_KAFKA, ON_VALKEY, VALKEY
 
-from shared.streams import TOPIC_SUBMISSIONS
+from shared.streams import PROJECTED, STREAMS, TOPIC_SUBMISSIONS
 from shared.transport.base import Transport
 from shared.transport.kafka.alter_configs import SetConfigs
+from shared.transport.kafka.layout import laid_out
 
-DONE_AT_FIRST = {VALKEY: 3, KAFKA: 8}  # two schemas, then streams and groups
+GROUPS = sum(len(stream.groups) for stream in STREAMS)
+DONE_AT_FIRST = {VALKEY: 2 + GROUPS, KAFKA: 2 + len(laid_out()) + GROUPS}  # two schemas, then streams and groups
 
 
 @pytest.fixture
@@ -125,7 +127,7 @@ async def test_settings_that_differ_are_set_and_what_others_have_set_is_left_alo
     before = await configs(admin, topic)
     ran = installation.provision(TOPICFLOW_RETAIN_DAYS="30")
     assert (ran.code, ran.err) == (0, "")
-    assert len(ran.done) == 2  # the outcomes are kept as long
+    assert len(ran.done) == len(PROJECTED)  # all are kept as long
     changed = {"retention.ms": "2592000000", "message.timestamp.type": "LogAppendTime", "min.insync.replicas": "1"}
     assert await configs(admin, topic) == before | changed
     assert nothing_to_do(installation.provision(TOPICFLOW_RETAIN_DAYS="30"))
