@@ -71,17 +71,22 @@ class Installation:
         await transport.publish([submitted(title) for title in titles])
         await transport.close()
 
-    async def lose_positions(self) -> None:
-        """Of the group whose members have died or left."""
+    async def lose_positions(self, group: str = GROUP, stream: str = SUBMISSIONS) -> None:
+        """Of a group whose members have died or left."""
         if self.stack.name == KAFKA:
-            await forget_group(Cluster(self.stack.broker_url.removeprefix("kafka://"), self.stack.prefix), GROUP)
+            await forget_group(Cluster(self.stack.broker_url.removeprefix("kafka://"), self.stack.prefix), group)
             return
         async with Redis.from_url(self.stack.broker_url) as redis:
-            await redis.xgroup_destroy(SUBMISSIONS, GROUP)
+            await redis.xgroup_destroy(stream, group)
 
     def statuses(self) -> dict[str, str]:
         """By title."""
         return dict(rows(self.database_url, "SELECT title, status FROM submissions"))
+
+    def told(self, event: str) -> int:
+        """How many such events are in the history."""
+        [(count,)] = rows(self.database_url, f"SELECT count(*) FROM history WHERE event = '{event}'")
+        return int(count)
 
     @property
     def paid(self) -> dict[str, int]:

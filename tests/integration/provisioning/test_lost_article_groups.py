@@ -1,0 +1,70 @@
+"""Groups of articles that lost their positions: what is paid for is written, the rest annotated, nothing paid twice."""
+
+from datetime import UTC, datetime
+
+from eventually import eventually
+from integration.installation import Installation
+
+from shared.events import ArticleSubmitted, article_id
+from shared.streams import ANNOTATOR, ARTICLE_ANNOTATIONS, ARTICLE_SUBMISSIONS, CATALOG_WRITER, ENRICHER
+from shared.wire import encode
+
+URNS = [
+    "urn:article:nuts-meta-analysis",
+    "urn:article:sourdough-bread-fodmap",
+    "urn:article:pigs-protein-quality",
+]
+
+
+async def submit(installation: Installation) -> None:
+    now = datetime.now(UTC)
+    about = {"attempt": 1, "submitted_at": now, "submitted_by": "test"}
+    events = [ArticleSubmitted.model_validate(about | {"id": article_id(urn), "urn": urn}) for urn in URNS]
+    transport = installation.stack.connect()
+    await transport.publish([encode(event, source="test") for event in events])
+    await transport.close()
+
+
+async def test_what_was_paid_for_is_written_from_the_stream_and_not_paid_again(installation: Installation) -> None:
+    assert installation.provision().code == 0
+    projector = installation.project()
+    catalog = installation.deployment.catalog
+    catalog.tell("503", route="enhance")
+    enricher = installation.add(ENRICHER, "enricher-1")
+    await submit(installation)
+    await eventually(lambda: installation.gemini.calls["calls"] == 2 * len(URNS), within=30)
+    await eventually(lambda: installation.told("ArticleAnnotated") == len(URNS), within=20)
+    enricher.kill()
+    projector.kill()
+    await installation.lose_positions(CATALOG_WRITER, ARTICLE_ANNOTATIONS.name)
+
+    installation.project()
+    ran = installation.provision()
+    assert ran.code == 0
+    assert f"{len(URNS)} submissions are not finished: they go to the tail of article-annotations" in ran.err
+    catalog.forget_moods()
+    installation.add(ENRICHER, "enricher-2")
+    await eventually(lambda: set(installation.statuses().values()) == {"completed"}, within=60)
+    assert catalog.written.keys() == set(URNS)
+    assert installation.gemini.calls["calls"] == 2 * len(URNS)
+
+
+async def test_what_was_not_annotated_is_submitted_again(installation: Installation) -> None:
+    assert installation.provision().code == 0
+    projector = installation.project()
+    installation.gemini.take(600)
+    enricher = installation.add(ENRICHER, "enricher-1")
+    await submit(installation)
+    await eventually(lambda: "processing" in installation.statuses().values(), within=30)
+    enricher.kill()
+    await eventually(lambda: len(installation.statuses()) == len(URNS), within=20)
+    projector.kill()
+    installation.gemini.take(0)
+    await installation.lose_positions(ANNOTATOR, ARTICLE_SUBMISSIONS.name)
+
+    installation.project()
+    ran = installation.provision()
+    assert (ran.code, f"{len(URNS)} submissions are not finished" in ran.err) == (0, True)
+    installation.add(ENRICHER, "enricher-2")
+    await eventually(lambda: set(installation.statuses().values()) == {"completed"}, within=60)
+    assert installation.paid == dict.fromkeys(URNS, 2)
