@@ -71,6 +71,17 @@ def test_the_list_shows_whole_titles_and_whole_ids() -> None:
     assert total_line({"total_count": 20_000, "total_count_capped": True}, 1) == "1 of more than 20,000"
 
 
+def test_status_shows_what_became_of_articles_and_a_pause_of_their_workers() -> None:
+    worker = {"processed": 1200, "failed": 2, "skipped": 0, "running": True}
+    state = replace(_state(), health={"worker": worker})
+    assert "1,200 processed, 2 failed, 0 skipped" in _drawn(picture(state, "here"))
+    paused = worker | {"waiting_for": {"reason": "paused", "since": "2026-11-29T06:00:00Z"}}
+    assert "waiting: paused, since" in _drawn(picture(replace(state, health={"worker": paused}), "here"))
+    dead = worker | {"running": False}
+    assert "no enricher is running" in _drawn(picture(replace(state, health={"worker": dead}), "here"))
+    assert "Articles" not in _drawn(picture(_state(), "here"))
+
+
 def test_an_article_shows_where_it_stands_and_what_was_found_out_never_markup() -> None:
     result = {
         "keywords": ["[red]coffee[/red]", "sleep"],

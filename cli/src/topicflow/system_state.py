@@ -66,6 +66,12 @@ class SystemState:
         return {one_line(name): dict(waits) for name, waits in groups.items()} if isinstance(groups, dict) else {}
 
     @property
+    def article_worker(self) -> dict[str, Any]:
+        """The group of enrichers; nothing where articles are not worked on."""
+        worker = self.health.get("worker")
+        return dict(worker) if isinstance(worker, dict) else {}
+
+    @property
     def line(self) -> str:
         """Everything in one line of text."""
         counts = ", ".join(f"{self.count(status)} {status}" for status in STATUSES)

@@ -7,7 +7,7 @@ from rich.text import Text
 from topicflow.screen.facts_table import facts_table
 from topicflow.screen.plain_text import one_line
 from topicflow.screen.times import ago, duration, local_time
-from topicflow.system_state import STATUSES, SystemState
+from topicflow.system_state import STATUSES, SystemState, waiting_line
 
 STYLES = {"pending": "yellow", "processing": "cyan", "completed": "green", "failed": "red"}
 _LAG_WORTH_SAYING = 2.0  # seconds
@@ -28,7 +28,7 @@ def counted(status: str, count: int) -> Text:
 
 def facts(state: SystemState, more: dict[str, Text] | None = None) -> RenderableType:
     """Label and value, a line each; only what is worth saying."""
-    lines = {**(more or {}), **_workers(state)}
+    lines = {**(more or {}), **_workers(state), **_articles(state)}
     if state.waiting:
         lines["Waiting"] = Text(state.waiting, style="yellow")
     if state.no_room:
@@ -70,6 +70,18 @@ def _workers(state: SystemState) -> dict[str, Text]:
         for worker in state.workers
     ]
     return {"Workers" if len(lines) > 1 else "Worker": Text("\n".join(lines) or "running")}
+
+
+def _articles(state: SystemState) -> dict[str, Text]:
+    """Where they are worked on."""
+    if not (worker := state.article_worker):
+        return {}
+    ended = ", ".join(f"{worker.get(how, 0):,} {how}" for how in ("processed", "failed", "skipped"))
+    if waiting := waiting_line(worker.get("waiting_for")):
+        return {"Articles": Text.assemble(ended, (f"; waiting: {waiting}", "yellow"))}
+    if not worker.get("running"):
+        return {"Articles": Text.assemble(ended, ("; no enricher is running", "bold red"))}
+    return {"Articles": Text(ended)}
 
 
 def _backlog(state: SystemState) -> str:
