@@ -7,6 +7,8 @@ from typing import Any
 from unit.histories import BEGAN, Happened, Row
 
 from shared.events import (
+    IMPORT,
+    SCAN,
     ArticleAnnotated,
     ArticleSubmitted,
     CatalogScanRequested,
@@ -18,6 +20,7 @@ from shared.events import (
     scan_id,
 )
 from status_projector.ledger import paid_in
+from status_projector.rows import ended_as
 from status_projector.status_counts import State, advance
 
 URN = "urn:article:coffee"
@@ -84,3 +87,9 @@ def test_a_scan_shows_what_its_pages_brought_whatever_comes_first() -> None:
     rows = [project(*[Happened(event, BEGAN) for event in order]) for order in permutations([*pages, end])]
     assert all(row == rows[0] for row in rows)
     assert (rows[0].state.status, rows[0].state.title, rows[0].content) == ("completed", "scan 7", total)
+
+
+def test_of_workers_counts_only_what_a_worker_ended() -> None:
+    skipped = COMPLETED.model_copy(update={"content": None, "skipped": True})
+    told = [skipped.model_copy(update={"worker": name}) for name in (IMPORT, SCAN)]
+    assert [ended_as(event) for event in (COMPLETED, skipped, *told)] == ["processed", "skipped", None, None]

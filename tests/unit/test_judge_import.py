@@ -1,13 +1,13 @@
-"""What becomes of a topic of the old system, by what is known of it here."""
+"""What becomes of a topic or an article of the old system, by what is known of it here."""
 
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from api.judge_import import Judgement, OldTopic, judge
+from api.judge_import import JudgedArticle, Judgement, OldTopic, judge, judge_articles
 from api.projection import Found
-from shared.events import topic_id
+from shared.events import article_id, topic_id
 
 CARD = {"title": "Raft", "description": "Elects a leader."}
 
@@ -113,3 +113,32 @@ def test_what_cannot_be_stored_is_refused(wrong: dict[str, Any], field: str) -> 
     with pytest.raises(ValidationError) as refused:
         old(**wrong)
     assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+
+
+@pytest.mark.parametrize(
+    ("status", "became", "attempt", "reason"),
+    [
+        ("failed", "imported", 3, None),
+        ("pending", "skipped", 2, "pending here already"),
+        ("processing", "skipped", 2, "processing here already"),
+        ("completed", "skipped", 2, "completed here already"),
+        ("removed", "skipped", 2, "forgotten here"),
+    ],
+)
+def test_an_enriched_article_of_the_old_system_takes_the_place_of_a_failure_only(
+    status: str, became: str, attempt: int, reason: str | None
+) -> None:
+    urn = "urn:article:oats"
+    known = {article_id(urn): Found(article_id(urn), urn, status, 2, None, None)}
+    assert judge_articles([urn], known) == [JudgedArticle(article_id(urn), urn, attempt, became, reason)]  # type: ignore[arg-type]
+
+
+def test_of_an_article_that_is_sent_twice_the_first_one_counts() -> None:
+    urns = ["urn:article:oats", "urn:article:rye", "urn:article:oats"]
+    judged = judge_articles(urns, {})
+    assert [(one.urn, one.attempt, one.became) for one in judged] == [
+        ("urn:article:oats", 1, "imported"),
+        ("urn:article:rye", 1, "imported"),
+        ("urn:article:oats", 1, "skipped"),
+    ]
+    assert judged[2].reason == "the same article as one before it"

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 NAMESPACE = UUID("90854226-d4ce-58ec-b4b5-06b0c2d3c460")
 _NAMESPACE_BYTES = NAMESPACE.bytes
 Kind = Literal["topic", "article", "scan"]
+IMPORT, SCAN = "import", "scan"  # named as the worker of an end that is only told: no worker brought it
 
 
 class _Model(BaseModel):

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from api import (
     health,
     idempotency,
+    import_articles,
     import_topics,
     problems,
     read_articles,
@@ -71,7 +72,8 @@ def build() -> FastAPI:
     parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
-    for part in (submit_articles, reprocess_articles, scans, read_articles, read_worker):  # /articles/scan is no URN
+    of_articles = (submit_articles, import_articles, reprocess_articles, scans, read_articles, read_worker)
+    for part in of_articles:  # in this order: /articles/scan is no URN
         app.include_router(part.router, prefix="/api/v1", tags=["articles"])
     for part in (read_status, read_usage):
         app.include_router(part.router, prefix="/api/v1", tags=["status"])

@@ -11,12 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access import may
 from api.context import Context
 from api.judge_import import Became, Judgement, OldTopic, judge
-from shared.events import SubmissionCompleted, TopicSubmitted, topic_id
+from shared.events import IMPORT, SubmissionCompleted, TopicSubmitted, topic_id
 from shared.metrics import SUBMISSIONS
 from shared.wire import Record, encode
 
 router = APIRouter()
-IMPORT = "import"  # who did it
 
 
 class TopicsToImport(BaseModel):

@@ -1,4 +1,5 @@
-"""What becomes of a topic of the old system, by what is known of it here. Pure; `import_topics.py` publishes it."""
+"""What becomes of a topic or an article of the old system, by what is known of it here. Pure; `import_topics.py` and
+`import_articles.py` publish it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from api.projection import Found
-from shared.events import topic_id
+from shared.events import article_id, topic_id
 from shared.storable import is_storable, storable
 from shared.title import checked_title
 
@@ -92,3 +93,36 @@ def _judge_one(old: OldTopic, found: Found | None) -> Judgement:
     if is_completed and found.status != "completed":
         return replace(here, became="imported", reason=None)  # the older end of one attempt counts
     return replace(here, adopts=found.status == "completed" and found.legacy_id is None and old.legacy_id is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedArticle:
+    """What it is here."""
+
+    id: str
+    urn: str
+    attempt: int
+    became: Became
+    reason: str | None = None
+
+
+def judge_articles(urns: Sequence[str], known: Mapping[str, Found]) -> list[JudgedArticle]:
+    """Enriched ones, one each, in the order sent. `known`: what there is, by the article's id."""
+    judged: dict[str, JudgedArticle] = {}
+    verdicts = []
+    for urn in urns:
+        verdict = _judge_article(urn, known.get(article_id(urn)))
+        if verdict.id in judged:
+            verdict = replace(verdict, became="skipped", reason="the same article as one before it")
+        judged.setdefault(verdict.id, verdict)
+        verdicts.append(verdict)
+    return verdicts
+
+
+def _judge_article(urn: str, found: Found | None) -> JudgedArticle:
+    """What was enriched, is under way or was forgotten here stays so; what only failed here is done elsewhere."""
+    id_ = article_id(urn)
+    if found is None or found.status == "failed":
+        return JudgedArticle(id_, urn, found.attempt + 1 if found else 1, "imported")
+    reason = "forgotten here" if found.status == "removed" else f"{found.status} here already"
+    return JudgedArticle(id_, urn, found.attempt, "skipped", reason)

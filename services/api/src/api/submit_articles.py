@@ -11,7 +11,7 @@ from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.judge_submission import is_edited, is_open, judge
 from api.projection import Found
-from shared.events import ArticleSubmitted, SubmissionCompleted, article_id
+from shared.events import SCAN, ArticleSubmitted, SubmissionCompleted, article_id
 from shared.metrics import SUBMISSIONS
 from shared.urn import checked_urn
 from shared.wire import Record, encode
@@ -112,9 +112,9 @@ def _adopted(found: Found, input_hash: str) -> Record | None:
         kind="article",
         urn=found.title,
         submitted_at=found.ended_at,
-        run="scan",
-        worker="scan",
+        run=SCAN,
+        worker=SCAN,
         skipped=True,
         input_hash=input_hash,
     )
-    return encode(told, source="scan", time=found.ended_at - timedelta(microseconds=1))
+    return encode(told, source=SCAN, time=found.ended_at - timedelta(microseconds=1))

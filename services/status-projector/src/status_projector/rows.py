@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid5
 
-from shared.events import NAMESPACE, ArticleAnnotated, Outcome, SubmissionCompleted, SubmissionEvent, SubmissionFailed
+from shared.events import (
+    IMPORT,
+    NAMESPACE,
+    SCAN,
+    ArticleAnnotated,
+    Outcome,
+    SubmissionCompleted,
+    SubmissionEvent,
+    SubmissionFailed,
+)
 from shared.transport.base import Delivery
 
 
@@ -19,6 +28,8 @@ def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[
 def ended_as(event: SubmissionEvent) -> str | None:
     """How a worker ended an article; None: it did not, or it is none."""
     match event:
+        case SubmissionCompleted(worker=worker) if worker in {IMPORT, SCAN}:
+            return None
         case SubmissionFailed(kind="article"):
             return "failed"
         case SubmissionCompleted(kind="article"):
