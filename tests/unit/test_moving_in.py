@@ -10,7 +10,8 @@ from old_file import OldFile
 
 from topicflow.api_client import ApiClient
 from topicflow.errors import Unavailable
-from topicflow.moving_in import Moved, move_in
+from topicflow.moved import Moved
+from topicflow.moving_in import move_in
 from topicflow.old_system import opened
 from topicflow.screen.sending import Sending
 

@@ -9,7 +9,7 @@ import typer
 
 from topicflow.commands import articles as articles_commands
 from topicflow.commands import topics as topics_commands
-from topicflow.commands.import_topics import import_topics
+from topicflow.commands.import_old import import_old
 from topicflow.commands.keys import keys
 from topicflow.commands.provision import provision
 from topicflow.commands.stats import stats
@@ -30,7 +30,7 @@ app.command("submit")(submit_titles)
 app.command("status")(status)
 app.command("stats")(stats)
 app.command("usage")(usage)
-app.command("import")(import_topics)
+app.command("import")(import_old)
 app.add_typer(topics_commands.app, name="topics")
 app.add_typer(articles_commands.app, name="articles")
 for name, command in (("keys", keys), ("provision", provision)):

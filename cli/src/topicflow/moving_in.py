@@ -1,14 +1,13 @@
-"""Sends what the old system's file knows to the API, as much as a request takes at a time, and adds up the answers."""
+"""Sends what the old system's file knows of topics to the API, as much as a request takes at a time."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from shared.events import topic_id
 from shared.title import checked_title
 from topicflow.api_client import ApiClient, answer_of
+from topicflow.moved import Moved
 from topicflow.old_system import OldSystem, OldTopic
 from topicflow.screen.sending import Sending
 
@@ -20,38 +19,6 @@ Entry = dict[str, Any]
 
 class CannotBring(ValueError):
     """This topic cannot be brought over; the message says why."""
-
-
-@dataclass(slots=True)
-class Moved:
-    """What became of them. `reasons`: why topics were skipped; `left_out`: title and reason of what cannot be sent."""
-
-    is_dry_run: bool
-    counts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-
-    def skip(self, reason: str) -> None:
-        self.counts["skipped"] += 1
-        self.reasons[reason] += 1
-
-    def add(self, answer: dict[str, Any]) -> None:
-        self.counts.update({name: answer.get(name, 0) for name in ("imported", "queued", "skipped")})
-        reasons = (topic.get("reason") for topic in answer.get("topics", ()))
-        self.reasons.update(reason for reason in reasons if reason)
-
-    @property
-    def line(self) -> str:
-        """`1,204 imported, 37 queued, 12 skipped`."""
-        line = ", ".join(f"{self.counts[name]:,} {name}" for name in ("imported", "queued", "skipped"))
-        return line + (f", {len(self.left_out):,} left out" if self.left_out else "")
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        """The answers added up, with reasons in place of the topics."""
-        counts = {name: self.counts[name] for name in ("imported", "queued", "skipped")}
-        left_out = [{"title": title, "reason": reason} for title, reason in self.left_out]
-        return {"dry_run": self.is_dry_run, **counts, "reasons": dict(self.reasons), "left_out": left_out}
 
 
 async def move_in(api: ApiClient, old: OldSystem, moved: Moved, sending: Sending) -> None:

@@ -1,4 +1,4 @@
-"""How much of something has been sent, and why the rest waits if it does: titles of `submit`, topics of `import`."""
+"""How much of something has been sent, and why the rest waits if it does: of `submit` or `import`."""
 
 import time
 from collections.abc import Callable

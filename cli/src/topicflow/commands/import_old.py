@@ -1,0 +1,106 @@
+"""`topicflow import`: brings over what the old systems hold, topics of a SQLite file or articles of a Redis set."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
+
+import typer
+
+from topicflow.api_client import ApiClient
+from topicflow.errors import CommandError, Failed, Interrupted
+from topicflow.moved import ARTICLES, TOPICS, Moved, OldThings
+from topicflow.options import JsonOption, UrlOption, api_at
+from topicflow.screen.display import console_for, display_on
+from topicflow.screen.plain_text import one_line
+from topicflow.screen.sending import Sending
+
+if TYPE_CHECKING:
+    from topicflow.old_articles import OldArticles
+    from topicflow.old_system import OldSystem
+
+LEFT_OUT_NAMED = 10
+AGAIN = "what is done stays, and the same command goes on from there"
+
+
+class Move(Protocol):
+    def __call__(self, api: ApiClient, *, moved: Moved, sending: Sending) -> Awaitable[None]: ...
+
+
+class Source(NamedTuple):
+    of: OldThings
+    old: "OldSystem | OldArticles"
+    move: Move
+
+
+def import_old(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE.db|redis://HOST/0|FILE",
+            help="The old system's SQLite file, with its topics. Or the Redis that has its enrichment:processed, or a "
+            "file with one URN a line: articles. It is only read.",
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of each.")] = False,
+    as_json: JsonOption = False,
+    url: UrlOption = None,
+) -> None:
+    """Move in: bring over the topics or the articles of an old system.
+
+    Completed topics keep their card and their number, failed and pending ones are queued.
+    Articles that were enriched count as enriched. Nothing is paid for twice.
+
+    Doing it again changes nothing.
+    """
+    moved = asyncio.run(_import(source, dry_run, url))
+    if as_json:
+        typer.echo(json.dumps(moved.answer, ensure_ascii=False))
+    else:
+        typer.echo(f"dry run, nothing was changed; it would be {moved.line}" if dry_run else moved.line)
+        for reason, count in moved.reasons.most_common():
+            typer.echo(f"  skipped: {count:,} {one_line(reason)}")
+    if moved.left_out:
+        raise Failed(_named(moved.left_out))
+
+
+async def _import(source: str, dry_run: bool, url: str | None) -> Moved:
+    """Progress goes to stderr."""
+    async with _opened(source) as (of, old, move):
+        with display_on(console_for(stderr=True)) as display:
+            moved = Moved(dry_run, of)
+            sending = Sending(old.count, of.things, lambda now: display.show(now.picture, now.full_line))
+            try:
+                async with api_at(url) as api:
+                    await move(api, moved=moved, sending=sending)
+            except asyncio.CancelledError as interruption:
+                raise Interrupted(f"interrupted at {sending.place}; {AGAIN}") from interruption
+            except CommandError as error:
+                if sending.sent:
+                    raise type(error)(f"{error}; that was after {sending.place}: {AGAIN}") from error
+                raise
+    return moved
+
+
+@asynccontextmanager
+async def _opened(source: str) -> AsyncIterator[Source]:
+    """What is neither a URL nor a list is told what a SQLite file would have to be."""
+    from topicflow import old_articles, old_system  # here, because pydantic takes longer to load than all the rest
+    from topicflow.moving_in import move_in
+    from topicflow.moving_in_articles import move_articles_in
+
+    if old_articles.is_redis(source) or old_articles.is_list(Path(source)):
+        async with old_articles.opened(source) as articles:
+            yield Source(ARTICLES, articles, partial(move_articles_in, old=articles))
+    else:
+        with old_system.opened(Path(source)) as topics:
+            yield Source(TOPICS, topics, partial(move_in, old=topics))
+
+
+def _named(left_out: list[tuple[str, str]]) -> str:
+    lines = [f"left out: {one_line(name)[:80]!r}: {reason}" for name, reason in left_out]
+    more = len(lines) - LEFT_OUT_NAMED
+    return "\n".join([*lines[:LEFT_OUT_NAMED], *([f"… and {more:,} more"] if more > 0 else [])])

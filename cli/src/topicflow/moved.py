@@ -1,0 +1,51 @@
+"""What became of what was brought over from the old system, added up over many requests."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class OldThings:
+    """`name`: what one of them is called by; `verdicts`: what can become of it."""
+
+    things: str
+    name: str
+    verdicts: tuple[str, ...]
+
+
+TOPICS = OldThings("topics", "title", ("imported", "queued", "skipped"))
+ARTICLES = OldThings("articles", "urn", ("imported", "skipped"))
+
+
+@dataclass(slots=True)
+class Moved:
+    """`reasons`: why some were skipped; `left_out`: name and reason of what cannot be sent."""
+
+    is_dry_run: bool
+    of: OldThings = TOPICS
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    def skip(self, reason: str) -> None:
+        self.counts["skipped"] += 1
+        self.reasons[reason] += 1
+
+    def add(self, answer: dict[str, Any]) -> None:
+        self.counts.update({verdict: answer.get(verdict, 0) for verdict in self.of.verdicts})
+        reasons = (one.get("reason") for one in answer.get(self.of.things, ()))
+        self.reasons.update(reason for reason in reasons if reason)
+
+    @property
+    def line(self) -> str:
+        """`1,204 imported, 37 queued, 12 skipped`."""
+        line = ", ".join(f"{self.counts[verdict]:,} {verdict}" for verdict in self.of.verdicts)
+        return line + (f", {len(self.left_out):,} left out" if self.left_out else "")
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The answers added up, with reasons in place of each one."""
+        counts = {verdict: self.counts[verdict] for verdict in self.of.verdicts}
+        left_out = [{self.of.name: name, "reason": reason} for name, reason in self.left_out]
+        return {"dry_run": self.is_dry_run, **counts, "reasons": dict(self.reasons), "left_out": left_out}
