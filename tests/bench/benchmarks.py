@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from servers.stack import STACKS, VALKEY
 
 from bench.accept import accept
+from bench.articles import articles
 from bench.drain import drain
 from bench.figure import Figure
 from bench.in_flight import in_flight
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "latency": Benchmark(latency),
     "scale": Benchmark(scale),
     "in_flight": Benchmark(in_flight),
+    "articles": Benchmark(articles),
     "accept": Benchmark(accept),
     "reads": Benchmark(reads, [VALKEY]),  # its limit is SQLite in the process that measures
     "start": Benchmark(start, [VALKEY]),  # local mode has no other

@@ -30,7 +30,7 @@ class Figure:
     """`limit`: the same, written by hand for nothing but speed, in the same run. `smaller`: ours at a smaller size."""
 
     what: str
-    unit: str  # a rate ends in "/s": more is better; of everything else less is
+    unit: str  # a rate ends in "/s" or "/h": more is better; of everything else less is
     ours: float
     limit: float | None = None
     smaller: float | None = None
@@ -41,7 +41,7 @@ class Figure:
         """Of the limit: 1 is as good as it."""
         if not self.limit or not self.ours:
             return None
-        return self.ours / self.limit if self.unit.endswith("/s") else self.limit / self.ours
+        return self.ours / self.limit if self.unit.endswith(("/s", "/h")) else self.limit / self.ours
 
     @property
     def growth(self) -> float | None:

@@ -91,9 +91,9 @@ def _done(sizes: Sizes, is_mixed: bool) -> _Done:
         costs, machine = Costs(run.processes), psutil.cpu_times()
         costs.begin_anew()
         began, projected = asyncio.run(_submitted(run, titles))
-        busy = _busy(machine, psutil.cpu_times())
+        used = busy(machine, psutil.cpu_times())
         assert run.gemini.calls["calls"] == topics + 1
-        return _measured(run, began, projected, costs.microseconds(topics)[WORKER] / 1e6, busy)
+        return _measured(run, began, projected, costs.microseconds(topics)[WORKER] / 1e6, used)
 
 
 async def _submitted(run: Setting, titles: Sequence[str]) -> tuple[datetime, datetime]:
@@ -110,7 +110,7 @@ async def _submitted(run: Setting, titles: Sequence[str]) -> tuple[datetime, dat
     return began, ended
 
 
-def _measured(run: Setting, began: datetime, projected: datetime, cpu_a_call: float, busy: float) -> _Done:
+def _measured(run: Setting, began: datetime, projected: datetime, cpu_a_call: float, used: float) -> _Done:
     query = """
         SELECT title, started_at, ended_at, seconds FROM submissions JOIN usage USING (id)
         WHERE title != 'One that goes ahead' ORDER BY started_at
@@ -125,11 +125,11 @@ def _measured(run: Setting, began: datetime, projected: datetime, cpu_a_call: fl
         longer=(sum(seconds for *_, seconds in calls) - sum(answers)) / IN_FLIGHT,
         until_projected=(projected - last).total_seconds(),
         cpu_a_call=cpu_a_call,
-        busy=busy,
+        busy=used,
     )
 
 
-def _busy(before: Any, after: Any) -> float:
+def busy(before: Any, after: Any) -> float:
     """Of all cores, whoever it was; from two times of psutil's."""
     spent = sum(after) - sum(before)
     return 1 - (after.idle - before.idle) / spent if spent else 0.0

@@ -40,7 +40,7 @@ def _topics_per_s(replicas: int, sizes: Sizes) -> float:
         asyncio.run(fill(run.stack))
         for n in range(replicas):
             run.start(f"{WORKER}-{n + 1}", "bench.in_process_worker", str(LLM_SECONDS))
-        asyncio.run(_all_at_work(run, replicas))
+        asyncio.run(all_at_work(run, GROUP, replicas))
         asyncio.run(fill(run.stack, (submission(f"Scaled topic number {n}") for n in range(topics))))
         filled = datetime.now(UTC)
         asyncio.run(_settled(run))
@@ -63,13 +63,14 @@ def steady(ends: Sequence[Sequence[datetime]], filled: datetime) -> float:
     return sum(began <= end < ran_out for of in ends for end in of) / (ran_out - began).total_seconds()
 
 
-async def _all_at_work(run: Setting, replicas: int) -> None:
-    """Until so many members of the group have said that they are there."""
+async def all_at_work(run: Setting, service: str, replicas: int) -> None:
+    """Until so many processes of the service have said that they are there."""
     transport = run.stack.connect()
     found: set[str] = set()
 
     def note(beat: WorkerBeat, _: datetime) -> None:
-        found.add(beat.instance)
+        if beat.service == service:
+            found.add(beat.instance)
 
     following = asyncio.create_task(transport.follow_heartbeats(note))
     await eventually(lambda: len(found) == replicas, within=60)

@@ -15,7 +15,9 @@ def _size(default: float | str, help: str, choices: Sequence[str] | None = None)
 @dataclass(frozen=True, slots=True)
 class Sizes:
     on: str = _size(VALKEY, f"{' or '.join(STACKS)}: broker and database", choices=STACKS)
-    topics: int = _size(0, "drain, projector, in_flight: how many topics; 0 is what a minute suffices for")
+    topics: int = _size(
+        0, "drain, projector, in_flight: how many topics, articles: how many; 0 is what a minute suffices for"
+    )
     rate: float = _size(20.0, "latency: topics a second")
     seconds: float = _size(10.0, "latency, scale: for how long")
     titles: int = _size(60_000, "accept: how many, 500 a request")
