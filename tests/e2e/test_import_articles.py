@@ -1,6 +1,7 @@
 """`topicflow import` of the old Redis set: what it names is not paid for again, and the set is only read."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def url_of(valkey: ValkeyServer) -> str:
 
 def number(local_mode: LocalMode, search: str) -> int:
     return int(local_mode.get(f"/api/v1/articles?limit=1&search={search}").json()["total_count"])
+
+
+def status_count(local_mode: LocalMode, search: str) -> int:
+    """In walks of the whole list, for counts end at 10,000."""
+    total, cursor = 0, ""
+    while True:
+        page = local_mode.get(f"/api/v1/articles?limit=100&status=completed&search={search}{cursor}").json()
+        total += len(page["articles"])
+        if not page["next_cursor"]:
+            return total
+        cursor = f"&cursor={page['next_cursor']}"
 
 
 async def test_a_scan_pays_for_nothing_that_the_old_set_names_until_it_is_edited(
@@ -86,6 +98,29 @@ async def test_a_large_set_is_brought_over_and_again_is_nothing_new(
     )
     assert number(local_mode, "many-") == 1200
     assert old.scard(SET) == 1202
+
+
+async def test_however_it_is_interrupted_the_same_command_goes_on(
+    local_mode: LocalMode, valkey: ValkeyServer, old: Redis
+) -> None:
+    old.sadd(SET, *(f"urn:article:interrupted-{n}" for n in range(20_000)))
+    for end in ("interrupt", "redis"):
+        so_far = number(local_mode, "interrupted-")
+        importing = local_mode.begin("import", url_of(valkey))
+        await eventually(lambda n=so_far: number(local_mode, "interrupted-") > n, within=30)  # type: ignore[misc]
+        if end == "interrupt":
+            importing.send_signal(signal.SIGINT)
+        else:
+            valkey.kill()
+        _, err = importing.communicate(timeout=60)
+        assert importing.returncode == {"interrupt": 130, "redis": 3}[end], err
+        assert " of 20,000 articles" in err.splitlines()[-1]
+        assert err.splitlines()[-1].endswith("what is done stays, and the same command goes on from there")
+    valkey.start()
+    assert local_mode.run("import", url_of(valkey)).code == 4  # its users were not kept
+    done = local_mode.run("import", valkey.url)
+    assert done.code == 0, done.err
+    await eventually(lambda: status_count(local_mode, "interrupted-") == 20_000, within=60)
 
 
 async def test_a_file_with_one_urn_a_line_is_as_good_and_a_dry_run_changes_nothing(
