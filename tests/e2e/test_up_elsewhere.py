@@ -14,7 +14,15 @@ from servers.stack import ON_VALKEY
 from shared.settings import without_secrets
 
 Up = Callable[..., LocalMode]
-OWN = {"valkey-server", "stand_ins.gemini", "status_projector", "topic_worker", "api"}
+OWN = {
+    "valkey-server",
+    "stand_ins.gemini",
+    "stand_ins.catalog",
+    "status_projector",
+    "topic_worker",
+    "enricher",
+    "api",
+}
 
 
 @pytest.fixture
