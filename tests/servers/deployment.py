@@ -1,18 +1,20 @@
-"""Services of a test's, on a broker and a database, beside Gemini's stand-in."""
+"""Services of a test's, on a broker and a database, beside the stand-ins of Gemini and the catalogue."""
 
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import httpx
 
+from servers.catalog import CatalogStandIn
 from servers.gemini import GeminiStandIn
 from servers.ports import LOOPBACK, free_port
 from servers.process import Process
 from servers.stack import Stack
-from shared.streams import PROJECTOR
+from shared.streams import ENRICHER, PROJECTOR
 
-MODULES = {"api": "api", "topic-worker": "topic_worker", PROJECTOR: "status_projector"}
+MODULES = {"api": "api", "topic-worker": "topic_worker", PROJECTOR: "status_projector"}  # ENRICHER only where added
 
 
 @dataclass
@@ -34,28 +36,45 @@ class Deployment:
     def database_url(self) -> str:
         return self.stack.database_url
 
+    @cached_property
+    def catalog(self) -> CatalogStandIn:
+        """Its stand-in, which runs from when it is first asked for and loses nothing when it is killed."""
+        stand_in = CatalogStandIn(self.folder, file=self.folder / "catalog.db")
+        stand_in.start()
+        return stand_in
+
     def add(self, service: str, instance: str = "", **settings: str) -> Process:
         """One more replica, running. `instance`: its stable name, none if empty."""
-        environment = {**self.stack.settings, **self.settings, **settings}
-        if service == "topic-worker":
-            environment |= {"GEMINI_API_KEY": "test", "GOOGLE_GEMINI_BASE_URL": self.gemini.url} | settings
-        else:
-            environment |= {
-                "TOPICFLOW_DATABASE_URL": self.database_url,
-                "TOPICFLOW_PORT": str(self.api_port),
-            } | settings
+        environment = {**self.stack.settings, **self.settings, **self._told(service), **settings}
         if instance:
             environment["TOPICFLOW_INSTANCE"] = instance
         name = instance or f"{service}-{len(self.services)}"
-        process = Process([sys.executable, "-m", MODULES[service]], self.folder / f"{name}.log", environment)
+        module = MODULES.get(service, service)
+        process = Process([sys.executable, "-m", module], self.folder / f"{name}.log", environment)
         process.start()
         self.services[name] = process
         return process
+
+    def _told(self, service: str) -> dict[str, str]:
+        """What only services of this kind are."""
+        if service in ("api", PROJECTOR):
+            return {"TOPICFLOW_DATABASE_URL": self.database_url, "TOPICFLOW_PORT": str(self.api_port)}
+        gemini = {"GEMINI_API_KEY": "test", "GOOGLE_GEMINI_BASE_URL": self.gemini.url}
+        if service != ENRICHER:
+            return gemini
+        return gemini | {
+            "ENABLE_BACKGROUND_WORKER": "true",
+            "DATA_API_URL": self.catalog.url,
+            "KEYCLOAK_CLIENT_ID": "topicflow",
+            "KEYCLOAK_CLIENT_SECRET": "test",
+            "TOPICFLOW_URL": self.url,
+        }
 
     def client(self, port: int | None = None) -> httpx.AsyncClient:
         """Of the API, or of a replica of it that was told another port."""
         return httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port or self.api_port}", trust_env=False, timeout=30)
 
     def end(self) -> None:
-        for process in (*self.services.values(), self.gemini):
+        stand_ins = [self.gemini, *([self.catalog] if "catalog" in vars(self) else [])]
+        for process in (*self.services.values(), *stand_ins):
             process.end()
