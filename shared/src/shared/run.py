@@ -23,13 +23,20 @@ Reported = Outcome | ArticleAnnotated | CatalogScanRequested  # of a run
 
 
 class Run:
-    def __init__(self, event: CausesWork, worker: str) -> None:
+    def __init__(self, event: CausesWork, worker: str, deaths: int = 0) -> None:
+        """`deaths`: of workers that handled the event before."""
         self.id = str(uuid4())
         self.event = event
         self.tries = event.requeued.tries if event.requeued else 0
         self._worker = worker
+        self._deaths = deaths
         self._usage: list[Usage] = []
         self._said: Counter[type[Reported]] = Counter()
+
+    @property
+    def is_first(self) -> bool:
+        """Nobody has handled the event before, neither another run nor an earlier turn of this one."""
+        return not self._deaths and not self.event.requeued and self._said[SubmissionStarted] <= 1
 
     def paid(self, usage: Usage) -> None:
         """Booked on the next outcome of this run, whatever it is."""

@@ -9,6 +9,11 @@ _URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[A-Za-z0-9()+,\-.:=@;$_!*'
 def checked_urn(urn: str) -> str:
     """Without the space around it. Raises ValueError."""
     urn = urn.strip()
-    if len(urn) > LONGEST or not _URN.fullmatch(urn):
+    if not is_urn(urn):
         raise ValueError(f"must be a URN like urn:article:some-name, of {LONGEST} characters at most")
     return urn
+
+
+def is_urn(name: str) -> bool:
+    """As it is."""
+    return len(name) <= LONGEST and _URN.fullmatch(name) is not None

@@ -45,6 +45,6 @@ async def main(settings: EnricherSettings, instance: str) -> None:
             return await (on_forgotten if isinstance(event, ArticleForgotten) else on_submitted)(event, run)
 
         worker.settle(annotating, asked)
-        worker.settle(writing, OnArticleAnnotated(catalog))
+        worker.settle(writing, OnArticleAnnotated(catalog, api))
         worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
         await worker.run(ops, gemini, allowance.note)

@@ -60,19 +60,26 @@ class Catalog:
         return urns(await self._call("GET", "/articles", about=f"the list from {offset}", params=params))
 
     async def search_page(
-        self, *, offset: int, limit: int, q: str | None = None, fq: Sequence[str] = (), sort: str | None = None
+        self,
+        *,
+        offset: int,
+        limit: int,
+        q: str | None = None,
+        fq: Sequence[str] = (),
+        fields: Sequence[str] = FIELDS,
+        sort: str | None = None,
     ) -> list[Article]:
         """`offset + limit` ≤ 10,000. `fq`: filters like `status:active`; `sort`: like `urn asc`."""
-        asked = {"q": q, "fq": list(fq), "fl": FIELDS, "sort": sort, "offset": offset, "limit": limit}
+        asked = {"q": q, "fq": list(fq), "fl": fields, "sort": sort, "offset": offset, "limit": limit}
         return articles(await self._call("POST", "/articles/search", about=f"a search from {offset}", json=asked))
 
-    async def page_after(self, after: str, limit: int) -> list[Article]:
+    async def page_after(self, after: str, limit: int, fields: Sequence[str] = FIELDS) -> list[Article]:
         """In the order of their URNs, from the first one behind `after`: no window ends it, nothing that is written
         moves it. "" begins; what people deleted is left out."""
         quoted = after.replace("\\", "\\\\").replace('"', '\\"')
         behind = [f'urn:{{"{quoted}" TO *]'] if after else []
         fq = [*behind, "NOT status:deleted"]
-        return await self.search_page(offset=0, limit=limit, fq=fq, sort="urn asc")
+        return await self.search_page(offset=0, limit=limit, fq=fq, fields=fields, sort="urn asc")
 
     async def patch(self, urn: str, extras: Mapping[str, Any]) -> None:
         """Merged into the extras that it has; null is written as such."""

@@ -3,42 +3,88 @@
 Consumes: ArticleAnnotated
 Publishes: SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed
 Writes: the catalogue
-Fails: Refused, when it has no such article or refuses what is written; Outage, when it is away
+Fails: Refused, when it has no such article or refuses what is written; Outage, when it or the API is away
 """
 
+import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from enricher.catalog import Catalog
+from enricher.catalog_answers import Article
+from enricher.submissions_api import SubmissionsApi
 from shared.events import ArticleAnnotated, CausesWork, SubmissionCompleted
 from shared.run import Run
 
 AGENT = "topicflow"
 FRESH = timedelta(seconds=10)
+SLOW = 4.0  # seconds of a call, in which a newer submission may have been annotated and written
 WRITTEN_BY = "submission"  # in `extras`: which submission wrote them last
+Standing = Literal["due", "written", "overtaken", "mixed"]
 
 
 class OnArticleAnnotated:
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, api: SubmissionsApi) -> None:
         self._catalog = catalog
+        self._api = api
 
     async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
         """Two calls; what says that it is done is written last, so a crash in between is repaired by the next
         delivery. What a newer submission wrote stays."""
         assert isinstance(event, ArticleAnnotated)
-        there = await self._written_by(event, run)
         result = event.annotation | {"input_hash": event.input_hash, "enriched_at": _now()}
-        if is_newer(there, event):
-            return run.skipped(event.input_hash)
-        if there != named(event):
-            await self._catalog.enhance(event.urn, AGENT, ai_fields(result))
-            await self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: named(event)})
-        return run.completed(result, simulated=event.simulated, input_hash=event.input_hash)
+        there = None if _is_fresh(event, run) else await self._catalog.read(event.urn)
+        if there is None or standing(there, event, result) == "due":
+            there = await self._write(event, result)
+        now = standing(there, event, result) if there else "written"
+        if now == "written":
+            result |= {"enriched_at": there.extras.get("enriched_at")} if there else {}
+            return run.completed(result, simulated=event.simulated, input_hash=event.input_hash)
+        if now != "overtaken":
+            await self._api.submit_again(event.urn)
+        return run.skipped(event.input_hash)
 
-    async def _written_by(self, event: ArticleAnnotated, run: Run) -> Any:
-        """What the catalogue says of it; None where it was read a moment ago, to be annotated."""
-        is_fresh = not (run.tries or event.requeued) and datetime.now(UTC) - event.annotated_at < FRESH
-        return None if is_fresh else (await self._catalog.read(event.urn)).extras.get(WRITTEN_BY)
+    async def _write(self, event: ArticleAnnotated, result: dict[str, Any]) -> Article | None:
+        """What the catalogue has then, if that may be another submission's; it can not be asked to write on a
+        condition."""
+        if await _is_slow(self._catalog.enhance(event.urn, AGENT, ai_fields(result))):
+            there = await self._catalog.read(event.urn)
+            if standing(there, event, result) != "due":
+                return there
+        if await _is_slow(self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: named(event)})):
+            return await self._catalog.read(event.urn)
+        return None
+
+
+def standing(there: Article, event: ArticleAnnotated, result: dict[str, Any]) -> Standing:
+    """Of what this submission writes. `mixed`: a newer one was written while its calls were on their way, so that the
+    catalogue has something of either."""
+    mark, has_our_fields = there.extras.get(WRITTEN_BY), _ai_fields_of(there) == ai_fields(result)
+    if is_newer(mark, event):
+        return "mixed" if has_our_fields else "overtaken"
+    if mark == named(event):
+        return "written" if has_our_fields else "mixed"
+    return "due"
+
+
+def _is_fresh(event: ArticleAnnotated, run: Run) -> bool:
+    """It was read a moment ago, to be annotated, and nobody has begun to write it."""
+    return run.is_first and datetime.now(UTC) - event.annotated_at < FRESH
+
+
+async def _is_slow(call: Awaitable[None]) -> bool:
+    began = time.monotonic()
+    await call
+    return time.monotonic() - began > SLOW
+
+
+def _ai_fields_of(article: Article) -> dict[str, Any]:
+    return {
+        "ai_tags": article.ai_tags,
+        "ai_category": article.ai_category,
+        "ai_key_takeaways": article.ai_key_takeaways,
+    }
 
 
 def ai_fields(result: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ Fails: Outage, when the catalogue or the API is away; Refused, when the catalogu
 
 from collections.abc import Sequence
 
+import structlog
+
 from enricher.annotate_article import ArticleAnnotator
 from enricher.catalog import Catalog
 from enricher.catalog_answers import Article
@@ -16,6 +18,9 @@ from enricher.submissions_api import SubmissionsApi
 from shared.errors import Refused
 from shared.events import CatalogScanRequested, CausesWork
 from shared.run import Reported, Run
+from shared.urn import is_urn
+
+log = structlog.get_logger()
 
 
 class OnCatalogScanRequested:
@@ -29,20 +34,41 @@ class OnCatalogScanRequested:
 
     async def __call__(self, event: CausesWork, run: Run) -> Reported:
         assert isinstance(event, CatalogScanRequested)
-        articles = await self._read(event.after)
-        hashes = [(article, self._annotator.input_hash(article)) for article in articles]
-        due = {article.urn: hash_ for article, hash_ in hashes if article.extras.get("input_hash") != hash_}
+        articles, is_last = await self._read(event.after)
+        due = self._due(articles)
         submitted = await self._api.submit(due) if due else 0
         so_far = {"seen": event.seen + len(articles), "submitted": event.submitted + submitted}
-        if len(articles) < self._page:
+        if is_last:
             return run.completed({"pages": event.attempt} | so_far, simulated=bool(self._catalog.simulated))
         following = {"attempt": event.attempt + 1, "after": articles[-1].urn, "requeued": None}
         return event.model_copy(update=following | so_far)
 
-    async def _read(self, after: str) -> Sequence[Article]:
-        """Raises Refused where the order is another one: a page after it would be a gap."""
-        articles = await self._catalog.page_after(after, self._page)
+    def _due(self, articles: Sequence[Article]) -> dict[str, str]:
+        """Input hashes by URN. What can not be submitted by its name is left out, for the API takes a page or none."""
+        if nameless := [article.urn for article in articles if not is_urn(article.urn)]:
+            log.warning("articles are left out, their names are no URNs", number=len(nameless), names=nameless[:5])
+        hashes = [(article, self._annotator.input_hash(article)) for article in articles if is_urn(article.urn)]
+        return {article.urn: hash_ for article, hash_ in hashes if article.extras.get("input_hash") != hash_}
+
+    async def _read(self, after: str) -> tuple[Sequence[Article], bool]:
+        """With whether it is the last page. Raises Refused where the order is another one: a page after it would be a
+        gap."""
+        articles, is_last = await self._that_fit(after)
         names = [article.urn for article in articles]
         if names != sorted(set(names)) or (names and names[0] <= after):
             raise Refused("catalog_order", "the catalogue does not list articles in the order of their URNs")
-        return articles
+        return articles, is_last
+
+    async def _that_fit(self, after: str) -> tuple[Sequence[Article], bool]:
+        """Fewer where a whole page is too large an answer; of one that alone is too large no more than its name."""
+        limit = self._page
+        while limit:
+            try:
+                articles = await self._catalog.page_after(after, limit)
+            except Refused as refused:
+                if refused.code != "answer_too_large":
+                    raise
+                limit //= 2
+            else:
+                return articles, len(articles) < limit
+        return await self._catalog.page_after(after, 1, fields=("urn",)), False

@@ -1,6 +1,7 @@
 """The API of topicflow, as the enricher calls it: a client like any other."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -16,7 +17,13 @@ class SubmissionsApi:
 
     async def submit(self, input_hashes: Mapping[str, str]) -> int:
         """By URN, 200 at most: how many were accepted. Raises ApiUnavailable, Refused."""
-        body = {"urns": list(input_hashes), "input_hashes": dict(input_hashes)}
+        return await self._submit({"urns": list(input_hashes), "input_hashes": dict(input_hashes)})
+
+    async def submit_again(self, urn: str) -> None:
+        """Whatever became of it. Raises ApiUnavailable, Refused."""
+        await self._submit({"urns": [urn], "force": True})
+
+    async def _submit(self, body: Mapping[str, Any]) -> int:
         try:
             answer = await self._http.post("/api/v1/articles", json=body)
         except httpx.HTTPError as error:
@@ -24,9 +31,9 @@ class SubmissionsApi:
         if answer.status_code in {401, 403, 429} or answer.status_code >= 500:
             after = answer.headers.get("retry-after", "")
             seconds = float(after) if after.isdecimal() else None
-            raise ApiUnavailable(f"the API answered {answer.status_code} to the scan", seconds)
+            raise ApiUnavailable(f"the API answered {answer.status_code} to the enricher", seconds)
         if not answer.is_success:
-            raise Refused(f"api_{answer.status_code}", f"the API refuses a page of the scan: {answer.text[:300]}")
+            raise Refused(f"api_{answer.status_code}", f"the API refuses articles: {answer.text[:300]}")
         return int(answer.json()["accepted"])
 
     async def close(self) -> None:

@@ -103,12 +103,15 @@ def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
 
 def _count_ends(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:
     """Of articles, of which people compare these numbers over time. Before the events are in the history, which says
-    what was counted; each once, whatever is removed or comes late."""
-    told = {told.event_id: told.event for told in events if ended_as(told.event)}
-    if told:
-        known = statements.get_told(connection, {event.id for event in told.values()})
-        new = (event for event_id, event in told.items() if event_id not in known)
-        counted = Counter(("article", states[event.id].partition, ended_as(event) or "") for event in new)
+    what was counted; each attempt once, as its first end says, whatever is removed or comes late."""
+    first: dict[tuple[str, int], str] = {}
+    for told in events:
+        if ended := ended_as(told.event):
+            first.setdefault((told.event.id, told.event.attempt), ended)
+    if first:
+        known = statements.get_ended(connection, {id_ for id_, _ in first})
+        new = {attempt: ended for attempt, ended in first.items() if attempt not in known}
+        counted = Counter(("article", states[id_].partition, ended) for (id_, _), ended in new.items())
         statements.move_ends(connection, counted)
 
 

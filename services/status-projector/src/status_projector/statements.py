@@ -82,7 +82,10 @@ _ADD_FACETS = inserting(tables.facets)
 _DROP_FACETS = deleting(tables.facets)
 _MOVE_FACET_COUNTS = _moving(tables.facet_counts)
 _ADD_HISTORY = _adding(tables.history)
-_GET_TOLD = select(tables.history.c.event_id).where(one_of(tables.history.c.id))
+_H = tables.history.c
+_GET_ENDED = (
+    select(_H.id, _H.attempt).where(one_of(_H.id)).where(_H.event.in_(("SubmissionFailed", "SubmissionCompleted")))
+)
 _MOVE_ENDS = _moving(tables.ends)
 _GET_PAID = select(*(tables.usage.c[field.name] for field in fields(Paid))).where(one_of(tables.usage.c.id))
 _ADD_PAID = inserting(tables.usage)
@@ -171,9 +174,9 @@ def add_history(connection: Connection, rows: Sequence[Row]) -> None:
     _ADD_HISTORY.execute(connection, rows)
 
 
-def get_told(connection: Connection, ids: Iterable[str]) -> set[str]:
-    """The ids of all events in these submissions' history."""
-    return set(connection.scalars(_GET_TOLD, {"ids": sorted(ids)}))
+def get_ended(connection: Connection, ids: Iterable[str]) -> set[tuple[str, int]]:
+    """These submissions' attempts that ended, by id and number."""
+    return {(row.id, row.attempt) for row in connection.execute(_GET_ENDED, {"ids": sorted(ids)})}
 
 
 def move_ends(connection: Connection, ends: Mapping[Counted, int]) -> None:

@@ -87,7 +87,7 @@ class HandleDelivery:
         elif not await self._attempts.may_run(work, event):
             await self._end(work)
             return
-        run = Run(event, self._worker)
+        run = Run(event, self._worker, work.deaths)
         try:
             if await self._places.take(work):
                 with observed(work, run):

@@ -1,0 +1,56 @@
+"""How many attempts at articles workers ever ended, and how: `ends`, of which /worker/status tells."""
+
+from datetime import timedelta
+from typing import Any
+
+from integration.projected import Projected
+from integration.stories import BEGAN, at, in_batches
+
+from shared.events import ErrorDetail, Outcome, SubmissionCompleted, SubmissionFailed, article_id
+from shared.wire import Record, encode
+
+URN = "urn:article:oats"
+
+
+def told(*ends: Outcome) -> list[Record]:
+    """A second after each other."""
+    return [at(BEGAN + timedelta(seconds=n), encode(end, source="enricher-1")) for n, end in enumerate(ends)]
+
+
+def about(run: str, attempt: int = 1) -> dict[str, Any]:
+    about = {"id": article_id(URN), "kind": "article", "urn": URN, "attempt": attempt, "run": run}
+    return about | {"worker": "enricher-1", "submitted_at": BEGAN}
+
+
+def processed(run: str, attempt: int = 1) -> Outcome:
+    return SubmissionCompleted(**about(run, attempt), content={"keywords": ["oats"]})
+
+
+def skipped(run: str, attempt: int = 1) -> Outcome:
+    return SubmissionCompleted(**about(run, attempt), skipped=True)
+
+
+def failed(run: str, attempt: int = 1) -> Outcome:
+    return SubmissionFailed(**about(run, attempt), error=ErrorDetail(code="no_text", message="nothing to read"))
+
+
+async def ends(projected: Projected, *ended: Outcome, size: int) -> dict[str, int]:
+    await projected.project(in_batches(told(*ended), size))
+    return dict(projected.rows("SELECT ended, sum(attempts) FROM ends GROUP BY ended"))
+
+
+async def test_an_attempt_that_two_workers_ended_counts_once_and_as_the_first_of_them_says(
+    projected: Projected,
+) -> None:
+    one_by_one = (processed("one"), skipped("two"), processed("three"))
+    assert await ends(projected, *one_by_one, size=1) == {"processed": 1}
+    assert await ends(projected, *one_by_one, size=3) == {"processed": 1}
+
+
+async def test_ends_of_one_batch_count_once_too(projected: Projected) -> None:
+    assert await ends(projected, skipped("one"), processed("two"), skipped("one"), size=3) == {"skipped": 1}
+
+
+async def test_each_attempt_counts(projected: Projected) -> None:
+    ended = (failed("one"), processed("two", 2), skipped("three", 3), processed("four", 4))
+    assert await ends(projected, *ended, size=2) == {"processed": 2, "failed": 1, "skipped": 1}

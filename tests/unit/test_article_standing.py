@@ -1,0 +1,46 @@
+"""What the catalogue says of a submission that is to be written: due, written, overtaken by a newer one, or mixed."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from enricher.catalog_answers import Article
+from enricher.on_article_annotated import WRITTEN_BY, named, standing
+from shared.events import ArticleAnnotated
+
+BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
+OURS: dict[str, Any] = {"keywords": ["oats"], "study_type": "Other", "evaluation": {"verdict": ["Eat oats."]}}
+EVENT = ArticleAnnotated(
+    id="1",
+    attempt=2,
+    submitted_at=BEGAN,
+    urn="urn:article:oats",
+    run="run",
+    worker="enricher-1",
+    annotation=OURS,
+    annotated_at=BEGAN,
+    input_hash="0" * 64,
+)
+NEWER = named(EVENT.model_copy(update={"attempt": 3, "submitted_at": BEGAN + timedelta(seconds=1)}))
+OLDER = named(EVENT.model_copy(update={"attempt": 1, "submitted_at": BEGAN - timedelta(seconds=1)}))
+WITH_OURS = Article(EVENT.urn, "Oats", "", "", {}, ["oats"], "Other", ["Eat oats."])
+WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
+
+
+@pytest.mark.parametrize(
+    ("there", "mark", "expected"),
+    [
+        (WITH_OTHERS, None, "due"),
+        (WITH_OTHERS, OLDER, "due"),
+        (WITH_OTHERS, "somebody's own", "due"),
+        (WITH_OURS, OLDER, "due"),
+        (WITH_OURS, named(EVENT), "written"),
+        (WITH_OTHERS, named(EVENT), "mixed"),
+        (WITH_OTHERS, NEWER, "overtaken"),
+        (WITH_OURS, NEWER, "mixed"),
+    ],
+)
+def test_what_is_there_says_what_is_to_be_done(there: Article, mark: Any, expected: str) -> None:
+    assert standing(replace(there, extras={WRITTEN_BY: mark}), EVENT, OURS) == expected
