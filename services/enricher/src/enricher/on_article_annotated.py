@@ -52,25 +52,26 @@ class OnArticleAnnotated:
             there = await self._catalog.read(event.urn)
             if standing(there, event, result) != "due":
                 return there
-        if await _is_slow(self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: named(event)})):
+        if await _is_slow(self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: _mark(event)})):
             return await self._catalog.read(event.urn)
         return None
 
 
 def standing(there: Article, event: ArticleAnnotated, result: dict[str, Any]) -> Standing:
-    """Of what this submission writes. `mixed`: a newer one was written while its calls were on their way, so that the
-    catalogue has something of either."""
+    """Of what this submission writes. `overtaken`: a newer one is written, or this attempt as another run annotated it.
+    `mixed`: that was while its calls were on their way, so that the catalogue has something of either."""
     mark, has_our_fields = there.extras.get(WRITTEN_BY), _ai_fields_of(there) == ai_fields(result)
+    if mark == _mark(event):
+        return "written" if has_our_fields else "mixed"
     if is_newer(mark, event):
         return "mixed" if has_our_fields else "overtaken"
-    if mark == named(event):
-        return "written" if has_our_fields else "mixed"
-    return "due"
+    is_annotated_twice = isinstance(mark, dict) and named(event).items() <= mark.items()
+    return "overtaken" if is_annotated_twice else "due"
 
 
 def _is_fresh(event: ArticleAnnotated, run: Run) -> bool:
     """It was read a moment ago, to be annotated, and nobody has begun to write it."""
-    return run.is_first and datetime.now(UTC) - event.annotated_at < FRESH
+    return run.is_first and not event.again and datetime.now(UTC) - event.annotated_at < FRESH
 
 
 async def _is_slow(call: Awaitable[None]) -> bool:
@@ -106,6 +107,10 @@ def extras(result: dict[str, Any]) -> dict[str, Any]:
 def named(event: CausesWork) -> dict[str, Any]:
     """A submission, as the catalogue keeps it."""
     return {"time": event.submitted_at.isoformat(), "attempt": event.attempt}
+
+
+def _mark(event: ArticleAnnotated) -> dict[str, Any]:
+    return named(event) | {"run": event.run}
 
 
 def is_newer(there: Any, event: CausesWork) -> bool:
