@@ -31,15 +31,14 @@ class OnArticleAnnotated:
 
     async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
         """Two calls; what says that it is done is written last, so a crash in between is repaired by the next
-        delivery. What a newer submission wrote stays."""
+        delivery, which writes the very same. What a newer submission wrote stays."""
         assert isinstance(event, ArticleAnnotated)
-        result = event.annotation | {"input_hash": event.input_hash, "enriched_at": _now()}
+        result = event.annotation | {"input_hash": event.input_hash, "enriched_at": event.annotated_at.isoformat()}
         there = None if _is_fresh(event, run) else await self._catalog.read(event.urn)
         if there is None or standing(there, event, result) == "due":
             there = await self._write(event, result)
         now = standing(there, event, result) if there else "written"
         if now == "written":
-            result |= {"enriched_at": there.extras.get("enriched_at")} if there else {}
             return run.completed(result, simulated=event.simulated, input_hash=event.input_hash)
         if now != "overtaken":
             await self._api.submit_again(event.urn)
@@ -122,7 +121,3 @@ def is_newer(there: Any, event: CausesWork) -> bool:
         return (time, int(there.get("attempt", 0))) > (event.submitted_at, event.attempt)
     except (ValueError, TypeError):
         return False
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
