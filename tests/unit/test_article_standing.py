@@ -25,6 +25,7 @@ EVENT = ArticleAnnotated(
 )
 NEWER = named(EVENT.model_copy(update={"attempt": 3, "submitted_at": BEGAN + timedelta(seconds=1)}))
 OLDER = named(EVENT.model_copy(update={"attempt": 1, "submitted_at": BEGAN - timedelta(seconds=1)}))
+OURS_BY_RUN = named(EVENT) | {"run": EVENT.run}
 WITH_OURS = Article(EVENT.urn, "Oats", "", "", {}, ["oats"], "Other", ["Eat oats."])
 WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
 
@@ -36,8 +37,10 @@ WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
         (WITH_OTHERS, OLDER, "due"),
         (WITH_OTHERS, "somebody's own", "due"),
         (WITH_OURS, OLDER, "due"),
-        (WITH_OURS, named(EVENT), "written"),
-        (WITH_OTHERS, named(EVENT), "mixed"),
+        (WITH_OURS, OURS_BY_RUN, "written"),
+        (WITH_OTHERS, OURS_BY_RUN, "mixed"),
+        (WITH_OTHERS, named(EVENT) | {"run": "another"}, "overtaken"),
+        (WITH_OURS, named(EVENT) | {"run": "another"}, "overtaken"),
         (WITH_OTHERS, NEWER, "overtaken"),
         (WITH_OURS, NEWER, "mixed"),
     ],

@@ -126,13 +126,15 @@ class ArticleForgotten(Removed, CausesWork):
 
 
 class ArticleAnnotated(CausesWork):
-    """The paid half is done, and stored before the catalogue is written: nothing of that pays again."""
+    """The paid half is done, and stored before the catalogue is written: nothing of that pays again. `again`: somebody
+    had begun the attempt before, and may have annotated it, too."""
 
     kind = "article"
     urn: str
     run: str
     worker: str
     tries: int = 0
+    again: bool = False
     annotation: dict[str, Any]
     annotated_at: AwareDatetime
     input_hash: str

@@ -63,6 +63,7 @@ class Run:
             "input_hash": input_hash,
             "simulated": simulated,
             "annotated_at": datetime.now(UTC),
+            "again": not self.is_first,
         }
         return ArticleAnnotated.model_validate(self._fields() | {"urn": urn} | about)
 

@@ -31,15 +31,14 @@ class OnArticleAnnotated:
 
     async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
         """Two calls; what says that it is done is written last, so a crash in between is repaired by the next
-        delivery. What a newer submission wrote stays."""
+        delivery, which writes the very same. What a newer submission wrote stays."""
         assert isinstance(event, ArticleAnnotated)
-        result = event.annotation | {"input_hash": event.input_hash, "enriched_at": _now()}
+        result = event.annotation | {"input_hash": event.input_hash, "enriched_at": event.annotated_at.isoformat()}
         there = None if _is_fresh(event, run) else await self._catalog.read(event.urn)
         if there is None or standing(there, event, result) == "due":
             there = await self._write(event, result)
         now = standing(there, event, result) if there else "written"
         if now == "written":
-            result |= {"enriched_at": there.extras.get("enriched_at")} if there else {}
             return run.completed(result, simulated=event.simulated, input_hash=event.input_hash)
         if now != "overtaken":
             await self._api.submit_again(event.urn)
@@ -52,25 +51,26 @@ class OnArticleAnnotated:
             there = await self._catalog.read(event.urn)
             if standing(there, event, result) != "due":
                 return there
-        if await _is_slow(self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: named(event)})):
+        if await _is_slow(self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: _mark(event)})):
             return await self._catalog.read(event.urn)
         return None
 
 
 def standing(there: Article, event: ArticleAnnotated, result: dict[str, Any]) -> Standing:
-    """Of what this submission writes. `mixed`: a newer one was written while its calls were on their way, so that the
-    catalogue has something of either."""
+    """Of what this submission writes. `overtaken`: a newer one is written, or this attempt as another run annotated it.
+    `mixed`: that was while its calls were on their way, so that the catalogue has something of either."""
     mark, has_our_fields = there.extras.get(WRITTEN_BY), _ai_fields_of(there) == ai_fields(result)
+    if mark == _mark(event):
+        return "written" if has_our_fields else "mixed"
     if is_newer(mark, event):
         return "mixed" if has_our_fields else "overtaken"
-    if mark == named(event):
-        return "written" if has_our_fields else "mixed"
-    return "due"
+    is_annotated_twice = isinstance(mark, dict) and named(event).items() <= mark.items()
+    return "overtaken" if is_annotated_twice else "due"
 
 
 def _is_fresh(event: ArticleAnnotated, run: Run) -> bool:
     """It was read a moment ago, to be annotated, and nobody has begun to write it."""
-    return run.is_first and datetime.now(UTC) - event.annotated_at < FRESH
+    return run.is_first and not event.again and datetime.now(UTC) - event.annotated_at < FRESH
 
 
 async def _is_slow(call: Awaitable[None]) -> bool:
@@ -108,6 +108,10 @@ def named(event: CausesWork) -> dict[str, Any]:
     return {"time": event.submitted_at.isoformat(), "attempt": event.attempt}
 
 
+def _mark(event: ArticleAnnotated) -> dict[str, Any]:
+    return named(event) | {"run": event.run}
+
+
 def is_newer(there: Any, event: CausesWork) -> bool:
     """What wrote it was submitted later. Anybody may have written anything there."""
     if not isinstance(there, dict):
@@ -117,7 +121,3 @@ def is_newer(there: Any, event: CausesWork) -> bool:
         return (time, int(there.get("attempt", 0))) > (event.submitted_at, event.attempt)
     except (ValueError, TypeError):
         return False
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
