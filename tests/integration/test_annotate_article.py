@@ -140,7 +140,7 @@ async def test_an_article_without_text_is_refused_before_any_call(
         ("bad_json", "missing", "no readable JSON"),
         ("bad_item", "invalid", "keywords: Value error"),
         ("missing_item", "invalid", "Field required"),
-        ("max_tokens", "cut_off", "token limit"),
+        ("finish", "cut_off", "token limit"),
         ("empty", "missing", "no readable JSON"),
     ],
 )
@@ -148,7 +148,8 @@ async def test_an_article_without_text_is_refused_before_any_call(
 async def test_an_answer_of_no_use_is_asked_for_once_more_with_the_reason(
     annotator: ArticleAnnotator, gemini: Asked, stand_in: GeminiStandIn, mood: str, wasted: str, reason: str, named: str
 ) -> None:
-    stand_in.tell(mood, times=1, title_contains=named)
+    because = {"reason": "MAX_TOKENS"} if mood == "finish" else {}
+    stand_in.tell(mood, times=1, title_contains=named, **because)
     made, booked = await annotate(annotator)
     assert is_of(made.annotation, ARTICLE)
     assert booked.wasted == [wasted, "", ""]
@@ -159,7 +160,7 @@ async def test_an_answer_of_no_use_is_asked_for_once_more_with_the_reason(
 async def test_what_is_of_no_use_twice_is_a_failed_try_and_paid_for(
     annotator: ArticleAnnotator, stand_in: GeminiStandIn
 ) -> None:
-    stand_in.tell("max_tokens", times=2)
+    stand_in.tell("finish", reason="MAX_TOKENS", times=2)
     booked = Booked()
     with pytest.raises(AnswerNotUsable, match="cut off"):
         await annotator.annotate(ARTICLE, paid=booked.append)

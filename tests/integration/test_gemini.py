@@ -19,13 +19,13 @@ from topic_worker.topic import answer_schema
 TIMEOUT = 0.5  # seconds
 
 
-def client_of(url: str, *keys: str, own_projects: bool = False) -> Gemini:
+def client_of(url: str, *keys: str, own_projects: bool = False, timeout: float = TIMEOUT) -> Gemini:
     return Gemini(
         keys=Keys(keys or ["k"]),
         own_projects=own_projects,
         model="gemini-2.5-flash",
         base_url=url,
-        timeout_seconds=TIMEOUT,
+        timeout_seconds=timeout,
     )
 
 
@@ -45,13 +45,15 @@ async def ask(gemini: Gemini, title: str) -> Answer | TopicflowError:
         return error
 
 
-async def test_as_many_calls_as_there_are_run_at_a_time(stand_in: GeminiStandIn, gemini: Gemini) -> None:
+async def test_as_many_calls_as_there_are_run_at_a_time(stand_in: GeminiStandIn) -> None:
     """The HTTP client's own limit is 100 connections."""
-    stand_in.take(TIMEOUT / 2)
+    gemini = client_of(stand_in.url, timeout=30)
+    stand_in.take(2)
     stand_in.http.delete("/stand-in/calls").raise_for_status()
     answers = await asyncio.gather(*(ask(gemini, f"Title {n}") for n in range(120)))
     assert {type(answer) for answer in answers} == {Answer}
     assert stand_in.calls["most_in_flight"] == 120
+    await gemini.close()
 
 
 # mood, its scope, what a call ends in, whether Gemini was probed

@@ -144,7 +144,7 @@ class Suffering:
         [failed, *_] = (await api.get("/topics", status="failed"))["topics"]
         paths = (await api.http.get("/openapi.json")).json()["paths"]
         for path in [*(path for path, of in paths.items() if "get" in of), "/metrics", "/health", "/live"]:
-            at = path.replace("{id}", failed["id"])
+            at = path.replace("{id}", failed["id"]).replace("{urn}", "urn:article:any")
             assert "{" not in at
             for told in ({}, bearer(f"tf_0_{wrong}"), {"params": {"key": wrong}}):
                 answer = await api.http.get(at, **told)
