@@ -19,7 +19,7 @@ from servers.stack import VALKEY
 from api.api_keys import ApiKeys
 from shared.db.engine import open_access
 from shared.db.migrate import migrate
-from shared.streams import PROJECTOR
+from shared.streams import ENRICHER, PROJECTOR
 
 TOPICFLOW = str(Path(sys.executable).with_name("topicflow"))
 WITHIN = 60  # seconds
@@ -105,6 +105,24 @@ class Suffering:
         assert set(GOSSIP) <= self.gossip.seen.keys()
         await self.is_looked_at(api, "told")
         assert worker.stop() == 0
+
+    async def meets_the_catalogue(self, api: Api) -> None:
+        """Which refuses its login, a token and a page of HTML, and goes away; its enricher calls the API with a key."""
+        secret = self.secrets.new("the catalogue's secret")
+        told = {
+            "KEYCLOAK_CLIENT_SECRET": secret,
+            "TOPICFLOW_API_KEY": self.key,
+            "GEMINI_API_KEY": self.new_keys("key 8"),
+        }
+        catalog = self.deployment.catalog
+        for mood in ("401", "503", "page", "reset"):
+            catalog.tell(mood, times=2)
+        enricher = self._add(ENRICHER, "enricher", **told)
+        assert (await api.ask("POST", "/articles/scan")).is_success
+        await eventually(lambda: len(catalog.written) > 30, within=WITHIN)
+        assert "catalog_" in enricher.said
+        await self.is_looked_at(api, "enricher")
+        self.aborts("enricher")
 
     async def has_keys_that_no_header_can_hold(self, api: Api) -> None:
         for n, before in enumerate(("a\r", "ü")):
@@ -218,6 +236,7 @@ async def test_no_secret_is_in_anything_that_is_written(secured: Secured) -> Non
         api = await suffering.begins()
         await suffering.meets_moods(api)
         await suffering.meets_gossip(api)
+        await suffering.meets_the_catalogue(api)
         await suffering.has_keys_that_no_header_can_hold(api)
         await suffering.starts_badly()
         await suffering.is_asked(api)

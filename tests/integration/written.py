@@ -60,14 +60,14 @@ async def _held(client: Redis, kind: str, key: bytes) -> Any:
 
 async def kafka(servers: str) -> AsyncIterator[Place]:
     """Each record with key and headers, those of Kafka's own topics too: groups, commits."""
-    admin, consumer = AIOKafkaAdminClient(bootstrap_servers=servers), AIOKafkaConsumer(bootstrap_servers=servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
     await admin.start()
     await consumer.start()
     for topic in await admin.list_topics():
         partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or await _of(admin, topic)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         found: list[Any] = []
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
