@@ -1,13 +1,14 @@
 """Whose call is made next, when more want to call than may."""
 
 import asyncio
+import time
 
 import pytest
 
 from shared.allowance import NO_LIMIT, Allowance
 from shared.errors import Unavailable
 from shared.pace import Pace, Quota
-from shared.turns import Turns
+from shared.turns import SPREAD, Turns
 
 
 async def whole() -> float:
@@ -72,3 +73,31 @@ async def test_who_goes_away_while_waiting_takes_no_turn_with_them(ticks: int) -
     else:
         line.give_back()
     await asyncio.wait_for(line.take(), 5)
+
+
+async def test_calls_that_began_together_are_spread_where_that_costs_none() -> None:
+    line, begun = turns(10), list[float]()
+
+    async def call(seconds: float) -> None:
+        await line.take()
+        with line.taken():
+            begun.append(time.monotonic())
+            await asyncio.sleep(seconds)
+
+    await asyncio.gather(*(call(0.2) for _ in range(40)))
+    first, last = begun[:10], begun[-10:]
+    assert max(first) - min(first) < 9 * SPREAD
+    assert max(last) - min(last) >= 9 * SPREAD
+
+
+async def test_short_calls_are_not_spread() -> None:
+    line = turns(10)
+
+    async def call() -> None:
+        await line.take()
+        with line.taken():
+            await asyncio.sleep(0.001)
+
+    began = time.monotonic()
+    await asyncio.gather(*(call() for _ in range(1000)))
+    assert time.monotonic() - began < 1000 * SPREAD
