@@ -59,7 +59,8 @@ class BackPressure:
         load = None
         self._since = 0
         try:
-            groups = {group: _waits(await self._transport.lag(group)) for group in GROUPS}
+            lags = await asyncio.gather(*map(self._transport.lag, GROUPS))
+            groups = dict(zip(GROUPS, map(_waits, lags), strict=True))
             share = await self._transport.memory_share()
             load = Load(groups, None if share is None else round(share, 4))
         finally:

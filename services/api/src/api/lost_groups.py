@@ -60,7 +60,7 @@ _IS_ANNOTATED = (
 )
 # By stream: what of it is unfinished. A scan goes on from the end: the next one finds what this one did not.
 _UNFINISHED = {
-    TOPIC_SUBMISSIONS.name: and_(_S.kind == "topic"),
+    TOPIC_SUBMISSIONS.name: _S.kind == "topic",
     ARTICLE_SUBMISSIONS.name: and_(_S.kind == "article", not_(_IS_ANNOTATED)),
     ARTICLE_ANNOTATIONS.name: and_(_S.kind == "article", _IS_ANNOTATED),
     CATALOG_SCANS.name: false(),

@@ -23,10 +23,10 @@ Urn = Annotated[str, AfterValidator(checked_urn)]
 
 
 class ArticlesToSubmit(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
     """`input_hashes`: by URN, of texts as whoever sends it has just read them. Then what is enriched is submitted again
     if its text is another one, and what failed if it is, or failed a day ago."""
+
+    model_config = ConfigDict(extra="forbid")
 
     urns: Annotated[list[Urn], Field(min_length=1, max_length=200)]
     force: bool = False

@@ -12,7 +12,7 @@ from shared.errors import BrokerUnreachable, SettingInvalid
 from shared.transport.kafka.alter_configs import SetConfigs
 from shared.transport.kafka.connection import PATIENCE, Cluster, reaching
 from shared.transport.kafka.first_positions import commit_beside_members
-from shared.transport.kafka.layout import Layout, configured, groups_of, is_kept, laid_out
+from shared.transport.kafka.layout import Layout, configured, is_kept, laid_out, settled_by
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.provisioning import Found, counts, find, known_everywhere, missing
 from shared.transport.plan import Plan, Step
@@ -57,7 +57,7 @@ async def _add_partitions(cluster: Cluster, observer: Observer, few: Mapping[str
     for name, before in few.items():
         await known_everywhere(observer, name, partitions)
         new = [TopicPartition(cluster.name(name), partition) for partition in range(before, partitions)]
-        for group in groups_of(name):
+        for group in settled_by(name):
             await commit_beside_members(cluster, group, dict.fromkeys(new, 0))
     return True
 

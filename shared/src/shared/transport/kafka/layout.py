@@ -32,7 +32,7 @@ def is_kept(stream: Stream) -> bool:
     return bool(stream.groups) or stream.projected
 
 
-def groups_of(name: str) -> tuple[str, ...]:
+def settled_by(name: str) -> tuple[str, ...]:
     """Who settles it: nobody settles dead letters."""
     return BY_NAME[name].groups if name in BY_NAME else ()
 

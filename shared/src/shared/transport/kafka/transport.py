@@ -15,13 +15,12 @@ from shared.transport.base import Lag, LoadPositions, Note, Positions
 from shared.transport.kafka import differences, lag, provisioning
 from shared.transport.kafka.connection import Cluster, Login, stored_at
 from shared.transport.kafka.consumer import KafkaConsumer
-from shared.transport.kafka.control import follow_control
-from shared.transport.kafka.heartbeats import follow_heartbeats
 from shared.transport.kafka.layout import Layout
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
 from shared.transport.kafka.producer import Producer
 from shared.transport.kafka.reader import KafkaReader
+from shared.transport.kafka.unsettled import follow_control, follow_heartbeats
 from shared.transport.plan import Plan, make
 from shared.wire import Record
 
