@@ -153,6 +153,17 @@ async def test_the_oldest_after_the_positions_is_the_first_that_is_not_read(brok
     assert await broker.transport.oldest_after(await broker.transport.ends([SUBMISSIONS, OUTCOMES])) is None
 
 
+async def test_a_partition_of_which_nothing_was_ever_read_counts_from_its_beginning(broker: Broker) -> None:
+    beginning = await broker.transport.ends([SUBMISSIONS])
+    of_one = {0: beginning[0]}
+    assert await broker.transport.oldest_after(of_one) is None
+    await broker.transport.publish(many(30))  # in every partition there is
+    assert (
+        await broker.transport.oldest_after({0: (await broker.transport.ends([SUBMISSIONS]))[0]}) or len(beginning) == 1
+    )
+    assert await broker.transport.oldest_after(await broker.transport.ends([SUBMISSIONS])) is None
+
+
 async def test_trimming_never_removes_what_a_group_or_the_projection_still_needs(broker: Broker) -> None:
     """`keep` nothing, no byte: what is left is what somebody needs."""
     await broker.transport.publish(many(300))

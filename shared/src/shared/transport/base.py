@@ -143,7 +143,8 @@ class Transport(Protocol):
         """Whether whoever has read up to the positions has read everything before the ends. Pure."""
 
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
-        """When the first record after the positions was stored, None if there is none."""
+        """When the first record after the positions was stored, None if there is none. Partitions that are not among
+        them count from their beginning: nobody has read anything of them yet."""
 
     async def lag(self, group: str) -> Lag:
         """At the same cost, whatever waits. Raises PositionsLost where the group is gone."""

@@ -137,12 +137,9 @@ class MemoryTransport:
         )
 
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
-        unread = [
-            self.logs[stream, partition][int(position or 0)][0]
-            for partition, of in positions.items()
-            for stream, position in of.items()
-            if int(position or 0) < len(self.logs[stream, partition])
-        ]
+        streams = {stream for of in positions.values() for stream in of}
+        at = {place: int(positions.get(place[1], {}).get(place[0]) or 0) for s in streams for place in self._places(s)}
+        unread = [self.logs[place][position][0] for place, position in at.items() if position < len(self.logs[place])]
         return min(unread, default=None)
 
     async def lag(self, group: str) -> Lag:

@@ -108,7 +108,8 @@ class KafkaTransport:
         )
 
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
-        at = {
+        streams = {stream for of in positions.values() for stream in of}
+        at = dict.fromkeys(await self._observer.partitions(streams), 0) | {
             TopicPartition(self._cluster.name(stream), partition): Position.of(position).offset
             for partition, of in positions.items()
             for stream, position in of.items()
