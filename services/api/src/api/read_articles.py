@@ -1,6 +1,5 @@
 """GET /articles and one of them: what the projection has, and how old that is."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,8 +9,9 @@ from sqlalchemy import RowMapping
 
 from api.access import may
 from api.context import Context
-from api.cursor import LONGEST, cursor_after, place_of
+from api.cursor import LONGEST
 from api.filters import Wanted
+from api.listed import listed
 from api.staleness import staleness
 from api.submission import History, HowMany, contents_of, found, history_of, waiting_for
 from shared.events import WaitingFor, article_id
@@ -70,23 +70,10 @@ class Articles(BaseModel):
 @router.get("/articles")
 async def list_articles(wanted: Annotated[ArticlesWanted, Query()], context: Context) -> Articles:
     """The newest first; go on with `next_cursor`. `search` is for a part of the URN."""
-    query, total = wanted.as_query(), None
-    if wanted.cursor:
-        after, total = place_of(wanted.cursor, query)
-        query = replace(query, after=after)
-    age = await staleness(context)
-    page = await context.projection.page(query, limit=wanted.limit, total=total)
+    rows, about = await listed(context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor)
     all_wait_for = context.workers.waiting_for(ENRICHER)
-    is_full = len(page.rows) == wanted.limit
-    return Articles(
-        articles=[shown(row, all_wait_for) for row in page.rows],
-        total_count=page.total.number,
-        total_count_capped=page.total.is_capped,
-        limit=wanted.limit,
-        next_cursor=cursor_after(query, page.rows[-1], page.total) if is_full else None,
-        simulated=context.workers.simulated(ENRICHER),
-        **age,
-    )
+    articles = [shown(row, all_wait_for) for row in rows]
+    return Articles(articles=articles, simulated=context.workers.simulated(ENRICHER), **about)
 
 
 @router.get("/articles/{urn}")

@@ -1,6 +1,5 @@
 """GET /topics: a page of what the projection has, what it can be filtered by, and how old that is."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -9,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access import may
 from api.context import Context
-from api.cursor import LONGEST, cursor_after, place_of
+from api.cursor import LONGEST
 from api.filters import Wanted
+from api.listed import listed
 from api.read_topic import Topic, shown
-from api.staleness import staleness
 from shared.status import Status
 
 router = APIRouter(dependencies=[may("read")])
@@ -61,24 +60,12 @@ async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context
     Sorted by `created_at` or `title`, which never change, a walk meets every topic once, whatever happens meanwhile.
     In another order that holds for each topic that keeps its place; one that moves may be met again, or be passed by.
     """
-    query, total = wanted.as_query(), None
-    if wanted.cursor:
-        after, total = place_of(wanted.cursor, query)
-        query = replace(query, after=after)
-    age = await staleness(context)
-    page = await context.projection.page(query, limit=wanted.limit, offset=wanted.offset, total=total)
-    waiting_for = context.workers.waiting_for()
-    is_full = len(page.rows) == wanted.limit
-    return Topics(
-        topics=[shown(row, waiting_for) for row in page.rows],
-        total_count=page.total.number,
-        total_count_capped=page.total.is_capped,
-        limit=wanted.limit,
-        offset=wanted.offset,
-        next_cursor=cursor_after(query, page.rows[-1], page.total) if is_full else None,
-        simulated=context.workers.simulated(),
-        **age,
+    rows, about = await listed(
+        context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor, offset=wanted.offset
     )
+    waiting_for = context.workers.waiting_for()
+    topics = [shown(row, waiting_for) for row in rows]
+    return Topics(topics=topics, offset=wanted.offset, simulated=context.workers.simulated(), **about)
 
 
 class Filters(BaseModel):

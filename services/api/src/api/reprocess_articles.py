@@ -13,10 +13,8 @@ from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.filters import Wanted
 from api.retry_and_cleanup import Deleted, Queued
-from api.submission import found, projected, take_back
+from api.submission import found, projected, queue, take_back
 from shared.events import ArticleForgotten, ArticleSubmitted, article_id
-from shared.metrics import SUBMISSIONS
-from shared.wire import encode
 
 router = APIRouter()
 Operator = Annotated[Caller, may("operate")]
@@ -40,8 +38,7 @@ async def reprocess_articles(context: Context, caller: Operator, which: WhichArt
         wanted = Wanted(status, which.search, sort_by="created_at", kind="article")
         async for rows in _pages(context, wanted):
             submitted = [_next_attempt(row, caller) for row in rows]
-            await context.publish_work([encode(event, source=context.instance) for event in submitted], count)
-            SUBMISSIONS.labels("article", "queued").inc(len(submitted))
+            await queue(context, submitted, stored=count)
             count, last = count + len(submitted), submitted[-1]
     if last:
         await projected(context, last)

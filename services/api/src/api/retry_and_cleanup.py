@@ -11,9 +11,8 @@ from sqlalchemy import RowMapping
 from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.problems import Problem
-from api.submission import found, projected, take_back
+from api.submission import found, projected, queue, take_back
 from shared.events import TopicRemoved, TopicSubmitted
-from shared.metrics import SUBMISSIONS
 from shared.wire import encode
 
 router = APIRouter()
@@ -67,7 +66,7 @@ async def retry_topic(
     if row["status"] != "failed" and not how.force:
         raise Problem(409, f"the topic is {row['status']}, only a failed one is retried without force")
     submitted = _next_attempt(row, caller, force=how.force)
-    await _publish_work(context, [submitted])
+    await queue(context, [submitted])
     await projected(context, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
 
@@ -91,7 +90,7 @@ async def retry_failed_topics(context: Context, caller: Operator, which: WhichTo
     count, last = 0, None
     async for rows in _failed(context, which.older_than_hours, which.error_contains):
         submitted = [_next_attempt(row, caller, force=False) for row in rows]
-        await _publish_work(context, submitted, stored=count)
+        await queue(context, submitted, stored=count)
         count, last = count + len(submitted), submitted[-1]
     if last:
         await projected(context, last)
@@ -127,11 +126,6 @@ def _removed(row: RowMapping, caller: Caller) -> TopicRemoved:
 
 async def _publish(context: ApiContext, events: Sequence[TopicRemoved]) -> None:
     await context.publish([encode(event, source=context.instance) for event in events])
-
-
-async def _publish_work(context: ApiContext, events: Sequence[TopicSubmitted], stored: int = 0) -> None:
-    await context.publish_work([encode(event, source=context.instance) for event in events], stored)
-    SUBMISSIONS.labels("topic", "queued").inc(len(events))
 
 
 async def _failed(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,7 +16,8 @@ from api.context import ApiContext
 from api.problems import Problem
 from api.staleness import projected_up_to_now
 from shared.db.engine import DatabaseUnreachable
-from shared.events import Kind, Removed, SubmissionEvent, WaitingFor
+from shared.events import Kind, Removed, SubmissionEvent, Submitted, WaitingFor
+from shared.metrics import SUBMISSIONS
 from shared.wire import encode
 
 PATIENCE = 1.0  # seconds that a read waits for the projection
@@ -66,6 +67,13 @@ async def history_of(context: ApiContext, id_: str, limit: int) -> History:
     rows = await context.projection.history(id_, limit + 1)
     events = [HistoryEvent.model_validate(dict(row)) for row in reversed(rows[:limit])]
     return History(id=id_, events=events, is_complete=len(rows) <= limit)
+
+
+async def queue(context: ApiContext, events: Sequence[Submitted], stored: int = 0) -> None:
+    """Of one kind; `stored` of the same request were before. Raises Problem 503 while there is no room."""
+    await context.publish_work([encode(event, source=context.instance) for event in events], stored)
+    for event in events[:1]:
+        SUBMISSIONS.labels(event.kind, "queued").inc(len(events))
 
 
 async def take_back(context: ApiContext, id_: str, removal_of: Callable[[int], Removed], attempt: int) -> None:

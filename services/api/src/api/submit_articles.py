@@ -11,6 +11,7 @@ from api.access import Caller, may
 from api.context import ApiContext, Context
 from api.judge_submission import is_edited, is_open, judge
 from api.projection import Found
+from api.submission import queue
 from shared.events import SCAN, ArticleSubmitted, SubmissionCompleted, article_id
 from shared.metrics import SUBMISSIONS
 from shared.urn import checked_urn
@@ -90,10 +91,9 @@ async def _submit(
         for verdict in verdicts
         if verdict.attempt
     ]
-    await context.publish_work([encode(event, source=context.instance) for event in submitted])
+    await queue(context, submitted)
     adopted = [_adopted(known[v.id], hash_) for v in verdicts if v.id in known and (hash_ := hashes.get(v.name))]
     await context.publish([record for record in adopted if record])
-    SUBMISSIONS.labels("article", "queued").inc(len(submitted))
     SUBMISSIONS.labels("article", "skipped").inc(len(skipped))
     return ArticlesSubmitted(
         accepted=len(submitted),

@@ -9,10 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api.access import Caller, may
 from api.context import Context
 from api.judge_submission import is_open, judge
+from api.submission import queue
 from shared.events import TopicSubmitted, topic_id
 from shared.metrics import SUBMISSIONS
 from shared.title import checked_title
-from shared.wire import encode
 
 router = APIRouter()
 
@@ -49,26 +49,21 @@ async def submit_topics(
     known = await context.projection.find(set(ids))
     verdicts, skipped = judge(body.topics, ids, known, lambda _, found: is_open(found, force=body.force))
     now = datetime.now(UTC)
-    await context.publish_work(
-        [
-            encode(
-                TopicSubmitted(
-                    id=verdict.id,
-                    attempt=verdict.attempt,
-                    title=verdict.name,
-                    submitted_at=now,
-                    submitted_by=caller.name,
-                    force=body.force,
-                    batch_size=body.batch_size,
-                ),
-                source=context.instance,
-            )
-            for verdict in verdicts
-            if verdict.attempt
-        ]
-    )
-    saved = len(body.topics) - len(skipped)
-    SUBMISSIONS.labels("topic", "queued").inc(saved)
+    submitted = [
+        TopicSubmitted(
+            id=verdict.id,
+            attempt=verdict.attempt,
+            title=verdict.name,
+            submitted_at=now,
+            submitted_by=caller.name,
+            force=body.force,
+            batch_size=body.batch_size,
+        )
+        for verdict in verdicts
+        if verdict.attempt
+    ]
+    await queue(context, submitted)
+    saved = len(submitted)
     SUBMISSIONS.labels("topic", "skipped").inc(len(skipped))
     return TopicsSubmitted(
         message=f"{saved} queued, {len(skipped)} skipped",
