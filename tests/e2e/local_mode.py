@@ -14,7 +14,17 @@ from eventually import eventually
 from servers import free_port
 
 COMMAND = (str(Path(sys.executable).with_name("topicflow")),)
-_NOT_OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_")
+_NOT_OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_", "ENABLE_", "DATA_API_", "KEYCLOAK_")
+
+CHILDREN = {  # of an `up` without a Gemini key
+    "valkey-server",
+    "stand_ins.gemini",
+    "stand_ins.catalog",
+    "status_projector",
+    "topic_worker",
+    "enricher",
+    "api",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from e2e.local_mode import LocalMode, run
+from e2e.local_mode import CHILDREN, LocalMode, run
 from eventually import eventually
 from servers import free_port
 
-CHILDREN = {
-    "valkey-server",
-    "stand_ins.gemini",
-    "stand_ins.catalog",
-    "status_projector",
-    "topic_worker",
-    "enricher",
-    "api",
-}
 Up = Callable[..., LocalMode]
 
 

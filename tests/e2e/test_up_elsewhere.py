@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from e2e.local_mode import LocalMode, run
+from e2e.local_mode import CHILDREN, LocalMode, run
 from eventually import eventually
 from servers import Stack, ValkeyServer, free_port
 from servers.stack import ON_VALKEY
@@ -14,15 +14,6 @@ from servers.stack import ON_VALKEY
 from shared.settings import without_secrets
 
 Up = Callable[..., LocalMode]
-OWN = {
-    "valkey-server",
-    "stand_ins.gemini",
-    "stand_ins.catalog",
-    "status_projector",
-    "topic_worker",
-    "enricher",
-    "api",
-}
 
 
 @pytest.fixture
@@ -53,7 +44,7 @@ async def test_three_workers_share_what_is_submitted_and_a_killed_one_comes_back
     titles.write_text("\n".join(f"topic {n}" for n in range(50)))
     local_mode = await up("--workers", "3", "--submit", str(titles), **settings_of(stack)).ready()
     assert f"Broker: {stack.broker_url}; database: {without_secrets(stack.database_url)}\n" in local_mode.out
-    assert set(local_mode.children()) == OWN - {"valkey-server"}
+    assert set(local_mode.children()) == CHILDREN - {"valkey-server"}
     await eventually(lambda: "50 of 50 completed\n" in local_mode.out, within=60)
     await eventually(lambda: len(instances(local_mode)) == 3, within=30)
     for number, name in enumerate(instances(local_mode), 1):
@@ -77,7 +68,7 @@ async def test_an_old_setting_names_a_redis_too_and_it_is_left_running_with_what
     port = stack.broker_url.rpartition(":")[2].partition("/")[0]
     first = await up(REDIS_HOST="127.0.0.1", REDIS_PORT=port).ready()
     assert f"Broker: redis://127.0.0.1:{port}/0; database: SQLite in that folder\n" in first.out
-    assert set(first.children()) == OWN - {"valkey-server"}
+    assert set(first.children()) == CHILDREN - {"valkey-server"}
     assert first.run("submit", "Raft", "--wait").code == 0
     first.signal(signal.SIGINT)
     assert await first.exit_code() == 0

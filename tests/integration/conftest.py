@@ -13,7 +13,7 @@ from integration.observed import Observed
 from integration.projected import Projected
 from integration.stand_in import asking
 from integration.stories import BEGAN
-from servers import Deployment, GeminiStandIn, Stack, Stacks
+from servers import CatalogStandIn, Deployment, GeminiStandIn, Stack, Stacks
 
 from shared.streams import PROJECTOR
 from shared.wire import Record
@@ -74,6 +74,21 @@ def stand_in(gemini_server: GeminiStandIn) -> GeminiStandIn:
     gemini_server.forget_moods()
     gemini_server.forget_calls()
     return gemini_server
+
+
+@pytest.fixture(scope="session")
+def catalog_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogStandIn]:
+    server = CatalogStandIn(tmp_path_factory.mktemp("catalog"))
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def catalog_stand_in(catalog_server: CatalogStandIn) -> CatalogStandIn:
+    """In no mood, with nothing written and asked nothing yet."""
+    catalog_server.fresh()
+    return catalog_server
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,22 +44,6 @@ class Asked(Gemini):
         self.instructions.append(instructions)
         self.data.append(data)
         return await super().generate(instructions=instructions, data=data, schema=schema)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiStandIn]:
-    stand_in = GeminiStandIn(tmp_path_factory.mktemp("gemini"))
-    stand_in.start()
-    yield stand_in
-    stand_in.end()
-
-
-@pytest.fixture
-def stand_in(server: GeminiStandIn) -> GeminiStandIn:
-    server.forget_moods()
-    server.take(0)
-    server.http.delete("/stand-in/calls").raise_for_status()
-    return server
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -22,18 +22,9 @@ NATTO = "urn:article:natto-osteoporosis"
 T = TypeVar("T")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogStandIn]:
-    stand_in = CatalogStandIn(tmp_path_factory.mktemp("catalog"))
-    stand_in.start()
-    yield stand_in
-    stand_in.end()
-
-
 @pytest.fixture
-def stand_in(server: CatalogStandIn) -> CatalogStandIn:
-    server.fresh()
-    return server
+def stand_in(catalog_stand_in: CatalogStandIn) -> CatalogStandIn:
+    return catalog_stand_in
 
 
 def client_of(url: str, secret: str = SECRET, timeout: float = TIMEOUT) -> Catalog:

@@ -46,18 +46,9 @@ class Asked:
         return [article["urn"] for article in self.ask("POST", "/articles/search", json=search)["results"]]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogStandIn]:
-    stand_in = CatalogStandIn(tmp_path_factory.mktemp("catalog"))
-    stand_in.start()
-    yield stand_in
-    stand_in.end()
-
-
 @pytest.fixture
-def stand_in(server: CatalogStandIn) -> CatalogStandIn:
-    server.fresh()
-    return server
+def stand_in(catalog_stand_in: CatalogStandIn) -> CatalogStandIn:
+    return catalog_stand_in
 
 
 @pytest.fixture

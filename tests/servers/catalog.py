@@ -1,41 +1,21 @@
 """The stand-in for the catalogue, and what a test tells it."""
 
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
-from servers.ports import LOOPBACK, free_port
-from servers.process import Process, until
+from servers.stand_in import StandIn
 
 
-class CatalogStandIn(Process):
+class CatalogStandIn(StandIn):
     def __init__(self, folder: Path, made: int = 0, file: Path | None = None) -> None:
         """`made`: articles behind the invented ones; `file`: where it keeps what is written."""
-        self.port = free_port()
-        self.url = f"http://{LOOPBACK}:{self.port}"
-        command = [sys.executable, "-m", "stand_ins.catalog", "--port", str(self.port), "--made", str(made)]
-        super().__init__(command + ([] if file is None else ["--file", str(file)]), folder / "catalog-stand-in.log")
-        self.http = httpx.Client(base_url=self.url, trust_env=False)
-
-    def start(self) -> None:
-        super().start()
-        until(self._answers, 10, "the stand-in does not answer")
-
-    def _answers(self) -> bool:
-        try:
-            return self.http.get("/live").is_success
-        except httpx.TransportError:
-            return False
+        kept = [] if file is None else ["--file", str(file)]
+        super().__init__(folder, "catalog", "--made", str(made), *kept)
 
     def tell(self, mood: str, **scope: Any) -> None:
         """How it behaves from now on: `route`, `urn_contains`, `for_seconds`, `times`, …"""
         self.http.post("/stand-in/moods", json={"mood": mood} | scope).raise_for_status()
-
-    def forget_moods(self) -> None:
-        self.http.delete("/stand-in/moods").raise_for_status()
 
     def tokens_last(self, seconds: float) -> None:
         """Those that it gives from now on."""
@@ -43,13 +23,6 @@ class CatalogStandIn(Process):
 
     def end_tokens(self) -> None:
         self.http.delete("/stand-in/tokens").raise_for_status()
-
-    @property
-    def calls(self) -> dict[str, Any]:
-        return dict(self.http.get("/stand-in/calls").raise_for_status().json())
-
-    def forget_calls(self) -> None:
-        self.http.delete("/stand-in/calls").raise_for_status()
 
     @property
     def written(self) -> dict[str, dict[str, Any]]:
@@ -76,10 +49,6 @@ class CatalogStandIn(Process):
         self.tokens_last(300)
         self.begin()
         self.forget_calls()
-
-    def end(self) -> None:
-        super().end()
-        self.http.close()
 
 
 def _path(urn: str) -> str:

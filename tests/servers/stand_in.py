@@ -1,0 +1,43 @@
+"""A stand-in as a process, told over HTTP how to behave: what those for Gemini and for the catalogue share."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from servers.ports import LOOPBACK, free_port
+from servers.process import Process, until
+
+
+class StandIn(Process):
+    def __init__(self, folder: Path, name: str, *arguments: str) -> None:
+        self.port = free_port()
+        self.url = f"http://{LOOPBACK}:{self.port}"
+        command = [sys.executable, "-m", f"stand_ins.{name}", "--port", str(self.port), *arguments]
+        super().__init__(command, folder / f"{name}-stand-in.log")
+        self.http = httpx.Client(base_url=self.url, trust_env=False)
+
+    def start(self) -> None:
+        super().start()
+        until(self._answers, 10, "the stand-in does not answer")
+
+    def _answers(self) -> bool:
+        try:
+            return self.http.get("/live").is_success
+        except httpx.TransportError:
+            return False
+
+    def forget_moods(self) -> None:
+        self.http.delete("/stand-in/moods").raise_for_status()
+
+    def forget_calls(self) -> None:
+        self.http.delete("/stand-in/calls").raise_for_status()
+
+    @property
+    def calls(self) -> dict[str, Any]:
+        return dict(self.http.get("/stand-in/calls").raise_for_status().json())
+
+    def end(self) -> None:
+        super().end()
+        self.http.close()
