@@ -2,7 +2,8 @@
 
 import pytest
 
-from stand_ins.moods import Mood, Moods
+from stand_ins.gemini_moods import GeminiMoods as Moods
+from stand_ins.gemini_moods import Mood
 
 TITLES = ["Oats"]
 

@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse
 
-from stand_ins.catalog_moods import LATE, Calls, Kind, Mood, Moods, Route
+from stand_ins.catalog_moods import Calls, CatalogMoods, Kind, Mood, Route
 from stand_ins.catalog_search import search
 from stand_ins.catalog_shapes import (
     Credentials,
@@ -33,6 +33,7 @@ from stand_ins.catalog_shapes import (
     refusal,
 )
 from stand_ins.catalog_store import Articles, merged
+from stand_ins.moods import LATE
 from stand_ins.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
 TOLD = f"""what it is told while it runs, in JSON:
@@ -67,7 +68,7 @@ class Catalog:
 
     def __init__(self, articles: Articles) -> None:
         self.articles = articles
-        self.moods = Moods()
+        self.moods = CatalogMoods()
         self.calls = Calls()
         self.token_seconds = 300.0
         self.tokens: dict[str, float] = {}  # until when they are good, monotonic
@@ -176,7 +177,7 @@ class Control:
         return self._catalog.moods.listed()
 
     async def tell_mood(self, mood: Mood) -> list[dict[str, Any]]:
-        self._catalog.moods.tell(mood)
+        self._catalog.moods.tell([mood])
         return self._catalog.moods.listed()
 
     async def clear_moods(self) -> None:

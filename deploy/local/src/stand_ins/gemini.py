@@ -13,7 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from stand_ins.calls import Calls, Limit, Window
+from stand_ins.gemini_calls import Calls, Limit, Window
+from stand_ins.gemini_moods import GeminiMoods, Kind, Mood
 from stand_ins.gemini_shapes import (
     SPOKEN,
     Asked,
@@ -25,7 +26,7 @@ from stand_ins.gemini_shapes import (
     unkeyed,
     without_text,
 )
-from stand_ins.moods import LATE, Kind, Mood, Moods, Seconds
+from stand_ins.moods import LATE, Seconds
 from stand_ins.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
 TOLD = f"""what it is told while it runs, in JSON:
@@ -53,7 +54,7 @@ class Gemini:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.moods = Moods()
+        self.moods = GeminiMoods()
         self.window: Window | None = None
         self.calls = Calls()
 

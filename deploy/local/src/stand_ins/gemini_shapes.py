@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from stand_ins.answers import Plan, UnusableSchema, plan
-from stand_ins.moods import Mood
+from stand_ins.gemini_moods import Mood
 from stand_ins.server import Dropped
 
 REFUSED_KEY = "refused"

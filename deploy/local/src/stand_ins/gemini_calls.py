@@ -1,15 +1,16 @@
-"""The calls that the stand-in was asked for, and how many of them there may be."""
+"""The calls that the stand-in for Gemini was asked for, and how many of them there may be."""
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stand_ins.moods import Mood
+from stand_ins.gemini_moods import Mood
+from stand_ins.in_flight import InFlight
 
 LATEST = 50  # calls whose titles are told
 
@@ -43,7 +44,7 @@ class Window:
 
 
 @dataclass(slots=True)
-class Calls:
+class Calls(InFlight):
     """What the model was asked since the last reset, and what came of it."""
 
     calls: int = 0
@@ -51,18 +52,10 @@ class Calls:
     by_status: Counter[str] = field(default_factory=Counter)  # "reset", or "gone" where the caller left before
     titles: Counter[str] = field(default_factory=Counter)  # answered well: what a caller pays for
     latest: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LATEST))  # the titles of each, as they came
-    in_flight: int = 0
-    most_in_flight: int = 0
 
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
+    def one_more(self) -> AbstractContextManager[None]:
         self.calls += 1
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
+        return self.one_more_in_flight()
 
     def reset(self) -> None:
         self.calls = self.probes = 0
