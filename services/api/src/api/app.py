@@ -105,6 +105,20 @@ async def _publish(transport: Transport, asked: Sequence[Sequence[Record]]) -> N
     await transport.publish([record for records in asked for record in records])
 
 
+async def _connected(context: ApiContext, scan_interval: float) -> None:
+    """All that the API does with the broker besides what routes ask for. Until cancelled."""
+    transport, workers = context.transport, context.workers
+    await reach(transport)
+    context.provisioned.set()
+    await asyncio.gather(
+        beat(transport, SERVICE, context.instance),
+        transport.follow_heartbeats(workers.note),
+        transport.follow_control(workers.hear, lambda: None),
+        context.back_pressure.look_for_ever(),
+        *([scans.scan_for_ever(context, scan_interval)] if context.enriches else ()),
+    )
+
+
 def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, errors: list[Exception]) -> Any:
     """What runs beside the routes; what ends there in an error ends the server and is in `errors`."""
 
@@ -115,41 +129,29 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         transport = connect(settings)
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
-        workers, keys = Workers(), ApiKeys(access)
-        back_pressure = BackPressure(transport, settings.max_backlog)
-        provisioned = asyncio.Event()
+        keys = ApiKeys(access)
         context = app.state.context = ApiContext(
             instance,
             transport,
             Together(partial(_publish, transport)),
-            provisioned,
+            asyncio.Event(),
             ProjectionQueries(reader),
             Seen(access),
-            workers,
-            back_pressure,
+            Workers(),
+            BackPressure(transport, settings.max_backlog),
             settings.needs_key,
             KnownKeys(keys, settings.requests_per_second),
             StoredAnswers(access),
             settings.enriches,
         )
 
-        async def connected() -> None:
-            await reach(transport)
-            provisioned.set()
-            await asyncio.gather(
-                beat(transport, SERVICE, instance),
-                transport.follow_heartbeats(workers.note),
-                transport.follow_control(workers.hear, lambda: None),
-                back_pressure.look_for_ever(),
-                *([scans.scan_for_ever(context, settings.scan_interval)] if settings.enriches else ()),
-            )
-
         async def reached_by_callers() -> None:
             await reach_database(access, "access")
             if settings.needs_key:
                 await until_it_answers("database", keys.must_exist, DatabaseUnreachable)
 
-        tasks = [asyncio.create_task(beside) for beside in (connected(), reached_by_callers())]
+        beside = (_connected(context, settings.scan_interval), reached_by_callers())
+        tasks = [asyncio.create_task(coroutine) for coroutine in beside]
         for task in tasks:
             task.add_done_callback(stop_after_error)
         yield
