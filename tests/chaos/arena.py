@@ -43,14 +43,16 @@ class Arena:
     async def later(self, at_most: float) -> None:
         await asyncio.sleep(self.chance.uniform(0, at_most))
 
-    async def race(self, titles: Sequence[str], one: Callable[[str], Awaitable[None]]) -> dict[str, list[Said]]:
-        """Each title's race beside the others', judged by what the streams say; answers that, by title."""
+    async def race(
+        self, titles: Sequence[str], one: Callable[[str], Awaitable[None]], *others: Awaitable[None]
+    ) -> dict[str, list[Said]]:
+        """Each title's race beside the others' and beside what else is done, judged as below."""
 
         async def begin(title: str) -> None:
             await self.later(SPREAD)
             await one(title)
 
-        return await self.judged(titles, map(begin, titles))
+        return await self.judged(titles, [*others, *map(begin, titles)])
 
     async def judged(self, titles: Sequence[str], deeds: Iterable[Awaitable[None]]) -> dict[str, list[Said]]:
         """All at once while counts are looked at; then each title's end is what the streams say, which is answered."""

@@ -61,6 +61,11 @@ class Checker:
         """Titles that the stand-in answered well more than once."""
         return [title for title, times in self._deployment.gemini.calls["titles"].items() if times > 1]
 
+    def has_begun(self, worker: str, since: datetime | None = None) -> bool:
+        """Whether it has started a submission since."""
+        query = f"SELECT count(*) FROM history WHERE worker = '{worker}' AND event = 'SubmissionStarted'"
+        return self._rows(query + (f" AND time > '{stored(since)}'" if since else "")) != [(0,)]
+
     def seconds_until_first_redelivered_result(self, dead: str, died_at: datetime) -> float:
         """From the death of worker `dead` to the first result of what it alone had started, and not finished."""
         query = f"""

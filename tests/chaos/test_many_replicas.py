@@ -11,14 +11,12 @@ from functools import partial
 import httpx
 import pytest
 from eventually import eventually
-from integration.databases import rows
 from servers import Deployment
 from servers.found import OwnServer
 from servers.stack import ON_KAFKA
 
 from chaos.checker import Checker
 from chaos.storm import SERVICES, WORKER, Storm
-from shared.db.tables import stored
 from shared.streams import PROJECTOR
 
 pytestmark = [pytest.mark.chaos, pytest.mark.breaks_the_broker, ON_KAFKA]
@@ -120,7 +118,7 @@ async def test_a_worker_restarted_under_its_name_works_again_at_once(deployed: D
         restarted_at = datetime.now(UTC)
         began = time.monotonic()
         worker.start()
-        await eventually(lambda: starts_of(deployed, "worker-1", restarted_at), within=SESSION - 1, every=0.05)
+        await eventually(partial(Checker(deployed).has_begun, "worker-1", restarted_at), within=SESSION - 1, every=0.05)
         print(f"worked again {time.monotonic() - began:.1f} s after its start")
 
 
@@ -154,11 +152,4 @@ async def test_what_a_dead_worker_had_is_taken_over_within_the_session_timeout_a
 async def both_have_begun(deployed: Deployment) -> None:
     """The group does not rebalance any more: while it does, Kafka waits for those that it knows, dead or not."""
     for worker in ("worker-1", "worker-2"):
-        await eventually(partial(starts_of, deployed, worker), within=60)
-
-
-def starts_of(deployed: Deployment, worker: str, since: datetime | None = None) -> bool:
-    """Whether it has begun something since."""
-    query = f"SELECT count(*) FROM history WHERE worker = '{worker}' AND event = 'SubmissionStarted'"
-    found = rows(deployed.database_url, query + (f" AND time > '{stored(since)}'" if since else ""))
-    return bool(found[0][0])
+        await eventually(partial(Checker(deployed).has_begun, worker), within=60)

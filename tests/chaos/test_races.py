@@ -6,7 +6,7 @@ won now and then.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -217,6 +217,7 @@ def said_at_the_end(said: Sequence[Said]) -> str:
 async def test_a_cleanup_during_retries_takes_what_failed_and_not_what_is_retried(arena: Arena) -> None:
     titles = titles_of("Cleaned", arena)
     retried: dict[str, set[int]] = {title: set() for title in titles}
+    racing = set(titles)
     arena.deployment.gemini.tell("block", title_contains="cleaned")
 
     async def one(title: str) -> None:
@@ -225,13 +226,14 @@ async def test_a_cleanup_during_retries_takes_what_failed_and_not_what_is_retrie
             await arena.later(0.3)
             if (answer := await retry(arena, title)).status_code == 202:
                 retried[title].add(answer.json()["attempt"])
+        racing.remove(title)
 
     async def clean_up() -> None:
-        while True:
+        while racing:
             await arena.later(0.1)
             assert (await arena.api.ask("POST", "/cleanup-failed")).status_code == 200
 
-    told = await beside(clean_up(), arena.race(titles, one))
+    told = await arena.race(titles, one, clean_up())
     for title, said in told.items():
         failed = {one.attempt: one.place for one in said if one.event == "SubmissionFailed"}
         assert retried[title] <= failed.keys()
@@ -240,16 +242,6 @@ async def test_a_cleanup_during_retries_takes_what_failed_and_not_what_is_retrie
         sum(said_at_the_end(said) == "removed" for said in told.values()),
         sum(survived_a_cleanup(said) for said in told.values()),
     )
-
-
-async def beside(other: Awaitable[None], race: Awaitable[dict[str, list[Said]]]) -> dict[str, list[Said]]:
-    task = asyncio.ensure_future(other)
-    try:
-        return await race
-    finally:
-        assert not task.done(), task.result()
-        task.cancel()
-        await asyncio.wait([task])
 
 
 def survived_a_cleanup(said: Sequence[Said]) -> bool:

@@ -222,7 +222,7 @@ async def ended(api: Api, *titles: str) -> None:
         topics = [(await api.ask("GET", f"/topics/{id_}")).json() for id_ in ids]
         return all(topic["status"] in {"completed", "failed"} for topic in topics)
 
-    await eventually(have, within=WITHIN)
+    await eventually(have, within=WITHIN, every=0.5)  # the API allows a key so many requests a second
 
 
 async def said(process: Process, *what: str) -> None:
