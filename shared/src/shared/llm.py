@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from json import JSONDecodeError
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx2
 import structlog
 from google import genai
 from google.genai import errors, types
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.day import end_of_day
 from shared.doubts import Doubts
@@ -22,6 +22,7 @@ from shared.gemini_settings import GeminiSettings
 from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
 log = structlog.get_logger()
+M = TypeVar("M", bound=BaseModel)
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
 
 
@@ -66,6 +67,17 @@ class _Fixed(dict[str, Any]):
 
     def __deepcopy__(self, _: object) -> "_Fixed":
         return self
+
+
+def _quick(model: type[M]) -> type[M]:
+    """google-genai looks for each of some fifty fields whether its name is `in` the model, which pydantic answers by
+    going through all of its values: a third of what a call costs. Where it is in none, the attribute is taken."""
+    return type(model.__name__, (model,), {"__module__": __name__, "__contains__": lambda *_: False})
+
+
+_Config = _quick(types.GenerateContentConfig)
+_Content = _quick(types.Content)
+_Part = _quick(types.Part)
 
 
 class Gemini:
@@ -149,15 +161,16 @@ class Gemini:
         return self._clients[key.value]
 
     async def _ask(self, key: Key, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
-        config = types.GenerateContentConfig(
+        config = _Config(
             system_instruction=instructions,
             response_mime_type="application/json",
             response_json_schema=_Fixed(schema),
         )
+        contents = _Content(role="user", parts=[_Part(text=data)])
         began = time.monotonic()
         try:
             models = self._client(key).aio.models
-            response = await models.generate_content(model=self._model, contents=data, config=config)
+            response = await models.generate_content(model=self._model, contents=contents, config=config)
         except errors.APIError as error:
             raise _ours(error, key) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:

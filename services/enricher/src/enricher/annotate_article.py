@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from enricher.annotation import Assessment, Classification, annotation_of
-from shared.answer_fields import shortened
+from shared.answer_fields import schema_of, shortened
 from shared.errors import Refused
 from shared.events import Usage, normal
 from shared.judge_answer import AnswerNotUsable, first_valid, wasted, without_text
@@ -84,7 +84,7 @@ class _Question(Generic[Wanted]):
 
 
 def _question(prompt: str, wanted: type[Wanted]) -> _Question[Wanted]:
-    return _Question(Prompt.read("enricher", prompt), wanted, wanted.model_json_schema())
+    return _Question(Prompt.read("enricher", prompt), wanted, schema_of(wanted))
 
 
 def input_hash(article: ArticleText, prompt_version: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from shared.answer_fields import WORDS, Part, Text, shorten
+from shared.answer_fields import WORDS, Part, Text, schema_of, shorten
 
 LONGEST_TITLE = 100
 LONGEST_DESCRIPTION = 5000
@@ -83,6 +83,6 @@ class _Answered(Topic):
 
 def answer_schema() -> dict[str, Any]:
     """JSON Schema of an answer: an array of topics, each with the `id` of its item."""
-    schema = _Answered.model_json_schema()
+    schema = schema_of(_Answered)
     definitions = schema.pop("$defs")
     return {"type": "array", "items": schema, "$defs": definitions}
