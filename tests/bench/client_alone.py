@@ -18,7 +18,7 @@ from topic_worker.topic import answer_schema
 
 
 async def main(url: str, calls: int, slots: int) -> None:
-    gemini = Gemini(keys=Keys(["bench"]), model="gemini-2.5-flash", base_url=url, timeout_seconds=60)
+    gemini = Gemini(keys=Keys(["bench"]), model="gemini-2.5-flash", base_url=url, calls=slots, timeout_seconds=60)
     instructions, schema = files("topic_worker").joinpath("prompt.md").read_text("utf-8"), answer_schema()
     titles = iter(range(calls))
 

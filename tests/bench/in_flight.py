@@ -32,19 +32,18 @@ AIM = Aim(share=0.95)
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """Seconds, of all 30 slots together; `ideal`: if none were empty while there is work. `busy`: of all cores."""
+    """Seconds; `ideal`: if no slot were empty while there is work. `busy`: of all cores."""
 
     took: float
     ideal: float
     until_the_first: float
-    longer: float
     until_projected: float
     cpu_a_call: float
     busy: float
 
     @property
-    def empty(self) -> float:
-        return self.took - self.ideal - self.until_the_first - self.longer - self.until_projected
+    def between(self) -> float:
+        return self.took - self.ideal - self.until_the_first - self.until_projected
 
 
 def in_flight(sizes: Sizes) -> Iterator[Figure]:
@@ -53,8 +52,7 @@ def in_flight(sizes: Sizes) -> Iterator[Figure]:
     yield Figure("google-genai alone, all calls alike", "s", alone, alike.ideal)
     yield Figure("all calls alike", "s", alike.took, alike.ideal, aim=AIM)
     yield Figure("… until the first call began", "ms", alike.until_the_first * 1000)
-    yield Figure("… calls longer than their answers took", "ms", alike.longer * 1000)
-    yield Figure("… slots empty between calls", "ms", alike.empty * 1000)
+    yield Figure("… from an answer's time to the next one's, of all calls of a slot", "ms", alike.between * 1000)
     yield Figure("… from the last outcome until it is projected", "ms", alike.until_projected * 1000)
     yield Figure("one in 20 calls takes 4 s", "s", mixed.took, mixed.ideal, aim=AIM)
     for name, done in (("alike", alike), ("mixed", mixed)):
@@ -112,17 +110,16 @@ async def _submitted(run: Setting, titles: Sequence[str]) -> tuple[datetime, dat
 
 def _measured(run: Setting, began: datetime, projected: datetime, cpu_a_call: float, used: float) -> _Done:
     query = """
-        SELECT title, started_at, ended_at, seconds FROM submissions JOIN usage USING (id)
+        SELECT title, started_at, ended_at FROM submissions
         WHERE title != 'One that goes ahead' ORDER BY started_at
     """
     calls = rows(run.database_url, query)
-    answers = [SLOW_SECONDS if SLOW in title else CALL_SECONDS for title, _, _, _ in calls]
-    last = max(_moment(ended) for _, _, ended, _ in calls)
+    answers = [SLOW_SECONDS if SLOW in title else CALL_SECONDS for title, *_ in calls]
+    last = max(_moment(ended) for *_, ended in calls)
     return _Done(
         took=(projected - began).total_seconds(),
         ideal=listed(answers, IN_FLIGHT),
         until_the_first=(_moment(calls[0][1]) - began).total_seconds(),
-        longer=(sum(seconds for *_, seconds in calls) - sum(answers)) / IN_FLIGHT,
         until_projected=(projected - last).total_seconds(),
         cpu_a_call=cpu_a_call,
         busy=used,

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+import pytest
 from contract.brokers import Broker
 from contract.submissions import many, names, submitted
 from contract.workers import Workers, remains
@@ -27,6 +28,18 @@ async def test_where_calls_take_long_none_is_kept_from_other_workers(broker: Bro
     await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT, within=15)
     await remains(lambda: worker.settlement.in_flight <= IN_FLIGHT, during=0.5)
     await workers.settled()
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.05, 22), (0.8, 20)])
+async def test_a_tenth_more_are_handled_at_a_time_while_calls_are_short(
+    broker: Broker, workers: Workers, seconds: float, most: int
+) -> None:
+    for title in names(100):
+        workers.handler.answer(title, lambda: asyncio.sleep(seconds))
+    await broker.transport.publish(many(100))
+    await workers.start(in_flight=20)
+    await workers.settled(within=30)
+    assert workers.handler.most_running == most
 
 
 async def test_a_stop_begins_none_of_those_at_hand(broker: Broker, workers: Workers) -> None:

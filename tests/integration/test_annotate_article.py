@@ -36,7 +36,7 @@ class Asked(Gemini):
     """The client, which remembers what it was asked."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(keys=Keys(["k"]), model="gemini-2.5-flash", base_url=url, timeout_seconds=5)
+        super().__init__(keys=Keys(["k"]), model="gemini-2.5-flash", base_url=url, calls=30, timeout_seconds=5)
         self.instructions: list[str] = []
         self.data: list[str] = []
 

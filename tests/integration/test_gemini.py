@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from eventually import eventually
 from servers import LOOPBACK, GeminiStandIn, free_port
 
 from shared.day import end_of_day
@@ -19,12 +20,13 @@ from topic_worker.topic import answer_schema
 TIMEOUT = 0.5  # seconds
 
 
-def client_of(url: str, *keys: str, own_projects: bool = False, timeout: float = TIMEOUT) -> Gemini:
+def client_of(url: str, *keys: str, own_projects: bool = False, calls: int = 30, timeout: float = TIMEOUT) -> Gemini:
     return Gemini(
         keys=Keys(keys or ["k"]),
         own_projects=own_projects,
         model="gemini-2.5-flash",
         base_url=url,
+        calls=calls,
         timeout_seconds=timeout,
     )
 
@@ -45,14 +47,26 @@ async def ask(gemini: Gemini, title: str) -> Answer | TopicflowError:
         return error
 
 
-async def test_as_many_calls_as_there_are_run_at_a_time(stand_in: GeminiStandIn) -> None:
+async def test_so_many_calls_run_at_a_time_and_what_more_are_asked_for_wait_their_turn(stand_in: GeminiStandIn) -> None:
     """The HTTP client's own limit is 100 connections."""
-    gemini = client_of(stand_in.url, timeout=30)
+    gemini = client_of(stand_in.url, calls=120, timeout=30)
     stand_in.take(2)
     stand_in.http.delete("/stand-in/calls").raise_for_status()
-    answers = await asyncio.gather(*(ask(gemini, f"Title {n}") for n in range(120)))
+    answers = await asyncio.gather(*(ask(gemini, f"Title {n}") for n in range(130)))
     assert {type(answer) for answer in answers} == {Answer}
     assert stand_in.calls["most_in_flight"] == 120
+    await gemini.close()
+
+
+async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(stand_in: GeminiStandIn) -> None:
+    gemini = client_of(stand_in.url, calls=2, timeout=30)
+    stand_in.tell("hang", title_contains="Title", seconds=30)
+    hanging = [asyncio.create_task(ask(gemini, f"Title {n}")) for n in range(4)]
+    await eventually(lambda: stand_in.calls["in_flight"] == 2, within=5)
+    assert await asyncio.wait_for(gemini.is_simulated(), 2)
+    for task in hanging:
+        task.cancel()
+    await asyncio.wait(hanging)
     await gemini.close()
 
 

@@ -1,14 +1,13 @@
 """Whose call is made next, when more want to call than may."""
 
 import asyncio
-import time
 
 import pytest
 
 from shared.allowance import NO_LIMIT, Allowance
 from shared.errors import Unavailable
 from shared.pace import Pace, Quota
-from shared.turns import SPREAD, Turns
+from shared.turns import Turns
 
 
 async def whole() -> float:
@@ -19,8 +18,10 @@ def turns(calls: int) -> Turns:
     return Turns(calls, Pace(Quota(), Allowance(NO_LIMIT, "article"), whole))
 
 
-async def test_so_many_call_at_a_time_in_the_order_they_came() -> None:
-    line, begun, now, most = turns(2), [], 0, 0
+@pytest.mark.parametrize(("calls", "at_a_time"), [(2, 2), (9, 9), (10, 11), (30, 33)])
+async def test_so_many_call_at_a_time_in_the_order_they_came(calls: int, at_a_time: int) -> None:
+    """And one more for each ten, whose request is made ready meanwhile."""
+    line, begun, now, most = turns(calls), [], 0, 0
 
     async def call(name: int) -> None:
         nonlocal now, most
@@ -29,12 +30,12 @@ async def test_so_many_call_at_a_time_in_the_order_they_came() -> None:
             begun.append(name)
             now += 1
             most = max(most, now)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
             now -= 1
 
-    await asyncio.gather(*(call(n) for n in range(9)))
-    assert begun == list(range(9))
-    assert most == 2
+    await asyncio.gather(*(call(n) for n in range(99)))
+    assert begun == list(range(99))
+    assert most == at_a_time
 
 
 async def test_an_outage_is_told_at_once_to_those_who_wait_while_other_calls_last() -> None:
@@ -73,31 +74,3 @@ async def test_who_goes_away_while_waiting_takes_no_turn_with_them(ticks: int) -
     else:
         line.give_back()
     await asyncio.wait_for(line.take(), 5)
-
-
-async def test_calls_that_began_together_are_spread_where_that_costs_none() -> None:
-    line, begun = turns(10), list[float]()
-
-    async def call(seconds: float) -> None:
-        await line.take()
-        with line.taken():
-            begun.append(time.monotonic())
-            await asyncio.sleep(seconds)
-
-    await asyncio.gather(*(call(0.2) for _ in range(40)))
-    first, last = begun[:10], begun[-10:]
-    assert max(first) - min(first) < 9 * SPREAD
-    assert max(last) - min(last) >= 9 * SPREAD
-
-
-async def test_short_calls_are_not_spread() -> None:
-    line = turns(10)
-
-    async def call() -> None:
-        await line.take()
-        with line.taken():
-            await asyncio.sleep(0.001)
-
-    began = time.monotonic()
-    await asyncio.gather(*(call() for _ in range(1000)))
-    assert time.monotonic() - began < 1000 * SPREAD

@@ -12,6 +12,7 @@ import httpx2
 import structlog
 from google import genai
 from google.genai import errors, types
+from google.genai.models import AsyncModels
 from pydantic import BaseModel, ValidationError
 
 from shared.day import end_of_day
@@ -50,7 +51,6 @@ class LanguageModel(Protocol):
         """
 
 
-CONNECTIONS = httpx2.Limits()  # none: who calls limits how many calls there are; by default it is 100, and 20 are kept
 PROBE_SECONDS = 5.0
 ASK_AGAIN = 5.0  # seconds
 MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
@@ -80,17 +80,43 @@ _Content = _quick(types.Content)
 _Part = _quick(types.Part)
 
 
+class _Clients:
+    """One for each key."""
+
+    def __init__(self, base_url: str | None, calls: int, timeout_seconds: float) -> None:
+        """`calls`: of one client at a time."""
+        limits = httpx2.Limits(max_connections=calls, max_keepalive_connections=calls)
+        timeout = int(timeout_seconds * 1000)
+        self._options = types.HttpOptions(base_url=base_url, timeout=timeout, async_client_args={"limits": limits})
+        self._clients: dict[str, genai.Client] = {}
+
+    def of(self, key: Key) -> AsyncModels:
+        if key.value not in self._clients:
+            self._clients[key.value] = genai.Client(api_key=key.value, http_options=self._options)
+        return self._clients[key.value].aio.models
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.aio.aclose()
+
+
 class Gemini:
     """One per process, made inside the running loop. Its own retries stay off: `retry.py` is the only layer."""
 
     def __init__(
-        self, *, keys: Keys, own_projects: bool = False, model: str, base_url: str | None, timeout_seconds: float
+        self,
+        *,
+        keys: Keys,
+        own_projects: bool = False,
+        model: str,
+        base_url: str | None,
+        calls: int,
+        timeout_seconds: float,
     ) -> None:
-        """`own_projects`: each key has one, and with it a quota of its own."""
-        self._options = types.HttpOptions(
-            base_url=base_url, timeout=int(timeout_seconds * 1000), async_client_args={"limits": CONNECTIONS}
-        )
-        self._clients: dict[str, genai.Client] = {}
+        """`calls` at a time: more wait until one is answered, their requests ready to be sent. `own_projects`: each key
+        has one, and with it a quota of its own."""
+        self._asking = _Clients(base_url, calls, timeout_seconds)
+        self._looking = _Clients(base_url, 1, PROBE_SECONDS)  # which waits for none of the calls
         self._keys = keys
         self._own_projects = own_projects
         self._model = model
@@ -98,12 +124,13 @@ class Gemini:
         self.simulated: bool | None = None  # whether a stand-in answers, as far as it is known
 
     @classmethod
-    def of(cls, settings: GeminiSettings) -> Self:
+    def of(cls, settings: GeminiSettings, calls: int) -> Self:
         return cls(
             keys=settings.keys,
             own_projects=settings.own_projects,
             model=settings.model,
             base_url=settings.base_url,
+            calls=calls,
             timeout_seconds=settings.call_timeout_seconds,
         )
 
@@ -155,11 +182,6 @@ class Gemini:
             return False
         return self._keys.has_usable
 
-    def _client(self, key: Key) -> genai.Client:
-        if key.value not in self._clients:
-            self._clients[key.value] = genai.Client(api_key=key.value, http_options=self._options)
-        return self._clients[key.value]
-
     async def _ask(self, key: Key, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
         config = _Config(
             system_instruction=instructions,
@@ -169,7 +191,7 @@ class Gemini:
         contents = _Content(role="user", parts=[_Part(text=data)])
         began = time.monotonic()
         try:
-            models = self._client(key).aio.models
+            models = self._asking.of(key)
             response = await models.generate_content(model=self._model, contents=contents, config=config)
         except errors.APIError as error:
             raise _ours(error, key) from None  # the original holds the request's headers
@@ -212,19 +234,18 @@ class Gemini:
 
     async def _look(self) -> types.Model:
         """At the model's description, which costs nothing. Raises APIError and what is in `_NOT_THERE`."""
-        config = types.GetModelConfig(http_options=types.HttpOptions(timeout=int(PROBE_SECONDS * 1000)))
         while True:
             key = self._keys.next()
             try:
-                return await self._client(key).aio.models.get(model=self._model, config=config)
+                return await self._looking.of(key).get(model=self._model)
             except errors.APIError as error:
                 refused = _ours(error, key)
                 if not isinstance(refused, KeyRefused) or not self._goes_on_without(key, refused):
                     raise
 
     async def close(self) -> None:
-        for client in self._clients.values():
-            await client.aio.aclose()
+        await self._asking.close()
+        await self._looking.close()
 
 
 def _answer(response: types.GenerateContentResponse, model: str, seconds: float) -> Answer:

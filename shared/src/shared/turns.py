@@ -1,7 +1,6 @@
 """Whose call is made next: so many at a time, at the pace that there is, first come, first served."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +8,11 @@ from contextlib import contextmanager
 from shared.errors import Outage
 from shared.pace import Pace, Slots
 
-SPREAD = 0.002  # seconds from one call's beginning to the next, about what a call costs here
-
 
 class Turns:
-    """Calls that begin together end together, and then hold each other up: they are spread over the time that one
-    takes, as far as that costs no call."""
-
     def __init__(self, calls: int, pace: Pace) -> None:
-        self._calls = calls
-        self._seconds = 0.0  # that one takes, on average of the last ones
-        self._slots = Slots(calls)
+        """`calls` at a time, and one more for each ten whose request is made ready meanwhile, if anybody asks."""
+        self._slots = Slots(calls + calls // 10)
         self._pace = pace
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._usher: asyncio.Task[None] | None = None
@@ -43,11 +36,9 @@ class Turns:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Around the call. An outage that it raises is told to those who wait: their calls would be refused too."""
-        began = time.monotonic()
         try:
             yield
             self._slots.answered()
-            self._seconds += (time.monotonic() - began - self._seconds) / self._calls
         except Outage as error:
             self._slots.refused()
             self._tell_those_who_wait(error)
@@ -69,8 +60,6 @@ class Turns:
                 self._waiting.popleft()
             if self._waiting:
                 self._waiting.popleft().set_result(None)
-                if self._seconds > 2 * self._calls * SPREAD:
-                    await asyncio.sleep(SPREAD)
             else:
                 self._slots.release()
 

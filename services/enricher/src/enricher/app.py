@@ -26,7 +26,7 @@ async def main(settings: EnricherSettings, instance: str) -> None:
     async with serving(ops, settings), AsyncExitStack() as opened:
         worker = Worker(ENRICHER, instance, settings, opened)
         annotating, writing, scanning = await worker.join(ANNOTATOR, CATALOG_WRITER, SCANNER)
-        gemini = Gemini.of(settings)
+        gemini = Gemini.of(settings, settings.in_flight)
         opened.push_async_callback(gemini.close)
         catalog = Catalog.of(settings)
         opened.push_async_callback(catalog.close)

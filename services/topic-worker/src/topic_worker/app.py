@@ -20,13 +20,14 @@ async def main(settings: WorkerSettings, instance: str) -> None:
     async with serving(ops, settings), AsyncExitStack() as opened:
         worker = Worker(TOPIC_WORKER, instance, settings, opened)
         [consumer] = await worker.join(TOPIC_WORKER)
-        gemini = Gemini.of(settings)
+        calls = ceil(settings.in_flight / settings.batch_size)
+        gemini = Gemini.of(settings, calls)
         opened.push_async_callback(gemini.close)
         allowance = Allowance(settings.daily_limits, "topic")
         generator = TopicGenerator(
             gemini,
             batch_size=settings.batch_size,
-            calls=ceil(settings.in_flight / settings.batch_size),
+            calls=calls,
             pace=Pace(settings.quota, allowance, consumer.share),
             prices=settings.prices,
         )

@@ -6,12 +6,14 @@ import time
 from shared.transport.work import Work
 
 AHEAD = 0.05  # seconds of work at hand: storing an end and fetching the next takes some of it
+READY = 0.03  # seconds of work that is begun ahead: making a request and reading an answer takes some of it
 
 
 class Places:
     def __init__(self, most: int) -> None:
         self._most = most
         self._free = asyncio.Semaphore(most)
+        self._ahead = 0  # places more than `most`
         self._is_closed = False
         self._began: dict[Work, float] = {}  # monotonic
         self._seconds = float("inf")  # that one takes, on average over the last ones
@@ -20,7 +22,10 @@ class Places:
     def at_hand(self) -> int:
         """As many as will be begun in the next moment. Where one takes seconds it is none: nobody waits here for long
         whom another worker would begin at once."""
-        return min(self._most // 2, int(self._most * AHEAD / self._seconds))
+        return min(self._most // 2, self._begun_within(AHEAD))
+
+    def _begun_within(self, seconds: float) -> int:
+        return int(self._most * seconds / self._seconds)
 
     async def take(self, work: Work) -> bool:
         """False if it was displaced while it waited."""
@@ -44,7 +49,14 @@ class Places:
             before = took if self._seconds == float("inf") else self._seconds
             self._seconds = before + (took - before) / self._most
             if not self._is_closed:
-                self._free.release()
+                self._give_back()
+
+    def _give_back(self) -> None:
+        """And have a few more while one takes so little that it matters what is not a call: up to a tenth."""
+        ahead = min(self._most // 10, self._begun_within(READY))
+        for _ in range(1 + ahead - self._ahead):
+            self._free.release()
+        self._ahead = max(ahead, self._ahead - 1)
 
     def close(self) -> None:
         """Whoever waits for one waits on, and can be handed back."""
