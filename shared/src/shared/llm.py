@@ -183,11 +183,11 @@ class Gemini:
         return self._keys.has_usable
 
     async def _ask(self, key: Key, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
-        config = _Config(
-            system_instruction=instructions,
-            response_mime_type="application/json",
-            response_json_schema=_Fixed(schema),
-        )
+        body = {  # as the API wants it: google-genai makes the same of a config, for which it goes through all of it
+            "systemInstruction": {"role": "user", "parts": [{"text": instructions}]},
+            "generationConfig": _Fixed(responseMimeType="application/json", responseJsonSchema=schema),
+        }
+        config = _Config(http_options=types.HttpOptions(extra_body=body))
         contents = _Content(role="user", parts=[_Part(text=data)])
         began = time.monotonic()
         try:
