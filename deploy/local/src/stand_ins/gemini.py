@@ -6,6 +6,7 @@ Run with `python -m stand_ins.gemini --port 8100`; callers reach it by GOOGLE_GE
 import argparse
 import json
 import os
+import time
 from typing import Annotated, Any, get_args
 
 from fastapi import FastAPI, Request, Response
@@ -70,6 +71,7 @@ class Gemini:
         return reply
 
     async def _reply(self, request: Request) -> Response:
+        arrived = time.monotonic()
         try:
             asked = read(await request.body())
         except BadRequest as bad:
@@ -79,10 +81,12 @@ class Gemini:
         mood = self.moods.of_call(asked.titles, key)
         if refusal := refused(mood or (self.window.refusal() if self.window else None)):
             return refusal
-        await wait(request, mood.seconds if mood and mood.mood in LATE else self.seconds)
-        if (instead := without_text(mood)) is not None:
+        instead = without_text(mood)
+        text, good = self._text(asked, key) if instead is None else ("", [])
+        seconds = mood.seconds if mood and mood.mood in LATE else self.seconds
+        await wait(request, arrived + seconds - time.monotonic())
+        if instead is not None:
             return answered(model, asked, "", instead)
-        text, good = self._text(asked, key)
         if mood and mood.mood == "bad_json":
             return answered(model, asked, text[: len(text) // 2])
         self.calls.titles.update(good)

@@ -30,7 +30,7 @@ class Dropped(Response):
 
 async def wait(request: Request, seconds: float) -> None:
     """Lets the time of a call pass. Raises ClientDisconnect as soon as its caller goes."""
-    if seconds:
+    if seconds > 0:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while (await request.receive())["type"] != "http.disconnect":
