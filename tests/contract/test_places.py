@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 from contract.brokers import Broker
@@ -9,10 +10,16 @@ from contract.submissions import many, names, submitted
 from contract.workers import Workers, remains
 from eventually import eventually
 
-IN_FLIGHT, AT_HAND = 4, 2
+IN_FLIGHT, AT_HAND = 4, 1  # of calls of 0.1 s
+
+
+def answers_late(workers: Workers, titles: Iterable[str]) -> None:
+    for title in titles:
+        workers.handler.answer(title, lambda: asyncio.sleep(0.1))
 
 
 async def test_the_next_ones_are_handled_while_ends_are_stored(broker: Broker, workers: Workers) -> None:
+    answers_late(workers, names(20))
     await broker.transport.publish(many(20))
     await workers.start(in_flight=IN_FLIGHT, store=3)
     await eventually(lambda: len(workers.handler.calls) == IN_FLIGHT + AT_HAND, within=2.5)
@@ -46,6 +53,7 @@ async def test_a_stop_begins_none_of_those_at_hand(broker: Broker, workers: Work
     may_end = asyncio.Event()
     for n in range(12):
         workers.handler.answer(f"later {n}", may_end.wait)
+    answers_late(workers, names(8))
     await broker.transport.publish(many(8))
     worker = await workers.start(in_flight=IN_FLIGHT)
     await workers.settled()

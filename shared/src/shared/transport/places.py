@@ -22,7 +22,7 @@ class Places:
     def at_hand(self) -> int:
         """As many as will be begun in the next moment. Where one takes seconds it is none: nobody waits here for long
         whom another worker would begin at once."""
-        return min(self._most // 2, self._begun_within(AHEAD))
+        return min(self._most, self._begun_within(AHEAD))
 
     def _begun_within(self, seconds: float) -> int:
         return int(self._most * seconds / self._seconds)
