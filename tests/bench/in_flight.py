@@ -4,7 +4,6 @@ import asyncio
 import heapq
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from servers import GeminiStandIn
 
 from bench.figure import Aim, Figure
 from bench.filling import fill, submission
-from bench.in_process_worker import GROUP, IN_FLIGHT
+from bench.in_process_worker import IN_FLIGHT
 from bench.processes import Costs
 from bench.setting import LLM_OVER_HTTP, PROJECTING, WORKER, Setting, setting
 from bench.sizes import Sizes
@@ -78,37 +77,33 @@ def _done(sizes: Sizes, is_mixed: bool) -> _Done:
     slow = range(0, topics // 2, SLOW_EVERY) if is_mixed else range(0)
     titles = [f"Topic number {n} {SLOW if n in slow else ''}" for n in range(topics)]
     with setting(sizes.on) as run:
-        asyncio.run(fill(run.stack, [submission("One that goes ahead")]))
+        asyncio.run(fill(run.stack))
         run.settings["WORKER_BATCH_SIZE"] = "1"
         run.start_worker(LLM_OVER_HTTP)
         run.start_projector(PROJECTING)
-        run.gemini.take(CALL_SECONDS)
         run.gemini.tell("hang", title_contains=SLOW, seconds=SLOW_SECONDS)
-        for _ in run.completing(1):
-            time.sleep(0.01)
-        costs, machine = Costs(run.processes), psutil.cpu_times()
-        costs.begin_anew()
-        began, projected = asyncio.run(_submitted(run, titles))
-        used = busy(machine, psutil.cpu_times())
-        assert run.gemini.calls["calls"] == topics + 1
-        return _measured(run, began, projected, costs.microseconds(topics)[WORKER] / 1e6, used)
+        return asyncio.run(_measured(run, titles))
 
 
-async def _submitted(run: Setting, titles: Sequence[str]) -> tuple[datetime, datetime]:
-    """From before the broker was told of the first until the projection counted the last as completed."""
+async def _measured(run: Setting, titles: Sequence[str]) -> _Done:
+    """From before the broker was told of the first until the projection counted the last as completed. One that went
+    ahead has opened all connections."""
     transport = run.stack.connect()
-    await transport.lag(GROUP)  # from here on it is connected
+    await transport.publish([submission("One that goes ahead")])
+    for _ in run.completing(1):
+        await asyncio.sleep(0.01)
+    run.gemini.take(CALL_SECONDS)
     records = [submission(title) for title in titles]
+    costs, machine = Costs(run.processes), psutil.cpu_times()
+    costs.begin_anew()
     began = datetime.now(UTC)
     await transport.publish(records)
     for _ in run.completing(len(titles) + 1):
         await asyncio.sleep(0.005)
-    ended = datetime.now(UTC)
+    projected = datetime.now(UTC)
+    cpu, used = costs.microseconds(len(titles))[WORKER] / 1e6, busy(machine, psutil.cpu_times())
     await transport.close()
-    return began, ended
-
-
-def _measured(run: Setting, began: datetime, projected: datetime, cpu_a_call: float, used: float) -> _Done:
+    assert run.gemini.calls["calls"] == len(titles) + 1
     query = """
         SELECT title, started_at, ended_at FROM submissions
         WHERE title != 'One that goes ahead' ORDER BY started_at
@@ -121,7 +116,7 @@ def _measured(run: Setting, began: datetime, projected: datetime, cpu_a_call: fl
         ideal=listed(answers, IN_FLIGHT),
         until_the_first=(_moment(calls[0][1]) - began).total_seconds(),
         until_projected=(projected - last).total_seconds(),
-        cpu_a_call=cpu_a_call,
+        cpu_a_call=cpu,
         busy=used,
     )
 
