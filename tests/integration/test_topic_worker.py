@@ -103,3 +103,12 @@ def test_a_worker_without_a_key_does_not_start(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(SettingInvalid, match="GEMINI_API_KEY"):
         WorkerSettings.load()
+
+
+def test_nor_with_a_key_that_no_header_can_hold_which_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEYS", "good, sécret")
+    with pytest.raises(
+        SettingInvalid, match="GEMINI_API_KEYS: key 2 has characters that no HTTP header can hold"
+    ) as refused:
+        WorkerSettings.load()
+    assert "cret" not in str(refused.value)

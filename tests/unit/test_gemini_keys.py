@@ -71,6 +71,8 @@ def test_their_file_is_read_again_when_it_changes_and_what_is_known_of_a_key_sta
     assert values(keys, 3) == {"c"}
     path.write_text("")
     assert values(keys, 3) == {"c"}
+    path.write_text("d, k\u00fcy")
+    assert values(keys, 3) == {"c"}
     path.unlink()
     assert values(keys, 3) == {"c"}
 

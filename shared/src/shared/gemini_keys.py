@@ -92,12 +92,18 @@ class Keys:
             values = split(self._path.read_text())
         except (OSError, UnicodeDecodeError):
             return
-        if values:
+        if not all(map(fits_a_header, values)):
+            log.error("the file of keys has one that no HTTP header can hold, and is left as it was read before")
+        elif values:
             known = {key.value: key for key in self._keys}
             self._keys = [known.get(value) or Key(0, value) for value in values]
             for number, key in enumerate(self._keys, 1):
                 key.number = number
             log.info("the file of keys was read again", keys=len(self._keys))
+
+
+def fits_a_header(value: str) -> bool:
+    return value.isascii() and value.isprintable()
 
 
 def split(text: str) -> list[str]:

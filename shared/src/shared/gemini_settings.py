@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, SecretStr, model_validator
 
 from shared.allowance import Used
-from shared.gemini_keys import Keys, split
+from shared.gemini_keys import Keys, fits_a_header, split
 from shared.pace import Quota
 from shared.prices import GEMINI, Prices
 from shared.settings import Settings, named
@@ -38,6 +38,14 @@ class GeminiSettings(Settings):
     def _has_a_key(self) -> Self:
         if not self._values:
             raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_fit_a_header(self) -> Self:
+        for number, value in enumerate(self._values, 1):
+            if not fits_a_header(value):
+                name = "GEMINI_API_KEYS" if self.api_keys else "GEMINI_API_KEY"
+                raise ValueError(f"{name}: key {number} has characters that no HTTP header can hold")
         return self
 
     @model_validator(mode="after")
