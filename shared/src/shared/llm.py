@@ -71,7 +71,7 @@ class _Fixed(dict[str, Any]):
 
 def _quick(model: type[M]) -> type[M]:
     """google-genai looks for each of some fifty fields whether its name is `in` the model, which pydantic answers by
-    going through all of its values: a third of what a call costs. Where it is in none, the attribute is taken."""
+    going through all of its values: a third of what it takes to make one. Where it is in none, the attribute is taken."""
     return type(model.__name__, (model,), {"__module__": __name__, "__contains__": lambda *_: False})
 
 
@@ -116,7 +116,7 @@ class Gemini:
         """`calls` at a time: more wait until one is answered, their requests ready to be sent. `own_projects`: each key
         has one, and with it a quota of its own."""
         self._asking = _Clients(base_url, calls, timeout_seconds)
-        self._looking = _Clients(base_url, 1, PROBE_SECONDS)  # which waits for none of the calls
+        self._looking = _Clients(base_url, calls, PROBE_SECONDS)  # whose connections no call holds
         self._keys = keys
         self._own_projects = own_projects
         self._model = model
