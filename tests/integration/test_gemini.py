@@ -70,6 +70,12 @@ async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(sta
     await gemini.close()
 
 
+async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, stand_in: GeminiStandIn) -> None:
+    """As when all calls time out together: one after another some would take longer than a look may."""
+    stand_in.tell("hang", seconds=0.3)
+    assert set(await asyncio.gather(*(gemini.is_simulated() for _ in range(30)))) == {True}
+
+
 # mood, its scope, what a call ends in, whether Gemini was probed
 @pytest.mark.parametrize(
     ("mood", "scope", "error", "probed"),

@@ -71,7 +71,8 @@ class _Fixed(dict[str, Any]):
 
 def _quick(model: type[M]) -> type[M]:
     """google-genai looks for each of some fifty fields whether its name is `in` the model, which pydantic answers by
-    going through all of its values: a third of what it takes to make one. Where it is in none, the attribute is taken."""
+    going through all of its values: a third of what it takes to make a request. Where it is in none, the attribute is
+    taken."""
     return type(model.__name__, (model,), {"__module__": __name__, "__contains__": lambda *_: False})
 
 
