@@ -1,4 +1,4 @@
-"""Gemini, called through google-genai: this is the only file that knows it. Its errors become ours here."""
+"""Gemini, called through google-genai: this file and `gemini_clients.py` know it. Its errors become ours here."""
 
 import asyncio
 import re
@@ -6,24 +6,22 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from json import JSONDecodeError
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 import httpx2
 import structlog
-from google import genai
 from google.genai import errors, types
-from google.genai.models import AsyncModels
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from shared.day import end_of_day
 from shared.doubts import Doubts
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
+from shared.gemini_clients import Clients, request
 from shared.gemini_keys import Key, Keys
 from shared.gemini_settings import GeminiSettings
 from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
 log = structlog.get_logger()
-M = TypeVar("M", bound=BaseModel)
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
 
 
@@ -62,45 +60,6 @@ _ALIKE = {404, 407}  # for every call: an unknown model, a proxy that wants to k
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 
 
-class _Fixed(dict[str, Any]):
-    """Nobody changes it: the deep copies that google-genai makes for each call are the same one."""
-
-    def __deepcopy__(self, _: object) -> "_Fixed":
-        return self
-
-
-def _quick(model: type[M]) -> type[M]:
-    """google-genai looks for each of some fifty fields whether its name is `in` the model, which pydantic answers by
-    going through all of its values: a third of what it takes to make a request. Where it is in none, the attribute is
-    taken."""
-    return type(model.__name__, (model,), {"__module__": __name__, "__contains__": lambda *_: False})
-
-
-_Config = _quick(types.GenerateContentConfig)
-_Content = _quick(types.Content)
-_Part = _quick(types.Part)
-
-
-class _Clients:
-    """One for each key."""
-
-    def __init__(self, base_url: str | None, calls: int, timeout_seconds: float) -> None:
-        """`calls`: of one client at a time."""
-        limits = httpx2.Limits(max_connections=calls, max_keepalive_connections=calls)
-        timeout = int(timeout_seconds * 1000)
-        self._options = types.HttpOptions(base_url=base_url, timeout=timeout, async_client_args={"limits": limits})
-        self._clients: dict[str, genai.Client] = {}
-
-    def of(self, key: Key) -> AsyncModels:
-        if key.value not in self._clients:
-            self._clients[key.value] = genai.Client(api_key=key.value, http_options=self._options)
-        return self._clients[key.value].aio.models
-
-    async def close(self) -> None:
-        for client in self._clients.values():
-            await client.aio.aclose()
-
-
 class Gemini:
     """One per process, made inside the running loop. Its own retries stay off: `retry.py` is the only layer."""
 
@@ -116,8 +75,8 @@ class Gemini:
     ) -> None:
         """`calls` at a time: more wait until one is answered, their requests ready to be sent. `own_projects`: each key
         has one, and with it a quota of its own."""
-        self._asking = _Clients(base_url, calls, timeout_seconds)
-        self._looking = _Clients(base_url, calls, PROBE_SECONDS)  # whose connections no call holds
+        self._asking = Clients(base_url, calls, timeout_seconds)
+        self._looking = Clients(base_url, calls, PROBE_SECONDS)  # whose connections no call holds
         self._keys = keys
         self._own_projects = own_projects
         self._model = model
@@ -184,16 +143,10 @@ class Gemini:
         return self._keys.has_usable
 
     async def _ask(self, key: Key, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
-        body = {  # as the API wants it: google-genai makes the same of a config, for which it goes through all of it
-            "systemInstruction": {"role": "user", "parts": [{"text": instructions}]},
-            "generationConfig": _Fixed(responseMimeType="application/json", responseJsonSchema=schema),
-        }
-        config = _Config(http_options=types.HttpOptions(extra_body=body))
-        contents = _Content(role="user", parts=[_Part(text=data)])
+        asked = request(instructions, data, schema)
         began = time.monotonic()
         try:
-            models = self._asking.of(key)
-            response = await models.generate_content(model=self._model, contents=contents, config=config)
+            response = await self._asking.of(key).generate_content(model=self._model, **asked)
         except errors.APIError as error:
             raise _ours(error, key) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 from shared.errors import Outage
 from shared.pace import Pace, Slots
+from shared.transport.places import most_ready
 
 
 class Turns:
     def __init__(self, calls: int, pace: Pace) -> None:
-        """`calls` at a time, and one more for each ten whose request is made ready meanwhile, if anybody asks."""
-        self._slots = Slots(calls + calls // 10)
+        """`calls` at a time, and those that are made ready meanwhile, if anybody asks."""
+        self._slots = Slots(calls + most_ready(calls))
         self._pace = pace
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._usher: asyncio.Task[None] | None = None

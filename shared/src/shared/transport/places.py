@@ -9,11 +9,16 @@ AHEAD = 0.05  # seconds of work at hand: storing an end and fetching the next ta
 READY = 0.03  # seconds of work that is begun ahead: making a request and reading an answer takes some of it
 
 
+def most_ready(calls: int) -> int:
+    """How many more than `calls` may be at work: their requests are made, or their answers read, meanwhile."""
+    return calls // 10
+
+
 class Places:
     def __init__(self, most: int) -> None:
         self._most = most
         self._free = asyncio.Semaphore(most)
-        self._ahead = 0  # places more than `most`
+        self._ready = 0  # places more than `most`
         self._is_closed = False
         self._began: dict[Work, float] = {}  # monotonic
         self._seconds = float("inf")  # that one takes, on average over the last ones
@@ -52,11 +57,11 @@ class Places:
                 self._give_back()
 
     def _give_back(self) -> None:
-        """And have a few more while one takes so little that it matters what is not a call: up to a tenth."""
-        ahead = min(self._most // 10, self._begun_within(READY))
-        for _ in range(1 + ahead - self._ahead):
+        """And have a few more while one takes so little that it matters what is not a call."""
+        ready = min(most_ready(self._most), self._begun_within(READY))
+        for _ in range(1 + ready - self._ready):
             self._free.release()
-        self._ahead = max(ahead, self._ahead - 1)
+        self._ready = max(ready, self._ready - 1)
 
     def close(self) -> None:
         """Whoever waits for one waits on, and can be handed back."""
