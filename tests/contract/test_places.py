@@ -13,9 +13,9 @@ from eventually import eventually
 IN_FLIGHT, AT_HAND = 4, 1  # of calls of 0.1 s
 
 
-def answers_late(workers: Workers, titles: Iterable[str]) -> None:
+def answers_late(workers: Workers, titles: Iterable[str], seconds: float = 0.1) -> None:
     for title in titles:
-        workers.handler.answer(title, lambda: asyncio.sleep(0.1))
+        workers.handler.answer(title, lambda: asyncio.sleep(seconds))
 
 
 async def test_the_next_ones_are_handled_while_ends_are_stored(broker: Broker, workers: Workers) -> None:
@@ -28,8 +28,7 @@ async def test_the_next_ones_are_handled_while_ends_are_stored(broker: Broker, w
 
 
 async def test_where_calls_take_long_none_is_kept_from_other_workers(broker: Broker, workers: Workers) -> None:
-    for title in names(12):
-        workers.handler.answer(title, lambda: asyncio.sleep(0.3))
+    answers_late(workers, names(12), 0.3)
     await broker.transport.publish(many(12))
     worker = await workers.start(in_flight=IN_FLIGHT)
     await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT, within=15)
@@ -41,8 +40,7 @@ async def test_where_calls_take_long_none_is_kept_from_other_workers(broker: Bro
 async def test_a_tenth_more_are_handled_at_a_time_while_calls_are_short(
     broker: Broker, workers: Workers, seconds: float, most: int
 ) -> None:
-    for title in names(100):
-        workers.handler.answer(title, lambda: asyncio.sleep(seconds))
+    answers_late(workers, names(100), seconds)
     await broker.transport.publish(many(100))
     await workers.start(in_flight=20)
     await workers.settled(within=30)

@@ -85,12 +85,11 @@ class Gemini:
         text, good = self._text(asked, key) if instead is None else ("", [])
         seconds = mood.seconds if mood and mood.mood in LATE else self.seconds
         await wait(request, arrived + seconds - time.monotonic())
-        if instead is not None:
-            return answered(model, asked, "", instead)
         if mood and mood.mood == "bad_json":
             return answered(model, asked, text[: len(text) // 2])
         self.calls.titles.update(good)
-        return answered(model, asked, SPOKEN[mood.mood].format(text) if mood and mood.mood in SPOKEN else text)
+        spoken = SPOKEN[mood.mood].format(text) if mood and mood.mood in SPOKEN else text
+        return answered(model, asked, spoken, instead)
 
     def _text(self, asked: Asked, key: str) -> tuple[str, list[str]]:
         """The answer's JSON text and the titles, or URNs, that are answered well in it."""
