@@ -20,8 +20,10 @@ from contract.submissions import (
     titles,
 )
 
+from shared.events import TopicSubmitted
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Delivery, LoadPositions, Positions, Reader
+from shared.wire import decode
 
 BY_PARTITION = dict[int, dict[str, str]]
 
@@ -103,6 +105,17 @@ async def test_a_batch_is_bounded_per_stream_and_in_stream_order(broker: Broker)
     while batch := await reader.read(3, 0.1):
         sizes.append(len(batch.deliveries))
     assert sizes == [3, 3, 1]
+    await reader.close()
+
+
+async def test_who_is_far_behind_reads_everything_once_and_each_key_in_its_order(broker: Broker) -> None:
+    await broker.transport.publish([submitted(f"title {n}", attempt) for attempt in range(1, 9) for n in range(20)])
+    reader = await broker.reader([SUBMISSIONS, OUTCOMES], reading_from({}))
+    found = await read_until(reader, 8 * 20)
+    assert await reader.read(5, 0.1) is None
+    for key in {delivery.record.key for delivery in found}:
+        told = [decode(delivery.record).event for delivery in found if delivery.record.key == key]
+        assert [event.attempt for event in told if isinstance(event, TopicSubmitted)] == list(range(1, 9))
     await reader.close()
 
 

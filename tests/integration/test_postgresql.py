@@ -26,7 +26,7 @@ from shared.progress import Progress
 from shared.transport.base import Batch
 from shared.transport.memory import MemoryTransport
 from shared.wire import Record, encode
-from status_projector import app, statements
+from status_projector import project_streams, statements
 from status_projector.on_submission_event import Projection
 
 HISTORY = history(100)
@@ -107,12 +107,12 @@ async def test_a_frozen_server_is_not_waited_for_longer_than_patience_allows(
 async def test_a_projector_goes_on_from_its_position_when_the_server_is_back(
     own_postgres: OwnServer, breakable: Projected, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "BATCH", 5)
+    monkeypatch.setattr(project_streams, "BATCH", 5)
     expected = await (await Projected(postgres_url).open()).project(in_batches(HISTORY, 1000))
     transport = MemoryTransport()
     await transport.provision()
     projecting = asyncio.create_task(
-        app.project_for_ever(transport, await breakable.projection(), Progress("projection"), "projector")
+        project_streams.project_for_ever(transport, await breakable.projection(), Progress("projection"), "projector")
     )
     for at in range(0, len(HISTORY), 100):
         await transport.publish(HISTORY[at : at + 100])

@@ -18,7 +18,7 @@ from shared.errors import Unavailable
 from shared.ops import Ops
 from shared.retry import Policy
 from shared.transport.base import Delivery
-from status_projector import app
+from status_projector import project_streams
 
 Answer = tuple[int, dict[str, str]]
 SHORT = 1.0  # seconds
@@ -100,14 +100,14 @@ async def test_a_worker_whose_loop_stands_still_is_not_ready_and_says_so(
 
 async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "STANDS_STILL_AFTER", SHORT)
-    monkeypatch.setattr(app, "STAND_BY", SHORT / 10)
+    monkeypatch.setattr(project_streams, "STAND_BY", SHORT / 10)
     leader, follower = await projected.projection(), await projected.projection()
     [batch, *_] = in_batches(history(5), 5)
     loop = progress.Progress("the projection loop")
 
     async def follows() -> None:
         while True:  # on a busy machine the leader may seem to rest
-            await app._stand_by(follower, [0], loop.turned)
+            await project_streams._stand_by(follower, [0], loop.turned)
 
     standing_by = asyncio.create_task(follows())
 

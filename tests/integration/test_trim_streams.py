@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from shared.progress import Progress
 from shared.streams import TOPIC_SUBMISSIONS
 from shared.transport.redis_streams.transport import RedisTransport
-from status_projector import app, trim_streams
+from status_projector import project_streams, trim_streams
 from status_projector.settings import ProjectorSettings
 
 TITLES = 200
@@ -57,7 +57,7 @@ async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterato
 @asynccontextmanager
 async def projecting(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        app.project_for_ever(broker, await projected.projection(), Progress("the projection"), "projector")
+        project_streams.project_for_ever(broker, await projected.projection(), Progress("the projection"), "projector")
     )
     yield
     task.cancel()

@@ -74,6 +74,11 @@ class Projection:
         self._source = source
         self._at: dict[int, Stored] = {}
 
+    @property
+    def at_a_time(self) -> int:
+        """So many batches may be stored at the same time."""
+        return self._database.threads
+
     async def load(self, partition: int) -> Positions:
         """Where reading of this partition goes on."""
         self._at[partition] = await self.stored(partition)

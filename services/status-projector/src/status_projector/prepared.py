@@ -4,13 +4,14 @@ SQLAlchemy's own handling of 30 columns took longer than the statement itself: 2
 (docs/decisions/0004). PostgreSQL takes a whole set in one round trip, as one array for each column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import JSON, Connection, Table, Text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
 
-from shared.db.tables import Moment, stored
+from shared.db.tables import LongText, Moment, stored
 from shared.db.texts import array
 
 
@@ -20,11 +21,14 @@ class Prepared:
     def __init__(self, table: Table, by_row: str, by_set: str) -> None:
         """`by_set`: with `{rows}` where the set of rows stands, as a table."""
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-        types = (column.type.compile(dialect=dialect) for column in table.c)
+        columns = (
+            f"{'%b' if isinstance(column.type, LongText) else '%s'}::{column.type.compile(dialect=dialect)}[]"
+            for column in table.c
+        )
         self._by_row = by_row
-        self._by_set = by_set.format(rows=f"unnest({', '.join(f'%s::{type_}[]' for type_ in types)})")
+        self._by_set = by_set.format(rows=f"unnest({', '.join(columns)})")
         self._are_moments = [isinstance(column.type, Moment) for column in table.c]
-        self._are_texts = [isinstance(column.type, Text | Moment | JSON) for column in table.c]
+        self._to_array = [_to_array_of(column.type) for column in table.c]
 
     def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """How many rows it changed. Nothing happens without rows."""
@@ -32,13 +36,20 @@ class Prepared:
             return 0
         columns = self._columns(rows)
         if connection.dialect.name == "postgresql":
-            values = (array(v) if texts else _numbers(v) for v, texts in zip(columns, self._are_texts, strict=True))
-            return connection.exec_driver_sql(self._by_set, tuple(values)).rowcount
+            arrays = tuple(to_array(values) for to_array, values in zip(self._to_array, columns, strict=True))
+            return connection.exec_driver_sql(self._by_set, arrays).rowcount
         return connection.exec_driver_sql(self._by_row, list(zip(*columns, strict=True))).rowcount
 
     def _columns(self, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
         columns = zip(zip(*rows, strict=True), self._are_moments, strict=True)
         return [[stored(value) for value in values] if are_moments else values for values, are_moments in columns]
+
+
+def _to_array_of(type_: TypeEngine[Any]) -> Callable[[Sequence[Any]], str | list[str]]:
+    """A literal, or what psycopg makes one of: that takes 2 µs a value, however long it is."""
+    if isinstance(type_, LongText):
+        return list
+    return array if isinstance(type_, Text | Moment | JSON) else _numbers
 
 
 def _numbers(values: Sequence[object]) -> str:

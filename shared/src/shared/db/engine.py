@@ -32,15 +32,16 @@ class Database:
 
     def __init__(self, engine: Engine, threads: int, patience: float | None = None) -> None:
         """`patience`: seconds after which nobody waits any more, for a server may freeze; its thread does."""
+        self.threads = threads
         self._engine = engine
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="database")
         self._patience = patience
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """One transaction, undone if `work` raises. Raises DatabaseUnreachable."""
         try:
             async with asyncio.timeout(self._patience):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+                return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, work)
         except TimeoutError as error:
             raise DatabaseUnreachable(f"the database does not answer within {self._patience} s") from error
 
@@ -56,7 +57,7 @@ class Database:
 
     async def close(self) -> None:
         """After what runs has ended."""
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._executor.shutdown)
         self._engine.dispose()
 
 
@@ -66,8 +67,9 @@ def open_reader(url: str) -> Database:
 
 
 def open_writer(url: str) -> Database:
-    """What the status-projector writes with: one transaction at a time, and none that holds its locks for long."""
-    return Database(_kind(url).writer(url), threads=1)
+    """What the status-projector writes with: few transactions at a time, and none that holds its locks for long."""
+    engine, threads = _kind(url).writer(url)
+    return Database(engine, threads)
 
 
 def open_access(url: str) -> Database:
@@ -111,7 +113,7 @@ class _Kind(Protocol):
     """What the modules `sqlite` and `postgresql` are."""
 
     def reader(self, url: str, threads: int) -> Engine: ...
-    def writer(self, url: str) -> Engine: ...
+    def writer(self, url: str) -> tuple[Engine, int]: ...
     def access(self, url: str) -> tuple[Engine, int]: ...
     def is_made(self, url: str, schema: str) -> bool: ...
     def alone(self, url: str) -> AbstractContextManager[bool]: ...

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, create_engine
 
 ACCESS_THREADS = 4
+WRITER_THREADS = 2  # batches of different partitions, of which one is made ready while the server is at another
 PROVISIONING = 0x746F706963666C70  # the advisory lock of who provisions; the one beside it is the migrations'
 CONNECT_SECONDS, SILENT_SECONDS = 5, 6
 OF_THE_CLIENT: dict[str, Any] = {  # what the URL says comes first
@@ -51,8 +52,9 @@ def reader(url: str, threads: int) -> Engine:
     return _open(url, "api", _READING, threads)
 
 
-def writer(url: str) -> Engine:
-    return _open(url, "status-projector", (*_WRITING, *_BY_INDEX, _PLANNED_ONCE), 1)
+def writer(url: str) -> tuple[Engine, int]:
+    settings = (*_WRITING, *_BY_INDEX, _PLANNED_ONCE)
+    return _open(url, "status-projector", settings, WRITER_THREADS), WRITER_THREADS
 
 
 def access(url: str) -> tuple[Engine, int]:

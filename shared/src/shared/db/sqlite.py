@@ -18,10 +18,10 @@ def reader(url: str, threads: int) -> Engine:
     return _open(url, "BEGIN", ["PRAGMA query_only=ON", WAIT_FOR_LOCK])
 
 
-def writer(url: str) -> Engine:
+def writer(url: str) -> tuple[Engine, int]:
     """A transaction takes the write lock when it begins, so that it can never fail for it half way."""
     pragmas = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", CHECKPOINT_AT, CACHE, WAIT_FOR_LOCK]
-    return _open(url, "BEGIN IMMEDIATE", pragmas)
+    return _open(url, "BEGIN IMMEDIATE", pragmas), 1
 
 
 def access(url: str) -> tuple[Engine, int]:

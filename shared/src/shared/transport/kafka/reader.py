@@ -1,6 +1,7 @@
 """Plain reads of the partitions that a group deals to this reader, from positions that the caller keeps."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -9,7 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from shared.errors import PositionsLost
 from shared.transport.base import START, Batch, Delivery, LoadPositions
 from shared.transport.kafka.connection import Cluster, delivery_of
-from shared.transport.kafka.member import Member, NotPositioned
+from shared.transport.kafka.member import Member, NotPositioned, Records
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
 
@@ -41,6 +42,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._client = self._member.client
         self._positions: dict[int, dict[str, str]] = {}  # of what is ours
         self._dealt = False
+        self._behind: deque[int] = deque()  # partitions of which there may be more than one batch
 
     async def open(self) -> None:
         await self._member.open(self)
@@ -89,7 +91,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def read(self, limit: int, timeout: float) -> Batch | None:
         await self._take_over()
         try:
-            found = await self._member.poll(timeout, limit)
+            found = await self._of_one_partition(limit) or await self._of_all(limit, timeout)
         except NotPositioned:
             self._dealt = True
             return None
@@ -101,5 +103,26 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         read = {delivery.partition for delivery in deliveries}
         return Batch(deliveries, {p: dict(self._positions[p]) for p in read}) if deliveries else None
 
+    async def _of_one_partition(self, limit: int) -> Records:
+        """While the reader is far behind, so that whoever stores what was read can store several at a time."""
+        while self._behind:
+            number = self._behind.popleft()
+            places = [place for place in self._client.assignment() if place.partition == number]
+            if found := await self._member.at_hand(places, limit):
+                if _number(found) == limit:
+                    self._behind.append(number)
+                return found
+        return {}
+
+    async def _of_all(self, limit: int, timeout: float) -> Records:
+        found = await self._member.poll(timeout, limit)
+        if _number(found) == limit:
+            self._behind.extend({place.partition for place in self._client.assignment()})
+        return found
+
     async def close(self) -> None:
         await self._member.close()
+
+
+def _number(records: Records) -> int:
+    return sum(map(len, records.values()))
