@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.events import Event, TopicRemoved, TopicSubmitted, topic_id
+from shared.events import Event, SubmissionStarted, TopicRemoved, TopicSubmitted, topic_id
 from shared.transport.base import START, Consumer, Delivery, LoadPositions, Positions, Settled, Transport
 from shared.wire import Record, decode, encode
 
@@ -23,6 +23,14 @@ def submitted(title: str, attempt: int = 1, **fields: Any) -> Record:
 
 def removed(title: str, attempt: int = 1) -> Record:
     return encode(TopicRemoved(id=topic_id(title), attempt=attempt, by="test"), source="test")
+
+
+def started(title: str, attempt: int = 1) -> Record:
+    at = datetime.now(UTC)
+    event = SubmissionStarted(
+        id=topic_id(title), attempt=attempt, kind="topic", submitted_at=at, run=f"run {attempt}", worker="test"
+    )
+    return encode(event, source="test")
 
 
 def many(count: int) -> list[Record]:

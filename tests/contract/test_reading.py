@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from contract.brokers import GROUP, Broker
 from contract.submissions import (
     OUTCOMES,
@@ -14,15 +15,18 @@ from contract.submissions import (
     names,
     read_all,
     reading_from,
+    started,
     stored,
     submitted,
     take,
     titles,
 )
 
-from shared.events import TopicSubmitted
+from shared.events import SubmissionStarted, TopicSubmitted
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Delivery, LoadPositions, Positions, Reader
+from shared.transport.kafka import by_time
+from shared.transport.kafka import reader as kafka_reader
 from shared.wire import decode
 
 BY_PARTITION = dict[int, dict[str, str]]
@@ -35,11 +39,13 @@ def at(positions: Mapping[int, Positions]) -> LoadPositions:
     return load
 
 
-async def read_until(reader: Reader, count: int, positions: BY_PARTITION | None = None) -> list[Delivery]:
+async def read_until(
+    reader: Reader, count: int, positions: BY_PARTITION | None = None, limit: int = 5
+) -> list[Delivery]:
     """So many records; keeps where each partition goes on."""
     found: list[Delivery] = []
     while len(found) < count:
-        batch = await reader.read(5, 5.0)
+        batch = await reader.read(limit, 5.0)
         assert batch, f"{len(found)} of {count}"
         found += batch.deliveries
         if positions is not None:
@@ -116,6 +122,28 @@ async def test_who_is_far_behind_reads_everything_once_and_each_key_in_its_order
     for key in {delivery.record.key for delivery in found}:
         told = [decode(delivery.record).event for delivery in found if delivery.record.key == key]
         assert [event.attempt for event in told if isinstance(event, TopicSubmitted)] == list(range(1, 9))
+    await reader.close()
+
+
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+async def test_who_is_far_behind_reads_what_became_of_a_submission_together_with_it(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its events are twice as many."""
+    monkeypatch.setattr(by_time, "CHUNK", 5)
+    monkeypatch.setattr(kafka_reader, "CHUNK", 5)
+    all_titles, attempts = [f"title {n}" for n in range(60)], 15
+    for attempt in range(1, attempts + 1):
+        await broker.transport.publish([submitted(title, attempt) for title in all_titles])
+        await broker.transport.publish([started(title, attempt) for title in all_titles for _ in range(2)])
+    reader = await broker.reader([SUBMISSIONS, OUTCOMES], reading_from({}))
+    read_up_to: dict[tuple[int, str], int] = {}
+    for delivery in await read_until(reader, 3 * len(all_titles) * attempts, limit=20):
+        event = decode(delivery.record).event
+        assert isinstance(event, TopicSubmitted | SubmissionStarted)
+        read_up_to[delivery.partition, delivery.record.stream] = event.attempt
+        of_both = [read_up_to.get((delivery.partition, stream), 1) for stream in (SUBMISSIONS, OUTCOMES)]
+        assert abs(of_both[0] - of_both[1]) <= 2
     await reader.close()
 
 

@@ -78,6 +78,10 @@ class Member:
                     return found
         return found
 
+    async def at_hand_of(self, place: TopicPartition, limit: int) -> list[ConsumerRecord]:
+        """Of what has come already. Raises NotPositioned, PositionsLost."""
+        return (await self._getmany(place, timeout=0, limit=limit)).get(place, [])
+
     async def poll(self, timeout: float, limit: int | None = None) -> Records:
         """What has come within so many seconds.
 

@@ -1,7 +1,6 @@
 """Plain reads of the partitions that a group deals to this reader, from positions that the caller keeps."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Sequence
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -9,6 +8,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from shared.errors import PositionsLost
 from shared.transport.base import START, Batch, Delivery, LoadPositions
+from shared.transport.kafka.by_time import CHUNK, ByTime, number_of
 from shared.transport.kafka.connection import Cluster, delivery_of
 from shared.transport.kafka.member import Member, NotPositioned, Records
 from shared.transport.kafka.observer import Observer
@@ -42,7 +42,8 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._client = self._member.client
         self._positions: dict[int, dict[str, str]] = {}  # of what is ours
         self._dealt = False
-        self._behind: deque[int] = deque()  # partitions of which there may be more than one batch
+        self._by_time = ByTime(self._member)
+        self._is_far_behind = False
 
     async def open(self) -> None:
         await self._member.open(self)
@@ -69,6 +70,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             return  # it moved meanwhile
         self._positions[partition] = {self._cluster.stream(p.topic): str(position) for p, position in at.items()}
         for place, position in at.items():
+            self._by_time.goes_on(place, position.offset)
             self._client.seek(place, position.offset)
         self._client.resume(*places)
 
@@ -91,7 +93,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def read(self, limit: int, timeout: float) -> Batch | None:
         await self._take_over()
         try:
-            found = await self._of_one_partition(limit) or await self._of_all(limit, timeout)
+            found = await self._next(limit, timeout)
         except NotPositioned:
             self._dealt = True
             return None
@@ -100,29 +102,19 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             if positions := self._positions.get(place.partition):
                 deliveries += [delivery_of(self._cluster, record) for record in records]
                 positions[self._cluster.stream(place.topic)] = str(Position.after(records[-1]))
+                self._by_time.goes_on(place, records[-1].offset + 1, records[-1].timestamp)
         read = {delivery.partition for delivery in deliveries}
         return Batch(deliveries, {p: dict(self._positions[p]) for p in read}) if deliveries else None
 
-    async def _of_one_partition(self, limit: int) -> Records:
-        """While the reader is far behind, so that whoever stores what was read can store several at a time."""
-        while self._behind:
-            number = self._behind.popleft()
-            places = [place for place in self._client.assignment() if place.partition == number]
-            if found := await self._member.at_hand(places, limit):
-                if _number(found) == limit:
-                    self._behind.append(number)
-                return found
-        return {}
-
-    async def _of_all(self, limit: int, timeout: float) -> Records:
+    async def _next(self, limit: int, timeout: float) -> Records:
+        if found := await self._by_time.next(limit):
+            return found
+        limit = min(limit, CHUNK) if self._is_far_behind else limit  # whatever comes first is of any time
         found = await self._member.poll(timeout, limit)
-        if _number(found) == limit:
-            self._behind.extend({place.partition for place in self._client.assignment()})
+        self._is_far_behind = number_of(found) == limit
+        if self._is_far_behind:
+            self._by_time.begin(found)
         return found
 
     async def close(self) -> None:
         await self._member.close()
-
-
-def _number(records: Records) -> int:
-    return sum(map(len, records.values()))
