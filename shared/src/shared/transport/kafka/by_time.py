@@ -18,12 +18,14 @@ class ByTime:
         self._times: dict[TopicPartition, int] = {}  # of what was read last, in milliseconds
         self._offsets: dict[TopicPartition, int] = {}  # of what comes next
         self._turns: deque[int] = deque()  # partitions
+        self.has_more = False  # than was read in the turns so far
 
     def begin(self, found: Records) -> None:
         """All partitions have a turn, last those of which this was just found: that is still being stored."""
         last = {place.partition for place in found}
         partitions = {place.partition for place in self._member.client.assignment()}
         self._turns.extend(sorted(partitions, key=lambda partition: (partition in last, partition)))
+        self.has_more = False
 
     def goes_on(self, place: TopicPartition, offset: int, time: int = 0) -> None:
         """It is read from here, after a record of that time."""
@@ -36,6 +38,7 @@ class ByTime:
             if found := await self._of(partition, limit):
                 if number_of(found) == limit:
                     self._turns.append(partition)
+                    self.has_more = True
                 return found
         return {}
 
@@ -49,6 +52,7 @@ class ByTime:
                 found.setdefault(place, []).extend(records)
                 self.goes_on(place, records[-1].offset + 1, records[-1].timestamp)
             elif self._has_more(place):
+                self.has_more = True
                 break
             else:
                 left.remove(place)

@@ -43,7 +43,6 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._positions: dict[int, dict[str, str]] = {}  # of what is ours
         self._dealt = False
         self._by_time = ByTime(self._member)
-        self._is_far_behind = False
 
     async def open(self) -> None:
         await self._member.open(self)
@@ -109,11 +108,12 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def _next(self, limit: int, timeout: float) -> Records:
         if found := await self._by_time.next(limit):
             return found
-        limit = min(limit, CHUNK) if self._is_far_behind else limit  # whatever comes first is of any time
+        limit = min(limit, CHUNK) if self._by_time.has_more else limit  # whatever comes first is of any time
         found = await self._member.poll(timeout, limit)
-        self._is_far_behind = number_of(found) == limit
-        if self._is_far_behind:
+        if number_of(found) == limit:
             self._by_time.begin(found)
+        else:
+            self._by_time.has_more = False
         return found
 
     async def close(self) -> None:
