@@ -21,7 +21,7 @@ from shared.events import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.facets import facets_of
-from status_projector.statements import Counted, FacetRow, Moved, MovedFacets
+from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, counted
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,8 +100,7 @@ def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None
         moved.milliseconds += milliseconds or 0
     statements.put_states(connection, {state.id: state for state, _ in told}, known=())
     statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
-    counted_facets = {0: Counter((facet, value) for facet, value, *_ in facets)}
-    statements.move_facets(connection, MovedFacets(facets, counts=counted_facets))
+    statements.move_facets(connection, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
     statements.move_counts(connection, counts)
     statements.move_positions(connection, [(0, start // BATCH + 1, {}, told[-1][0].updated_at)])
 

@@ -133,7 +133,6 @@ async def test_a_projector_frozen_inside_its_transaction_loses_the_row_before_ka
     projected: Projected,
 ) -> None:
     frozen = projected.writer()._engine.connect()
-    frozen.begin()
     statements.move_positions(frozen, [(0, 1, {}, None)])  # and nothing more is heard of it
     second = await projected.projection()
     [batch, *_] = in_batches(HISTORY, 100)

@@ -8,16 +8,16 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 
-from shared.db.engine import DatabaseUnreachable, is_of_the_data, together
+from shared.db.engine import is_of_the_data
 from shared.errors import InvalidEvent
 from shared.events import CausesWork, Outcome, Removed
 from shared.transport.base import Delivery
 from shared.wire import decode
 from status_projector import statements
-from status_projector.facets import facets_of
-from status_projector.ledger import Booked, book, paid_in
+from status_projector.facets import Facet, facets_of
+from status_projector.ledger import book, paid_in
 from status_projector.rows import ended_as, history_row
-from status_projector.statements import Counted, Moved, MovedFacets
+from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, advance, counted
 
 
@@ -61,19 +61,13 @@ def apply(connection: Connection, events: Sequence[Told]) -> None:
     states = statements.get_states(connection, {told.event.id for told in events})
     known = set(states)
     changes = _fold(states, events)
-    facets = _moved_facets(connection, changes)
-    ends = _new_ends(connection, states, events)
-    booked = _booked(connection, states, events)
-    with together(connection):
-        are_new = statements.put_states(connection, states, known)
-        statements.move_facets(connection, facets)
-        statements.put_contents(connection, changes.contents)
-        statements.move_counts(connection, changes.counts)
-        statements.move_ends(connection, ends)
-        statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])
-        statements.put_booked(connection, booked)
-    if not are_new():
-        raise DatabaseUnreachable("another projector stored the same new submission in the same moment")
+    statements.put_states(connection, changes.states, known)
+    _move_facets(connection, changes)
+    statements.put_contents(connection, changes.contents)
+    statements.move_counts(connection, changes.counts)
+    _count_ends(connection, changes.states, events)
+    statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])
+    _keep_the_ledger(connection, changes.states, events)
 
 
 def refused_among(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
@@ -107,38 +101,44 @@ def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
     return changes
 
 
-def _new_ends(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> Mapping[Counted, int]:
+def _count_ends(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:
     """Of articles, of which people compare these numbers over time. Before the events are in the history, which says
     what was counted; each attempt once, as its first end says, whatever is removed or comes late."""
     first: dict[tuple[str, int], str] = {}
     for told in events:
         if ended := ended_as(told.event):
             first.setdefault((told.event.id, told.event.attempt), ended)
-    known = statements.get_ended(connection, {id_ for id_, _ in first})
-    new = {attempt: ended for attempt, ended in first.items() if attempt not in known}
-    return Counter(("article", states[id_].partition, ended) for (id_, _), ended in new.items())
+    if first:
+        known = statements.get_ended(connection, {id_ for id_, _ in first})
+        new = {attempt: ended for attempt, ended in first.items() if attempt not in known}
+        counted = Counter(("article", states[id_].partition, ended) for (id_, _), ended in new.items())
+        statements.move_ends(connection, counted)
 
 
-def _booked(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> Booked:
-    told = [paid for of in events for paid in paid_in(of.event, of.time)]
-    ids = {paid.id for paid in told}
-    return book(statements.get_paid(connection, ids), told, {id_: states[id_].partition for id_ in ids})
+def _keep_the_ledger(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:
+    if told := [paid for of in events for paid in paid_in(of.event, of.time)]:
+        ids = {paid.id for paid in told}
+        statements.put_booked(
+            connection, book(statements.get_paid(connection, ids), told, {id_: states[id_].partition for id_ in ids})
+        )
 
 
-def _moved_facets(connection: Connection, changes: _Changes) -> MovedFacets:
+def _move_facets(connection: Connection, changes: _Changes) -> None:
     """Before the contents are replaced, for what a submission was found by is read from the one before."""
     created = {id_: changes.states[id_].created_at for id_ in changes.created_before.keys() | changes.contents.keys()}
     moved = {id_ for id_, before in changes.created_before.items() if id_ in changes.contents or before != created[id_]}
     contents = statements.get_contents(connection, moved)
-    facets = MovedFacets()
+    added: list[FacetRow] = []
+    removed: list[FacetRow] = []
+    counts: dict[int, Counter[Facet]] = defaultdict(Counter)  # by partition: how many more
     for id_ in moved | changes.contents.keys():
         content = contents.get(id_)
         old = facets_of(content)
         new = facets_of(changes.contents[id_].content) if id_ in changes.contents else old
         before, after = changes.created_before.get(id_), created[id_]
         stays = old & new if before == after else set()
-        facets.added += [(facet, value, after, id_) for facet, value in new - stays]
-        facets.removed += [(facet, value, before, id_) for facet, value in old - stays]
-        facets.counts[changes.states[id_].partition].update(new)
-        facets.counts[changes.states[id_].partition].subtract(old)
-    return facets
+        added += [(facet, value, after, id_) for facet, value in new - stays]
+        removed += [(facet, value, before, id_) for facet, value in old - stays]
+        counts[changes.states[id_].partition].update(new)
+        counts[changes.states[id_].partition].subtract(old)
+    statements.move_facets(connection, added, removed, counts)

@@ -30,18 +30,15 @@ class Prepared:
         self._are_moments = [isinstance(column.type, Moment) for column in table.c]
         self._to_array = [_to_array_of(column.type) for column in table.c]
 
-    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> Callable[[], int]:
-        """Within `together`, after which it is known how many rows it changed. Nothing happens without rows."""
+    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+        """How many rows it changed. Nothing happens without rows."""
         if not rows:
-            return lambda: 0
+            return 0
         columns = self._columns(rows)
         if connection.dialect.name == "postgresql":
             arrays = tuple(to_array(values) for to_array, values in zip(self._to_array, columns, strict=True))
-            cursor = connection.connection.cursor()
-            cursor.execute(self._by_set, arrays)
-            return lambda: cursor.rowcount
-        result = connection.exec_driver_sql(self._by_row, list(zip(*columns, strict=True)))
-        return lambda: result.rowcount
+            return connection.exec_driver_sql(self._by_set, arrays).rowcount
+        return connection.exec_driver_sql(self._by_row, list(zip(*columns, strict=True))).rowcount
 
     def _columns(self, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
         columns = zip(zip(*rows, strict=True), self._are_moments, strict=True)

@@ -4,9 +4,8 @@ Built once: for a small batch, building them took longer than running them.
 """
 
 import json
-from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -16,7 +15,7 @@ from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func
 from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows too
 
 from shared.db import tables
-from shared.db.engine import together
+from shared.db.engine import DatabaseUnreachable
 from shared.db.texts import one_of
 from shared.events import UsageTotals
 from shared.transport.base import Positions
@@ -37,15 +36,6 @@ class Moved:
     submissions: int = 0
     timed: int = 0
     milliseconds: int = 0
-
-
-@dataclass(slots=True)
-class MovedFacets:
-    """Rows, and how many more of each facet there are by partition."""
-
-    added: list[FacetRow] = field(default_factory=list)
-    removed: list[FacetRow] = field(default_factory=list)
-    counts: dict[int, Counter[Facet]] = field(default_factory=lambda: defaultdict(Counter))
 
 
 def _replacing(table: Table) -> Prepared:
@@ -131,9 +121,7 @@ def move_positions(connection: Connection, moved: Sequence[tuple[int, int, Posit
     at the version before."""
     rows = [(partition, version, json.dumps(positions), as_of) for partition, version, positions, as_of in moved]
     first, later = [row for row in rows if row[1] == 1], [row for row in rows if row[1] > 1]
-    with together(connection):
-        added, moved_on = _ADD_POSITIONS.execute(connection, first), _MOVE_POSITIONS.execute(connection, later)
-    return added() + moved_on() == len(rows)
+    return _ADD_POSITIONS.execute(connection, first) + _MOVE_POSITIONS.execute(connection, later) == len(rows)
 
 
 def get_states(connection: Connection, ids: Iterable[str]) -> dict[str, State]:
@@ -141,13 +129,13 @@ def get_states(connection: Connection, ids: Iterable[str]) -> dict[str, State]:
     return {row[0]: State(*row) for row in connection.execute(_GET_STATES, {"ids": sorted(ids)})}
 
 
-def put_states(connection: Connection, states: Mapping[str, State], known: Collection[str]) -> Callable[[], bool]:
-    """`known`: the ids that `get_states` found. Answers whether all others are new: no projector had one first."""
+def put_states(connection: Connection, states: Mapping[str, State], known: Collection[str]) -> None:
+    """`known`: the ids that `get_states` found. Raises DatabaseUnreachable if another projector had a new one first."""
     ordered = sorted(states.items())
     new = [_STATE_ROW(state) for id_, state in ordered if id_ not in known]
-    added = _ADD_STATES.execute(connection, new)
+    if _ADD_STATES.execute(connection, new) != len(new):
+        raise DatabaseUnreachable("another projector stored the same new submission in the same moment")
     _PUT_STATES.execute(connection, [_STATE_ROW(state) for id_, state in ordered if id_ in known])
-    return lambda: added() == len(new)
 
 
 def get_contents(connection: Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -169,11 +157,16 @@ def move_counts(connection: Connection, counts: Mapping[Counted, Moved]) -> None
     _MOVE_COUNTS.execute(connection, [row for row in rows if any(row[3:])])
 
 
-def move_facets(connection: Connection, facets: MovedFacets) -> None:
-    """All in the order of the pages they are on."""
-    moved = [(*facet, of, more) for of, counts in facets.counts.items() for facet, more in counts.items() if more]
-    _DROP_FACETS.execute(connection, sorted(facets.removed, key=_VALUE))
-    _ADD_FACETS.execute(connection, sorted(facets.added, key=_VALUE))
+def move_facets(
+    connection: Connection,
+    added: Iterable[FacetRow],
+    removed: Iterable[FacetRow],
+    counts: Mapping[int, Mapping[Facet, int]],
+) -> None:
+    """`counts`: how many more there are by partition and facet. All in the order of the pages they are on."""
+    moved = [(*facet, of, more) for of, facets in counts.items() for facet, more in facets.items() if more]
+    _DROP_FACETS.execute(connection, sorted(removed, key=_VALUE))
+    _ADD_FACETS.execute(connection, sorted(added, key=_VALUE))
     _MOVE_FACET_COUNTS.execute(connection, sorted(moved))
 
 
@@ -181,10 +174,8 @@ def add_history(connection: Connection, rows: Sequence[Row]) -> None:
     _ADD_HISTORY.execute(connection, rows)
 
 
-def get_ended(connection: Connection, ids: Collection[str]) -> set[tuple[str, int]]:
+def get_ended(connection: Connection, ids: Iterable[str]) -> set[tuple[str, int]]:
     """These submissions' attempts that ended, by id and number."""
-    if not ids:
-        return set()
     return {(row.id, row.attempt) for row in connection.execute(_GET_ENDED, {"ids": sorted(ids)})}
 
 
@@ -193,9 +184,7 @@ def move_ends(connection: Connection, ends: Mapping[Counted, int]) -> None:
     _MOVE_ENDS.execute(connection, [(*of, number) for of, number in sorted(ends.items())])
 
 
-def get_paid(connection: Connection, ids: Collection[str]) -> list[Paid]:
-    if not ids:
-        return []
+def get_paid(connection: Connection, ids: Iterable[str]) -> list[Paid]:
     return [Paid(*row) for row in connection.execute(_GET_PAID, {"ids": sorted(ids)})]
 
 

@@ -97,21 +97,6 @@ def alone(url: str) -> Iterator[bool]:
         yield is_alone
 
 
-@contextmanager
-def together(connection: Connection) -> Iterator[None]:
-    """What is sent to the driver in here goes to the server at once; what becomes of it is known at the end.
-
-    Raises what SQLAlchemy makes of the driver's errors.
-    """
-    if connection.dialect.name == "sqlite":
-        yield
-        return
-    from shared.db import postgresql
-
-    with postgresql.together(connection):
-        yield
-
-
 def is_of_the_data(error: Exception) -> bool:
     """Whether the database will never store this, however often it is asked."""
     if isinstance(error, DBAPIError):

@@ -10,8 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, create_engine
 
 ACCESS_THREADS = 4
 WRITER_THREADS = 2  # batches of different partitions, of which one is made ready while the server is at another
@@ -77,17 +76,6 @@ def alone(url: str) -> Iterator[bool]:
     with connection:
         [found] = connection.execute("SELECT pg_try_advisory_lock(%s)", [PROVISIONING]).fetchone() or [False]
         yield bool(found)
-
-
-@contextmanager
-def together(connection: Connection) -> Iterator[None]:
-    """In psycopg's pipeline mode: one round trip."""
-    driver: Any = connection.connection.driver_connection
-    try:
-        with driver.pipeline():
-            yield
-    except psycopg.Error as error:
-        raise DBAPIError.instance(None, None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
 def _open(url: str, who: str, settings: Sequence[str], connections: int) -> Engine:
