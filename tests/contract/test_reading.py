@@ -26,7 +26,6 @@ from shared.events import SubmissionStarted, TopicSubmitted
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Delivery, LoadPositions, Positions, Reader
 from shared.transport.kafka import by_time
-from shared.transport.kafka import reader as kafka_reader
 from shared.wire import decode
 
 BY_PARTITION = dict[int, dict[str, str]]
@@ -131,7 +130,6 @@ async def test_who_is_far_behind_reads_what_became_of_a_submission_together_with
 ) -> None:
     """Though its events are twice as many."""
     monkeypatch.setattr(by_time, "CHUNK", 5)
-    monkeypatch.setattr(kafka_reader, "CHUNK", 5)
     all_titles, attempts = [f"title {n}" for n in range(60)], 15
     for attempt in range(1, attempts + 1):
         await broker.transport.publish([submitted(title, attempt) for title in all_titles])

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import structlog
 from faststream import FastStream
 
 from shared import metrics
@@ -21,8 +20,6 @@ from status_projector.project_streams import READ, project_for_ever
 from status_projector.settings import ProjectorSettings
 from status_projector.tell_usage import tell_for_ever
 from status_projector.trim_streams import trim_for_ever
-
-log = structlog.get_logger()
 
 
 async def main(settings: ProjectorSettings, instance: str) -> None:

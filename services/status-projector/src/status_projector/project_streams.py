@@ -52,14 +52,16 @@ async def _project(reader: Reader, projection: Projection, turned: Callable[[], 
         while True:
             batch = await reader.read(BATCH, timeout=0.5)
             read = await projection.read(batch) if batch else None
-            moved = await storing.until_free(batch.positions if batch else None)
-            if moved:
+            try:
+                await storing.until_free(batch.positions if batch else None)
+            except PositionMoved as moved:
                 if not reader.owns_partitions:
-                    log.info("standing by", reason="another projector moved the position")
-                    await _stand_by(projection, moved, turned)
-                for partition in moved.union(batch.positions if batch else ()):  # the batch is read again
+                    log.info("standing by", reason=str(moved))
+                    await _stand_by(projection, moved.partitions, turned)
+                for partition in moved.partitions.union(batch.positions if batch else ()):
                     await reader.reload(partition)
-            elif read:
+                continue  # the batch is read again
+            if read:
                 storing.begin(read)
             else:
                 turned()
@@ -80,9 +82,11 @@ class _Storing:
     def begin(self, read: Read) -> None:
         self._tasks[asyncio.create_task(self._projection.store(read))] = read.batch.positions.keys()
 
-    async def until_free(self, partitions: Collection[int] | None) -> set[int]:
-        """Until one of these partitions may begin; None: all are stored. Answers those whose position another projector
-        moved; then, too, all others are stored. Raises BrokerUnreachable, DatabaseUnreachable."""
+    async def until_free(self, partitions: Collection[int] | None) -> None:
+        """Until one of these partitions may begin; None: all are stored.
+
+        Raises BrokerUnreachable, DatabaseUnreachable; PositionMoved when all others are stored.
+        """
         moved: set[int] = set()
         while self._tasks and (moved or self._must_wait(partitions)):
             ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -94,7 +98,8 @@ class _Storing:
                     moved |= error.partitions
                 else:
                     self._stored()
-        return moved
+        if moved:
+            raise PositionMoved(moved)
 
     def _must_wait(self, partitions: Collection[int] | None) -> bool:
         if partitions is None or len(self._tasks) >= self._projection.at_a_time:

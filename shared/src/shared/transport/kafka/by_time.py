@@ -1,8 +1,10 @@
-"""What a reader that is far behind reads next: one partition after the other, the streams of each by their times."""
+"""What a reader reads next: whatever comes; while it is far behind, one partition after the other, the streams of each
+by their times."""
 
 from collections import deque
+from collections.abc import Collection
 
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from shared.transport.kafka.member import Member, Records
 
@@ -18,27 +20,42 @@ class ByTime:
         self._times: dict[TopicPartition, int] = {}  # of what was read last, in milliseconds
         self._offsets: dict[TopicPartition, int] = {}  # of what comes next
         self._turns: deque[int] = deque()  # partitions
-        self.has_more = False  # than was read in the turns so far
+        self._is_far_behind = False  # there was more than was read in the turns so far
 
-    def begin(self, found: Records) -> None:
-        """All partitions have a turn, last those of which this was just found: that is still being stored."""
-        last = {place.partition for place in found}
+    def begin_at(self, place: TopicPartition, offset: int) -> None:
+        self._times[place], self._offsets[place] = 0, offset
+
+    def _was_read(self, place: TopicPartition, newest: ConsumerRecord) -> None:
+        self._times[place], self._offsets[place] = newest.timestamp, newest.offset + 1
+
+    async def next(self, limit: int, timeout: float) -> Records:
+        """Raises BrokerUnreachable, NotPositioned, PositionsLost."""
+        return await self._in_turn(limit) or await self._what_comes(limit, timeout)
+
+    async def _what_comes(self, limit: int, timeout: float) -> Records:
+        """While the reader is far behind little of it, for it is of any time."""
+        limit = min(limit, CHUNK) if self._is_far_behind else limit
+        found = await self._member.poll(timeout, limit)
+        for place, records in found.items():
+            self._was_read(place, records[-1])
+        self._is_far_behind = False
+        if _number_of(found) == limit:
+            self._begin({place.partition for place in found})
+        return found
+
+    def _begin(self, last: Collection[int]) -> None:
+        """All partitions have a turn, last these: they are still being stored."""
         partitions = {place.partition for place in self._member.client.assignment()}
         self._turns.extend(sorted(partitions, key=lambda partition: (partition in last, partition)))
-        self.has_more = False
 
-    def goes_on(self, place: TopicPartition, offset: int, time: int = 0) -> None:
-        """It is read from here, after a record of that time."""
-        self._times[place], self._offsets[place] = time, offset
-
-    async def next(self, limit: int) -> Records:
-        """Of the partition whose turn it is; {} after the last one's. Raises NotPositioned, PositionsLost."""
+    async def _in_turn(self, limit: int) -> Records:
+        """Of the partition whose turn it is; {} after the last one's."""
         while self._turns:
             partition = self._turns.popleft()
             if found := await self._of(partition, limit):
-                if number_of(found) == limit:
+                if _number_of(found) == limit:
                     self._turns.append(partition)
-                    self.has_more = True
+                    self._is_far_behind = True
                 return found
         return {}
 
@@ -46,13 +63,13 @@ class ByTime:
         """From that stream next which is furthest behind; until that one has more, but not here."""
         found: Records = {}
         left = {place for place in self._member.client.assignment() if place.partition == partition}
-        while left and (room := limit - number_of(found)):
+        while left and (room := limit - _number_of(found)):
             place = min(left, key=lambda place: self._times.get(place, 0))
             if records := await self._member.at_hand_of(place, min(room, CHUNK)):
                 found.setdefault(place, []).extend(records)
-                self.goes_on(place, records[-1].offset + 1, records[-1].timestamp)
+                self._was_read(place, records[-1])
             elif self._has_more(place):
-                self.has_more = True
+                self._is_far_behind = True
                 break
             else:
                 left.remove(place)
@@ -65,5 +82,5 @@ class ByTime:
         return end is not None and self._offsets.get(place, 0) < end
 
 
-def number_of(records: Records) -> int:
+def _number_of(records: Records) -> int:
     return sum(map(len, records.values()))

@@ -8,9 +8,9 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from shared.errors import PositionsLost
 from shared.transport.base import START, Batch, Delivery, LoadPositions
-from shared.transport.kafka.by_time import CHUNK, ByTime, number_of
+from shared.transport.kafka.by_time import ByTime
 from shared.transport.kafka.connection import Cluster, delivery_of
-from shared.transport.kafka.member import Member, NotPositioned, Records
+from shared.transport.kafka.member import Member, NotPositioned
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
 
@@ -69,7 +69,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             return  # it moved meanwhile
         self._positions[partition] = {self._cluster.stream(p.topic): str(position) for p, position in at.items()}
         for place, position in at.items():
-            self._by_time.goes_on(place, position.offset)
+            self._by_time.begin_at(place, position.offset)
             self._client.seek(place, position.offset)
         self._client.resume(*places)
 
@@ -92,7 +92,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def read(self, limit: int, timeout: float) -> Batch | None:
         await self._take_over()
         try:
-            found = await self._next(limit, timeout)
+            found = await self._by_time.next(limit, timeout)
         except NotPositioned:
             self._dealt = True
             return None
@@ -101,20 +101,8 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             if positions := self._positions.get(place.partition):
                 deliveries += [delivery_of(self._cluster, record) for record in records]
                 positions[self._cluster.stream(place.topic)] = str(Position.after(records[-1]))
-                self._by_time.goes_on(place, records[-1].offset + 1, records[-1].timestamp)
         read = {delivery.partition for delivery in deliveries}
         return Batch(deliveries, {p: dict(self._positions[p]) for p in read}) if deliveries else None
-
-    async def _next(self, limit: int, timeout: float) -> Records:
-        if found := await self._by_time.next(limit):
-            return found
-        limit = min(limit, CHUNK) if self._by_time.has_more else limit  # whatever comes first is of any time
-        found = await self._member.poll(timeout, limit)
-        if number_of(found) == limit:
-            self._by_time.begin(found)
-        else:
-            self._by_time.has_more = False
-        return found
 
     async def close(self) -> None:
         await self._member.close()
