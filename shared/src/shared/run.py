@@ -31,6 +31,16 @@ class Run:
         self._worker = worker
         self._deaths = deaths
         self._usage: list[Usage] = []
+        self._about = {
+            "id": event.id,
+            "attempt": event.attempt,
+            "kind": event.kind,
+            "title": getattr(event, "title", None),
+            "urn": getattr(event, "urn", None),
+            "submitted_at": event.submitted_at,
+            "run": self.id,
+            "worker": worker,
+        }
         self._said: Counter[type[Reported]] = Counter()
 
     @property
@@ -78,15 +88,4 @@ class Run:
 
     def _fields(self) -> dict[str, Any]:
         usage, self._usage = tuple(self._usage), []
-        return {
-            "id": self.event.id,
-            "attempt": self.event.attempt,
-            "kind": self.event.kind,
-            "title": getattr(self.event, "title", None),
-            "urn": getattr(self.event, "urn", None),
-            "submitted_at": self.event.submitted_at,
-            "run": self.id,
-            "worker": self._worker,
-            "tries": self.tries,
-            "usage": usage,
-        }
+        return self._about | {"tries": self.tries, "usage": usage}

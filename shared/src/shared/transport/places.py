@@ -5,6 +5,7 @@ import time
 
 from shared.transport.work import Work
 
+MOST_AT_HAND = 300
 AHEAD = 0.05  # seconds of work at hand: storing an end and fetching the next takes some of it
 READY = 0.03  # seconds of work that is begun ahead: making a request and reading an answer takes some of it
 
@@ -27,7 +28,7 @@ class Places:
     def at_hand(self) -> int:
         """As many as will be begun in the next moment. Where one takes seconds it is none: nobody waits here for long
         whom another worker would begin at once."""
-        return min(self._most, self._begun_within(AHEAD))
+        return min(MOST_AT_HAND, self._begun_within(AHEAD))
 
     def _begun_within(self, seconds: float) -> int:
         return int(self._most * seconds / self._seconds)

@@ -51,13 +51,17 @@ class Commits:
                 self._stored = covered
 
     async def _store(self) -> None:
-        self.is_behind = True
         windows = self._windows()
         if not windows:
+            self.is_behind = True
             return
         states = {place: OffsetAndMetadata(w.watermark, w.metadata()) for place, w in windows.items()}
         if changed := {place: state for place, state in states.items() if self._known.get(place) != state}:
-            await self._send(changed)
+            try:
+                await self._send(changed)
+            except BaseException:
+                self.is_behind = True
+                raise
         self._known.update(changed)
         self.is_behind = False
 

@@ -203,6 +203,8 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
 
     async def _settled_in(self) -> None:
         """Until the partitions are dealt out and taken over."""
+        if self._owned is not None:
+            return
         with reaching():
             async with asyncio.timeout(PATIENCE):
                 while self._owned is None:

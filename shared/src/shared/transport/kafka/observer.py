@@ -20,6 +20,7 @@ from shared.transport.kafka.connection import PATIENCE, Cluster, gone, reaching
 from shared.transport.plan import PROVISION
 
 ONE_RECORD = 64 * 1024  # bytes asked for where one record is wanted; Kafka sends at least one, whatever its size
+SOON = 20  # milliseconds; so long aiokafka rests for each stream that it meets first, one after the other
 COUNTED_FOR = 30.0  # seconds that the number of partitions is remembered
 NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)  # it is starting
 T = TypeVar("T")
@@ -52,7 +53,10 @@ class Observer:
         async with self._starting:
             if self._consumer is None:
                 consumer = AIOKafkaConsumer(
-                    **self._cluster.options, max_partition_fetch_bytes=ONE_RECORD, auto_offset_reset="none"
+                    **self._cluster.options,
+                    max_partition_fetch_bytes=ONE_RECORD,
+                    auto_offset_reset="none",
+                    retry_backoff_ms=SOON,
                 )
                 try:
                     await _answer(consumer.start())
