@@ -21,6 +21,7 @@ from shared.events import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.facets import facets_of
+from status_projector.prepared import Writes
 from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, counted
 
@@ -98,10 +99,12 @@ def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None
         _, milliseconds = counted(state.status, state.started_at, state.ended_at)
         moved.timed += milliseconds is not None
         moved.milliseconds += milliseconds or 0
-    statements.put_states(connection, {state.id: state for state, _ in told}, known=())
-    statements.put_contents(connection, {state.id: NewContent(card) for state, card in told if card})
-    statements.move_facets(connection, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
-    statements.move_counts(connection, counts)
+    writes = Writes()
+    statements.put_states(writes, {state.id: state for state, _ in told}, known=())
+    statements.put_contents(connection, writes, {state.id: NewContent(card) for state, card in told if card})
+    statements.move_facets(writes, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
+    statements.move_counts(writes, counts)
+    writes.execute(connection)
     statements.move_positions(connection, [(0, start // BATCH + 1, {}, told[-1][0].updated_at)])
 
 

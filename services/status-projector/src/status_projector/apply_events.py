@@ -16,6 +16,7 @@ from shared.wire import decode
 from status_projector import statements
 from status_projector.facets import Facet, facets_of
 from status_projector.ledger import book, paid_in
+from status_projector.prepared import Writes
 from status_projector.rows import ended_as, history_row
 from status_projector.statements import Counted, FacetRow, Moved
 from status_projector.status_counts import NewContent, State, advance, counted
@@ -61,13 +62,15 @@ def apply(connection: Connection, events: Sequence[Told]) -> None:
     states = statements.get_states(connection, {told.event.id for told in events})
     known = set(states)
     changes = _fold(states, events)
-    statements.put_states(connection, changes.states, known)
-    _move_facets(connection, changes)
-    statements.put_contents(connection, changes.contents)
-    statements.move_counts(connection, changes.counts)
-    _count_ends(connection, changes.states, events)
-    statements.add_history(connection, [history_row(told.event, told.event_id, told.time) for told in events])
-    _keep_the_ledger(connection, changes.states, events)
+    writes = Writes()
+    statements.put_states(writes, changes.states, known)
+    _move_facets(connection, writes, changes)
+    statements.put_contents(connection, writes, changes.contents)
+    statements.move_counts(writes, changes.counts)
+    _count_ends(connection, writes, changes.states, events)
+    statements.add_history(writes, [history_row(told.event, told.event_id, told.time) for told in events])
+    _keep_the_ledger(connection, writes, changes.states, events)
+    writes.execute(connection)
 
 
 def refused_among(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
@@ -101,7 +104,7 @@ def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
     return changes
 
 
-def _count_ends(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:
+def _count_ends(connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[Told]) -> None:
     """Of articles, of which people compare these numbers over time. Before the events are in the history, which says
     what was counted; each attempt once, as its first end says, whatever is removed or comes late."""
     first: dict[tuple[str, int], str] = {}
@@ -112,18 +115,19 @@ def _count_ends(connection: Connection, states: Mapping[str, State], events: Seq
         known = statements.get_ended(connection, {id_ for id_, _ in first})
         new = {attempt: ended for attempt, ended in first.items() if attempt not in known}
         counted = Counter(("article", states[id_].partition, ended) for (id_, _), ended in new.items())
-        statements.move_ends(connection, counted)
+        statements.move_ends(writes, counted)
 
 
-def _keep_the_ledger(connection: Connection, states: Mapping[str, State], events: Sequence[Told]) -> None:
+def _keep_the_ledger(
+    connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[Told]
+) -> None:
     if told := [paid for of in events for paid in paid_in(of.event, of.time)]:
         ids = {paid.id for paid in told}
-        statements.put_booked(
-            connection, book(statements.get_paid(connection, ids), told, {id_: states[id_].partition for id_ in ids})
-        )
+        booked = book(statements.get_paid(connection, ids), told, {id_: states[id_].partition for id_ in ids})
+        statements.put_booked(writes, booked)
 
 
-def _move_facets(connection: Connection, changes: _Changes) -> None:
+def _move_facets(connection: Connection, writes: Writes, changes: _Changes) -> None:
     """Before the contents are replaced, for what a submission was found by is read from the one before."""
     created = {id_: changes.states[id_].created_at for id_ in changes.created_before.keys() | changes.contents.keys()}
     moved = {id_ for id_, before in changes.created_before.items() if id_ in changes.contents or before != created[id_]}
@@ -141,4 +145,4 @@ def _move_facets(connection: Connection, changes: _Changes) -> None:
         removed += [(facet, value, before, id_) for facet, value in old - stays]
         counts[changes.states[id_].partition].update(new)
         counts[changes.states[id_].partition].subtract(old)
-    statements.move_facets(connection, added, removed, counts)
+    statements.move_facets(writes, added, removed, counts)

@@ -1,10 +1,11 @@
 """Statements over sets of rows, which go to the driver as they are: row by row to SQLite, by the column to PostgreSQL.
 
 SQLAlchemy's own handling of 30 columns took longer than the statement itself: 250 of 500 µs a topic
-(docs/decisions/0004). PostgreSQL takes a whole set in one round trip, as one array for each column.
+(docs/decisions/0004). PostgreSQL takes many sets in one round trip, each as one array for each column.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, Connection, Table, Text
@@ -14,9 +15,11 @@ from sqlalchemy.types import TypeEngine
 from shared.db.tables import LongText, Moment, stored
 from shared.db.texts import array
 
+Rows = Sequence[tuple[Any, ...]]  # all columns of a table, in its order; JSON as text
+
 
 class Prepared:
-    """Rows have all columns of the table, in its order; JSON as text."""
+    """What is done with rows of a table."""
 
     def __init__(self, table: Table, by_row: str, by_set: str) -> None:
         """`by_set`: with `{rows}` where the set of rows stands, as a table."""
@@ -26,23 +29,62 @@ class Prepared:
             for column in table.c
         )
         self._by_row = by_row
-        self._by_set = by_set.format(rows=f"unnest({', '.join(columns)})")
+        self.by_set = by_set.format(rows=f"unnest({', '.join(columns)})")
         self._are_moments = [isinstance(column.type, Moment) for column in table.c]
         self._to_array = [_to_array_of(column.type) for column in table.c]
 
-    def execute(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
+    def execute(self, connection: Connection, rows: Rows) -> int:
         """How many rows it changed. Nothing happens without rows."""
         if not rows:
             return 0
-        columns = self._columns(rows)
         if connection.dialect.name == "postgresql":
-            arrays = tuple(to_array(values) for to_array, values in zip(self._to_array, columns, strict=True))
-            return connection.exec_driver_sql(self._by_set, arrays).rowcount
-        return connection.exec_driver_sql(self._by_row, list(zip(*columns, strict=True))).rowcount
+            return connection.exec_driver_sql(self.by_set, tuple(self.arrays(rows))).rowcount
+        return connection.exec_driver_sql(self._by_row, list(zip(*self._columns(rows), strict=True))).rowcount
 
-    def _columns(self, rows: Sequence[tuple[Any, ...]]) -> list[Sequence[Any]]:
+    def arrays(self, rows: Rows) -> list[str | list[str]]:
+        return [to_array(values) for to_array, values in zip(self._to_array, self._columns(rows), strict=True)]
+
+    def _columns(self, rows: Rows) -> list[Sequence[Any]]:
         columns = zip(zip(*rows, strict=True), self._are_moments, strict=True)
         return [[stored(value) for value in values] if are_moments else values for values, are_moments in columns]
+
+
+class Writes:
+    """What a transaction writes when it has read everything. No two of them are about the same row."""
+
+    def __init__(self) -> None:
+        self._sets: list[tuple[Prepared, Rows]] = []
+        self._otherwise: dict[int, Exception] = {}  # by number of the set
+
+    def add(self, prepared: Prepared, rows: Rows, otherwise: Exception | None = None) -> None:
+        """`otherwise`: raised where not all of these rows were changed."""
+        if rows:
+            if otherwise:
+                self._otherwise[len(self._sets)] = otherwise
+            self._sets.append((prepared, rows))
+
+    def execute(self, connection: Connection) -> None:
+        changed = self._together(connection) if connection.dialect.name == "postgresql" else self._in_turn(connection)
+        for n, error in self._otherwise.items():
+            if changed[n] != len(self._sets[n][1]):
+                raise error
+
+    def _in_turn(self, connection: Connection) -> Sequence[int]:
+        return [prepared.execute(connection, rows) for prepared, rows in self._sets]
+
+    def _together(self, connection: Connection) -> Sequence[int]:
+        if not self._sets:
+            return ()
+        arrays = tuple(array for prepared, rows in self._sets for array in prepared.arrays(rows))
+        return connection.exec_driver_sql(_as_one(tuple(prepared for prepared, _ in self._sets)), arrays).one()
+
+
+@lru_cache
+def _as_one(sets: tuple[Prepared, ...]) -> str:
+    """A statement that tells how many rows each of these changed."""
+    named = (f"set_{n} AS ({prepared.by_set} RETURNING 1)" for n, prepared in enumerate(sets))
+    counts = (f"(SELECT count(*) FROM set_{n})" for n in range(len(sets)))  # noqa: S608  # our own names
+    return f"WITH {', '.join(named)} SELECT {', '.join(counts)}"
 
 
 def _to_array_of(type_: TypeEngine[Any]) -> Callable[[Sequence[Any]], str | list[str]]:

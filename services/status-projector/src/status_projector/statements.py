@@ -21,12 +21,11 @@ from shared.events import UsageTotals
 from shared.transport.base import Positions
 from status_projector.facets import Facet
 from status_projector.ledger import Booked, Paid
-from status_projector.prepared import Prepared, deleting, inserting
+from status_projector.prepared import Prepared, Rows, Writes, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
 Counted = tuple[str, int, str]  # kind, partition, and a status or how something ended
 FacetRow = tuple[str, str, datetime | None, str]  # facet, value, when the submission was created, its id
-Row = tuple[Any, ...]  # all columns of a table, in its order
 
 
 @dataclass(slots=True)
@@ -129,13 +128,12 @@ def get_states(connection: Connection, ids: Iterable[str]) -> dict[str, State]:
     return {row[0]: State(*row) for row in connection.execute(_GET_STATES, {"ids": sorted(ids)})}
 
 
-def put_states(connection: Connection, states: Mapping[str, State], known: Collection[str]) -> None:
-    """`known`: the ids that `get_states` found. Raises DatabaseUnreachable if another projector had a new one first."""
+def put_states(writes: Writes, states: Mapping[str, State], known: Collection[str]) -> None:
+    """`known`: the ids that `get_states` found. It is DatabaseUnreachable if another projector had a new one first."""
     ordered = sorted(states.items())
     new = [_STATE_ROW(state) for id_, state in ordered if id_ not in known]
-    if _ADD_STATES.execute(connection, new) != len(new):
-        raise DatabaseUnreachable("another projector stored the same new submission in the same moment")
-    _PUT_STATES.execute(connection, [_STATE_ROW(state) for id_, state in ordered if id_ in known])
+    writes.add(_ADD_STATES, new, otherwise=DatabaseUnreachable("another projector stored the same new submission"))
+    writes.add(_PUT_STATES, [_STATE_ROW(state) for id_, state in ordered if id_ in known])
 
 
 def get_contents(connection: Connection, ids: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -144,34 +142,34 @@ def get_contents(connection: Connection, ids: Collection[str]) -> dict[str, dict
     return {row.id: json.loads(row.content) for row in connection.execute(_GET_CONTENTS, {"ids": list(ids)})}
 
 
-def put_contents(connection: Connection, contents: Mapping[str, NewContent]) -> None:
+def put_contents(connection: Connection, writes: Writes, contents: Mapping[str, NewContent]) -> None:
     kept = {id_: new.content for id_, new in contents.items() if new.content is not None}
-    _PUT_CONTENTS.execute(connection, [(id_, to_json(content).decode()) for id_, content in kept.items()])
+    writes.add(_PUT_CONTENTS, [(id_, to_json(content).decode()) for id_, content in kept.items()])
     if gone := contents.keys() - kept.keys():
         connection.execute(_DROP_CONTENTS, {"ids": list(gone)})
 
 
-def move_counts(connection: Connection, counts: Mapping[Counted, Moved]) -> None:
+def move_counts(writes: Writes, counts: Mapping[Counted, Moved]) -> None:
     """In the order of the rows, as everybody moves them."""
     rows = [(*of, moved.submissions, moved.timed, moved.milliseconds) for of, moved in sorted(counts.items())]
-    _MOVE_COUNTS.execute(connection, [row for row in rows if any(row[3:])])
+    writes.add(_MOVE_COUNTS, [row for row in rows if any(row[3:])])
 
 
 def move_facets(
-    connection: Connection,
+    writes: Writes,
     added: Iterable[FacetRow],
     removed: Iterable[FacetRow],
     counts: Mapping[int, Mapping[Facet, int]],
 ) -> None:
     """`counts`: how many more there are by partition and facet. All in the order of the pages they are on."""
     moved = [(*facet, of, more) for of, facets in counts.items() for facet, more in facets.items() if more]
-    _DROP_FACETS.execute(connection, sorted(removed, key=_VALUE))
-    _ADD_FACETS.execute(connection, sorted(added, key=_VALUE))
-    _MOVE_FACET_COUNTS.execute(connection, sorted(moved))
+    writes.add(_DROP_FACETS, sorted(removed, key=_VALUE))
+    writes.add(_ADD_FACETS, sorted(added, key=_VALUE))
+    writes.add(_MOVE_FACET_COUNTS, sorted(moved))
 
 
-def add_history(connection: Connection, rows: Sequence[Row]) -> None:
-    _ADD_HISTORY.execute(connection, rows)
+def add_history(writes: Writes, rows: Rows) -> None:
+    writes.add(_ADD_HISTORY, rows)
 
 
 def get_ended(connection: Connection, ids: Iterable[str]) -> set[tuple[str, int]]:
@@ -179,20 +177,20 @@ def get_ended(connection: Connection, ids: Iterable[str]) -> set[tuple[str, int]
     return {(row.id, row.attempt) for row in connection.execute(_GET_ENDED, {"ids": sorted(ids)})}
 
 
-def move_ends(connection: Connection, ends: Mapping[Counted, int]) -> None:
+def move_ends(writes: Writes, ends: Mapping[Counted, int]) -> None:
     """In the order of the rows, as everybody moves them."""
-    _MOVE_ENDS.execute(connection, [(*of, number) for of, number in sorted(ends.items())])
+    writes.add(_MOVE_ENDS, [(*of, number) for of, number in sorted(ends.items())])
 
 
 def get_paid(connection: Connection, ids: Iterable[str]) -> list[Paid]:
     return [Paid(*row) for row in connection.execute(_GET_PAID, {"ids": sorted(ids)})]
 
 
-def put_booked(connection: Connection, booked: Booked) -> None:
+def put_booked(writes: Writes, booked: Booked) -> None:
     """Totals in the order of the rows, as everybody moves them."""
-    _ADD_PAID.execute(connection, [_PAID_ROW(paid) for paid in booked.added])
-    _PUT_PAID.execute(connection, [_PAID_ROW(paid) for paid in booked.changed])
-    _MOVE_USAGE.execute(connection, [(*of, *moved) for of, moved in sorted(booked.totals.items()) if any(moved)])
+    writes.add(_ADD_PAID, [_PAID_ROW(paid) for paid in booked.added])
+    writes.add(_PUT_PAID, [_PAID_ROW(paid) for paid in booked.changed])
+    writes.add(_MOVE_USAGE, [(*of, *moved) for of, moved in sorted(booked.totals.items()) if any(moved)])
 
 
 def get_usage_totals(connection: Connection, day: str) -> set[UsageTotals]:

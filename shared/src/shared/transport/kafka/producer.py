@@ -92,7 +92,7 @@ def partition_of(key: bytes, partitions: Sequence[int], available: Sequence[int]
 @lru_cache(1_000)
 def _hash(key: bytes) -> int:
     """In Python it takes 5 µs, and each submission is told of several times in a moment."""
-    return murmur2(key) & 0x7FFFFFFF
+    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 async def abandon(client: AIOKafkaProducer) -> None:
