@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,6 +25,7 @@ from contract.submissions import (
 from shared.events import SubmissionStarted, TopicSubmitted
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Delivery, LoadPositions, Positions, Reader
+from shared.transport.dead_letter import dead_letter
 from shared.transport.kafka import by_time
 from shared.wire import decode
 
@@ -101,6 +102,43 @@ async def test_two_readers_together_read_everything(broker: Broker) -> None:
         found.update(title for batch in batches if batch for title in titles(batch.deliveries))
     for reader in readers:
         await reader.close()
+
+
+async def test_readers_that_share_partitions_read_all_streams_of_a_number_and_its_dead_letters(broker: Broker) -> None:
+    streams = [SUBMISSIONS, OUTCOMES, TOPIC_SUBMISSIONS.dead_letters]
+    readers = [await broker.reader(streams, reading_from({})) for _ in range(2)]
+    by_reader: list[set[int]] = []
+    for turn in range(1, 5):
+        by_reader = await _read_by_each(broker, readers, turn)
+        if turn > 1 and all(by_reader):  # it is known by now who reads what
+            break
+    if readers[0].owns_partitions:
+        assert all(by_reader)
+        assert not by_reader[0] & by_reader[1]
+    for reader in readers:
+        await reader.close()
+
+
+async def _read_by_each(broker: Broker, readers: Sequence[Reader], turn: int) -> list[set[int]]:
+    """The partitions that each read of what is published now, all of it together."""
+    names = [f"{turn}, {n}" for n in range(20)]
+    records = [submitted(name) for name in names] + [started(name) for name in names]
+    letters = [
+        dead_letter(Delivery(submitted(name), 0, "1", 0), code="bug", message="", tries=0, source="w") for name in names
+    ]
+    await broker.transport.publish(records + letters)
+    wanted = {record.event_id for record in records} | {letter.headers["dl_id"] for letter in letters}
+    by_reader: list[set[int]] = [set() for _ in readers]
+    while wanted:
+        batches = [await reader.read(100, 0.2) for reader in readers]
+        assert any(batches)
+        for partitions, batch in zip(by_reader, batches, strict=True):
+            for delivery in batch.deliveries if batch else ():
+                headers = delivery.record.headers
+                if (name := headers.get("dl_id", headers["ce_id"])) in wanted:
+                    wanted.remove(name)
+                    partitions.add(delivery.partition)
+    return by_reader
 
 
 async def test_a_batch_is_bounded_per_stream_and_in_stream_order(broker: Broker) -> None:

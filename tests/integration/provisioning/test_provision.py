@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from eventually import eventually
 from integration.databases import execute, rows
@@ -14,7 +14,7 @@ from integration.installation import Installation, Ran, ended
 from servers import free_port
 from servers.stack import KAFKA, ON_KAFKA, ON_VALKEY, VALKEY
 
-from shared.streams import PROJECTED, STREAMS, TOPIC_SUBMISSIONS
+from shared.streams import ARTICLE_SUBMISSIONS, PROJECTED, STREAMS, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Transport
 from shared.transport.kafka.alter_configs import SetConfigs
 from shared.transport.kafka.layout import laid_out
@@ -147,6 +147,26 @@ def test_partitions_are_only_added_when_asked_for_and_never_taken_away(installat
         refused = installation.provision(*arguments)
         assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
         assert "Kafka takes none away" in refused.err
+
+
+@ON_KAFKA
+async def test_dead_letters_have_one_partition_and_those_that_had_more_as_many_as_the_others(
+    installation: Installation, admin: AIOKafkaAdminClient
+) -> None:
+    prefix = installation.stack.prefix
+    outcomes, earlier = f"{prefix}{SUBMISSION_OUTCOMES.name}", f"{prefix}{TOPIC_SUBMISSIONS.dead_letters}"
+    new = f"{prefix}{ARTICLE_SUBMISSIONS.dead_letters}"
+    await admin.create_topics([NewTopic(earlier, 4, 1)])
+
+    async def partitions() -> dict[str, int]:
+        described = await admin.describe_topics([outcomes, earlier, new])
+        return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+    assert installation.provision().code == 0
+    assert await partitions() == {outcomes: 4, earlier: 4, new: 1}
+    assert installation.provision("--partitions", "6").code == 0
+    assert await partitions() == {outcomes: 6, earlier: 6, new: 1}
+    assert nothing_to_do(installation.provision("--partitions", "6", TOPICFLOW_PARTITIONS="6"))
 
 
 @ON_KAFKA

@@ -12,7 +12,7 @@ from shared.errors import BrokerUnreachable, SettingInvalid
 from shared.transport.kafka.alter_configs import SetConfigs
 from shared.transport.kafka.connection import PATIENCE, Cluster, reaching
 from shared.transport.kafka.first_positions import commit_beside_members
-from shared.transport.kafka.layout import Layout, configured, is_kept, laid_out, settled_by
+from shared.transport.kafka.layout import Layout, configured, is_spread, settled_by
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.provisioning import Found, counts, find, known_everywhere, missing
 from shared.transport.plan import Plan, Step
@@ -41,7 +41,8 @@ async def plan(cluster: Cluster, observer: Observer, layout: Layout, partitions:
 
 
 def _has_fewer(found: Found, name: str, partitions: int) -> bool:
-    return is_kept(laid_out()[name]) and found[name].partitions < partitions
+    there = found[name].partitions
+    return is_spread(name, there) and there < partitions
 
 
 async def _add_partitions(cluster: Cluster, observer: Observer, few: Mapping[str, int], partitions: int) -> bool:

@@ -28,8 +28,16 @@ def laid_out() -> Mapping[str, Stream]:
 
 
 def is_kept(stream: Stream) -> bool:
-    """These all have the same number of partitions, so that one submission has one number everywhere."""
+    """Until somebody has settled or projected it."""
     return bool(stream.groups) or stream.projected
+
+
+def is_spread(name: str, partitions: int = 1) -> bool:
+    """Over the same number of partitions as all that are, so that one submission has one number everywhere.
+
+    Dead letters are few and have one partition. `partitions`: those that a stream has, for earlier ones have more.
+    """
+    return is_kept(laid_out()[name]) and (name in BY_NAME or partitions > 1)
 
 
 def settled_by(name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from shared.streams import STREAMS
 from shared.transport.base import Positions
 from shared.transport.kafka.connection import PATIENCE, Cluster, reaching
 from shared.transport.kafka.first_positions import commit_without_members
-from shared.transport.kafka.layout import Layout, configured, is_kept, laid_out
+from shared.transport.kafka.layout import Layout, configured, is_spread, laid_out
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
 from shared.transport.plan import Lost, Plan, Step
@@ -61,7 +61,7 @@ async def find(cluster: Cluster, observer: Observer) -> Found:
 
 def counts(found: Found) -> set[int]:
     """Of partitions that those streams have which shall all have the same number."""
-    return {shape.partitions for name, shape in found.items() if is_kept(laid_out()[name])}
+    return {shape.partitions for name, shape in found.items() if is_spread(name, shape.partitions)}
 
 
 async def missing(
@@ -103,7 +103,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _topic(cluster: Cluster, name: str, layout: Layout, partitions: int, replicas: int) -> NewTopic:
-    number = partitions if is_kept(laid_out()[name]) else 1
+    number = partitions if is_spread(name) else 1
     return NewTopic(cluster.name(name), number, replicas, topic_configs=configured(name, layout, replicas))
 
 
