@@ -13,6 +13,7 @@ from shared.wire import Record
 
 log = structlog.get_logger()
 BATCH = 500
+MANY = 30  # entries: so many a time, and the next ones may gather for a moment, for a write costs as much for few
 LINGER = 0.02  # seconds that what is only said waits for an end: one write to the broker's file where there were two
 
 
@@ -79,3 +80,5 @@ class Outbox:
             for _, stored in batch:
                 if stored and not stored.done():
                     stored.set_result(None)
+            if len(batch) >= MANY > len(self._waiting):
+                await asyncio.sleep(LINGER)
