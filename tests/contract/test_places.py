@@ -27,6 +27,17 @@ async def test_the_next_ones_are_handled_while_ends_are_stored(broker: Broker, w
     assert workers.handler.most_running == IN_FLIGHT
 
 
+async def test_what_begins_in_the_next_moment_is_at_hand_however_few_are_handled_at_a_time(
+    broker: Broker, workers: Workers
+) -> None:
+    await broker.transport.publish(many(200))  # each takes 5 ms
+    worker = await workers.start(in_flight=IN_FLIGHT, store=0.05)
+    await eventually(lambda: worker.settlement.in_flight > 3 * IN_FLIGHT, within=15)
+    await workers.settled(within=60)
+    assert workers.handler.most_running == IN_FLIGHT
+    assert await workers.completed() == Counter(names(200))
+
+
 async def test_where_calls_take_long_none_is_kept_from_other_workers(broker: Broker, workers: Workers) -> None:
     answers_late(workers, names(12), 0.3)
     await broker.transport.publish(many(12))
