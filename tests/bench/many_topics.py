@@ -100,7 +100,7 @@ def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None
         moved.timed += milliseconds is not None
         moved.milliseconds += milliseconds or 0
     writes = Writes()
-    statements.put_states(writes, {state.id: state for state, _ in told}, known=())
+    statements.put_states(connection, writes, {state.id: state for state, _ in told}, known=())
     statements.put_contents(connection, writes, {state.id: NewContent(card) for state, card in told if card})
     statements.move_facets(writes, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
     statements.move_counts(writes, counts)

@@ -63,7 +63,7 @@ def apply(connection: Connection, events: Sequence[Told]) -> None:
     known = set(states)
     changes = _fold(states, events)
     writes = Writes()
-    statements.put_states(writes, changes.states, known)
+    statements.put_states(connection, writes, changes.states, known)
     _move_facets(connection, writes, changes)
     statements.put_contents(connection, writes, changes.contents)
     statements.move_counts(writes, changes.counts)

@@ -50,41 +50,29 @@ class Prepared:
 
 
 class Writes:
-    """What a transaction writes when it has read everything. No two of them are about the same row."""
+    """What a transaction writes when it has read everything and holds its locks. No two sets are about the same row."""
 
     def __init__(self) -> None:
         self._sets: list[tuple[Prepared, Rows]] = []
-        self._otherwise: dict[int, Exception] = {}  # by number of the set
 
-    def add(self, prepared: Prepared, rows: Rows, otherwise: Exception | None = None) -> None:
-        """`otherwise`: raised where not all of these rows were changed."""
+    def add(self, prepared: Prepared, rows: Rows) -> None:
         if rows:
-            if otherwise:
-                self._otherwise[len(self._sets)] = otherwise
             self._sets.append((prepared, rows))
 
     def execute(self, connection: Connection) -> None:
-        changed = self._together(connection) if connection.dialect.name == "postgresql" else self._in_turn(connection)
-        for n, error in self._otherwise.items():
-            if changed[n] != len(self._sets[n][1]):
-                raise error
-
-    def _in_turn(self, connection: Connection) -> Sequence[int]:
-        return [prepared.execute(connection, rows) for prepared, rows in self._sets]
-
-    def _together(self, connection: Connection) -> Sequence[int]:
-        if not self._sets:
-            return ()
-        arrays = tuple(array for prepared, rows in self._sets for array in prepared.arrays(rows))
-        return connection.exec_driver_sql(_as_one(tuple(prepared for prepared, _ in self._sets)), arrays).one()
+        if connection.dialect.name != "postgresql":
+            for prepared, rows in self._sets:
+                prepared.execute(connection, rows)
+        elif self._sets:
+            statement = _as_one(tuple(prepared for prepared, _ in self._sets))
+            arrays = (array for prepared, rows in self._sets for array in prepared.arrays(rows))
+            connection.exec_driver_sql(statement, tuple(arrays)).close()
 
 
 @lru_cache
 def _as_one(sets: tuple[Prepared, ...]) -> str:
-    """A statement that tells how many rows each of these changed."""
-    named = (f"set_{n} AS ({prepared.by_set} RETURNING 1)" for n, prepared in enumerate(sets))
-    counts = (f"(SELECT count(*) FROM set_{n})" for n in range(len(sets)))  # noqa: S608  # our own names
-    return f"WITH {', '.join(named)} SELECT {', '.join(counts)}"
+    parts = (f"set_{n} AS ({prepared.by_set})" for n, prepared in enumerate(sets))
+    return f"WITH {', '.join(parts)} SELECT"
 
 
 def _to_array_of(type_: TypeEngine[Any]) -> Callable[[Sequence[Any]], str | list[str]]:

@@ -128,11 +128,15 @@ def get_states(connection: Connection, ids: Iterable[str]) -> dict[str, State]:
     return {row[0]: State(*row) for row in connection.execute(_GET_STATES, {"ids": sorted(ids)})}
 
 
-def put_states(writes: Writes, states: Mapping[str, State], known: Collection[str]) -> None:
-    """`known`: the ids that `get_states` found. It is DatabaseUnreachable if another projector had a new one first."""
+def put_states(connection: Connection, writes: Writes, states: Mapping[str, State], known: Collection[str]) -> None:
+    """`known`: the ids that `get_states` found. New ones at once: from then on they are locked too.
+
+    Raises DatabaseUnreachable if another projector had a new one first.
+    """
     ordered = sorted(states.items())
     new = [_STATE_ROW(state) for id_, state in ordered if id_ not in known]
-    writes.add(_ADD_STATES, new, otherwise=DatabaseUnreachable("another projector stored the same new submission"))
+    if _ADD_STATES.execute(connection, new) != len(new):
+        raise DatabaseUnreachable("another projector stored the same new submission in the same moment")
     writes.add(_PUT_STATES, [_STATE_ROW(state) for id_, state in ordered if id_ in known])
 
 
