@@ -1,5 +1,6 @@
 """What users suffered with articles, a test each, numbered as in docs/sufferings.md; everything is real."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from integration.test_articles import all_ended, ended, post, scanned
 from servers import Deployment, free_port
 
 from shared.streams import ENRICHER, PROJECTOR
+from shared.transport.kafka.member import BEAT
 from stand_ins.catalog_articles import invented
 
 FAST = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.5", "WORKER_BATCH_SIZE": "10"}
@@ -55,8 +57,16 @@ async def history(api: Api, urn: str, name: str) -> list[Json]:
 
 async def test_13_every_replica_fetching_the_same_page_and_skipping_most_of_it(replicas: Replicas) -> None:
     deployment, api, _ = replicas
+    await post(api, "/worker/pause", paused=True)  # what is under way while one joins may be done again
     for n in range(3):
         deployment.add(ENRICHER, f"{ENRICHER}-{n}", **FAST)
+
+    async def all_live() -> bool:
+        return len((await api.get("/worker/status"))["workers"]) == 3
+
+    await eventually(all_live, within=30)
+    await asyncio.sleep(2 * BEAT)  # until each has heard of the last one, and the partitions are dealt out
+    await post(api, "/worker/pause", paused=False)
     scan = await scanned(api, "scan 1")
     assert (scan["pages"], scan["seen"], scan["submitted"]) == (5, 40, 40)  # 4 full ones, and an empty one
     await all_ended(api)
