@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from testcontainers.core.container import DockerContainer
@@ -26,7 +27,7 @@ def docker_answers() -> bool:
 
 
 class Container:
-    """`port`: inside, and outside on this machine."""
+    """`port`: inside, and outside on this machine; `files`: of this machine, with where they are inside."""
 
     def __init__(
         self,
@@ -36,12 +37,15 @@ class Container:
         port: tuple[int, int],
         environment: Mapping[str, str],
         command: Sequence[str] = (),
+        files: Mapping[Path, str] | None = None,
     ) -> None:
         self.url = url
         self._answers = answers
         self._container = DockerContainer(image).with_bind_ports(*port).with_envs(**environment)
         if command:
             self._container.with_command(list(command))
+        for here, inside in (files or {}).items():
+            self._container.with_volume_mapping(str(here), inside, "ro")
 
     def start(self) -> None:
         """Returns when it answers: a new one, or the killed or stopped one again, with what it kept."""

@@ -50,7 +50,7 @@ def a_kafka(folder: Path) -> OwnServer:
 
 
 def a_postgres(folder: Path) -> OwnServer:
-    return postgres_container() if has_docker() else PostgresServer(folder)
+    return postgres_container(folder) if has_docker() else PostgresServer(folder)
 
 
 def or_skip(make: Callable[[], OwnServer]) -> OwnServer:

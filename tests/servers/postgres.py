@@ -10,7 +10,7 @@ import psutil
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from local_servers.postgres import LOCALE, OWNER, Postgres
+from local_servers.postgres import FIRST_STATEMENTS, LOCALE, OWNER, Postgres
 from servers.container import Container
 from servers.local_server import LocalServer
 from servers.ports import LOOPBACK, free_port
@@ -51,17 +51,18 @@ class PostgresServer(LocalServer):
         return psutil.Process(self.running.pid).children()
 
 
-def postgres_container() -> Container:
-    """Not started."""
+def postgres_container(folder: Path) -> Container:
+    """Not started. Whom it is used as owns no more of it than of a local one."""
     port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    first = folder / "first.sql"
+    first.write_text(FIRST_STATEMENTS)
+    first.chmod(0o644)
     url = f"postgresql://{OWNER}@{LOOPBACK}:{port}/{OWNER}"
-    environment = {
-        "POSTGRES_USER": OWNER,
-        "POSTGRES_HOST_AUTH_METHOD": "trust",
-        "POSTGRES_INITDB_ARGS": " ".join(LOCALE),
-    }
+    environment = {"POSTGRES_HOST_AUTH_METHOD": "trust", "POSTGRES_INITDB_ARGS": " ".join(LOCALE)}
     command = ["postgres", *(f"--{name}={value}" for name, value in SETTINGS.items())]
-    return Container("postgres:18", url, lambda: _answers(url), (5432, port), environment, command)
+    files = {first: "/docker-entrypoint-initdb.d/first.sql"}
+    return Container("postgres:18", url, lambda: _answers(url), (5432, port), environment, command, files)
 
 
 def lives(process: psutil.Process) -> bool:
