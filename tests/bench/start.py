@@ -10,7 +10,6 @@ import psutil
 from e2e.local_mode import LocalMode
 
 from bench.figure import Aim, Figure
-from bench.processes import megabytes
 from bench.sizes import Sizes
 
 IDLE_SECONDS = 2.0
@@ -31,8 +30,9 @@ def start(_: Sizes) -> Iterator[Figure]:
 
 
 def _memory(local_mode: LocalMode) -> Iterator[Figure]:
+    """Of each alone: what `up` started are its children."""
     processes = {"topicflow up": psutil.Process(local_mode.process.pid), **local_mode.children()}
-    of_each = {name: megabytes(process) for name, process in processes.items()}
+    of_each = {name: process.memory_info().rss / 1024**2 for name, process in processes.items()}
     for name, memory in of_each.items():
         yield Figure(f"memory, {name}", "MB", memory)
     yield Figure("memory, all of them", "MB", sum(of_each.values()))
