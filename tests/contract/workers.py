@@ -69,6 +69,7 @@ class Slow:
     member: Consumer
     store: float = 0.0
     answer: float = 0.0
+    stores: list[tuple[float, int]] = field(default_factory=list)  # when each was asked for, of how many
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         return await self.member.fetch(limit, timeout)
@@ -80,6 +81,7 @@ class Slow:
         await self.member.waiting(deliveries)
 
     async def settle(self, batch: Sequence[Settled]) -> None:
+        self.stores.append((time.monotonic(), len(batch)))
         await asyncio.sleep(self.store)
         await self.member.settle(batch)
         await asyncio.sleep(self.answer)
@@ -101,6 +103,7 @@ class Worker:
     consumer: Consumer
     settlement: Settlement
     running: asyncio.Task[None]
+    stores: list[tuple[float, int]]
 
     async def stop(self) -> None:
         """SIGTERM; raises what made it stop by itself."""
@@ -131,9 +134,10 @@ class Workers:
         """`store`, `answer`: how slow its broker is."""
         consumer = await self.broker.member(name)
         chosen = Limits(**{"poll": 0.1, "grace": 5.0} | limits)
-        settlement = Settlement(Slow(consumer, store, answer), self.handler, worker=name, limits=chosen, policy=policy)
+        slow = Slow(consumer, store, answer)
+        settlement = Settlement(slow, self.handler, worker=name, limits=chosen, policy=policy)
         running = asyncio.create_task(settlement.run(), name=f"worker {name}")
-        self.started.append(Worker(self.broker, name, consumer, settlement, running))
+        self.started.append(Worker(self.broker, name, consumer, settlement, running, slow.stores))
         return self.started[-1]
 
     async def outcomes(self, title: str = "") -> list[Outcome]:
