@@ -28,11 +28,7 @@ async def articles(deployment: Deployment) -> AsyncIterator[Articles]:
     deploy(deployment, enrichers=2)
     async with deployment.client() as client:
         api = await Api(deployment, client).up()
-
-        async def both_live() -> bool:
-            return len((await api.get("/worker/status"))["workers"]) == 2
-
-        await eventually(both_live, within=WITHIN)
+        await api.until_live(2, "/worker/status", within=WITHIN)
         articles = Articles(deployment, api)
         await articles.scanned(within=WITHIN)
         deployment.catalog.forget_calls()

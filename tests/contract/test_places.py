@@ -10,8 +10,6 @@ from contract.submissions import many, names, submitted
 from contract.workers import Workers, remains
 from eventually import eventually
 
-from shared.transport.outbox import LINGER, MANY
-
 IN_FLIGHT, AT_HAND = 4, 1  # of calls of 0.1 s
 
 
@@ -58,24 +56,6 @@ async def test_a_tenth_more_are_handled_at_a_time_while_calls_are_short(
     await workers.start(in_flight=20)
     await workers.settled(within=30)
     assert workers.handler.most_running == most
-
-
-async def test_where_much_ends_the_next_ends_gather_for_a_moment(broker: Broker, workers: Workers) -> None:
-    first, second = asyncio.Event(), asyncio.Event()
-    for n in range(MANY + 2):
-        workers.handler.answer(f"topic {n}", (first if n < MANY else second).wait)
-    await broker.transport.publish(many(MANY + 2))
-    worker = await workers.start(in_flight=MANY + 2, store=0.05)
-    await eventually(lambda: workers.handler.running.total() == MANY + 2, within=15)
-    await remains(lambda: workers.handler.running.total() == MANY + 2, during=0.3)  # what was said is stored
-    worker.stores.clear()
-    first.set()
-    await eventually(lambda: worker.stores, within=5, every=0.001)
-    second.set()  # while those are being stored
-    await workers.settled()
-    (began, number), (began_again, more) = worker.stores[:2]
-    assert (number, more) == (MANY, 2)
-    assert began_again - began > 0.05 + LINGER
 
 
 async def test_a_stop_begins_none_of_those_at_hand(broker: Broker, workers: Workers) -> None:

@@ -21,6 +21,7 @@ from eventually import eventually
 from shared.errors import Refused, Transient, Unavailable
 from shared.events import Requeued, SubmissionStarted, TopicSubmitted, topic_id
 from shared.retry import Policy
+from shared.transport.outbox import LINGER, MANY
 from shared.wire import Record
 
 LONG = Policy(first_pause=60, longest_pause=60)
@@ -35,6 +36,24 @@ async def test_every_submission_gets_one_outcome_and_is_ended(broker: Broker, wo
     assert await workers.completed() == Counter(names(60))
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(60))
     assert await workers.story("topic 7") == ["Started", "Completed"]
+
+
+async def test_where_much_ends_the_next_ends_gather_for_a_moment(broker: Broker, workers: Workers) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    for n in range(MANY + 2):
+        workers.handler.answer(f"topic {n}", (first if n < MANY else second).wait)
+    await broker.transport.publish(many(MANY + 2))
+    worker = await workers.start(in_flight=MANY + 2, store=0.05)
+    await eventually(lambda: workers.handler.running.total() == MANY + 2, within=15)
+    await remains(lambda: workers.handler.running.total() == MANY + 2, during=0.3)  # what was said is stored
+    worker.stores.clear()
+    first.set()
+    await eventually(lambda: worker.stores, within=5, every=0.001)
+    second.set()  # while those are being stored
+    await workers.settled()
+    (began, number), (began_again, more) = worker.stores[:2]
+    assert (number, more) == (MANY, 2)
+    assert began_again - began > 0.05 + LINGER
 
 
 async def test_no_more_are_in_flight_than_the_limit(broker: Broker, workers: Workers) -> None:

@@ -60,11 +60,7 @@ async def test_13_every_replica_fetching_the_same_page_and_skipping_most_of_it(r
     await post(api, "/worker/pause", paused=True)  # what is under way while one joins may be done again
     for n in range(3):
         deployment.add(ENRICHER, f"{ENRICHER}-{n}", **FAST)
-
-    async def all_live() -> bool:
-        return len((await api.get("/worker/status"))["workers"]) == 3
-
-    await eventually(all_live, within=30)
+    await api.until_live(3, "/worker/status")
     await asyncio.sleep(2 * BEAT)  # until each has heard of the last one, and the partitions are dealt out
     await post(api, "/worker/pause", paused=False)
     scan = await scanned(api, "scan 1")

@@ -46,6 +46,14 @@ class Api:
 
         await eventually(does, within=STARTS_WITHIN)
 
+    async def until_live(self, workers: int, of: str = "/worker-status", within: float = 30) -> None:
+        """So many, as this tells of them."""
+
+        async def all_live() -> bool:
+            return len((await self.get(of))["workers"]) == workers
+
+        await eventually(all_live, within=within)
+
     async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         return await self.http.request(method, f"/api/v1{path}", **request)
 

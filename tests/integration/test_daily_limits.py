@@ -83,11 +83,7 @@ async def test_several_workers_keep_to_one_limit_while_the_projector_is_dead(dep
         deployment.add("topic-worker", f"worker-{n}", **told)
     async with deployment.client() as client:
         api = await Api(deployment, client).ready()
-
-        async def both_live() -> bool:
-            return len((await api.get("/worker-status"))["workers"]) == 2
-
-        await eventually(both_live, within=20)
+        await api.until_live(2, within=20)
         projector.kill()
         await api.submit(*TITLES, batch_size=1)
         await waiting(api, "daily_quota")

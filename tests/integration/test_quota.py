@@ -26,11 +26,7 @@ async def test_workers_share_a_quota_use_it_and_are_hardly_ever_refused(deployme
         deployment.add("topic-worker", f"worker-{n}", GEMINI_REQUESTS_PER_MINUTE=f"{REQUESTS * 60 / WINDOW:g}")
     async with deployment.client() as client:
         api = await Api(deployment, client).ready()
-
-        async def all_live() -> bool:
-            return len((await api.get("/worker-status"))["workers"]) == workers
-
-        await eventually(all_live, within=30)
+        await api.until_live(workers)
         await api.submit(*TITLES, batch_size=1)
         await asyncio.sleep(5)  # until all know their shares
         before = gemini.calls
