@@ -1,142 +1,24 @@
-"""The status-projector as it runs: on every broker, one and two of it, killed, stopped, waiting."""
+"""Status-projectors as processes: killed, stopped, refusing, waiting."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import pytest
 from eventually import eventually
-from integration.databases import NOT_MIGRATED, counted, held, not_there_yet, rows, sqlite_in, tables_of
+from integration.databases import NOT_MIGRATED, counted, held, not_there_yet, rows, tables_of
 from integration.losses import lose_all_but_the_newest, lose_stream
 from integration.projected import Projected
-from integration.stories import history, in_batches
+from integration.projecting.told import HALF, HISTORY
 from servers import Deployment, GeminiStandIn, Process, Stack
-from servers.stack import ON_KAFKA, VALKEY
+from servers.stack import VALKEY
 
-from shared.progress import Progress
 from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Transport
-from shared.transport.memory import MemoryTransport
 from shared.wire import Record
-from status_projector import project_streams
-from status_projector.on_submission_event import Projection, Read
-
-HISTORY = history(150)
-HALF = len(HISTORY) // 2
-
-
-@pytest.fixture
-async def expected(tmp_path: Path) -> AsyncIterator[Projected]:
-    """What one projector without any trouble makes of the history."""
-    projected = await Projected(sqlite_in(tmp_path / "expected")).open()
-    yield await projected.project(in_batches(HISTORY, 1000))
-    await projected.close()
-
-
-# -- inside the test -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def memory() -> MemoryTransport:
-    transport = MemoryTransport()
-    await transport.provision()
-    return transport
-
-
-@pytest.fixture
-async def transport(stack: Stack) -> AsyncIterator[Transport]:
-    connected = stack.connect()
-    await connected.provision()
-    yield connected
-    await connected.close()
-
-
-@asynccontextmanager
-async def projecting(transport: Transport, projected: Projected) -> AsyncIterator[None]:
-    task = asyncio.create_task(
-        project_streams.project_for_ever(transport, await projected.projection(), Progress("projection"), "projector")
-    )
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-async def test_one_projector_makes_the_expected_tables(
-    transport: Transport, expected: Projected, projected: Projected
-) -> None:
-    async with projecting(transport, projected):
-        await transport.publish(HISTORY)
-        await eventually(lambda: projected.tables == expected.tables, within=20)
-
-
-async def test_two_projectors_count_exactly(
-    transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(project_streams, "STAND_BY", 0.05)
-    monkeypatch.setattr(project_streams, "BATCH", 20)
-    async with projecting(transport, projected), projecting(transport, projected):
-        for at in range(0, len(HISTORY), 50):
-            await transport.publish(HISTORY[at : at + 50])
-        await eventually(lambda: projected.tables == expected.tables, within=20)
-
-
-async def test_two_projectors_count_exactly_while_partitions_change_hands(
-    memory: MemoryTransport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(project_streams, "STAND_BY", 60.0)
-    monkeypatch.setattr(project_streams, "BATCH", 20)
-    async with projecting(memory, projected), projecting(memory, projected):
-        for at in range(0, len(HISTORY), 50):
-            await memory.publish(HISTORY[at : at + 50])
-            await memory.rebalance(PROJECTOR, shift=at // 50)
-        await eventually(lambda: projected.tables == expected.tables, within=20)
-
-
-@ON_KAFKA
-async def test_whose_position_was_moved_while_it_is_his_reads_it_again_and_does_not_stand_by(
-    transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By a frozen one, say, that had the partition before. His other partitions would wait meanwhile."""
-    monkeypatch.setattr(project_streams, "STAND_BY", 60.0)
-    async with projecting(transport, projected):
-        await transport.publish(HISTORY[:HALF])
-        await eventually(lambda: projected.version > 3, within=20)
-        projected.execute("UPDATE positions SET version = version + 1")
-        await transport.publish(HISTORY[HALF:])
-        await eventually(lambda: projected.tables == expected.tables, within=20)
-
-
-@ON_KAFKA
-async def test_far_behind_several_batches_are_stored_at_a_time_but_of_each_partition_one(
-    transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As many as the database has threads for it: PostgreSQL two, SQLite one."""
-    monkeypatch.setattr(project_streams, "BATCH", 20)
-    storing: list[Collection[int]] = []
-    at_a_time: set[int] = set()
-    store = Projection.store
-
-    async def stored(self: Projection, read: Read) -> None:
-        partitions = read.batch.positions.keys()
-        assert partitions.isdisjoint(chain(*storing))
-        storing.append(partitions)
-        at_a_time.add(len(storing))
-        await store(self, read)
-        storing.remove(partitions)
-
-    monkeypatch.setattr(Projection, "store", stored)
-    await transport.publish(HISTORY)
-    async with projecting(transport, projected):
-        await eventually(lambda: projected.tables == expected.tables, within=20)
-    assert max(at_a_time) == projected.writer().threads
-
-
-# -- as processes of their own -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
