@@ -11,14 +11,16 @@ from importlib.resources import files
 
 import uvloop
 
+from shared.gemini_endpoint import Endpoint
 from shared.gemini_keys import Keys
+from shared.gemini_models import DEFAULT_MODEL
 from shared.llm import Gemini
 from shared.service import collect_rarely
 from topic_worker.topic import answer_schema
 
 
 async def main(url: str, calls: int, slots: int) -> None:
-    gemini = Gemini(keys=Keys(["bench"]), model="gemini-2.5-flash", base_url=url, calls=slots, timeout_seconds=60)
+    gemini = Gemini(keys=Keys(["bench"]), model=DEFAULT_MODEL, endpoint=Endpoint(url), calls=slots, timeout_seconds=60)
     instructions, schema = files("topic_worker").joinpath("prompt.md").read_text("utf-8"), answer_schema()
     titles = iter(range(calls))
 

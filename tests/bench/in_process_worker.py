@@ -18,7 +18,7 @@ from shared.broker_settings import BrokerSettings
 from shared.heartbeat import beat
 from shared.llm import Answer
 from shared.pace import Pace, Quota
-from shared.prices import GEMINI, Prices
+from shared.prices import Prices
 from shared.service import collect_rarely, reach
 from shared.transport import connect
 from shared.transport.settle import Limits, Settlement
@@ -34,7 +34,7 @@ class InProcess:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any], items: int = 1) -> Answer:
         if self._seconds:
             await asyncio.sleep(self._seconds)
         return Answer(answer(data), "STOP", None, "in-process", 100, 100, 0, 0, self._seconds, simulated=True)
@@ -50,7 +50,8 @@ async def main(seconds: float) -> None:
     consumer = await transport.consumer(GROUP, instance)
     calls = ceil(IN_FLIGHT / A_CALL)
     pace = Pace(Quota(), Allowance(NO_LIMIT, "topic"), consumer.share)
-    generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=Prices.of(GEMINI))
+    prices = Prices.of("in-process=0.3/2.5", "in-process")
+    generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=prices)
     settlement = Settlement(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, settlement.stop)
     heart = asyncio.create_task(beat(transport, GROUP, instance))

@@ -71,6 +71,7 @@ def stand_in(gemini_server: GeminiStandIn) -> GeminiStandIn:
     """In no mood, without a limit, and asked nothing yet."""
     gemini_server.take(0)
     gemini_server.lift_limit()
+    gemini_server.answer_as(None)
     gemini_server.forget_moods()
     gemini_server.forget_calls()
     return gemini_server

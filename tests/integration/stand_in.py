@@ -9,7 +9,7 @@ from google import genai
 from google.genai import errors, types
 from pydantic import BaseModel, Field, TypeAdapter
 
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-3.5-flash-lite"
 A, B, C = "Sharding a key-value store", "Écrire un journal 日誌", "Rate limiting at the edge"
 
 

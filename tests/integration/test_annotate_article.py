@@ -14,7 +14,9 @@ from enricher.annotation import Assessment, Classification
 from shared.allowance import NO_LIMIT, Allowance, Used
 from shared.errors import BudgetSpent, RateLimited, Refused, Unavailable
 from shared.events import Usage, normal
+from shared.gemini_endpoint import Endpoint
 from shared.gemini_keys import Keys
+from shared.gemini_models import DEFAULT_MODEL
 from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer, Gemini
 from shared.pace import Pace, Quota
@@ -36,14 +38,14 @@ class Asked(Gemini):
     """The client, which remembers what it was asked."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(keys=Keys(["k"]), model="gemini-2.5-flash", base_url=url, calls=30, timeout_seconds=5)
+        super().__init__(keys=Keys(["k"]), model=DEFAULT_MODEL, endpoint=Endpoint(url), calls=30, timeout_seconds=5)
         self.instructions: list[str] = []
         self.data: list[str] = []
 
-    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any], items: int = 1) -> Answer:
         self.instructions.append(instructions)
         self.data.append(data)
-        return await super().generate(instructions=instructions, data=data, schema=schema)
+        return await super().generate(instructions=instructions, data=data, schema=schema, items=items)
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ async def whole() -> float:
 
 def annotator_with(gemini: Gemini, limits: Used = NO_LIMIT, calls: int = 4) -> ArticleAnnotator:
     pace = Pace(Quota(), Allowance(limits, "article"), whole)
-    return ArticleAnnotator(gemini, calls=calls, pace=pace, prices=Prices.of("gemini=1/2"))
+    return ArticleAnnotator(gemini, calls=calls, pace=pace, prices=Prices.of("gemini=1/2", DEFAULT_MODEL))
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ async def test_an_article_is_annotated_in_two_calls_that_are_booked_by_their_own
 ) -> None:
     made, booked = await annotate(annotator)
     assert is_of(made.annotation, ARTICLE)
-    assert (made.model, made.simulated, annotator.simulated) == ("gemini-2.5-flash", True, True)
+    assert (made.model, made.simulated, annotator.simulated) == (DEFAULT_MODEL, True, True)
     assert made.input_hash == input_hash(ARTICLE, annotator.prompt_version)
     assert made.prompt_version == annotator.prompt_version == "-".join(usage.prompt_version for usage in booked)
     assert booked.wasted == ["", ""]

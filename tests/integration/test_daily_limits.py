@@ -12,7 +12,7 @@ from shared.day import end_of_day
 from shared.streams import PROJECTOR
 
 TITLES = [f"Within the day {n}" for n in range(60)]
-PRICES = "gemini-2.5-flash=1000/1000"  # a dollar for a thousand tokens: some dollars a card
+PRICES = "gemini-3.5-flash-lite=1000/1000"  # a dollar for a thousand tokens: some dollars a card
 SOON = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.5", "TOPICFLOW_PRICES": PRICES}
 
 

@@ -13,22 +13,18 @@ from servers import LOOPBACK, GeminiStandIn, free_port
 from shared.day import end_of_day
 from shared.doubts import SEVERAL
 from shared.errors import DailyQuota, Doubtful, KeyRefused, RateLimited, Refused, TopicflowError, Unavailable
+from shared.gemini_endpoint import Endpoint
 from shared.gemini_keys import Keys
+from shared.gemini_models import DEFAULT_MODEL
 from shared.llm import Answer, Gemini
 from topic_worker.topic import answer_schema
 
 TIMEOUT = 0.5  # seconds
 
 
-def client_of(url: str, *keys: str, own_projects: bool = False, calls: int = 30, timeout: float = TIMEOUT) -> Gemini:
-    return Gemini(
-        keys=Keys(keys or ["k"]),
-        own_projects=own_projects,
-        model="gemini-2.5-flash",
-        base_url=url,
-        calls=calls,
-        timeout_seconds=timeout,
-    )
+def client_of(url: str, *keys: str, timeout: float = TIMEOUT, **more: Any) -> Gemini:
+    told: dict[str, Any] = {"endpoint": Endpoint(url), "model": DEFAULT_MODEL, "calls": 30} | more
+    return Gemini(keys=Keys(keys or ["k"]), timeout_seconds=timeout, **told)
 
 
 @pytest.fixture

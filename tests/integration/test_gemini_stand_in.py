@@ -29,7 +29,8 @@ async def test_tokens_are_a_quarter_of_the_characters(gemini: genai.Client) -> N
     assert usage.candidates_token_count == -(-len(response.text or "") // 4)
     told = "Write one card for each topic." + "Topics follow." + json.dumps([{"id": "t0", "title": A}])
     assert usage.prompt_token_count == -(-len(told) // 4)
-    assert usage.total_token_count == usage.prompt_token_count + usage.candidates_token_count
+    assert usage.thoughts_token_count == 256  # of a model that nobody tells how much to think
+    assert usage.total_token_count == usage.prompt_token_count + usage.candidates_token_count + 256
 
 
 @pytest.mark.parametrize("dialect", ["response_schema", "response_json_schema"])
@@ -42,10 +43,69 @@ async def test_an_article_gets_one_object_in_either_dialect_of_schema(gemini: ge
     assert all(keyword in f"{article['title']} {article['abstract']}" for keyword in keywords)
 
 
-async def test_the_beta_routes_answer_too(stand_in: GeminiStandIn) -> None:
-    options = types.HttpOptions(base_url=stand_in.url, api_version="v1beta")
-    async with genai.Client(api_key="some-key", http_options=options).aio as beta:
-        assert (await beta.models.get(model=MODEL)).name == f"models/{MODEL}"
+@pytest.mark.parametrize(
+    ("model", "versions"),
+    [
+        (MODEL, ["v1", "v1beta"]),
+        ("gemini-2.5-flash", ["v1", "v1beta"]),
+        ("gemini-flash-latest", ["v1beta"]),
+        ("gemini-3.1-pro-preview", ["v1beta"]),
+        ("gemini-2.0-flash", []),
+        ("of-our-own", []),
+    ],
+)
+def test_which_models_live_on_which_version(stand_in: GeminiStandIn, model: str, versions: list[str]) -> None:
+    for version in ("v1", "v1beta"):
+        looked = stand_in.http.get(f"/{version}/models/{model}", headers=KEY)
+        asked = generate(stand_in, {}, model, version)
+        assert [looked.status_code, asked.status_code] == [200 if version in versions else 404] * 2
+        if version not in versions:
+            said = f"models/{model} is not found for API version {version}"
+            assert all(answer.json()["error"]["message"].startswith(said) for answer in (looked, asked))
+
+
+def test_a_model_that_google_has_shut_down_is_answered_for_by_its_successor(stand_in: GeminiStandIn) -> None:
+    assert generate(stand_in, {}, "gemini-2.5-flash").json()["modelVersion"] == "gemini-3.5-flash-lite"
+    assert generate(stand_in, {}, "gemini-2.5-pro").json()["modelVersion"] == "gemini-3.8-flash"
+
+
+def test_it_answers_in_the_name_of_another_model_when_told(stand_in: GeminiStandIn) -> None:
+    stand_in.answer_as("gemini-9")
+    assert generate(stand_in, {}).json()["modelVersion"] == "gemini-9"
+    stand_in.answer_as(None)
+    assert generate(stand_in, {}).json()["modelVersion"] == MODEL
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "thoughts"),
+    [
+        (MODEL, {"thinkingLevel": "minimal"}, 0),
+        (MODEL, {"thinkingLevel": "high"}, 1024),
+        (MODEL, {"thinkingBudget": 0}, 0),  # still taken by generation 3
+        ("gemini-2.5-flash-lite", {"thinkingBudget": 100}, 100),
+        ("gemini-2.5-flash-lite", {}, 256),
+        ("gemini-2.5-flash-lite", {"thinkingLevel": "low"}, None),
+        ("gemini-3.8-flash", {"thinkingLevel": "minimal"}, None),
+        (MODEL, {"thinkingLevel": "low", "thinkingBudget": 1}, None),
+        (MODEL, {"thinkingLevel": "much"}, None),
+    ],
+)
+def test_thoughts_are_counted_and_what_a_model_does_not_take_is_refused(
+    stand_in: GeminiStandIn, model: str, thinking: dict[str, Any], thoughts: int | None
+) -> None:
+    answer = generate(stand_in, {"thinkingConfig": thinking}, model)
+    assert answer.status_code == (400 if thoughts is None else 200)
+    if thoughts is not None:
+        assert answer.json()["usageMetadata"]["thoughtsTokenCount"] == thoughts
+
+
+def test_thoughts_and_answer_together_are_cut_off_at_the_limit(stand_in: GeminiStandIn) -> None:
+    config = {"thinkingConfig": {"thinkingLevel": "low"}, "maxOutputTokens": 70}
+    answer = generate(stand_in, config).json()
+    assert answer["candidates"][0]["finishReason"] == "MAX_TOKENS"
+    assert len(answer["candidates"][0]["content"]["parts"][0]["text"]) == (70 - 64) * 4
+    usage = answer["usageMetadata"]
+    assert (usage["thoughtsTokenCount"], usage["candidatesTokenCount"]) == (64, 6)
 
 
 async def test_looking_at_a_model_is_free(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
@@ -67,6 +127,21 @@ def test_every_response_says_that_it_is_simulated(stand_in: GeminiStandIn) -> No
     answers = [stand_in.http.request("POST" if ":" in path else "GET", path) for path in paths]
     assert [answer.status_code for answer in answers] == [200, 404, 200, 403, 403]
     assert all(answer.headers["x-topicflow-simulated"] == "true" for answer in answers)
+
+
+KEY = {"x-goog-api-key": "some-key"}
+
+
+def generate(
+    stand_in: GeminiStandIn, config: dict[str, Any], model: str = MODEL, version: str = "v1beta"
+) -> httpx.Response:
+    """One card of that model, by a request in JSON."""
+    data = json.dumps([{"id": "t0", "title": A}])
+    body = {
+        "contents": [{"parts": [{"text": data}]}],
+        "generationConfig": {"responseJsonSchema": CARDS.json_schema(), **config},
+    }
+    return stand_in.http.post(f"/{version}/models/{model}:generateContent", json=body, headers=KEY)
 
 
 def post(stand_in: GeminiStandIn, body: str) -> httpx.Response:

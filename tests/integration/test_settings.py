@@ -54,6 +54,8 @@ async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
         ("topic_worker", "GEMINI_API_KEY", ""),
         ("topic_worker", "TOPICFLOW_IN_FLIGHT", "0"),
         ("topic_worker", "TOPICFLOW_PRICES", "gemini=0.3"),
+        ("topic_worker", "GEMINI_TOPIC_THINKING", "secret"),
+        ("topic_worker", "GEMINI_API_VERSION", "secret"),
         ("status_projector", "TOPICFLOW_RETAIN_DAYS", "-1"),
     ],
 )

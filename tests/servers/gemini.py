@@ -21,6 +21,10 @@ class GeminiStandIn(StandIn):
     def take(self, seconds: float) -> None:
         self.http.put("/stand-in/seconds", json={"seconds": seconds}).raise_for_status()
 
+    def answer_as(self, model: str | None) -> None:
+        """Every answer says that it is of this model; None: of the one that was asked."""
+        self.http.put("/stand-in/model-version", json={"model_version": model}).raise_for_status()
+
     def limit(self, requests: int, seconds: float) -> None:
         """More in any so many seconds are answered with 429."""
         self.http.put("/stand-in/limit", json={"requests": requests, "seconds": seconds}).raise_for_status()

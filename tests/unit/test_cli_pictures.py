@@ -82,6 +82,15 @@ def test_status_shows_what_became_of_articles_and_a_pause_of_their_workers() -> 
     assert "Articles" not in _drawn(picture(_state(), "here"))
 
 
+def test_status_shows_what_should_be_mended_and_what_is_waited_for_in_words() -> None:
+    problem = {"service": "topic-worker", "code": "model_retired", "text": "gemini-2.5-flash was shut down"}
+    waiting = {"reason": "unavailable", "since": None, "until": None, "message": "no such model at http://x (404)"}
+    state = replace(_state(waiting_for=waiting), health={"problems": [problem, {**problem, "service": "enricher"}]})
+    drawn = _drawn(picture(state, "here"))
+    assert drawn.count("gemini-2.5-flash was shut down") == 1
+    assert "unavailable: no such model at http://x (404)" in drawn
+
+
 def test_an_article_shows_where_it_stands_and_what_was_found_out_never_markup() -> None:
     result = {
         "keywords": ["[red]coffee[/red]", "sleep"],

@@ -117,6 +117,11 @@ def test_usage_says_what_was_paid_and_what_of_it_in_vain_and_why() -> None:
     assert len(words) == 2
 
 
+def test_usage_says_whose_price_was_taken_where_a_models_own_is_not_known() -> None:
+    usage = {"days": [{**TODAY, "priced_as": "gemini-3"}], "total": AMOUNTS, "wasted": AMOUNTS, "since": "2026-01-30"}
+    assert "priced as gemini-3" in _drawn(usage_picture(usage))
+
+
 def test_usage_of_several_days_has_a_sum_and_says_what_is_simulated_and_what_has_no_price() -> None:
     simulated = {**TODAY, "simulated": True, "unpriced_calls": 1234.5, "wasted": {}}
     total = {**AMOUNTS, "unpriced_calls": 1234.5, "calls": 2469}

@@ -14,12 +14,12 @@ from shared.events import Usage
 from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer
 from shared.pace import Pace, Quota
-from shared.prices import Prices
+from shared.prices import Prices, Tokens
 from topic_worker.generate_topics import Generated, TopicGenerator
 from topic_worker.topic import LONGEST_DESCRIPTION, LONGEST_TITLE, Topic, answer_schema
 
 Items = list[dict[str, Any]]
-PRICES = Prices.of("m=1/2")
+PRICES = Prices.of("m=1/2", "m")
 PAID: dict[str, Any] = {"tokens_in": 101, "tokens_out": 53, "tokens_cached": 0, "tokens_thought": 7}  # of each call
 
 
@@ -36,11 +36,12 @@ class Model:
         self._say = say
         self._about = about
 
-    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
-        items = json.loads(data)
-        self.asked.append(items)
+    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any], items: int = 1) -> Answer:
+        asked = json.loads(data)
+        assert items == len(asked)
+        self.asked.append(asked)
         self.instructions.append(instructions)
-        said = self._say(items)
+        said = self._say(asked)
         if isinstance(said, Exception):
             raise said
         about = {"finish_reason": "STOP", "blocked": None, **self._about}
@@ -213,7 +214,7 @@ async def test_what_was_paid_in_vain_is_booked_with_the_reason(
 ) -> None:
     _, booked = await generate(Model(say, **about), ["A"])
     assert [usage.wasted for usage in booked.usage] == wasted
-    assert {usage.cost for usage in booked.usage} == {PRICES.cost("m", **PAID)}
+    assert {usage.cost for usage in booked.usage} == {PRICES.cost("m", Tokens(101, PAID["tokens_cached"], 60)).dollars}
 
 
 async def test_titles_travel_as_data_and_never_in_the_instructions() -> None:

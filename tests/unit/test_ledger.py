@@ -37,7 +37,7 @@ def wasted(booked: Booked) -> dict[str, str]:
 
 
 def summed(booked: Booked) -> dict[str, list[int]]:
-    return {total[4]: moved for total, moved in booked.totals.items() if any(moved)}
+    return {total[5]: moved for total, moved in booked.totals.items() if any(moved)}
 
 
 def test_of_two_answers_to_one_attempt_the_earlier_was_of_use_and_the_other_paid_twice() -> None:
@@ -95,7 +95,7 @@ def test_whatever_the_order_and_the_batches_the_rows_and_totals_are_the_same() -
             "late": "repeated",
             "latest": "repeated",
         }
-        of_use = {total: moved for total, moved in totals.items() if total[4] == "" and any(moved)}
-        assert of_use == {("2026-05-01", "topic", "m", False, "", 3): [12, 12, 10, 20, 0, 0, 0]}
-        repeated = {total: moved for total, moved in totals.items() if total[4] == "repeated" and any(moved)}
-        assert repeated == {("2026-05-02", "topic", "m", False, "repeated", 3): [120, 0, 20, 40, 0, 0, 10**9]}
+        of_use = {total: moved for total, moved in totals.items() if total[5] == "" and any(moved)}
+        assert of_use == {("2026-05-01", "topic", "m", "", False, "", 3): [12, 12, 10, 20, 0, 0, 0]}
+        repeated = {total: moved for total, moved in totals.items() if total[5] == "repeated" and any(moved)}
+        assert repeated == {("2026-05-02", "topic", "m", "", False, "repeated", 3): [120, 0, 20, 40, 0, 0, 10**9]}

@@ -1,52 +1,113 @@
-"""What tokens cost: by model, cached ones cheaper, thoughts as answers; a price list that is wrong is refused."""
+"""What a call costs: Google's price, a price of one's own over it, and a model without a price is not free."""
+
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.events import TOKENS
 from shared.llm import Answer
 from shared.paid_call import shares
-from shared.prices import GEMINI, Prices
+from shared.prices import Cost, Prices, Tokens
 
-TOKENS_OF = {"tokens_in": 1_000_000, "tokens_out": 2_000_000, "tokens_cached": 400_000, "tokens_thought": 1_000_000}
+CALL = Tokens(sent=1_000_000, cached=400_000, answered=3_000_000)
+FLASH_LITE = 0.6 * 0.30 + 0.4 * 0.03 + 3 * 2.50  # gemini-3.5-flash-lite, as gemini-2.5-flash
+approx: Any = pytest.approx
+UNKNOWN = "gemini-9-nobody-knows"
+
+
+def google(asked: str = "gemini-3.5-flash-lite") -> Prices:
+    return Prices.of("", asked)
 
 
 @pytest.mark.parametrize(
-    ("model", "cost"),
+    ("model", "dollars"),
     [
-        ("gemini-2.5-flash", 0.6 * 0.30 + 0.4 * 0.03 + 3 * 2.50),
-        ("gemini-2.5-flash-preview-09-2025", 0.6 * 0.30 + 0.4 * 0.03 + 3 * 2.50),
+        ("gemini-3.5-flash-lite", FLASH_LITE),
+        ("gemini-3.5-flash-lite-001", FLASH_LITE),
+        ("models/gemini-3.5-flash-lite", FLASH_LITE),
+        ("gemini-2.5-flash", FLASH_LITE),
         ("gemini-2.5-flash-lite", 0.6 * 0.10 + 0.4 * 0.01 + 3 * 0.40),
-        ("gemini-2.5-flashy", None),
-        ("another", None),
     ],
 )
-def test_a_model_costs_what_the_longest_name_it_begins_with_costs(model: str, cost: float | None) -> None:
-    assert Prices.of(GEMINI).cost(model, **TOKENS_OF) == (cost if cost is None else pytest.approx(cost))
+def test_a_model_costs_what_google_asks_for_it(model: str, dollars: float) -> None:
+    assert google().cost(model, CALL) == Cost(approx(dollars))
+
+
+def test_the_model_that_answered_is_priced_and_not_the_one_that_was_asked() -> None:
+    asked = google("gemini-2.5-flash-lite")
+    assert asked.cost("gemini-3.5-flash-lite", CALL) == Cost(approx(FLASH_LITE))
+
+
+def test_a_price_of_ones_own_comes_before_googles_and_the_longest_name_wins() -> None:
+    prices = Prices.of("gemini-3.5-flash-lite=1/2, gemini-3.5-flash=10/20, mine=3/4/1", "mine")
+    assert prices.cost("gemini-3.5-flash-lite-002", CALL).dollars == pytest.approx(1 + 6)
+    assert prices.cost("gemini-3.5-flash", CALL).dollars == pytest.approx(10 + 60)
+    assert prices.cost("mine", CALL).dollars == pytest.approx(0.6 * 3 + 0.4 * 1 + 12)
+    assert prices.cost("gemini-2.5-flash", CALL).dollars == pytest.approx(FLASH_LITE)
+
+
+def test_an_unknown_model_costs_what_the_asked_one_does_and_it_is_said_once() -> None:
+    prices = google()
+    with capture_logs() as logged:
+        found = [prices.cost(UNKNOWN, CALL) for _ in range(3)]
+    assert found == [Cost(approx(FLASH_LITE), priced_as="gemini-3.5-flash-lite")] * 3
+    assert [(line["event"], line["model"], line["priced_as"]) for line in logged] == [
+        ("price_unknown", UNKNOWN, "gemini-3.5-flash-lite")
+    ]
+    [problem] = prices.problems
+    assert problem.code == "price_unknown"
+    assert f"{UNKNOWN}, which answers: its calls are priced as gemini-3.5-flash-lite's" in problem.text
+
+
+def test_where_the_asked_model_is_unknown_too_it_costs_what_the_dearest_does() -> None:
+    prices = google(asked="of-our-own")
+    found = prices.cost(UNKNOWN, CALL)
+    assert found.priced_as.startswith("gemini-")
+    assert found.dollars > prices.cost("gemini-3.1-pro-preview", CALL).dollars * 0.9
+    own = Prices.of("gold=1000/1000", "of-our-own")
+    assert own.cost(UNKNOWN, CALL) == Cost(approx(4000), priced_as="gold")
+
+
+def test_whether_a_price_is_known_can_be_asked() -> None:
+    prices = Prices.of("mine=1/2", "mine")
+    assert [prices.has(model) for model in ("mine", "mine-2", "gemini-3.8-flash", UNKNOWN)] == [True, True, True, False]
+
+
+def test_googles_table_holds_the_model_that_is_the_default_at_its_price_of_november_2026() -> None:
+    """`genai-prices` says it. If this fails after an upgrade, look at the table before changing the figures."""
+    per_million = [Tokens(1_000_000, 0, 0), Tokens(1_000_000, 1_000_000, 0), Tokens(0, 0, 1_000_000)]
+    assert [google().cost("gemini-3.5-flash-lite", tokens).dollars for tokens in per_million] == [0.30, 0.03, 2.50]
 
 
 def test_without_a_price_for_what_is_cached_it_costs_what_is_not() -> None:
-    assert Prices.of("m=1/10").cost("m", **TOKENS_OF) == pytest.approx(1 + 30)
-
-
-def test_no_prices_at_all_are_a_choice() -> None:
-    assert Prices.of(" ").cost("gemini-2.5-flash", **TOKENS_OF) is None
+    assert Prices.of("m=1/10", "m").cost("m", CALL) == Cost(approx(1 + 30))
 
 
 @pytest.mark.parametrize("text", ["m", "m=", "m=1", "m=1/2/3/4", "m=a/b", "=1/2", "m=-1/2", "m=nan/1", "m=1/2; n=1/2"])
 def test_what_is_no_price_list_is_refused_by_its_entry(text: str) -> None:
     with pytest.raises(ValueError, match="US dollars a million tokens"):
-        Prices.of(text)
+        Prices.of(text, "m")
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 5])
 def test_shares_add_up_to_the_whole_call(of: int) -> None:
     told = {name: 1_000 + n for n, name in enumerate(TOKENS)} | {"tokens_cached": 7}
     answer = Answer("{}", "STOP", None, "m", **told, seconds=0.1234, simulated=True)
-    paid = shares(answer, [""] * (of - 1) + ["invalid"], prompt_version="1", prices=Prices.of("m=1/10/0.1"))
+    prices = Prices.of("m=1/10/0.1", "m")
+    paid = shares(answer, [""] * (of - 1) + ["invalid"], prompt_version="1", prices=prices)
     for name, whole in told.items():
         assert sum(getattr(share, name) for share in paid) == whole
-    whole_cost = Prices.of("m=1/10/0.1").cost("m", **told)
+    answered = told["tokens_out"] + told["tokens_thought"]
+    whole_cost = prices.cost("m", Tokens(told["tokens_in"], told["tokens_cached"], answered)).dollars
     assert sum(share.cost or 0 for share in paid) == pytest.approx(whole_cost)
     assert {share.call_id for share in paid} == {paid[0].call_id}
     assert [share.wasted for share in paid] == [""] * (of - 1) + ["invalid"]
-    assert {(share.shared_by, share.simulated) for share in paid} == {(of, True)}
+    assert {(share.shared_by, share.simulated, share.priced_as) for share in paid} == {(of, True, "")}
+
+
+def test_each_share_says_whose_price_was_taken() -> None:
+    answer = Answer("{}", "STOP", None, UNKNOWN, 1000, 1000, 0, 0, 0.1, simulated=True)
+    [share] = shares(answer, [""], prompt_version="1", prices=google())
+    assert (share.model, share.priced_as) == (UNKNOWN, "gemini-3.5-flash-lite")
+    assert share.cost == pytest.approx(0.0028)

@@ -60,6 +60,11 @@ class SystemState:
         return one_line(reason) if reason else None
 
     @property
+    def problems(self) -> list[str]:
+        """What works, but should be mended: in words, each once."""
+        return list(dict.fromkeys(one_line(problem.get("text") or "") for problem in self.health.get("problems") or ()))
+
+    @property
     def backlogs(self) -> dict[str, dict[str, Any]]:
         """What each group of workers has not ended."""
         groups = self.health.get("lag")
@@ -78,16 +83,19 @@ class SystemState:
         worker = "" if self.worker_is_running else "; no worker is running"
         waiting = waiting_line(self.status.get("waiting_for"))
         no_room = f"; more is refused: {self.no_room}" if self.no_room else ""
-        return counts + worker + (f"; waiting: {waiting}" if waiting else "") + no_room
+        problems = "".join(f"; problem: {problem}" for problem in self.problems)
+        return counts + worker + (f"; waiting: {waiting}" if waiting else "") + no_room + problems
 
 
 def waiting_line(waiting_for: object) -> str | None:
-    """`{reason, since, until}` as one line."""
+    """`{reason, since, until, message}` as one line."""
     if not isinstance(waiting_for, dict):
         return None
     reason = one_line(waiting_for.get("reason") or "something")
     since, until = local_time(waiting_for.get("since")), local_time(waiting_for.get("until"))
-    return reason + (f", since {since}" if since else "") + (f", until {until}" if until else "")
+    message = one_line(waiting_for.get("message") or "")
+    times = (f", since {since}" if since else "") + (f", until {until}" if until else "")
+    return reason + times + (f": {message}" if message else "")
 
 
 async def read_state(api: ApiClient) -> SystemState:

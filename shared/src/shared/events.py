@@ -32,6 +32,7 @@ class Usage(_Model):
     tokens_cached: int = 0
     tokens_thought: int = 0
     cost: float | None = None  # US dollars; None: not priced
+    priced_as: str = ""  # the model whose price was taken, where that of `model` is not known
     seconds: float
     shared_by: int = 1
     finish_reason: str = ""
@@ -179,9 +180,19 @@ class SubmissionFailed(Outcome):
 
 
 class WaitingFor(_Model):
+    """`message`: the reason in words, as far as the worker knows more than one word."""
+
     reason: str
     since: AwareDatetime
     until: AwareDatetime | None = None
+    message: str = ""
+
+
+class Problem(_Model):
+    """Something that works, but that a person should mend."""
+
+    code: str
+    text: str
 
 
 class WorkerBeat(Event):
@@ -196,6 +207,7 @@ class WorkerBeat(Event):
     failed: int = 0
     waiting_for: WaitingFor | None = None
     simulated: bool | None = None  # None: not known yet
+    problems: tuple[Problem, ...] = ()
 
 
 class WorkerPaused(Event):

@@ -1,4 +1,4 @@
-"""What a worker is told of Gemini: keys, model, quotas, prices, budget."""
+"""A worker's settings for Gemini: keys, model, endpoint, thinking, quotas, prices, budget."""
 
 from math import inf
 from pathlib import Path
@@ -7,31 +7,39 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, SecretStr, model_validator
 
 from shared.allowance import Used
+from shared.gemini_endpoint import GOOGLE, Endpoint
 from shared.gemini_keys import Keys, fits_a_header, split
+from shared.gemini_models import DEFAULT_MODEL, Thinking
 from shared.pace import Quota
-from shared.prices import GEMINI, Prices
+from shared.prices import Prices
 from shared.settings import Settings, named
 
 
 def _price_list(value: str) -> str:
-    Prices.of(value)
+    Prices.of(value, asked="")
     return value
 
 
 class GeminiSettings(Settings):
+    """`thinking`, and `answer_tokens`, the longest answer without thoughts, depend on the kind of work: the settings of
+    each worker name the variables."""
+
+    thinking: Thinking
+    answer_tokens: int
     api_key: SecretStr | None = named("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", default=None)
     api_keys: SecretStr | None = named("GEMINI_API_KEYS", default=None)
     keys_file: Path | None = named("GEMINI_API_KEYS_FILE", default=None)
     own_projects: bool = named("GEMINI_KEYS_OF_OWN_PROJECTS", default=False)
-    model: str = named("GEMINI_MODEL", default="gemini-2.5-flash", min_length=1)
-    base_url: str | None = named("GOOGLE_GEMINI_BASE_URL", default=None, pattern="^https?://")
+    model: str = named("GEMINI_MODEL", default=DEFAULT_MODEL, min_length=1)
+    base_url: str = named("GOOGLE_GEMINI_BASE_URL", default=GOOGLE, pattern="^https?://")
+    api_version: str | None = named("GEMINI_API_VERSION", default=None, pattern="^v[1-9][a-z0-9]*$")
     call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
     requests_per_minute: float | None = named("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)
     tokens_per_minute: float | None = named("GEMINI_TOKENS_PER_MINUTE", default=None, gt=0)
     requests_per_day: float | None = named("GEMINI_REQUESTS_PER_DAY", default=None, gt=0)
     tokens_per_day: float | None = named("GEMINI_TOKENS_PER_DAY", default=None, gt=0)
     quota_share: float = named("GEMINI_QUOTA_SHARE", default=1.0, gt=0, le=1)
-    price_list: Annotated[str, AfterValidator(_price_list)] = named("TOPICFLOW_PRICES", default=GEMINI)
+    price_list: Annotated[str, AfterValidator(_price_list)] = named("TOPICFLOW_PRICES", default="")
     daily_budget: float | None = named("TOPICFLOW_DAILY_BUDGET", default=None, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
@@ -51,8 +59,15 @@ class GeminiSettings(Settings):
     @model_validator(mode="after")
     def _knows_what_it_pays(self) -> Self:
         if self.daily_budget is not None and not self.prices.has(self.model):
-            raise ValueError(f"TOPICFLOW_DAILY_BUDGET: TOPICFLOW_PRICES has no price for {self.model[:100]!r}")
+            raise ValueError(
+                f"TOPICFLOW_DAILY_BUDGET: no price is known for {self.model[:100]!r}, so it could not be kept; "
+                "give one in TOPICFLOW_PRICES, as model=in/out in US dollars a million tokens"
+            )
         return self
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint.of(self.base_url, self.api_version)
 
     @property
     def quota(self) -> Quota:
@@ -71,7 +86,7 @@ class GeminiSettings(Settings):
 
     @property
     def prices(self) -> Prices:
-        return Prices.of(self.price_list)
+        return Prices.of(self.price_list, self.model)
 
     @property
     def _values(self) -> list[str]:

@@ -1,7 +1,6 @@
-"""Gemini, called through google-genai: this file and `gemini_clients.py` know it. Its errors become ours here."""
+"""Gemini, called through google-genai: this file, `gemini_clients.py` and `gemini_errors.py` know it."""
 
 import asyncio
-import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +12,14 @@ import structlog
 from google.genai import errors, types
 from pydantic import ValidationError
 
-from shared.day import end_of_day
 from shared.doubts import Doubts
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
+from shared.events import Problem
 from shared.gemini_clients import Clients, request
+from shared.gemini_endpoint import Endpoint
+from shared.gemini_errors import error_of, not_found
 from shared.gemini_keys import Key, Keys
+from shared.gemini_models import MOST_OUTPUT_TOKENS, Thinking, generation_config, retirement_warning
 from shared.gemini_settings import GeminiSettings
 from shared.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 
@@ -42,8 +44,8 @@ class Answer:
 
 
 class LanguageModel(Protocol):
-    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
-        """`data`: JSON, never instructions; `schema`: JSON Schema of the answer.
+    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any], items: int = 1) -> Answer:
+        """`data`: JSON, never instructions; `schema`: JSON Schema of the answer; `items`: how many are asked about.
 
         Raises Outage, Transient, Refused.
         """
@@ -52,11 +54,9 @@ class LanguageModel(Protocol):
 PROBE_SECONDS = 5.0
 ASK_AGAIN = 5.0  # seconds
 MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
-_DOUBTFUL = {408, 499, 500, 504}  # what Gemini answers when it fails, or takes too long, over one request
 # a page of a proxy, with status 200
 _UNREADABLE = (JSONDecodeError, ValidationError, httpx2.DecodingError, httpx2.TooManyRedirects)
 _NOT_THERE = (httpx2.HTTPError, Outage, *_UNREADABLE)
-_ALIKE = {404, 407}  # for every call: an unknown model, a proxy that wants to know who we are
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 
 
@@ -69,35 +69,54 @@ class Gemini:
         keys: Keys,
         own_projects: bool = False,
         model: str,
-        base_url: str | None,
+        endpoint: Endpoint,
         calls: int,
         timeout_seconds: float,
+        thinking: Thinking = "default",
+        answer_tokens: int = MOST_OUTPUT_TOKENS,
     ) -> None:
         """`calls` at a time: more wait until one is answered, their requests ready to be sent. `own_projects`: each key
-        has one, and with it a quota of its own."""
-        self._asking = Clients(base_url, calls, timeout_seconds)
-        self._looking = Clients(base_url, calls, PROBE_SECONDS)  # whose connections no call holds
+        has one, and with it a quota of its own. `answer_tokens`: the longest answer for one item."""
+        self._asking = Clients(endpoint, calls, timeout_seconds)
+        self._looking = Clients(endpoint, calls, PROBE_SECONDS)  # whose connections no call holds
+        self._url = endpoint.shown(model)
         self._keys = keys
         self._own_projects = own_projects
         self._model = model
+        self._thinking: Thinking = thinking
+        self._answer_tokens = answer_tokens
+        self._not_found: str | None = None  # what Gemini said of our model, the last time that we looked
         self._doubts = Doubts(self._is_there)
         self.simulated: bool | None = None  # whether a stand-in answers, as far as it is known
 
     @classmethod
     def of(cls, settings: GeminiSettings, calls: int) -> Self:
-        return cls(
+        gemini = cls(
             keys=settings.keys,
             own_projects=settings.own_projects,
             model=settings.model,
-            base_url=settings.base_url,
+            endpoint=settings.endpoint,
             calls=calls,
             timeout_seconds=settings.call_timeout_seconds,
+            thinking=settings.thinking,
+            answer_tokens=settings.answer_tokens,
         )
+        for problem in gemini.problems:
+            log.warning(problem.code, problem=problem.text)
+        return gemini
 
-    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+    @property
+    def problems(self) -> list[Problem]:
+        """What a person should mend about the model that was chosen."""
+        retired = retirement_warning(self._model, datetime.now(UTC).date())
+        found = {"model_retired": retired, "model_not_found": self._not_found}
+        return [Problem(code=code, text=text) for code, text in found.items() if text]
+
+    async def generate(self, *, instructions: str, data: str, schema: dict[str, Any], items: int = 1) -> Answer:
         outcome, began = "cancelled", time.monotonic()
+        config = generation_config(self._model, self._thinking, self._answer_tokens * items)
         try:
-            answer = await self._answer(instructions, data, schema)
+            answer = await self._answer(data, request(instructions, data, schema, config))
             outcome = _outcome(answer)
         except (Outage, Transient, Refused) as error:
             outcome = error.reason if isinstance(error, Outage) else error.code
@@ -109,13 +128,13 @@ class Gemini:
             LLM_TOKENS.labels(self._model, kind).inc(getattr(answer, f"tokens_{kind}"))
         return answer
 
-    async def _answer(self, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
+    async def _answer(self, data: str, asked: dict[str, Any]) -> Answer:
         """Raises Transient only where it is this request's own."""
         began = time.monotonic()
         while True:
             key = self._keys.next()
             try:
-                answer = await self._ask(key, instructions, data, schema)
+                answer = await self._ask(key, asked)
             except Doubtful as error:
                 if await self._doubts.is_outage(data, began):
                     raise Unavailable(str(error)) from error
@@ -125,6 +144,7 @@ class Gemini:
                     raise
             else:
                 self._keys.works(key)
+                self._not_found = None
                 self.simulated = answer.simulated
                 self._doubts.answered()
                 return answer
@@ -142,13 +162,12 @@ class Gemini:
             return False
         return self._keys.has_usable
 
-    async def _ask(self, key: Key, instructions: str, data: str, schema: dict[str, Any]) -> Answer:
-        asked = request(instructions, data, schema)
+    async def _ask(self, key: Key, asked: dict[str, Any]) -> Answer:
         began = time.monotonic()
         try:
             response = await self._asking.of(key).generate_content(model=self._model, **asked)
         except errors.APIError as error:
-            raise _ours(error, key) from None  # the original holds the request's headers
+            raise error_of(error, key, self._url) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:
             raise Doubtful("timeout", f"Gemini did not answer in {time.monotonic() - began:.0f} s") from error
         except httpx2.ConnectError as error:
@@ -173,9 +192,10 @@ class Gemini:
     async def is_simulated(self) -> bool | None:
         """None when nobody says it."""
         try:
-            return (await self._look()).version == "simulated"
+            described = await self._look()
         except (errors.APIError, *_NOT_THERE):
             return None
+        return described.version == "simulated"
 
     async def _is_there(self) -> bool:
         try:
@@ -191,11 +211,15 @@ class Gemini:
         while True:
             key = self._keys.next()
             try:
-                return await self._looking.of(key).get(model=self._model)
+                described = await self._looking.of(key).get(model=self._model)
             except errors.APIError as error:
-                refused = _ours(error, key)
+                self._not_found = not_found(error, self._url) if error.code == 404 else None
+                refused = error_of(error, key, self._url)
                 if not isinstance(refused, KeyRefused) or not self._goes_on_without(key, refused):
                     raise
+            else:
+                self._not_found = None
+                return described
 
     async def close(self) -> None:
         await self._asking.close()
@@ -234,28 +258,3 @@ def _outcome(answer: Answer) -> str:
 
 def _says_simulated(response: types.HttpResponse | None) -> bool:
     return bool(response and response.headers and {k.lower(): v for k, v in response.headers.items()}.get(SIMULATED))
-
-
-def _ours(error: errors.APIError, key: Key) -> Outage | Doubtful | Refused:
-    said = str(error.message or "").replace(key.value, "…")  # some refusals quote the key
-    message = f"Gemini answered {error.code} {error.status or ''}: {said[:300]}".strip()
-    key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
-    if error.code == 429 and "PerDay" in str(error.details):  # in the quota's id
-        return DailyQuota(message, until=end_of_day())
-    if error.code == 429:
-        return RateLimited(message, _retry_after(error))
-    if key_is_bad:
-        return KeyRefused(f"Gemini refuses the API key ({error.code} {error.status or ''})")
-    if error.code in _DOUBTFUL:
-        return Doubtful(f"gemini_{error.code}", message)
-    if error.code in _ALIKE or error.code < 400 or error.code >= 500:
-        return Unavailable(message, _retry_after(error))
-    return Refused(f"gemini_{error.code}", message)
-
-
-def _retry_after(error: errors.APIError) -> float | None:
-    """Seconds, from RetryInfo in the details or the Retry-After header."""
-    found = re.search(r"'retryDelay': '([0-9.]+)s'", str(error.details))
-    header = getattr(error.response, "headers", {}).get("retry-after", "")
-    text = found[1] if found else header
-    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None

@@ -46,9 +46,11 @@ class OutageGate:
         self._pause = WaitingFor(reason=PAUSED, since=since) if since else None
         self._wake()
 
-    def close(self, reason: str, after: float | None, turn: int, known_until: datetime | None = None) -> datetime:
+    def close(
+        self, reason: str, after: float | None, turn: int, known_until: datetime | None = None, message: str = ""
+    ) -> datetime:
         """Answers until when nobody calls; `after`: seconds that the other side asked for. `known_until`: when it is
-        sure to end, which is answered and shown, while one may try before."""
+        sure to end, which is answered and shown, while one may try before. `message`: the reason in words."""
         now = datetime.now(UTC)
         if turn != self.turn:
             return self._outage.until or now if self._outage else now
@@ -56,7 +58,7 @@ class OutageGate:
         seconds = max(after or 0.0, pause(self._failures, self.policy))
         until = max(now + timedelta(seconds=seconds), known_until or now)
         since = self._outage.since if self._outage else now
-        self._outage = WaitingFor(reason=reason, since=since, until=until)
+        self._outage = WaitingFor(reason=reason, since=since, until=until, message=message)
         self._next_try = time.monotonic() + seconds
         self._move()
         return until

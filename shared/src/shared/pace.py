@@ -35,6 +35,11 @@ class Pace:
         self._looked_at = -LOOK_EVERY
         self._next_call = self._tokens_paid_at = 0.0  # monotonic
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether a call that was not foreseen could exceed what a day may cost."""
+        return self._allowance.is_limited
+
     async def enter(self) -> None:
         """Until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
         if self._quota == Quota() and not self._allowance.is_limited:

@@ -1,11 +1,11 @@
 """One paid call as what each submission that shared it is charged for: tokens and cost add up to the whole call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
 from shared.events import TOKENS, Usage
 from shared.llm import Answer
-from shared.prices import Prices
+from shared.prices import Cost, Prices, Tokens
 
 
 def shares(answer: Answer, wasted: Sequence[str], *, prompt_version: str, prices: Prices) -> list[Usage]:
@@ -17,7 +17,8 @@ def shares(answer: Answer, wasted: Sequence[str], *, prompt_version: str, prices
             model=answer.model,
             prompt_version=prompt_version,
             **(tokens := {name: _share(getattr(answer, name), n, of) for name in TOKENS}),
-            cost=prices.cost(answer.model, **tokens),
+            cost=(cost := _cost(answer.model, tokens, prices)).dollars,
+            priced_as=cost.priced_as,
             seconds=round(answer.seconds, 3),
             shared_by=of,
             finish_reason=answer.finish_reason,
@@ -26,6 +27,11 @@ def shares(answer: Answer, wasted: Sequence[str], *, prompt_version: str, prices
         )
         for n, reason in enumerate(wasted)
     ]
+
+
+def _cost(model: str, tokens: Mapping[str, int], prices: Prices) -> Cost:
+    answered = tokens["tokens_out"] + tokens["tokens_thought"]
+    return prices.cost(model, Tokens(tokens["tokens_in"], tokens["tokens_cached"], answered))
 
 
 def _share(total: int, n: int, of: int) -> int:

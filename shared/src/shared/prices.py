@@ -1,30 +1,62 @@
-"""What tokens cost, by model: a setting, because prices change and differ by contract."""
+"""What tokens cost: Google's prices from the maintained table of `genai-prices`, and TOPICFLOW_PRICES over them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
-GEMINI = "gemini-2.5-pro=1.25/10/0.125, gemini-2.5-flash=0.30/2.50/0.03, gemini-2.5-flash-lite=0.10/0.40/0.01"
+import structlog
+
+from shared.events import Problem
+
+log = structlog.get_logger()
 MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of one call. `sent` includes what was `cached`; thoughts count as `answered`."""
+
+    sent: int
+    cached: int
+    answered: int
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars a million tokens. Thoughts cost what answers cost."""
+    """US dollars per million tokens."""
 
     tokens_in: float
     tokens_out: float
     tokens_cached: float
 
+    def cost(self, tokens: Tokens) -> float:
+        fresh = max(0, tokens.sent - tokens.cached)
+        paid_in = fresh * self.tokens_in + tokens.cached * self.tokens_cached
+        return (paid_in + tokens.answered * self.tokens_out) / MILLION
+
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars. `priced_as`: the model whose price was taken because the answering one has none; "" otherwise."""
+
+    dollars: float
+    priced_as: str = ""
+
+
 class Prices:
-    by_model: Mapping[str, Price]
+    """A call costs what the model that answered costs. Where that price is not known it is the asked model's, else the
+    dearest one known: a budget must never fail to notice a call."""
+
+    def __init__(self, own: Mapping[str, Price], asked: str) -> None:
+        """`own`: prices by model that come before Google's; `asked`: the model that is called."""
+        self._own = own
+        self._asked = asked
+        self._substitutes: dict[str, str] = {}  # by model without a known price: the one whose price is taken
 
     @classmethod
-    def of(cls, text: str) -> Self:
-        """`model=in/out/cached, …`; what is cached costs what is not where it is left out. Raises ValueError."""
-        by_model = {}
+    def of(cls, text: str, asked: str) -> Self:
+        """`model=in/out/cached, …`; without `cached` it costs what is not cached. Raises ValueError."""
+        own = {}
         for entry in filter(None, map(str.strip, text.split(","))):
             model, _, amounts = entry.partition("=")
             try:
@@ -33,23 +65,63 @@ class Prices:
                 dollars = []
             if not model.strip() or len(dollars) not in {2, 3} or not all(0 <= d < MILLION for d in dollars):
                 raise ValueError(f"{entry[:100]!r} is not model=in/out/cached, in US dollars a million tokens")
-            by_model[model.strip()] = Price(dollars[0], dollars[1], dollars[-1] if len(dollars) == 3 else dollars[0])
-        return cls(by_model)
+            own[model.strip()] = Price(dollars[0], dollars[1], dollars[-1] if len(dollars) == 3 else dollars[0])
+        return cls(own, asked)
 
     def has(self, model: str) -> bool:
-        return self._of(model) is not None
+        return self._cost(model, Tokens(0, 0, 0)) is not None
 
-    def _of(self, model: str) -> Price | None:
-        """A model is also what begins with its name, such as a dated version."""
-        names = [name for name in self.by_model if model == name or model.startswith(f"{name}-")]
-        return self.by_model[max(names, key=len)] if names else None
+    def cost(self, answered_by: str, tokens: Tokens) -> Cost:
+        if (dollars := self._cost(answered_by, tokens)) is not None:
+            return Cost(dollars)
+        if (dollars := self._cost(self._asked, tokens)) is not None:
+            cost = Cost(dollars, self._asked)
+        else:
+            cost = self._dearest(tokens)
+        if answered_by not in self._substitutes:
+            self._substitutes[answered_by] = cost.priced_as
+            log.warning("price_unknown", model=answered_by, priced_as=cost.priced_as)
+        return cost
 
-    def cost(
-        self, model: str, *, tokens_in: int, tokens_out: int, tokens_cached: int, tokens_thought: int
-    ) -> float | None:
-        """US dollars; None where the model has no price. `tokens_in` includes what was cached."""
-        if (price := self._of(model)) is None:
-            return None
-        fresh = max(0, tokens_in - tokens_cached)
-        paid = fresh * price.tokens_in + tokens_cached * price.tokens_cached
-        return (paid + (tokens_out + tokens_thought) * price.tokens_out) / MILLION
+    @property
+    def problems(self) -> list[Problem]:
+        """The models that answered without a known price."""
+        return [
+            Problem(
+                code="price_unknown",
+                text=f"no price is known for {model}, which answers: its calls are priced as {priced_as}'s; "
+                "TOPICFLOW_PRICES may say what they cost",
+            )
+            for model, priced_as in self._substitutes.items()
+        ]
+
+    def _cost(self, model: str, tokens: Tokens) -> float | None:
+        """A model is also what begins with its name and a dash, such as a dated version."""
+        names = [name for name in self._own if model == name or model.startswith(f"{name}-")]
+        if names:
+            return self._own[max(names, key=len)].cost(tokens)
+        return _googles_cost(model, tokens)
+
+    def _dearest(self, tokens: Tokens) -> Cost:
+        known = [Cost(price.cost(tokens), model) for model, price in self._own.items()]
+        googles = ((model.id, _googles_cost(model.id, tokens)) for model in _googles_models())
+        known += [Cost(dollars, model) for model, dollars in googles if dollars is not None]
+        return max(known, key=lambda cost: cost.dollars)
+
+
+def _googles_cost(model: str, tokens: Tokens) -> float | None:
+    from genai_prices import Usage, calc_price  # takes 0.3 s: only where somebody asks for a price
+
+    cached = min(tokens.cached, tokens.sent)
+    usage = Usage(input_tokens=tokens.sent, cache_read_tokens=cached, output_tokens=tokens.answered)
+    try:
+        return float(calc_price(usage, model.removeprefix("models/"), provider_id="google").total_price)
+    except LookupError:
+        return None
+
+
+def _googles_models() -> list[Any]:
+    from genai_prices import data_snapshot
+
+    [google] = [provider for provider in data_snapshot.get_snapshot().providers if provider.id == "google"]
+    return [model for model in google.models if model.id.startswith("gemini-")]

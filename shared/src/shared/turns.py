@@ -12,8 +12,9 @@ from shared.transport.places import most_ready
 
 class Turns:
     def __init__(self, calls: int, pace: Pace) -> None:
-        """`calls` at a time, and those that are made ready meanwhile, if anybody asks."""
-        self._slots = Slots(calls + most_ready(calls))
+        """`calls` at a time, and those that are made ready meanwhile, if anybody asks. None are where a day is limited:
+        they would begin after the call that reaches the limit."""
+        self._slots = Slots(calls + (0 if pace.is_limited else most_ready(calls)))
         self._pace = pace
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._usher: asyncio.Task[None] | None = None

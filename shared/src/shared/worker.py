@@ -12,7 +12,7 @@ from faststream import FastStream
 
 from shared import metrics
 from shared.broker_settings import BrokerSettings
-from shared.events import Event, WaitingFor, WorkerPaused
+from shared.events import Event, Problem, WaitingFor, WorkerPaused
 from shared.heartbeat import beat
 from shared.llm import Gemini
 from shared.ops import Ops
@@ -70,8 +70,14 @@ class Worker:
         policy = Policy(longest_pause=told.longest_pause)
         self._settlements.append(Settlement(consumer, handler, worker=self._instance, limits=limits, policy=policy))
 
-    async def run(self, ops: Ops, gemini: Gemini, note: Callable[[Event], None]) -> None:
-        """`note`: what all workers are told, which comes before any work."""
+    async def run(
+        self,
+        ops: Ops,
+        gemini: Gemini,
+        note: Callable[[Event], None],
+        problems: Callable[[], Sequence[Problem]],
+    ) -> None:
+        """`note`: what all workers are told, which comes before any work. `problems`: for the heartbeats."""
         ops.checks = [self._gets_on, *(partial(self._transport.lag, group) for group in self._groups)]
         ops.before_scrape = self._show
         may_begin = asyncio.Event()
@@ -91,7 +97,7 @@ class Worker:
         async def lifespan() -> AsyncIterator[None]:
             asking = asyncio.create_task(gemini.learn_whether_simulated())
             told = self._transport.follow_control(hear, may_begin.set)
-            beating = beat(self._transport, self._service, self._instance, partial(self._now, gemini))
+            beating = beat(self._transport, self._service, self._instance, partial(self._now, gemini, problems))
             async with run_beside(app, *map(settling, self._settlements), told, beating) as running:
                 try:
                     yield
@@ -118,13 +124,14 @@ class Worker:
         waits = [waiting for settlement in self._settlements if (waiting := settlement.gate.waiting_for)]
         return sorted(waits, key=lambda waiting: waiting.since)
 
-    def _now(self, gemini: Gemini) -> dict[str, Any]:
+    def _now(self, gemini: Gemini, problems: Callable[[], Sequence[Problem]]) -> dict[str, Any]:
         return {
             "in_flight": sum(settlement.in_flight for settlement in self._settlements),
             "processed": sum(settlement.processed for settlement in self._settlements),
             "failed": sum(settlement.failed for settlement in self._settlements),
             "waiting_for": next(iter(self._waits), None),
             "simulated": gemini.simulated,
+            "problems": tuple(problems()),
         }
 
     def _show(self) -> None:

@@ -33,6 +33,8 @@ def facts(state: SystemState, more: dict[str, Text] | None = None) -> Renderable
         lines["Waiting"] = Text(state.waiting, style="yellow")
     if state.no_room:
         lines["No room"] = Text(f"more work is refused: {state.no_room}", style="bold red")
+    if state.problems:
+        lines["Problem"] = Text("\n".join(state.problems), style="yellow")
     if backlog := _backlog(state):
         lines["Backlog"] = Text(backlog, style="yellow")
     if state.lag_seconds is None:

@@ -21,6 +21,8 @@ def usage_picture(usage: dict[str, Any]) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=name != "In vain")
     for paid in usage["days"]:
         model = one_line(paid["model"]) + (" (simulated)" if paid["simulated"] else "")
+        if paid.get("priced_as"):
+            model += f"\npriced as {one_line(paid['priced_as'])}"
         reasons = [f"{_number(of['calls'])} {one_line(reason)}" for reason, of in paid["wasted"].items()]
         words = (one_line(paid["day"]), one_line(paid["kind"]), model, *_amounts(paid), ", ".join(reasons))
         table.add_row(*map(Text, words))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from stand_ins.gemini_calls import Calls, Limit, Window
+from stand_ins.gemini_models import BadConfig, NotServed, Version, limits, serving
 from stand_ins.gemini_moods import GeminiMoods, Kind, Mood
 from stand_ins.gemini_shapes import (
     SPOKEN,
@@ -34,6 +35,7 @@ TOLD = f"""what it is told while it runs, in JSON:
   POST   /stand-in/moods    one mood, or a list of them as a script over time, beside those it has
   GET    /stand-in/moods    those in force and those to come; DELETE forgets them
   PUT    /stand-in/seconds  {{"seconds": 1.5}}: how long a call takes
+  PUT    /stand-in/model-version  {{"model_version": "gemini-9"}}: what answers name as their model; null: the real one
   PUT    /stand-in/limit    {{"requests": 60, "seconds": 10}}: more are answered with 429; DELETE lifts it
   GET    /stand-in/calls    what it was asked; DELETE counts anew
 
@@ -50,6 +52,13 @@ class Pace(BaseModel):
     seconds: Seconds
 
 
+class ModelVersion(BaseModel):
+    """null: the model that serves the request."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_version: str | None = Field(min_length=1)
+
+
 class Gemini:
     """The routes and what they share."""
 
@@ -57,6 +66,7 @@ class Gemini:
         self.seconds = seconds
         self.moods = GeminiMoods()
         self.window: Window | None = None
+        self.model_version: str | None = None  # whose name answers carry, whichever was asked
         self.calls = Calls()
 
     async def generate(self, request: Request) -> Response:
@@ -73,11 +83,16 @@ class Gemini:
     async def _reply(self, request: Request) -> Response:
         arrived = time.monotonic()
         try:
+            model = self.model_of(request)
             asked = read(await request.body())
-        except BadRequest as bad:
+            limited = limits(model, asked.config, len(asked.items))
+        except NotServed as missing:
+            return problem(404, str(missing))
+        except (BadRequest, BadConfig) as bad:
             return problem(400, str(bad))
         self.calls.latest.append(asked.titles)
-        model, key = request.path_params["model"], request.headers.get("x-goog-api-key", "")
+        self.calls.configs.append(asked.config)
+        key = request.headers.get("x-goog-api-key", "")
         mood = self.moods.of_call(asked.titles, key)
         if refusal := refused(mood or (self.window.refusal() if self.window else None)):
             return refusal
@@ -86,10 +101,15 @@ class Gemini:
         seconds = mood.seconds if mood and mood.mood in LATE else self.seconds
         await wait(request, arrived + seconds - time.monotonic())
         if mood and mood.mood == "bad_json":
-            return answered(model, asked, text[: len(text) // 2])
+            return answered(self.model_version or model, asked, text[: len(text) // 2], limited)
         self.calls.titles.update(good)
         spoken = SPOKEN[mood.mood].format(text) if mood and mood.mood in SPOKEN else text
-        return answered(model, asked, spoken, instead)
+        return answered(self.model_version or model, asked, spoken, limited, instead)
+
+    def model_of(self, request: Request) -> str:
+        """The model that serves a request. Raises NotServed."""
+        version: Version = "v1beta" if request.url.path.startswith("/v1beta/") else "v1"
+        return serving(request.path_params["model"], version)
 
     def _text(self, asked: Asked, key: str) -> tuple[str, list[str]]:
         """The answer's JSON text and the titles, or URNs, that are answered well in it."""
@@ -110,6 +130,10 @@ class Gemini:
         mood = self.moods.of_probe()
         if refusal := unkeyed(request) or refused(mood):
             return refusal
+        try:
+            self.model_of(request)
+        except NotServed as missing:
+            return problem(404, str(missing))
         try:
             await wait(request, mood.seconds if mood else 0)
         except GONE:
@@ -135,6 +159,10 @@ class Gemini:
         self.seconds = pace.seconds
         return pace
 
+    async def set_model_version(self, told: ModelVersion) -> ModelVersion:
+        self.model_version = told.model_version
+        return told
+
     async def set_limit(self, limit: Limit) -> Limit:
         self.window = Window(limit)
         return limit
@@ -155,13 +183,14 @@ def build(seconds: float) -> FastAPI:
     gemini = Gemini(seconds)
     app = FastAPI(title="Stand-in for Gemini", openapi_url=None)
     app.add_exception_handler(RequestValidationError, nonsense)
-    for version in ("v1", "v1beta"):  # google-genai 3 asks v1, older ones v1beta
+    for version in ("v1", "v1beta"):
         app.add_route(f"/{version}/models/{{model}}:generateContent", gemini.generate, methods=["POST"])
         app.add_route(f"/{version}/models/{{model}}", gemini.probe, methods=["GET"])
     app.get("/stand-in/moods")(gemini.show_moods)
     app.post("/stand-in/moods")(gemini.tell_moods)
     app.delete("/stand-in/moods")(gemini.clear_moods)
     app.put("/stand-in/seconds")(gemini.set_seconds)
+    app.put("/stand-in/model-version")(gemini.set_model_version)
     app.put("/stand-in/limit")(gemini.set_limit)
     app.delete("/stand-in/limit")(gemini.clear_limit)
     app.get("/stand-in/calls")(gemini.show_calls)

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,6 +51,7 @@ class Calls(InFlight):
     probes: int = 0
     by_status: Counter[str] = field(default_factory=Counter)  # "reset", or "gone" where the caller left before
     titles: Counter[str] = field(default_factory=Counter)  # answered well: what a caller pays for
+    configs: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LATEST))  # generationConfig of each
     latest: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LATEST))  # the titles of each, as they came
 
     def one_more(self) -> AbstractContextManager[None]:
@@ -62,4 +63,5 @@ class Calls(InFlight):
         self.by_status.clear()
         self.titles.clear()
         self.latest.clear()
+        self.configs.clear()
         self.most_in_flight = self.in_flight

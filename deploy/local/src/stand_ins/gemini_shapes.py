@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from stand_ins.answers import Plan, UnusableSchema, plan
+from stand_ins.gemini_models import Limits
 from stand_ins.gemini_moods import Mood
 from stand_ins.server import Dropped
 
@@ -47,11 +48,13 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one call asks: data items, the plan to answer them by, the length of its texts in characters."""
+    """What one call asks: data items, the plan to answer them by, the length of its texts in characters, and how the
+    model is to answer."""
 
     items: list[dict[str, Any]]
     plan: Plan
     characters: int
+    config: dict[str, Any]
 
     @property
     def names(self) -> list[str]:
@@ -84,7 +87,8 @@ def read(body: bytes) -> Asked:
         raise BadRequest("The data must be one object or an array of objects")
     if answer_by.many != isinstance(data, list):
         raise BadRequest("An array of data needs an array schema, one object an object schema")
-    return Asked(items, answer_by, characters)
+    about_answer = {key: value for key, value in config.items() if key not in {"responseJsonSchema", "responseSchema"}}
+    return Asked(items, answer_by, characters, about_answer)
 
 
 def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
@@ -150,14 +154,18 @@ def without_text(mood: Mood | None) -> dict[str, Any] | None:
     return None
 
 
-def answered(model: str, asked: Asked, text: str, instead: dict[str, Any] | None = None) -> Response:
-    """A 200 with its usage, four characters a token."""
+def answered(model: str, asked: Asked, text: str, limits: Limits, instead: dict[str, Any] | None = None) -> Response:
+    """A 200 with its usage, four characters a token; cut off where it is longer than was asked for."""
     spent_in, spent_out = math.ceil(asked.characters / 4), math.ceil(len(text) / 4)
-    usage = {"promptTokenCount": spent_in, "candidatesTokenCount": spent_out}
+    finish = "STOP"
+    if limits.thoughts + spent_out > limits.most:
+        finish, spent_out = "MAX_TOKENS", max(0, int(limits.most) - limits.thoughts)
+        text = text[: spent_out * 4]
+    usage = {"promptTokenCount": spent_in, "candidatesTokenCount": spent_out, "thoughtsTokenCount": limits.thoughts}
     content = {"parts": [{"text": text}], "role": "model"}
-    outcome = {"candidates": [{"content": content, "finishReason": "STOP", "index": 0}]}
+    outcome = {"candidates": [{"content": content, "finishReason": finish, "index": 0}]}
     return JSONResponse(
         (outcome if instead is None else instead)
-        | {"usageMetadata": usage | {"totalTokenCount": spent_in + spent_out}}
+        | {"usageMetadata": usage | {"totalTokenCount": sum(usage.values())}}
         | {"modelVersion": model, "responseId": uuid4().hex}
     )

@@ -40,7 +40,7 @@ async def ready(context: Context) -> JSONResponse:
 @router.get("/health", dependencies=[may("read")])
 async def health(context: Context) -> dict[str, Any]:
     """Always 200: it is there to be read. `status` is ok, degraded (no worker, no projector, or no room for work) or
-    unavailable."""
+    unavailable. `problems`: what works, but should be mended: a model that is retired or has no known price."""
     found = await _dependencies(context)
     load, full = context.back_pressure.load, context.back_pressure.full()
     workers, projectors = context.workers.live(TOPIC_WORKER), context.workers.live(PROJECTOR)
@@ -55,6 +55,7 @@ async def health(context: Context) -> dict[str, Any]:
         "topic_workers": len(workers),
         "projectors": len(projectors),
         "waiting_for": context.workers.waiting_for(),
+        "problems": [problem.model_dump() for problem in context.workers.problems()],
         "no_room": full,
         "limits": {"memory_share": MEMORY_LIMIT, "backlog": context.back_pressure.max_backlog},
     }

@@ -17,7 +17,7 @@ from shared.events import TOKENS
 router = APIRouter()
 LONGEST = 366  # days
 SUMS = ("sixtieths", "unpriced_sixtieths", "nano_dollars", *TOKENS)
-Key = tuple[str, str, str, bool]  # day, kind, model, simulated
+Key = tuple[str, str, str, str, bool]  # day, kind, model, priced_as, simulated
 Reasons = dict[str, Counter[str]]  # sums by why it was wasted, "" what was not
 
 
@@ -34,11 +34,13 @@ class Amounts(BaseModel):
 
 
 class Paid(Amounts):
-    """Of one day in California, as Google counts. `wasted`: how much of it in vain, by reason."""
+    """Of one day in California, as Google counts. `priced_as`: the model whose price was taken where that of `model` is
+    not known. `wasted`: how much of it in vain, by reason."""
 
     day: str
     kind: str
     model: str
+    priced_as: str | None
     simulated: bool
     wasted: dict[str, Amounts]
 
@@ -61,7 +63,8 @@ async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] 
     paid: dict[Key, Reasons] = {}
     for row in await context.projection.usage(since):
         sums = Counter({name: int(row[name]) for name in SUMS})
-        paid.setdefault((row["day"], row["kind"], row["model"], row["simulated"]), {})[row["wasted"]] = sums
+        key = (row["day"], row["kind"], row["model"], row["priced_as"], row["simulated"])
+        paid.setdefault(key, {})[row["wasted"]] = sums
     return UsageAnswer(
         days=[_paid(key, reasons) for key, reasons in paid.items()],
         total=_amounts(sums for reasons in paid.values() for sums in reasons.values()),
@@ -73,10 +76,11 @@ async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] 
 
 
 def _paid(key: Key, reasons: Reasons) -> Paid:
-    day, kind, model, simulated = key
+    day, kind, model, priced_as, simulated = key
+    about = {"day": day, "kind": kind, "model": model, "priced_as": priced_as or None, "simulated": simulated}
     wasted = {reason: _amounts([sums]) for reason, sums in reasons.items() if reason}
     amounts = _amounts(reasons.values()).model_dump()
-    return Paid(day=day, kind=kind, model=model, simulated=simulated, wasted=wasted, **amounts)
+    return Paid(**about, wasted=wasted, **amounts)
 
 
 def _amounts(of: Iterable[Counter[str]]) -> Amounts:

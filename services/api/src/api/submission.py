@@ -109,5 +109,6 @@ def waiting_for(row: RowMapping, all_wait_for: WaitingFor | None) -> WaitingFor 
     if row["status"] != "pending":
         return None
     if reason := row["waiting_reason"]:
-        return WaitingFor(reason=reason, since=row["waiting_since"], until=row["waiting_until"])
+        message = all_wait_for.message if all_wait_for and all_wait_for.reason == reason else ""
+        return WaitingFor(reason=reason, since=row["waiting_since"], until=row["waiting_until"], message=message)
     return all_wait_for

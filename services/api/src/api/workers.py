@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.events import Event, WaitingFor, WorkerBeat, WorkerPaused
+from shared.events import Event, Problem, WaitingFor, WorkerBeat, WorkerPaused
 from shared.outage import PAUSED
 from shared.streams import TOPIC_WORKER
 
@@ -19,6 +19,10 @@ FORGOTTEN_AFTER = timedelta(hours=1)
 class Seen:
     beat: WorkerBeat
     stored_at: datetime  # by the broker
+
+
+class ServiceProblem(Problem):
+    service: str
 
 
 class Workers:
@@ -50,13 +54,15 @@ class Workers:
         return self._newest is not None and time.monotonic() - self._newest_arrived < DEAD_AFTER.total_seconds()
 
     def live(self, service: str) -> list[Seen]:
+        return sorted(
+            (seen for seen in self._live() if seen.beat.service == service), key=lambda seen: seen.beat.instance
+        )
+
+    def _live(self) -> list[Seen]:
         if self._newest is None:
             return []
         now = self._newest + timedelta(seconds=time.monotonic() - self._newest_arrived)
-        return sorted(
-            (s for s in self._last.values() if s.beat.service == service and now - s.stored_at < DEAD_AFTER),
-            key=lambda seen: seen.beat.instance,
-        )
+        return [seen for seen in self._last.values() if now - seen.stored_at < DEAD_AFTER]
 
     def waiting_for(self, service: str = TOPIC_WORKER) -> WaitingFor | None:
         """What its workers wait for: a pause, whether any of them lives or not, or the longest wait if all wait."""
@@ -65,6 +71,12 @@ class Workers:
         waits = [seen.beat.waiting_for for seen in self.live(service)]
         known = [wait for wait in waits if wait]
         return min(known, key=lambda wait: wait.since) if known and len(known) == len(waits) else None
+
+    def problems(self) -> list[ServiceProblem]:
+        """What live processes want a person to mend, each once, by the services that say it."""
+        said = {(seen.beat.service, problem) for seen in self._live() for problem in seen.beat.problems}
+        found = [ServiceProblem(service=service, code=problem.code, text=problem.text) for service, problem in said]
+        return sorted(found, key=lambda problem: (problem.code, problem.text, problem.service))
 
     def simulated(self, service: str = TOPIC_WORKER) -> bool | None:
         """Whether what its live workers call is a stand-in; None while none of them knows."""

@@ -33,11 +33,12 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         api = SubmissionsApi(settings.api_url, settings.key_of_api.get_secret_value() if settings.key_of_api else None)
         opened.push_async_callback(api.close)
         allowance = Allowance(settings.daily_limits, "article")
+        prices = settings.prices
         annotator = ArticleAnnotator(
             gemini,
             calls=settings.in_flight,
             pace=Pace(settings.quota, allowance, annotating.share),
-            prices=settings.prices,
+            prices=prices,
         )
         on_submitted, on_forgotten = OnArticleSubmitted(catalog, annotator), OnArticleForgotten(catalog)
 
@@ -47,4 +48,4 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         worker.settle(annotating, asked)
         worker.settle(writing, OnArticleAnnotated(catalog, api))
         worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
-        await worker.run(ops, gemini, allowance.note)
+        await worker.run(ops, gemini, allowance.note, lambda: [*gemini.problems, *prices.problems])

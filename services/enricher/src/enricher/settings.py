@@ -1,10 +1,11 @@
-"""What an enricher is told."""
+"""An enricher's settings."""
 
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
+from shared.gemini_models import MOST_OUTPUT_TOKENS, Thinking
 from shared.gemini_settings import GeminiSettings
 from shared.settings import OpsSettings, Settings, named
 from shared.worker import WorkSettings
@@ -46,6 +47,8 @@ class CatalogSettings(Settings):
 class EnricherSettings(WorkSettings, GeminiSettings, CatalogSettings, OpsSettings):
     """`page`: articles of a page of a scan, which the API takes in one request."""
 
+    thinking: Thinking = named("GEMINI_ARTICLE_THINKING", default="low")
+    answer_tokens: int = named("GEMINI_ARTICLE_OUTPUT_TOKENS", default=8192, ge=256, le=MOST_OUTPUT_TOKENS)
     enriches: bool = named("ENABLE_BACKGROUND_WORKER", default=False)
     page: int = named("WORKER_BATCH_SIZE", default=50, ge=1, le=200)
     api_url: str = named("TOPICFLOW_URL", default="http://127.0.0.1:8000", pattern="^https?://")

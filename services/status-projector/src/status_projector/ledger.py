@@ -14,7 +14,7 @@ from shared.day import day_of
 from shared.events import ArticleAnnotated, Outcome, SubmissionCompleted, SubmissionEvent
 
 REPEATED, NOT_USED = "repeated", "not_used"
-Total = tuple[str, str, str, bool, str, int]  # day, kind, model, simulated, wasted, partition
+Total = tuple[str, str, str, str, bool, str, int]  # day, kind, model, priced_as, simulated, wasted, partition
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ class Paid:
     tokens_cached: int
     tokens_thought: int
     cost: float | None
+    priced_as: str
     seconds: float
     shared_by: int
     finish_reason: str
@@ -89,7 +90,7 @@ def _find_what_is_of_use(rows: Iterable[Paid]) -> None:
 
 
 def _move(booked: Booked, paid: Paid, wasted: str, partition: int, sign: int) -> None:
-    total = booked.totals[day_of(paid.time), paid.kind, paid.model, paid.simulated, wasted, partition]
+    total = booked.totals[day_of(paid.time), paid.kind, paid.model, paid.priced_as, paid.simulated, wasted, partition]
     for n, amount in enumerate(_amounts(paid)):
         total[n] += sign * amount
 

@@ -24,12 +24,13 @@ async def main(settings: WorkerSettings, instance: str) -> None:
         gemini = Gemini.of(settings, calls)
         opened.push_async_callback(gemini.close)
         allowance = Allowance(settings.daily_limits, "topic")
+        prices = settings.prices
         generator = TopicGenerator(
             gemini,
             batch_size=settings.batch_size,
             calls=calls,
             pace=Pace(settings.quota, allowance, consumer.share),
-            prices=settings.prices,
+            prices=prices,
         )
         worker.settle(consumer, OnTopicSubmitted(generator))
-        await worker.run(ops, gemini, allowance.note)
+        await worker.run(ops, gemini, allowance.note, lambda: [*gemini.problems, *prices.problems])

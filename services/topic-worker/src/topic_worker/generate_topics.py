@@ -135,7 +135,9 @@ class TopicGenerator:
         instructions = self._prompt.instructions(batch[0].reason)
         data = json.dumps([{"id": item.id, "title": item.title} for item in batch], ensure_ascii=False)
         with observed({item.id: item.context for item in batch}) as tell:
-            answer = await self._llm.generate(instructions=instructions, data=data, schema=self._schema)
+            answer = await self._llm.generate(
+                instructions=instructions, data=data, schema=self._schema, items=len(batch)
+            )
             tell(answer)
         return answer
 

@@ -173,6 +173,7 @@ usage = Table(
     Column("tokens_cached", BigInteger, nullable=False),
     Column("tokens_thought", BigInteger, nullable=False),
     Column("cost", Float),
+    Column("priced_as", Text, nullable=False, server_default=""),  # the model whose price was taken; "" its own
     Column("seconds", Float, nullable=False),
     Column("shared_by", Integer, nullable=False),
     Column("finish_reason", Text, nullable=False),
@@ -187,6 +188,7 @@ usage_totals = Table(
     Column("day", Text, primary_key=True),  # Gemini's, as 2026-11-24
     Column("kind", Text, primary_key=True),
     Column("model", Text, primary_key=True),
+    Column("priced_as", Text, primary_key=True),
     Column("simulated", Boolean, primary_key=True),
     Column("wasted", Text, primary_key=True),
     Column("partition", Integer, primary_key=True),

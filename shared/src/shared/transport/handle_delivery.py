@@ -142,7 +142,7 @@ class HandleDelivery:
                     await self._rest(work, partial(asyncio.sleep, decision.after))
                 case WaitForEnd():
                     is_news = turn == self._gate.turn
-                    until = self._gate.close(decision.reason, decision.after, turn, decision.until)
+                    until = self._gate.close(decision.reason, decision.after, turn, decision.until, decision.message)
                     if is_news:
                         log.warning("waiting", reason=decision.reason, until=until, error=decision.message)
                     self._outbox.say(run.parked(decision.reason, until))

@@ -1,0 +1,134 @@
+"""Which URL Gemini is called at, what a 404 of it means, and that no other program's variables change either."""
+
+from typing import Any
+
+import pytest
+from integration.test_gemini import ask, client_of
+from servers import GeminiStandIn
+
+from shared.errors import SettingInvalid, Unavailable
+from shared.gemini_endpoint import Endpoint
+from shared.llm import Answer
+from topic_worker.settings import WorkerSettings
+
+# Everything that google-genai 3.4 looks up in the environment, and what would break a call if it counted.
+READ_BY_GOOGLE_GENAI = {
+    "GOOGLE_API_KEY": "refused",
+    "GOOGLE_CLOUD_LOCATION": "nowhere",
+    "GOOGLE_CLOUD_PROJECT": "nobodys",
+    "GOOGLE_GENAI_API_VERSION": "v99",
+    "GOOGLE_GENAI_CLIENT_MODE": "replay",
+    "GOOGLE_GENAI_HTTP_CLIENT": "httpx",
+    "GOOGLE_GENAI_REPLAYS_DIRECTORY": "/nowhere",
+    "GOOGLE_GENAI_REPLAY_ID": "nothing",
+    "GOOGLE_GENAI_USE_ENTERPRISE": "true",
+    "GOOGLE_GENAI_USE_VERTEXAI": "true",
+    "GOOGLE_VERTEX_BASE_URL": "http://127.0.0.1:9",
+    "SSL_CERT_DIR": "/nowhere",
+    "SSL_CERT_FILE": "/nowhere",
+}
+
+
+async def asked_of(endpoint: Endpoint, **about: Any) -> Answer | Exception:
+    gemini = client_of(endpoint.base_url, endpoint=endpoint, **about)
+    found = await ask(gemini, "Title")
+    await gemini.close()
+    return found
+
+
+@pytest.mark.parametrize("name", READ_BY_GOOGLE_GENAI)
+async def test_a_variable_of_google_genai_changes_nothing(
+    stand_in: GeminiStandIn, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, READ_BY_GOOGLE_GENAI[name])
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:9")
+    assert isinstance(await asked_of(Endpoint(stand_in.url)), Answer)
+
+
+async def test_certificates_that_are_not_there_are_said_before_anything_is_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
+    with pytest.raises(SettingInvalid, match=r"^SSL_CERT_FILE: no certificates in /nowhere\.pem: "):
+        client_of("https://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1beta", "/v1", "/v1/"])
+async def test_a_base_url_may_carry_the_version(stand_in: GeminiStandIn, path: str) -> None:
+    assert isinstance(await asked_of(Endpoint.of(stand_in.url + path, None)), Answer)
+
+
+@pytest.mark.parametrize("model", ["gemini-flash-lite-latest", "gemini-3-flash-preview"])
+async def test_what_lives_on_v1beta_only_is_found_there_by_default(stand_in: GeminiStandIn, model: str) -> None:
+    assert isinstance(await asked_of(Endpoint(stand_in.url), model=model), Answer)
+    found = await asked_of(Endpoint(stand_in.url, "v1"), model=model)
+    assert isinstance(found, Unavailable)
+    assert f"no such model at {stand_in.url}/v1/models/{model}:generateContent (404)" in str(found)
+
+
+async def test_a_path_that_is_not_there_is_told_from_a_model_that_is_not(stand_in: GeminiStandIn) -> None:
+    found = await asked_of(Endpoint(f"{stand_in.url}/elsewhere"))
+    assert isinstance(found, Unavailable)
+    assert f"nothing is at {stand_in.url}/elsewhere/v1beta/models/" in str(found)
+    assert "check GOOGLE_GEMINI_BASE_URL" in str(found)
+
+
+async def test_a_model_that_is_not_there_is_known_before_there_is_any_work(stand_in: GeminiStandIn) -> None:
+    gemini = client_of(stand_in.url, model="gemini-2.0-flash")
+    assert await gemini.is_simulated() is None
+    assert [problem.code for problem in gemini.problems] == ["model_retired", "model_not_found"]
+    assert f"no such model at {stand_in.url}/v1beta/models/gemini-2.0-flash" in gemini.problems[1].text
+    await gemini.close()
+
+
+async def test_settings_tell_it_all(stand_in: GeminiStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": f"{stand_in.url}/v1", "GEMINI_TOPIC_THINKING": "high"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    settings = WorkerSettings.load()
+    assert settings.endpoint == Endpoint(stand_in.url, "v1")
+    assert (settings.model, settings.thinking, settings.answer_tokens) == ("gemini-3.5-flash-lite", "high", 4096)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("GEMINI_TOPIC_THINKING", "much"), ("GEMINI_TOPIC_OUTPUT_TOKENS", "100"), ("GEMINI_API_VERSION", "beta")],
+)
+async def test_a_setting_that_makes_no_sense_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "k")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingInvalid, match=f"^{name}: "):
+        WorkerSettings.load()
+
+
+async def test_each_call_says_how_long_the_answer_may_be_and_how_much_to_think(stand_in: GeminiStandIn) -> None:
+    gemini = client_of(stand_in.url, thinking="minimal", answer_tokens=4096)
+    assert isinstance(answer := await ask(gemini, "Title"), Answer)
+    assert stand_in.calls["configs"][-1] == {
+        "responseMimeType": "application/json",
+        "maxOutputTokens": 5120,
+        "thinkingConfig": {"thinkingLevel": "minimal"},
+    }
+    assert answer.tokens_thought == 0
+    await gemini.close()
+
+
+async def test_thoughts_are_counted(stand_in: GeminiStandIn) -> None:
+    gemini = client_of(stand_in.url, thinking="medium")
+    assert isinstance(answer := await ask(gemini, "Title"), Answer)
+    assert answer.tokens_thought == 256
+    await gemini.close()
+
+
+async def test_a_budget_for_a_model_without_a_price_is_refused_until_one_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = {"GEMINI_API_KEY": "k", "GEMINI_MODEL": "of-our-own", "TOPICFLOW_DAILY_BUDGET": "1"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingInvalid, match="^TOPICFLOW_DAILY_BUDGET: no price is known for 'of-our-own'"):
+        WorkerSettings.load()
+    monkeypatch.setenv("TOPICFLOW_PRICES", "of-our-own=1/2")
+    assert WorkerSettings.load().prices.has("of-our-own")
