@@ -1,5 +1,6 @@
 """Every command in README and docs works: those in `sh` blocks are run, of the others each part exists."""
 
+import asyncio
 import os
 import re
 import shlex
@@ -41,7 +42,9 @@ async def test_what_a_page_tells_to_run_runs(page: str, local_mode: LocalMode, t
     told = environment(local_mode.data, PATH=f"{BIN}:{os.environ['PATH']}", NO_PROXY="*")
     for command in (command for command in RUN if command.page == page):
         text = command.text.replace("localhost:8000", f"127.0.0.1:{local_mode.port}").replace("curl -s", "curl -sf")
-        done = subprocess.run(["bash", "-c", text], cwd=tmp_path, env=told, capture_output=True, text=True, timeout=120)
+        done = await asyncio.to_thread(
+            subprocess.run, ["bash", "-c", text], cwd=tmp_path, env=told, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         assert done.stdout, f"{command} prints nothing"
         assert '"total_count":0' not in done.stdout, f"{command} finds nothing"

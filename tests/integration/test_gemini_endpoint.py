@@ -128,7 +128,7 @@ async def test_a_budget_for_a_model_without_a_price_is_refused_until_one_is_give
     told = {"GEMINI_API_KEY": "k", "GEMINI_MODEL": "of-our-own", "TOPICFLOW_DAILY_BUDGET": "1"}
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SettingInvalid, match="^TOPICFLOW_DAILY_BUDGET: no price is known for 'of-our-own'"):
+    with pytest.raises(SettingInvalid, match=r"^TOPICFLOW_DAILY_BUDGET: no price is known for 'of-our-own'"):
         WorkerSettings.load()
     monkeypatch.setenv("TOPICFLOW_PRICES", "of-our-own=1/2")
     assert WorkerSettings.load().prices.has("of-our-own")
