@@ -35,10 +35,11 @@ postgres: $(SETUP)  ## PostgreSQL on this machine until Ctrl-C, on port 5432
 test: $(SETUP)  ## run every test, or some: ARGS="tests/unit -x"
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(SETUP)  ## format, lint, import rules, types, contract documents up to date
+check: $(SETUP)  ## format, lint, import rules, names, types, contract documents up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python tests/words/lint.py
 	@$(BIN)/mypy shared/src services/*/src cli/src deploy/local/src tests
 	@$(BIN)/python tests/contracts.py --check
 

@@ -48,7 +48,7 @@ def _described(stream: Stream) -> str:
     readers = ", ".join((*stream.groups, *projectors)) or "every api replica"
     described = f"Key: {stream.key}. Events: {types}. Read by: {readers}."
     if stream.groups or stream.projected:
-        described += f" What can not be handled goes to {stream.dead_letters}."
+        described += f" What cannot be handled goes to {stream.dead_letters}."
     return described
 
 

@@ -13,11 +13,11 @@ import uvloop
 
 from bench.card import answer
 from shared import log as logs
-from shared.allowance import NO_LIMIT, Allowance
+from shared.allowance import NO_LIMIT, DailyLimits
 from shared.broker_settings import BrokerSettings
 from shared.heartbeat import beat
 from shared.llm import Answer
-from shared.pace import Pace, Quota
+from shared.pace import Quota, RateLimiter
 from shared.prices import Prices
 from shared.service import collect_rarely, reach
 from shared.transport import connect
@@ -49,7 +49,7 @@ async def main(seconds: float) -> None:
     await reach(transport, GROUP)
     consumer = await transport.consumer(GROUP, instance)
     calls = ceil(IN_FLIGHT / A_CALL)
-    pace = Pace(Quota(), Allowance(NO_LIMIT, "topic"), consumer.share)
+    pace = RateLimiter(Quota(), DailyLimits(NO_LIMIT, "topic"), consumer.share)
     prices = Prices.of("in-process=0.3/2.5", "in-process")
     generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=prices)
     settlement = Settlement(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))

@@ -22,7 +22,7 @@ from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.facets import facets_of
 from status_projector.prepared import Writes
-from status_projector.statements import Counted, FacetRow, Moved
+from status_projector.statements import CountDelta, Counted, FacetRow
 from status_projector.status_counts import NewContent, State, counted
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
 def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None]], start: int) -> None:
     """As the projector stores a batch."""
     facets: list[FacetRow] = [(*facet, state.created_at, state.id) for state, card in told for facet in facets_of(card)]
-    counts: dict[Counted, Moved] = defaultdict(Moved)
+    counts: dict[Counted, CountDelta] = defaultdict(CountDelta)
     for state, _ in told:
         moved = counts[state.kind, state.partition, state.status]
         moved.submissions += 1

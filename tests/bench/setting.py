@@ -15,7 +15,7 @@ from servers import GeminiStandIn, Process
 from servers.deployment import Deployment
 
 from bench.projection import Projection
-from bench.stacks import standing
+from bench.stacks import running_stack
 from shared.streams import PROJECTOR
 
 LLM_IN_PROCESS, LLM_OVER_HTTP, BY_HAND = "LLM in the process", "LLM over HTTP", "hand-written"
@@ -99,7 +99,7 @@ def setting(on: str, kept: Path | None = None) -> Iterator[Setting]:
     """`on`: as servers.stack.STACKS names them; `kept`: a folder with a SQLite database of its own."""
     with TemporaryDirectory(prefix="topicflow-bench-") as temporary, ExitStack() as opened:
         folder = Path(temporary)
-        stack, servers = opened.enter_context(standing(on, folder, kept or folder))
+        stack, servers = opened.enter_context(running_stack(on, folder, kept or folder))
         projection = Projection(stack.database_url)
         opened.callback(projection.close)
         run = Setting(kept or folder, stack, GeminiStandIn(folder), servers=servers, projection=projection)

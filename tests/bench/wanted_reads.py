@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from sqlalchemy import RowMapping, create_engine
 
 from api.cursor import cursor_after
-from api.filters import Wanted
+from api.filters import SubmissionQuery
 from api.pages import ORDERS, Total, read_page
 from bench.figure import NO_AIM, Aim
 from shared.db.tables import stored
@@ -73,7 +73,7 @@ def _deep_page(sort_by: str, row: RowMapping) -> Read:
     after = tuple(stored(value) if isinstance(value, datetime) else value for value in place)
     where = f" AND ({', '.join(names)}) < ({', '.join('?' * len(names))})"
     page = _page(where, after, order=", ".join(f"{name} DESC" for name in names))
-    cursor = cursor_after(Wanted(sort_by=sort_by), row, Total(0))
+    cursor = cursor_after(SubmissionQuery(sort_by=sort_by), row, Total(0))
     return Read(f"page: from the middle, by {sort_by}", _topics(sort_by=sort_by, cursor=cursor), (page,), PAGE_AIM)
 
 
@@ -87,7 +87,7 @@ def _filtered_pages(rare_text: str, middle: RowMapping) -> Iterator[Read]:
     both = (" AND status = 'completed'" + _HAS_FACET, category)
     path = _topics(status="completed", category=CATEGORY)
     yield Read("page: a category and a status, counted", path, (_page(*both), _counted(*both)))
-    wanted = Wanted("completed", facets={"category": CATEGORY})
+    wanted = SubmissionQuery("completed", facets={"category": CATEGORY})
     path = _topics(status="completed", category=CATEGORY, cursor=cursor_after(wanted, middle, Total(0)))
     yield Read("page: the same, by cursor", path, (_page(*both),), PAGE_AIM)
     text = (" AND title_normal LIKE ?", (f"%{rare_text}%",))
@@ -111,6 +111,6 @@ def _topics(**query: str) -> str:
 def _row_in_the_middle(database_url: str, sort_by: str, rows: int) -> RowMapping:
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        [row], _ = read_page(connection, Wanted(sort_by=sort_by), limit=1, offset=rows // 2)
+        [row], _ = read_page(connection, SubmissionQuery(sort_by=sort_by), limit=1, offset=rows // 2)
     engine.dispose()
     return row

@@ -12,10 +12,10 @@ from eventually import eventually
 
 from shared.errors import NewerVersion, Transient
 from shared.events import Requeued
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 from shared.wire import Record
 
-LONG = Policy(first_pause=60, longest_pause=60)
+LONG = RetryPolicy(first_pause=60, longest_pause=60)
 
 
 async def die_of(broker: Broker, deaths: int) -> None:

@@ -10,7 +10,7 @@ from contract.workers import Workers
 from eventually import eventually
 
 from shared.errors import BrokerUnreachable, Unavailable
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 from shared.wire import Record
 
 IN_FLIGHT = 5
@@ -60,7 +60,7 @@ async def test_while_one_is_killed_and_one_is_added_everything_is_completed(brok
 async def test_what_waits_in_a_frozen_worker_is_left_to_who_has_it_now(broker: Broker, workers: Workers) -> None:
     workers.handler.everybody = Unavailable("503")
     await broker.transport.publish(many(10))
-    frozen = await workers.start("a", policy=Policy(first_pause=60, longest_pause=60))
+    frozen = await workers.start("a", policy=RetryPolicy(first_pause=60, longest_pause=60))
     await eventually(lambda: frozen.settlement.in_flight == 10 and not workers.handler.running.total(), within=15)
     await broker.freeze(frozen.consumer)
     workers.handler.everybody = None

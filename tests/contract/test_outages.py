@@ -11,9 +11,9 @@ from eventually import eventually
 
 from shared.errors import RateLimited, Transient, Unavailable
 from shared.events import SubmissionParked
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 
-PATIENT = Policy(first_pause=60, longest_pause=60)
+PATIENT = RetryPolicy(first_pause=60, longest_pause=60)
 OUT = Unavailable("503")
 
 
@@ -64,7 +64,7 @@ async def test_a_late_success_does_not_end_an_outage_that_began_meanwhile(broker
 async def test_failures_that_were_on_their_way_together_are_one_failure(broker: Broker, workers: Workers) -> None:
     workers.handler.everybody = OUT
     await broker.transport.publish(many(20))
-    worker = await workers.start(in_flight=20, policy=Policy(first_pause=20, longest_pause=4000))
+    worker = await workers.start(in_flight=20, policy=RetryPolicy(first_pause=20, longest_pause=4000))
     await eventually(lambda: len(workers.handler.calls) == 20 and not workers.handler.running.total(), within=15)
     waiting_for = worker.settlement.gate.waiting_for
     assert waiting_for

@@ -20,11 +20,11 @@ from eventually import eventually
 
 from shared.errors import Refused, Transient, Unavailable
 from shared.events import Requeued, SubmissionStarted, TopicSubmitted, topic_id
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 from shared.transport.outbox import LINGER, MANY
 from shared.wire import Record
 
-LONG = Policy(first_pause=60, longest_pause=60)
+LONG = RetryPolicy(first_pause=60, longest_pause=60)
 TIMED_OUT = Transient("timeout", "no answer within 120 s")
 
 
@@ -185,7 +185,7 @@ async def test_several_submissions_in_a_row_that_end_in_a_bug_pause_the_worker(
 ) -> None:
     workers.handler.everybody = ZeroDivisionError("ours")
     await broker.transport.publish(many(10))
-    worker = await workers.start(in_flight=1, policy=Policy(bugs_in_a_row=3, first_pause=0.02, longest_pause=0.1))
+    worker = await workers.start(in_flight=1, policy=RetryPolicy(bugs_in_a_row=3, first_pause=0.02, longest_pause=0.1))
     await eventually(lambda: len(workers.handler.calls) >= 6, within=15)
     assert worker.settlement.gate.waiting_for
     assert worker.settlement.gate.waiting_for.reason == "bug"

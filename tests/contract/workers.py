@@ -12,12 +12,12 @@ from contract.submissions import OUTCOMES, stored
 from eventually import eventually
 
 from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted, topic_id
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 from shared.run import Run
 from shared.transport.base import Consumer, Delivery, Lag, Settled
 from shared.transport.settle import Limits, Settlement
 
-SOON = Policy(first_pause=0.02, longest_pause=0.1)
+SOON = RetryPolicy(first_pause=0.02, longest_pause=0.1)
 Answer = Exception | Callable[[], Awaitable[object]]
 
 
@@ -129,7 +129,7 @@ class Workers:
     started: list[Worker] = field(default_factory=list)
 
     async def start(
-        self, name: str = "a", policy: Policy = SOON, store: float = 0.0, answer: float = 0.0, **limits: Any
+        self, name: str = "a", policy: RetryPolicy = SOON, store: float = 0.0, answer: float = 0.0, **limits: Any
     ) -> Worker:
         """`store`, `answer`: how slow its broker is."""
         consumer = await self.broker.member(name)

@@ -110,9 +110,9 @@ async def test_however_it_is_interrupted_the_same_command_goes_on_and_nothing_is
     file.completed(6000, "Interrupted {n}").status("Interrupted and queued", "failed")
     before = await total(local_mode)
     for end in ("interrupt", "kill", "kill the api"):
-        so_far = status(local_mode)["total_count"]
+        progress = status(local_mode)["total_count"]
         importing = local_mode.begin("import", str(file.path))
-        await eventually(lambda n=so_far: status(local_mode)["total_count"] > n, within=30)  # type: ignore[misc]
+        await eventually(lambda n=progress: status(local_mode)["total_count"] > n, within=30)  # type: ignore[misc]
         if end == "kill the api":
             local_mode.children()["api"].kill()
         else:

@@ -105,9 +105,9 @@ async def test_however_it_is_interrupted_the_same_command_goes_on(
 ) -> None:
     old.sadd(SET, *(f"urn:article:interrupted-{n}" for n in range(20_000)))
     for end in ("interrupt", "redis"):
-        so_far = number(local_mode, "interrupted-")
+        progress = number(local_mode, "interrupted-")
         importing = local_mode.begin("import", url_of(valkey))
-        await eventually(lambda n=so_far: number(local_mode, "interrupted-") > n, within=30)  # type: ignore[misc]
+        await eventually(lambda n=progress: number(local_mode, "interrupted-") > n, within=30)  # type: ignore[misc]
         if end == "interrupt":
             importing.send_signal(signal.SIGINT)
         else:

@@ -11,7 +11,7 @@ from servers import GeminiStandIn
 
 from enricher.annotate_article import Annotated, ArticleAnnotator, input_hash
 from enricher.annotation import Assessment, Classification
-from shared.allowance import NO_LIMIT, Allowance, Used
+from shared.allowance import NO_LIMIT, DailyLimits, UsedToday
 from shared.errors import BudgetSpent, RateLimited, Refused, Unavailable
 from shared.events import Usage, normal
 from shared.gemini_endpoint import Endpoint
@@ -19,7 +19,7 @@ from shared.gemini_keys import Keys
 from shared.gemini_models import DEFAULT_MODEL
 from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer, Gemini
-from shared.pace import Pace, Quota
+from shared.pace import Quota, RateLimiter
 from shared.prices import Prices
 
 
@@ -59,8 +59,8 @@ async def whole() -> float:
     return 1.0
 
 
-def annotator_with(gemini: Gemini, limits: Used = NO_LIMIT, calls: int = 4) -> ArticleAnnotator:
-    pace = Pace(Quota(), Allowance(limits, "article"), whole)
+def annotator_with(gemini: Gemini, limits: UsedToday = NO_LIMIT, calls: int = 4) -> ArticleAnnotator:
+    pace = RateLimiter(Quota(), DailyLimits(limits, "article"), whole)
     return ArticleAnnotator(gemini, calls=calls, pace=pace, prices=Prices.of("gemini=1/2", DEFAULT_MODEL))
 
 
@@ -117,7 +117,7 @@ async def test_an_article_without_text_is_refused_before_any_call(
     assert stand_in.calls["calls"] == 0
 
 
-# -- answers that can not be used ----------------------------------------------------------------------------------
+# -- answers that cannot be used ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ async def test_an_outage_is_told_to_all_who_wait(gemini: Asked, stand_in: Gemini
 
 
 async def test_a_spent_budget_stops_it_between_two_calls(gemini: Asked, stand_in: GeminiStandIn) -> None:
-    annotator = annotator_with(gemini, Used(dollars=1e-9, requests=9, tokens=1e9))
+    annotator = annotator_with(gemini, UsedToday(dollars=1e-9, requests=9, tokens=1e9))
     with pytest.raises(BudgetSpent):
         await annotate(annotator)
     assert stand_in.calls["calls"] == 1

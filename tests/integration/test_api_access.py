@@ -13,7 +13,7 @@ from integration.databases import held, rows
 from integration.keyed import Keyed, bearer, elsewhere
 from servers import Stacks
 
-from api.access import MOST_BODY_BYTES, may
+from api.access import MOST_BODY_BYTES, require_scope
 from api.app import build
 
 NAMES = (f"key-{n}" for n in count())
@@ -148,7 +148,7 @@ async def test_while_keys_can_not_be_looked_up_the_answer_is_503_and_known_ones_
 
 
 def test_every_route_asks_for_one_scope_and_every_get_for_read() -> None:
-    scheme = may("read").dependency
+    scheme = require_scope("read").dependency
     asked = {}
     for route in iter_route_contexts(build().routes):
         if route.path and route.path.startswith("/api/v1"):

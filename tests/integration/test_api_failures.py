@@ -143,7 +143,7 @@ async def test_an_api_that_was_there_first_says_what_is_missing_and_recovers_by_
 
 
 async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
-    """Whether a title is skipped can not be judged."""
+    """Whether a title is skipped cannot be judged."""
     alone.deployment.stack.broker.start()
 
     async def broker_is_there() -> bool:

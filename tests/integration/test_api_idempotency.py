@@ -15,14 +15,14 @@ from servers import Deployment
 from sqlalchemy import Connection, select, update
 
 from api.api_keys import ApiKeys
-from api.problems import Problem
-from api.stored_answers import Answer, Once, StoredAnswers
+from api.problems import ProblemError
+from api.stored_answers import IdempotencyStore, IdempotentRequest, StoredResponse
 from shared.db.engine import Database, open_access
 from shared.db.migrate import migrate
 from shared.db.tables import idempotency_keys
 from shared.events import topic_id
 
-ANSWER = Answer(202, [("content-type", "application/json")], b'{"said": "\xc3\xbc"}')
+ANSWER = StoredResponse(202, [("content-type", "application/json")], b'{"said": "\xc3\xbc"}')
 
 
 def named(key: str | None = None, **more: str) -> dict[str, str]:
@@ -198,31 +198,31 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def test_who_comes_back_after_his_claim_was_taken_over_changes_nothing(database: Database) -> None:
-    once = Once("local", "key", "print")
-    frozen, other = StoredAnswers(database), StoredAnswers(database, lease=timedelta(0))
+    once = IdempotentRequest("local", "key", "print")
+    frozen, other = IdempotencyStore(database), IdempotencyStore(database, lease=timedelta(0))
     lost = await frozen.claim(once)
     assert isinstance(lost, str)
-    with pytest.raises(Problem):
+    with pytest.raises(ProblemError):
         await frozen.claim(once)
     claim = await other.claim(once)
     assert isinstance(claim, str)
     await frozen.release(once, lost)
-    await frozen.store(once, lost, Answer(200, [], b"late"))
+    await frozen.store(once, lost, StoredResponse(200, [], b"late"))
     await other.store(once, claim, ANSWER)
-    await frozen.store(once, lost, Answer(200, [], b"later still"))
+    await frozen.store(once, lost, StoredResponse(200, [], b"later still"))
     assert await frozen.claim(once) == await other.claim(once) == ANSWER
 
 
 async def test_an_answer_is_kept_for_a_day(database: Database) -> None:
-    answers = StoredAnswers(database)
+    answers = IdempotencyStore(database)
     for key in ("old", "older"):
-        claim = await answers.claim(Once("local", key, "print"))
+        claim = await answers.claim(IdempotentRequest("local", key, "print"))
         assert isinstance(claim, str)
-        await answers.store(Once("local", key, "print"), claim, ANSWER)
+        await answers.store(IdempotentRequest("local", key, "print"), claim, ANSWER)
     await _age(database, timedelta(hours=23))
-    assert await answers.claim(Once("local", "old", "print")) == ANSWER
+    assert await answers.claim(IdempotentRequest("local", "old", "print")) == ANSWER
     await _age(database, timedelta(hours=2))
-    assert isinstance(await answers.claim(Once("local", "old", "print")), str)
+    assert isinstance(await answers.claim(IdempotentRequest("local", "old", "print")), str)
     left = await database.run(lambda connection: connection.scalars(select(idempotency_keys.c.key)).all())
     assert left == ["old"]
 

@@ -168,7 +168,7 @@ async def test_a_body_that_is_no_json_of_ours_is_refused(api: Api, content: byte
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 async def test_another_content_type_is_refused(api: Api, content_type: str) -> None:
-    """So that a form on some web page can not submit."""
+    """So that a form on some web page cannot submit."""
     headers = {"content-type": content_type} if content_type else {}
     answer = await api.ask("POST", "/topics", content=b'{"topics": ["From a form"]}', headers=headers)
     problem(answer, 422)

@@ -13,7 +13,7 @@ from servers import Deployment, GeminiStandIn, Stacks, ValkeyServer
 from servers.stack import ON_VALKEY
 
 from api.back_pressure import BackPressure
-from api.problems import Problem
+from api.problems import ProblemError
 from shared.events import topic_id
 from shared.streams import PROJECTOR
 from shared.transport.redis_streams.transport import RedisTransport
@@ -96,9 +96,9 @@ async def test_what_a_broker_said_before_it_fell_silent_refuses_nothing(valkey: 
     pressure = BackPressure(transport, MAX_BACKLOG)
     work = [submitted("Chat System")]
     await pressure.must_have_room(work)
-    looking = asyncio.create_task(pressure.look_for_ever())
+    looking = asyncio.create_task(pressure.poll_backlog())
     await eventually(lambda: pressure.load, within=5)
-    with pytest.raises(Problem, match="memory"):
+    with pytest.raises(ProblemError, match="memory"):
         await pressure.must_have_room(work)
     await pressure.must_have_room([])
     valkey.freeze()

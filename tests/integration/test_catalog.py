@@ -10,7 +10,7 @@ import pytest
 from eventually import eventually
 from servers import LOOPBACK, CatalogStandIn, free_port
 
-from enricher.catalog import MOST_BYTES, Catalog
+from enricher.catalog import MOST_BYTES, CatalogClient
 from enricher.catalog_answers import NotTheCatalog
 from shared.doubts import SEVERAL
 from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage, Refused, TopicflowError
@@ -27,12 +27,12 @@ def stand_in(catalog_stand_in: CatalogStandIn) -> CatalogStandIn:
     return catalog_stand_in
 
 
-def client_of(url: str, secret: str = SECRET, timeout: float = TIMEOUT) -> Catalog:
-    return Catalog(url=url, client_id="enricher", client_secret=secret, timeout_seconds=timeout)
+def client_of(url: str, secret: str = SECRET, timeout: float = TIMEOUT) -> CatalogClient:
+    return CatalogClient(url=url, client_id="enricher", client_secret=secret, timeout_seconds=timeout)
 
 
 @asynccontextmanager
-async def opened(catalog: Catalog) -> AsyncIterator[Catalog]:
+async def opened(catalog: CatalogClient) -> AsyncIterator[CatalogClient]:
     try:
         yield catalog
     finally:
@@ -40,7 +40,7 @@ async def opened(catalog: Catalog) -> AsyncIterator[Catalog]:
 
 
 @pytest.fixture
-async def catalog(stand_in: CatalogStandIn) -> AsyncIterator[Catalog]:
+async def catalog(stand_in: CatalogStandIn) -> AsyncIterator[CatalogClient]:
     """Logged in."""
     async with opened(client_of(stand_in.url)) as catalog:
         await catalog.list_page(offset=0, limit=1)
@@ -58,7 +58,7 @@ async def outcome(call: Awaitable[T]) -> T | TopicflowError:
 # -- what it reads and writes --------------------------------------------------------------------------------------
 
 
-async def test_an_article_is_read_with_empty_texts_where_there_are_none(catalog: Catalog) -> None:
+async def test_an_article_is_read_with_empty_texts_where_there_are_none(catalog: CatalogClient) -> None:
     article = await catalog.read(NATTO)
     assert (article.urn, "納豆" in article.title, "横断的" in article.abstract, article.content) == (
         NATTO,
@@ -72,7 +72,7 @@ async def test_an_article_is_read_with_empty_texts_where_there_are_none(catalog:
     assert catalog.simulated is True
 
 
-async def test_what_is_written_is_read_again(catalog: Catalog) -> None:
+async def test_what_is_written_is_read_again(catalog: CatalogClient) -> None:
     await catalog.patch(OATS, {"input_hash": "abc", "deep": {"glossary": ["β-Glucan", "日誌"]}})
     await catalog.enhance(
         OATS, "enricher", {"ai_tags": ["Oats"], "ai_category": "Other", "ai_key_takeaways": ["Small."]}
@@ -84,7 +84,7 @@ async def test_what_is_written_is_read_again(catalog: Catalog) -> None:
 
 
 async def test_any_urn_arrives_as_it_is_and_what_cannot_be_stored_is_replaced(
-    catalog: Catalog, stand_in: CatalogStandIn
+    catalog: CatalogClient, stand_in: CatalogStandIn
 ) -> None:
     urn = "urn:article:straße 日誌?a=b&c#d%2F+é"
     stand_in.write(urn, title="Brot\0brief", abstract="Teig 🍞", extras={"n": 1})
@@ -96,14 +96,16 @@ async def test_any_urn_arrives_as_it_is_and_what_cannot_be_stored_is_replaced(
     assert stand_in.article(urn)["ai_tags"] == ["Brot"]
 
 
-async def test_the_list_has_no_end_marked_and_moves_while_articles_are_written(catalog: Catalog) -> None:
+async def test_the_list_has_no_end_marked_and_moves_while_articles_are_written(catalog: CatalogClient) -> None:
     first, second, third = await catalog.list_page(offset=0, limit=3)
     await catalog.patch(third, {"seen": True})
     assert await catalog.list_page(offset=0, limit=3) == [third, first, second]
     assert await catalog.list_page(offset=100_000, limit=3) == []
 
 
-async def test_a_search_has_whole_articles_in_an_order_that_stays(catalog: Catalog, stand_in: CatalogStandIn) -> None:
+async def test_a_search_has_whole_articles_in_an_order_that_stays(
+    catalog: CatalogClient, stand_in: CatalogStandIn
+) -> None:
     stand_in.begin(made=2_000)
     await catalog.patch(NATTO, {"input_hash": "abc"})
     urns = [article.urn for article in await catalog.search_page(offset=0, limit=1000, sort="urn asc")]
@@ -117,7 +119,7 @@ async def test_a_search_has_whole_articles_in_an_order_that_stays(catalog: Catal
 
 
 async def test_pages_by_urn_leave_nothing_out_while_articles_are_written(
-    catalog: Catalog, stand_in: CatalogStandIn
+    catalog: CatalogClient, stand_in: CatalogStandIn
 ) -> None:
     stand_in.begin(made=500)
     stand_in.write(NATTO, status="deleted")
@@ -167,7 +169,12 @@ async def test_an_answer_that_is_too_large_is_refused(stand_in: CatalogStandIn) 
     ],
 )
 async def test_each_error_is_what_must_be_done_about_it(
-    catalog: Catalog, stand_in: CatalogStandIn, mood: str, scope: dict[str, Any], error: type[Exception], probed: bool
+    catalog: CatalogClient,
+    stand_in: CatalogStandIn,
+    mood: str,
+    scope: dict[str, Any],
+    error: type[Exception],
+    probed: bool,
 ) -> None:
     stand_in.tell(mood, **scope)
     found = await outcome(catalog.read(OATS))
@@ -178,7 +185,9 @@ async def test_each_error_is_what_must_be_done_about_it(
         assert found.retry_after == 7
 
 
-async def test_reasons_tell_the_catalogues_outages_from_geminis(catalog: Catalog, stand_in: CatalogStandIn) -> None:
+async def test_reasons_tell_the_catalogues_outages_from_geminis(
+    catalog: CatalogClient, stand_in: CatalogStandIn
+) -> None:
     reasons = {}
     for mood in ("503", "401"):
         stand_in.tell(mood)
@@ -191,7 +200,7 @@ async def test_reasons_tell_the_catalogues_outages_from_geminis(catalog: Catalog
     assert (await catalog.read(OATS)).urn == OATS
 
 
-async def test_an_article_that_is_gone_is_not_found(catalog: Catalog) -> None:
+async def test_an_article_that_is_gone_is_not_found(catalog: CatalogClient) -> None:
     gone = "urn:article:gone"
     for call in (catalog.read(gone), catalog.patch(gone, {}), catalog.enhance(gone, "enricher", {"ai_tags": []})):
         found = await outcome(call)
@@ -199,7 +208,7 @@ async def test_an_article_that_is_gone_is_not_found(catalog: Catalog) -> None:
         assert (found.code, gone in str(found)) == ("not_found", True)
 
 
-async def test_urns_that_its_routes_do_not_know_are_no_outage_however_many(catalog: Catalog) -> None:
+async def test_urns_that_its_routes_do_not_know_are_no_outage_however_many(catalog: CatalogClient) -> None:
     found = [await outcome(catalog.read(f"urn:article:{n}/of/many")) for n in range(SEVERAL + 1)]
     assert {type(error) for error in found} == {NotTheCatalog}
     assert (await catalog.read(OATS)).urn == OATS
@@ -214,7 +223,7 @@ async def test_urns_that_its_routes_do_not_know_are_no_outage_however_many(catal
     ],
 )
 async def test_what_the_catalogue_does_not_take_is_refused_by_the_name_of_the_field(
-    catalog: Catalog, fields: dict[str, Any], named: str
+    catalog: CatalogClient, fields: dict[str, Any], named: str
 ) -> None:
     found = await outcome(catalog.enhance(OATS, "enricher", fields))
     assert isinstance(found, Refused)
@@ -236,7 +245,7 @@ async def test_another_server_at_its_address_is_an_outage_that_names_the_setting
 
 
 async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
-    catalog: Catalog, stand_in: CatalogStandIn
+    catalog: CatalogClient, stand_in: CatalogStandIn
 ) -> None:
     stand_in.tell("hang", urn_contains="oat")
     oats, natto = await asyncio.gather(outcome(catalog.read(OATS)), outcome(catalog.read(NATTO)))
@@ -246,7 +255,7 @@ async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
 
 
 async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
-    catalog: Catalog, stand_in: CatalogStandIn
+    catalog: CatalogClient, stand_in: CatalogStandIn
 ) -> None:
     urns = await catalog.list_page(offset=0, limit=SEVERAL)
     stand_in.tell("500", route="read")
@@ -256,7 +265,7 @@ async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
     assert type(await outcome(catalog.read(urns[0]))) is Doubtful
 
 
-async def test_a_write_whose_answer_was_lost_may_be_repeated(catalog: Catalog, stand_in: CatalogStandIn) -> None:
+async def test_a_write_whose_answer_was_lost_may_be_repeated(catalog: CatalogClient, stand_in: CatalogStandIn) -> None:
     stand_in.tell("lost", urn_contains="oat", times=2)
     for write in (catalog.patch(OATS, {"a": 1}), catalog.enhance(OATS, "enricher", {"ai_tags": ["Oats"]})):
         assert type(await outcome(write)) is Doubtful
@@ -334,7 +343,7 @@ async def test_tokens_are_renewed_while_they_expire(stand_in: CatalogStandIn) ->
 
 
 async def test_a_refused_token_is_renewed_once_and_a_second_refusal_is_an_outage(
-    catalog: Catalog, stand_in: CatalogStandIn
+    catalog: CatalogClient, stand_in: CatalogStandIn
 ) -> None:
     stand_in.tell("401", route="patch", times=1)
     await catalog.patch(OATS, {"a": 1})

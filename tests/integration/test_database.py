@@ -1,4 +1,4 @@
-"""The database itself: its migrations make the tables, and what it can not do is said."""
+"""The database itself: its migrations make the tables, and what it cannot do is said."""
 
 import asyncio
 import sys

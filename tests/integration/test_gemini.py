@@ -138,7 +138,7 @@ async def test_what_can_not_be_read_and_a_probe_that_can_not_either_are_an_outag
     await gemini.close()
     server.close()
     assert type(found) is Unavailable
-    assert "can not be read" in str(found)
+    assert "cannot be read" in str(found)
 
 
 async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(

@@ -1,4 +1,4 @@
-"""What Gemini's stand-in answers: its cards, and what it can not answer, as Gemini would say it."""
+"""What Gemini's stand-in answers: its cards, and what it cannot answer, as Gemini would say it."""
 
 import json
 from typing import Any

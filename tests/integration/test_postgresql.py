@@ -22,7 +22,7 @@ from shared.db import engine
 from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import migrate
 from shared.events import SubmissionStarted, topic_id
-from shared.progress import Progress
+from shared.progress import StallDetector
 from shared.transport.base import Batch
 from shared.transport.memory import MemoryTransport
 from shared.wire import Record, encode
@@ -112,7 +112,9 @@ async def test_a_projector_goes_on_from_its_position_when_the_server_is_back(
     transport = MemoryTransport()
     await transport.provision()
     projecting = asyncio.create_task(
-        project_streams.project_for_ever(transport, await breakable.projection(), Progress("projection"), "projector")
+        project_streams.project_for_ever(
+            transport, await breakable.projection(), StallDetector("projection"), "projector"
+        )
     )
     for at in range(0, len(HISTORY), 100):
         await transport.publish(HISTORY[at : at + 100])

@@ -16,7 +16,7 @@ from integration.stories import history, in_batches
 from shared import metrics, progress
 from shared.errors import Unavailable
 from shared.ops import Ops
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 from shared.transport.base import Delivery
 from status_projector import project_streams
 
@@ -38,10 +38,10 @@ async def workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
 async def readiness(of: Worker) -> Answer:
     ops = Ops(metrics.WORKER)
 
-    async def gets_on() -> None:
+    async def is_progressing() -> None:
         of.settlement.progress.check()
 
-    ops.checks = [gets_on]
+    ops.checks = [is_progressing]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(ops), base_url="http://worker") as client:
         answer = await client.get("/ready")
         return answer.status_code, answer.json()
@@ -69,7 +69,7 @@ async def test_a_worker_that_is_full_is_ready(workers: Workers) -> None:
 async def test_a_worker_that_waits_for_the_end_of_an_outage_is_ready(workers: Workers) -> None:
     workers.handler.everybody = Unavailable("out")
     await workers.broker.transport.publish([submitted("Waits")])
-    worker = await workers.start(policy=Policy(first_pause=60, longest_pause=60))
+    worker = await workers.start(policy=RetryPolicy(first_pause=60, longest_pause=60))
     await eventually(lambda: worker.settlement.gate.waiting_for, within=5)
     await stays_ready(worker)
 
@@ -103,11 +103,11 @@ async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeyp
     monkeypatch.setattr(project_streams, "STAND_BY", SHORT / 10)
     leader, follower = await projected.projection(), await projected.projection()
     [batch, *_] = in_batches(history(5), 5)
-    loop = progress.Progress("the projection loop")
+    loop = progress.StallDetector("the projection loop")
 
     async def follows() -> None:
         while True:  # on a busy machine the leader may seem to rest
-            await project_streams._stand_by(follower, [0], loop.turned)
+            await project_streams._stand_by(follower, [0], loop.tick)
 
     standing_by = asyncio.create_task(follows())
 

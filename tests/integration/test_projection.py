@@ -19,7 +19,7 @@ from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerB
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from shared.transport.base import Batch, Delivery
 from shared.wire import Record, decode, encode
-from status_projector.on_submission_event import PositionMoved, Projection, Stored
+from status_projector.on_submission_event import PositionMoved, Projection, ProjectionPosition
 
 HISTORY = history(60)
 COUNTS = """
@@ -153,7 +153,7 @@ async def test_a_batch_of_many_partitions_is_stored_whole_or_when_another_moved_
     assert projected.version == 3
     for partition, positions in whole.positions.items():
         newest = max(decode(delivery.record).time for delivery in only(whole, partition).deliveries)
-        assert await first.stored(partition) == Stored(1, positions, newest)
+        assert await first.stored(partition) == ProjectionPosition(1, positions, newest)
     assert projected.rows("SELECT count(DISTINCT id) FROM history") == [
         (len({d.record.key for d in whole.deliveries}),)
     ]
@@ -224,7 +224,7 @@ async def test_a_batch_whose_dead_letter_can_not_be_stored_is_not_passed(project
     assert projected.tables["submissions"] == []
 
 
-# -- what can not be projected -------------------------------------------------------------------------------------
+# -- what cannot be projected -------------------------------------------------------------------------------------
 
 
 def _with_huge_usage() -> Record:

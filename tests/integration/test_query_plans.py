@@ -15,7 +15,7 @@ from integration.stories import BEGAN, in_batches
 from servers.postgres import own_database
 from sqlalchemy import Connection, event
 
-from api.filters import FEW, Wanted
+from api.filters import FEW, SubmissionQuery
 from api.pages import COUNT_AT_MOST, ORDERS, Total
 from api.projection import ProjectionQueries
 from shared.db.engine import Database, open_reader
@@ -114,57 +114,57 @@ class Plan:
 
 
 PLANS: list[tuple[Ask, Plan]] = [
-    (lambda q: q.page(Wanted(), limit=20), Plan("submissions_newest (kind=?)", "submissions_newest")),
+    (lambda q: q.page(SubmissionQuery(), limit=20), Plan("submissions_newest (kind=?)", "submissions_newest")),
     (
-        lambda q: q.page(Wanted(after=AFTER), limit=20),
+        lambda q: q.page(SubmissionQuery(after=AFTER), limit=20),
         Plan("submissions_newest (kind=? AND (created_at,id)<(?,?))", "(ROW(created_at, id) < ROW("),
     ),
     (
-        lambda q: q.page(Wanted(after=AFTER, ascending=True), limit=20),
+        lambda q: q.page(SubmissionQuery(after=AFTER, ascending=True), limit=20),
         Plan("submissions_newest (kind=? AND (created_at,id)>(?,?))", "(ROW(created_at, id) > ROW("),
     ),
     (
-        lambda q: q.page(Wanted(sort_by="updated_at", after=AFTER), limit=20),
+        lambda q: q.page(SubmissionQuery(sort_by="updated_at", after=AFTER), limit=20),
         Plan("submissions_by_update (kind=? AND (updated_at,id)<(?,?))", "submissions_by_update"),
     ),
     (
-        lambda q: q.page(Wanted(sort_by="title", after=("topic 5", "5")), limit=20),
+        lambda q: q.page(SubmissionQuery(sort_by="title", after=("topic 5", "5")), limit=20),
         Plan("submissions_by_title (kind=? AND (title_normal,id)<(?,?))", "submissions_by_title"),
     ),
     (
-        lambda q: q.page(Wanted(sort_by="status", after=("pending", *AFTER)), limit=20),
+        lambda q: q.page(SubmissionQuery(sort_by="status", after=("pending", *AFTER)), limit=20),
         Plan("submissions_by_status (kind=? AND (status,created_at,id)<(?,?,?))", "submissions_by_status"),
     ),
     (
-        lambda q: q.page(Wanted(sort_by="difficulty", after=(5, *AFTER)), limit=20),
+        lambda q: q.page(SubmissionQuery(sort_by="difficulty", after=(5, *AFTER)), limit=20),
         Plan("submissions_by_difficulty (kind=? AND (difficulty,created_at,id)<(?,?,?))", "submissions_by_difficulty"),
     ),
     (
-        lambda q: q.page(Wanted("failed"), limit=20),
+        lambda q: q.page(SubmissionQuery("failed"), limit=20),
         Plan("submissions_by_status (kind=? AND status=?)", "submissions_by_status"),
     ),
     (
-        lambda q: q.page(Wanted("pending", after=AFTER), limit=20),
+        lambda q: q.page(SubmissionQuery("pending", after=AFTER), limit=20),
         Plan("submissions_by_status (kind=? AND status=? AND (created_at,id)<(?,?))", "(ROW(created_at, id) < ROW("),
     ),
     (
-        lambda q: q.page(Wanted("pending", sort_by="title"), limit=20),
+        lambda q: q.page(SubmissionQuery("pending", sort_by="title"), limit=20),
         Plan("submissions_by_title (kind=?)", "submissions_by_title"),
     ),
     (
-        lambda q: q.page(Wanted(search="nothing"), limit=20),
+        lambda q: q.page(SubmissionQuery(search="nothing"), limit=20),
         Plan("COVERING INDEX submissions_by_title (kind=?)", "~~ '%nothing%'", may_scan=True),
     ),
     (
-        lambda q: q.page(Wanted(search="topic"), limit=20),
+        lambda q: q.page(SubmissionQuery(search="topic"), limit=20),
         Plan("submissions_newest (kind=?)", "submissions_newest", may_scan=True),
     ),
     (
-        lambda q: q.page(Wanted(facets=MANY), limit=20),
+        lambda q: q.page(SubmissionQuery(facets=MANY), limit=20),
         Plan("facets USING PRIMARY KEY (facet=? AND value=?)", "facets_pkey on facets"),
     ),
     (
-        lambda q: q.page(Wanted("completed", facets=MANY, after=AFTER), limit=20),
+        lambda q: q.page(SubmissionQuery("completed", facets=MANY, after=AFTER), limit=20),
         Plan(
             "facets USING PRIMARY KEY (facet=? AND value=? AND (created_at,id)<(?,?))",
             "(value = 'databases'::text) AND (ROW(created_at, id) < ROW(",
@@ -172,11 +172,11 @@ PLANS: list[tuple[Ask, Plan]] = [
         ),
     ),
     (
-        lambda q: q.page(Wanted(facets=MANY, sort_by="title"), limit=20),
+        lambda q: q.page(SubmissionQuery(facets=MANY, sort_by="title"), limit=20),
         Plan("other USING PRIMARY KEY (facet=? AND value=? AND created_at=? AND id=?)", "facets_pkey on facets other"),
     ),
     (
-        lambda q: q.page(Wanted("completed", facets=MANY, sort_by="updated_at"), limit=20),
+        lambda q: q.page(SubmissionQuery("completed", facets=MANY, sort_by="updated_at"), limit=20),
         Plan("submissions_by_update (kind=?)", "submissions_by_update", may_scan=True),
     ),
     (lambda q: q.recent_failures("topic", 10), Plan("submissions_failed (kind=?)", "submissions_failed")),
@@ -225,10 +225,10 @@ def _sorts(plans: list[str]) -> list[str]:
 @pytest.mark.parametrize("sort_by", ORDERS)
 async def test_what_few_have_is_looked_up_first_whatever_the_order(asked: Asked, sort_by: str) -> None:
     for filters in (
-        Wanted(facets=RARE | MANY, sort_by=sort_by),
-        Wanted("completed", facets=RARE, sort_by=sort_by),
-        Wanted("completed", search="topic 7", facets=RARE, sort_by=sort_by),
-        Wanted(search="topic 100", sort_by=sort_by),
+        SubmissionQuery(facets=RARE | MANY, sort_by=sort_by),
+        SubmissionQuery("completed", facets=RARE, sort_by=sort_by),
+        SubmissionQuery("completed", search="topic 7", facets=RARE, sort_by=sort_by),
+        SubmissionQuery(search="topic 100", sort_by=sort_by),
     ):
         asked.statements.clear()
         page = await asked.queries.page(filters, limit=100)
@@ -245,18 +245,18 @@ async def test_a_page_costs_the_same_number_of_queries_however_many_topics_it_sh
     costs = []
     for limit in (1, 100):
         asked.statements.clear()
-        await asked.queries.page(Wanted(), limit=limit)
+        await asked.queries.page(SubmissionQuery(), limit=limit)
         costs.append(len(asked.statements))
     assert costs[0] == costs[1]
 
 
 async def test_without_a_search_any_number_is_counted_and_with_one_counting_stops_at_ten_thousand(asked: Asked) -> None:
     for wanted, total in (
-        (Wanted(), Total(SIZE)),
-        (Wanted("completed"), Total(COMPLETED)),
-        (Wanted(search="topic"), Total(COUNT_AT_MOST, True)),
-        (Wanted(search="topic 100"), Total(1 + 10 + 50)),  # 100, 1000 to 1009, 10000 to 10049
-        (Wanted(facets=MANY), Total(COMPLETED)),
-        (Wanted("pending", facets=MANY), Total(0)),
+        (SubmissionQuery(), Total(SIZE)),
+        (SubmissionQuery("completed"), Total(COMPLETED)),
+        (SubmissionQuery(search="topic"), Total(COUNT_AT_MOST, True)),
+        (SubmissionQuery(search="topic 100"), Total(1 + 10 + 50)),  # 100, 1000 to 1009, 10000 to 10049
+        (SubmissionQuery(facets=MANY), Total(COMPLETED)),
+        (SubmissionQuery("pending", facets=MANY), Total(0)),
     ):
         assert (await asked.queries.page(wanted, limit=1)).total == total

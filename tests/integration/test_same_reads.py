@@ -13,10 +13,10 @@ from integration.projected import Projected
 from integration.stories import BEGAN, history, in_batches
 
 from api.api_keys import ApiKeys, NameTaken, NoSuchKey
-from api.filters import Wanted
+from api.filters import SubmissionQuery
 from api.pages import ORDERS
 from api.projection import ProjectionQueries
-from api.seen import Seen
+from api.seen import DismissedFailures
 from shared.db.engine import Database, open_access, open_reader
 from shared.db.migrate import migrate
 from shared.events import topic_id
@@ -55,9 +55,9 @@ async def answers(both: list[ProjectionQueries], ask: Callable[[ProjectionQuerie
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 async def test_pages_are_alike_in_every_order(both: list[ProjectionQueries], filters: dict[str, Any]) -> None:
     for sort_by, ascending in product(ORDERS, (False, True)):
-        wanted = Wanted(**filters, sort_by=sort_by, ascending=ascending)
+        wanted = SubmissionQuery(**filters, sort_by=sort_by, ascending=ascending)
 
-        async def page(queries: ProjectionQueries, wanted: Wanted = wanted) -> Any:
+        async def page(queries: ProjectionQueries, wanted: SubmissionQuery = wanted) -> Any:
             found = await queries.page(wanted, limit=100)
             return [dict(row) for row in found.rows], found.total
 
@@ -100,7 +100,7 @@ async def access(database_url: str) -> AsyncIterator[Database]:
 
 
 async def test_what_was_seen_is_kept_whoever_says_so_at_the_same_time(access: Database) -> None:
-    seen = Seen(access)
+    seen = DismissedFailures(access)
     assert await seen.up_to() is None
     await asyncio.gather(*(seen.mark(BEGAN) for _ in range(8)))
     await seen.mark(BEGAN + timedelta(hours=1))

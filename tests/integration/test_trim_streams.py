@@ -12,7 +12,7 @@ from integration.projected import Projected
 from servers import ValkeyServer
 from structlog.testing import capture_logs
 
-from shared.progress import Progress
+from shared.progress import StallDetector
 from shared.streams import TOPIC_SUBMISSIONS
 from shared.transport.redis_streams.transport import RedisTransport
 from status_projector import project_streams, trim_streams
@@ -57,7 +57,9 @@ async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterato
 @asynccontextmanager
 async def projecting(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        project_streams.project_for_ever(broker, await projected.projection(), Progress("the projection"), "projector")
+        project_streams.project_for_ever(
+            broker, await projected.projection(), StallDetector("the projection"), "projector"
+        )
     )
     yield
     task.cancel()

@@ -10,7 +10,7 @@ from integration.projected import Projected
 from integration.stories import BEGAN, Story, at, in_batches
 
 from api.cursor import cursor_after, place_of
-from api.filters import Wanted
+from api.filters import SubmissionQuery
 from api.pages import ORDERS
 from api.projection import ProjectionQueries
 from shared.db.engine import open_reader
@@ -75,7 +75,7 @@ async def test_a_walk_meets_whoever_keeps_its_place_exactly_once_whatever_happen
 ) -> None:
     reader = open_reader(filled.url)
     queries = ProjectionQueries(reader)
-    wanted = Wanted(facets=facets, sort_by=sort_by, ascending=ascending)
+    wanted = SubmissionQuery(facets=facets, sort_by=sort_by, ascending=ascending)
     there = {row["title"] for row in (await queries.page(wanted, limit=1000)).rows} & set(LASTING)
     stays = there if sort_by in NEVER_MOVES else set(random.Random(1).sample(sorted(there), len(there) // 2))
     turmoil = Turmoil(filled, random.Random(2), stays if sort_by not in NEVER_MOVES else set())

@@ -1,6 +1,6 @@
 """Kafka and PostgreSQL as local processes of a test's: what they share."""
 
-from local_servers.server import Server
+from local_servers.server import ServerProgram
 from servers.process import Process, until
 
 STARTS_WITHIN = 60  # seconds
@@ -9,7 +9,7 @@ STARTS_WITHIN = 60  # seconds
 class LocalServer(Process):
     """Its ports, and what it keeps, stay the same however often it is started."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerProgram) -> None:
         """Raises topicflow.errors.Failed where it cannot run here."""
         super().__init__(server.command(), server.log)
         self.server = server

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared import allowance as module
-from shared.allowance import NO_LIMIT, Allowance, Used
+from shared.allowance import NO_LIMIT, DailyLimits, UsedToday
 from shared.day import day_of, end_of_day
 from shared.errors import BudgetSpent, DailyQuota
 from shared.events import Kind, UsageTotals
@@ -21,8 +21,8 @@ def totals(
     return UsageTotals.model_validate(about | {"requests": requests, "tokens": tokens, "cost": cost})
 
 
-def allowance(limits: Used, *told: UsageTotals) -> Allowance:
-    made = Allowance(limits, "topic")
+def allowance(limits: UsedToday, *told: UsageTotals) -> DailyLimits:
+    made = DailyLimits(limits, "topic")
     made.check(1.0)
     for one in told:
         made.note(one)
@@ -30,7 +30,7 @@ def allowance(limits: Used, *told: UsageTotals) -> Allowance:
 
 
 def test_what_was_told_before_it_began_counts_in_all_partitions() -> None:
-    told = allowance(Used(requests=10, tokens=10**9, dollars=9), totals(6), totals(3.9, partition=1))
+    told = allowance(UsedToday(requests=10, tokens=10**9, dollars=9), totals(6), totals(3.9, partition=1))
     told.check(1.0)
     told.note(totals(4, partition=1))
     with pytest.raises(DailyQuota) as found:
@@ -40,7 +40,7 @@ def test_what_was_told_before_it_began_counts_in_all_partitions() -> None:
 
 def test_a_budget_counts_what_both_kinds_cost_and_a_quota_only_its_own() -> None:
     articles = totals(1000, tokens=10**9, cost=0.6, kind="article")
-    limits = Used(requests=1000, tokens=10**9, dollars=1)
+    limits = UsedToday(requests=1000, tokens=10**9, dollars=1)
     allowance(limits, articles, totals(1, cost=0.3)).check(1.0)
     with pytest.raises(BudgetSpent, match="budget of 1 US dollars"):
         allowance(limits, articles, totals(1, cost=0.4)).check(1.0)
@@ -48,11 +48,11 @@ def test_a_budget_counts_what_both_kinds_cost_and_a_quota_only_its_own() -> None
 
 def test_tokens_of_a_day_are_counted() -> None:
     with pytest.raises(DailyQuota, match="tokens"):
-        allowance(Used(10**9, 500, 10**9), totals(1, tokens=500)).check(1.0)
+        allowance(UsedToday(10**9, 500, 10**9), totals(1, tokens=500)).check(1.0)
 
 
 def test_yesterday_counts_for_nothing_even_if_it_is_told_late() -> None:
-    limits = Used(10, 10**9, 10**9)
+    limits = UsedToday(10, 10**9, 10**9)
     allowance(limits, totals(99, day=YESTERDAY)).check(1.0)
     with pytest.raises(DailyQuota):
         allowance(limits, totals(10), totals(99, day=YESTERDAY)).check(1.0)
@@ -60,11 +60,11 @@ def test_yesterday_counts_for_nothing_even_if_it_is_told_late() -> None:
 
 def test_an_older_value_that_comes_later_changes_nothing() -> None:
     with pytest.raises(DailyQuota):
-        allowance(Used(10, 10**9, 10**9), totals(10), totals(9)).check(1.0)
+        allowance(UsedToday(10, 10**9, 10**9), totals(10), totals(9)).check(1.0)
 
 
 def test_while_nothing_is_told_others_are_taken_to_use_as_much_for_their_share() -> None:
-    silent = allowance(Used(10**9, 10**9, 1.0), totals(1, cost=0.2))
+    silent = allowance(UsedToday(10**9, 10**9, 1.0), totals(1, cost=0.2))
     for _ in range(4):
         silent.check(0.25)
         silent.spent(100, 0.05)
@@ -74,7 +74,7 @@ def test_while_nothing_is_told_others_are_taken_to_use_as_much_for_their_share()
 
 
 def test_a_call_counts_until_it_is_surely_among_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    limited = allowance(Used(3, 10**9, 10**9))
+    limited = allowance(UsedToday(3, 10**9, 10**9))
     limited.spent(100, 0)
     limited.note(totals(2))  # another's, and this one or not
     with pytest.raises(DailyQuota):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from enricher.catalog_answers import Article
-from enricher.on_article_annotated import WRITTEN_BY, named, standing
+from enricher.catalog_answers import CatalogArticle
+from enricher.on_article_annotated import WRITTEN_BY, named, write_state
 from shared.events import ArticleAnnotated
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ EVENT = ArticleAnnotated(
 NEWER = named(EVENT.model_copy(update={"attempt": 3, "submitted_at": BEGAN + timedelta(seconds=1)}))
 OLDER = named(EVENT.model_copy(update={"attempt": 1, "submitted_at": BEGAN - timedelta(seconds=1)}))
 OURS_BY_RUN = named(EVENT) | {"run": EVENT.run}
-WITH_OURS = Article(EVENT.urn, "Oats", "", "", {}, ["oats"], "Other", ["Eat oats."])
+WITH_OURS = CatalogArticle(EVENT.urn, "Oats", "", "", {}, ["oats"], "Other", ["Eat oats."])
 WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
 
 
@@ -45,5 +45,5 @@ WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
         (WITH_OURS, NEWER, "mixed"),
     ],
 )
-def test_what_is_there_says_what_is_to_be_done(there: Article, mark: Any, expected: str) -> None:
-    assert standing(replace(there, extras={WRITTEN_BY: mark}), EVENT, OURS) == expected
+def test_what_is_there_says_what_is_to_be_done(there: CatalogArticle, mark: Any, expected: str) -> None:
+    assert write_state(replace(there, extras={WRITTEN_BY: mark}), EVENT, OURS) == expected

@@ -82,7 +82,7 @@ def test_a_scan_shows_what_its_pages_brought_whatever_comes_first() -> None:
         id=scan_id("scan 7"), attempt=3, kind="scan", submitted_at=BEGAN, run="r", worker="w", content=total
     )
     shown = [project(*[Happened(page, BEGAN) for page in pages[:n]]) for n in (1, 2, 3)]
-    assert [row.content for row in shown] == [None, *(page.so_far for page in pages[1:])]
+    assert [row.content for row in shown] == [None, *(page.progress for page in pages[1:])]
     assert [row.state.attempt for row in shown] == [1, 2, 3]
     rows = [project(*[Happened(event, BEGAN) for event in order]) for order in permutations([*pages, end])]
     assert all(row == rows[0] for row in rows)

@@ -9,7 +9,7 @@ import pytest
 from topicflow.api_client import ApiClient
 from topicflow.errors import Unreachable
 from topicflow.follow import Follower
-from topicflow.screen.progress import Progress
+from topicflow.screen.progress import ProgressLine
 
 
 class FakeApi:
@@ -58,7 +58,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"topicflow.follow.{name}", 0)
 
 
-async def _last(follower: Follower, patience: float = 0) -> Progress:
+async def _last(follower: Follower, patience: float = 0) -> ProgressLine:
     last = None
     async with asyncio.timeout(10):
         async for progress in follower.looks(patience):

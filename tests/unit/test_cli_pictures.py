@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from topicflow.screen.article_picture import article_picture
 from topicflow.screen.display import PlainDisplay, display_on
 from topicflow.screen.plain_text import one_line, plain
-from topicflow.screen.progress import Progress
+from topicflow.screen.progress import ProgressLine
 from topicflow.screen.sending import Sending
 from topicflow.screen.submissions_table import submissions_table, total_line
 from topicflow.screen.times import ago, duration, local_time
@@ -168,11 +168,11 @@ def test_failures_are_listed_with_their_errors() -> None:
 
 
 def test_progress_says_how_many_how_fast_and_how_long() -> None:
-    progress = Progress(total=60, completed=28, failed=2, finished_here=20, seconds=10)
+    progress = ProgressLine(total=60, completed=28, failed=2, finished_here=20, seconds=10)
     assert progress.full_line == "28 of 60 completed, 2 failed; 2.0/s, 15 s left"
     assert "28 of 60 completed, 2 failed" in _drawn(progress.picture)
-    assert Progress(total=60, completed=60, failed=0).full_line == "60 of 60 completed"
-    assert not Progress(total=60, completed=59, failed=0).is_over
+    assert ProgressLine(total=60, completed=60, failed=0).full_line == "60 of 60 completed"
+    assert not ProgressLine(total=60, completed=59, failed=0).is_over
 
 
 def test_times_are_short() -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from topicflow.api_client import ApiClient
-from topicflow.errors import CommandError, Unavailable, WrongUse
+from topicflow.errors import CommandError, ServiceUnavailable, WrongUse
 from topicflow.screen.sending import Sending
 from topicflow.submit import merged, submit
 
@@ -67,7 +67,7 @@ async def test_while_the_api_says_when_to_come_again_ten_minutes_are_waited_and_
 ) -> None:
     said: list[str] = []
     full = httpx.Response(503, headers={"Retry-After": "5"}, json={"detail": "no room"})
-    with pytest.raises(Unavailable, match="no room"):
+    with pytest.raises(ServiceUnavailable, match="no room"):
         await submit(_api(*[full] * 200), ["Raft"], _sending(said))
     assert (set(pauses), sum(pauses)) == ({5}, 600)
     assert set(said) == {"0 of 1 titles sent; waiting, the API says: no room"}
@@ -81,7 +81,7 @@ async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_pla
     taken = httpx.Response(202, json={"topics": []})
     sending = _sending(said, total=1500)
     answers = [taken, *[full] * 10, taken, *[full] * 11]
-    with pytest.raises(Unavailable, match="titles 1001 to 1500: no room; the 1000 before them are submitted"):
+    with pytest.raises(ServiceUnavailable, match="titles 1001 to 1500: no room; the 1000 before them are submitted"):
         await submit(_api(*answers), ["x"] * 1500, sending)
     assert (sending.place, len(pauses)) == ("1,000 of 1,500 titles", 20)
     assert said[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting, the API says: no room"]

@@ -2,7 +2,7 @@
 
 import time
 
-from shared.doubts import SEVERAL, Doubts
+from shared.doubts import SEVERAL, OutageDetector
 
 
 class Probe:
@@ -16,13 +16,13 @@ class Probe:
 
 
 async def test_a_probe_decides_about_the_only_one_that_was_asked() -> None:
-    assert await Doubts(Probe(is_answered=False)).is_outage("a", time.monotonic())
-    assert not await Doubts(Probe(is_answered=True)).is_outage("a", time.monotonic())
+    assert await OutageDetector(Probe(is_answered=False)).is_outage("a", time.monotonic())
+    assert not await OutageDetector(Probe(is_answered=True)).is_outage("a", time.monotonic())
 
 
 async def test_what_was_answered_meanwhile_speaks_against_it_without_a_probe() -> None:
     probe = Probe(is_answered=False)
-    doubts = Doubts(probe)
+    doubts = OutageDetector(probe)
     began = time.monotonic()
     doubts.answered()
     assert not await doubts.is_outage("a", began)
@@ -31,13 +31,13 @@ async def test_what_was_answered_meanwhile_speaks_against_it_without_a_probe() -
 
 
 async def test_one_that_is_never_answered_is_no_outage_however_often_it_is_asked() -> None:
-    doubts = Doubts(Probe(is_answered=True))
+    doubts = OutageDetector(Probe(is_answered=True))
     for _ in range(3 * SEVERAL):
         assert not await doubts.is_outage("a", time.monotonic())
 
 
 async def test_several_different_ones_in_a_row_are_one_whatever_the_probe_says_until_something_is_answered() -> None:
-    doubts = Doubts(Probe(is_answered=True))
+    doubts = OutageDetector(Probe(is_answered=True))
     found = [await doubts.is_outage(f"{n}", time.monotonic()) for n in range(SEVERAL + 1)]
     assert found == [False] * (SEVERAL - 1) + [True] * 2
     assert await doubts.is_outage("0", time.monotonic())

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from shared.errors import Refused
 from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer
-from shared.read_answer import objects_in
+from shared.read_answer import extract_json
 from shared.storable import is_storable
 from topic_worker.judge_answer import judge
-from topic_worker.topic import Topic
+from topic_worker.topic import StudyCard
 
 IDS = ["one", "two", "three"]
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_whatever_is_broken_about_some_the_others_are_used(
     items, whole = told
     verdicts = judge(answered(before + json.dumps(wrapped(items)) + after), IDS)
     assert list(verdicts) == IDS
-    assert whole <= {id_ for id_, verdict in verdicts.items() if isinstance(verdict, Topic)}
+    assert whole <= {id_ for id_, verdict in verdicts.items() if isinstance(verdict, StudyCard)}
     for verdict in verdicts.values():
         _is_fit(verdict)
 
@@ -99,11 +99,11 @@ def test_whatever_text_it_is_each_item_gets_a_verdict(data: st.DataObject) -> No
         assert isinstance(verdict, Refused) == (blocked is not None)
 
 
-def _is_fit(verdict: Topic | Exception) -> None:
+def _is_fit(verdict: StudyCard | Exception) -> None:
     """A card that any event, database and reader takes, or a reason in words."""
-    if isinstance(verdict, Topic):
+    if isinstance(verdict, StudyCard):
         card = verdict.card(created=NOW, generated=NOW, source="m")
-        assert Topic.model_validate(card) == verdict
+        assert StudyCard.model_validate(card) == verdict
         assert is_storable(card)
         assert "\\u0000" not in json.dumps(card)
     else:
@@ -125,4 +125,4 @@ def _is_fit(verdict: Topic | Exception) -> None:
     ],
 )
 def test_the_json_is_found_in_what_is_around_it(text: str, ids: list[str]) -> None:
-    assert [found["id"] for found in objects_in(text)] == ids
+    assert [found["id"] for found in extract_json(text)] == ids

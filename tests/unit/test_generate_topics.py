@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from bench.card import CARD
 
-from shared.allowance import NO_LIMIT, Allowance
+from shared.allowance import NO_LIMIT, DailyLimits
 from shared.errors import Doubtful, Refused, Unavailable
 from shared.events import Usage
 from shared.judge_answer import AnswerNotUsable
 from shared.llm import Answer
-from shared.pace import Pace, Quota
+from shared.pace import Quota, RateLimiter
 from shared.prices import Prices, Tokens
 from topic_worker.generate_topics import Generated, TopicGenerator
-from topic_worker.topic import LONGEST_DESCRIPTION, LONGEST_TITLE, Topic, answer_schema
+from topic_worker.topic import LONGEST_DESCRIPTION, LONGEST_TITLE, StudyCard, answer_schema
 
 Items = list[dict[str, Any]]
 PRICES = Prices.of("m=1/2", "m")
@@ -70,7 +70,7 @@ class Booked:
 
 async def generate(model: Model, titles: list[str], *, most: int = 5) -> tuple[list[Generated | BaseException], Booked]:
     generator = TopicGenerator(
-        model, batch_size=5, calls=6, pace=Pace(Quota(), Allowance(NO_LIMIT, "topic"), alone), prices=PRICES
+        model, batch_size=5, calls=6, pace=RateLimiter(Quota(), DailyLimits(NO_LIMIT, "topic"), alone), prices=PRICES
     )
     booked = Booked()
     calls = (generator.generate(f"id {title}", title, most=most, paid=booked) for title in titles)
@@ -174,7 +174,7 @@ async def test_what_goes_wrong_with_the_pace_is_told_to_those_who_wait() -> None
         Model(),
         batch_size=5,
         calls=6,
-        pace=Pace(Quota(requests=60), Allowance(NO_LIMIT, "topic"), unknown),
+        pace=RateLimiter(Quota(requests=60), DailyLimits(NO_LIMIT, "topic"), unknown),
         prices=PRICES,
     )
     calls = [generator.generate(name, name, most=5, paid=Booked()) for name in ("A", "B", "C")]
@@ -227,7 +227,7 @@ async def test_titles_travel_as_data_and_never_in_the_instructions() -> None:
 
 def test_what_is_too_long_is_shortened_at_a_border() -> None:
     long = {**CARD, "title": "word " * 40, "description": "A sentence. " * 1000, "company": "n/a"}
-    topic = Topic.model_validate(long)
+    topic = StudyCard.model_validate(long)
     assert len(topic.title) <= LONGEST_TITLE
     assert topic.title.endswith("word")
     assert LONGEST_DESCRIPTION - 20 < len(topic.description) <= LONGEST_DESCRIPTION
@@ -236,5 +236,5 @@ def test_what_is_too_long_is_shortened_at_a_border() -> None:
 
 def test_the_schema_given_to_the_model_asks_for_the_fifteen_fields_and_the_id() -> None:
     required = answer_schema()["items"]["required"]
-    assert set(required) == set(Topic.model_fields) | {"id"}
-    assert len(Topic.model_fields) == 15
+    assert set(required) == set(StudyCard.model_fields) | {"id"}
+    assert len(StudyCard.model_fields) == 15

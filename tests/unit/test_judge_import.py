@@ -5,24 +5,24 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.judge_import import JudgedArticle, Judgement, OldTopic, judge, judge_articles
-from api.projection import Found
+from api.judge_import import ArticleImportVerdict, ImportVerdict, TopicToImport, judge, judge_articles
+from api.projection import KnownSubmission
 from shared.events import article_id, topic_id
 
 CARD = {"title": "Raft", "description": "Elects a leader."}
 
 
-def old(title: str = "Raft", status: str = "completed", **more: Any) -> OldTopic:
+def old(title: str = "Raft", status: str = "completed", **more: Any) -> TopicToImport:
     content = CARD if status == "completed" else None
-    return OldTopic.model_validate({"title": title, "status": status, "content": content, "legacy_id": 374} | more)
+    return TopicToImport.model_validate({"title": title, "status": status, "content": content, "legacy_id": 374} | more)
 
 
-def here(status: str, attempt: int = 2, **more: Any) -> dict[str, Found]:
+def here(status: str, attempt: int = 2, **more: Any) -> dict[str, KnownSubmission]:
     about = {"id": topic_id("Raft"), "title": "raft", "legacy_id": None, "simulated": False, **more}
-    return {topic_id("Raft"): Found(status=status, attempt=attempt, **about)}
+    return {topic_id("Raft"): KnownSubmission(status=status, attempt=attempt, **about)}
 
 
-def one(topic: OldTopic, known: dict[str, Found]) -> Judgement:
+def one(topic: TopicToImport, known: dict[str, KnownSubmission]) -> ImportVerdict:
     [judgement] = judge([topic], known)
     return judgement
 
@@ -83,7 +83,7 @@ def test_of_the_same_topic_twice_the_first_counts() -> None:
 
 
 def test_a_title_that_the_model_gave_another_topic_means_that_topic() -> None:
-    other = Found(topic_id("How Raft works"), "How Raft works", "failed", 1, None, None)
+    other = KnownSubmission(topic_id("How Raft works"), "How Raft works", "failed", 1, None, None)
     judged = one(old(), {topic_id("Raft"): other})
     assert (judged.id, judged.title, judged.attempt) == (other.id, "How Raft works", 2)
     twice = judge([old("How Raft works"), old()], {topic_id("Raft"): other, other.id: other})
@@ -129,8 +129,8 @@ def test_an_enriched_article_of_the_old_system_takes_the_place_of_a_failure_only
     status: str, became: str, attempt: int, reason: str | None
 ) -> None:
     urn = "urn:article:oats"
-    known = {article_id(urn): Found(article_id(urn), urn, status, 2, None, None)}
-    assert judge_articles([urn], known) == [JudgedArticle(article_id(urn), urn, attempt, became, reason)]  # type: ignore[arg-type]
+    known = {article_id(urn): KnownSubmission(article_id(urn), urn, status, 2, None, None)}
+    assert judge_articles([urn], known) == [ArticleImportVerdict(article_id(urn), urn, attempt, became, reason)]  # type: ignore[arg-type]
 
 
 def test_of_an_article_that_is_sent_twice_the_first_one_counts() -> None:

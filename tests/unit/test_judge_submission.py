@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.judge_submission import is_edited, is_open
-from api.projection import Found
+from api.projection import KnownSubmission
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 OLD, NEW = "a" * 64, "b" * 64
 
 
-def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> Found:
-    return Found("id", "urn:article:x", status, 1, None, None, input_hash, NOW - timedelta(hours=hours_ago))
+def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> KnownSubmission:
+    return KnownSubmission("id", "urn:article:x", status, 1, None, None, input_hash, NOW - timedelta(hours=hours_ago))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> Fo
     ],
 )
 def test_an_article_is_submitted_again_when_its_text_is_another_or_its_failure_is_old(
-    known: Found, now_it_is: str, again: bool
+    known: KnownSubmission, now_it_is: str, again: bool
 ) -> None:
     assert is_edited(known, now_it_is, NOW) is again
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.events import ErrorDetail, SubmissionCompleted, SubmissionEvent, SubmissionFailed, SubmissionParked, Usage
-from status_projector.ledger import Booked, Paid, book, paid_in
+from status_projector.ledger import LedgerChanges, LedgerEntry, book, paid_in
 
 BEGAN = datetime(2026, 5, 2, 6, 59, tzinfo=UTC)  # a minute to midnight in California
 PARTITIONS = {"one": 3, "two": 4}
@@ -27,16 +27,16 @@ def call(name: str, cost: float | None = 0.5, shared_by: int = 1, wasted: str = 
     return Usage(call_id=name, **SHARE, cost=cost, shared_by=shared_by, wasted=wasted)
 
 
-def told(*events: SubmissionEvent) -> list[Paid]:
+def told(*events: SubmissionEvent) -> list[LedgerEntry]:
     """A second after the other."""
     return [p for n, event in enumerate(events) for p in paid_in(event, BEGAN + timedelta(seconds=n))]
 
 
-def wasted(booked: Booked) -> dict[str, str]:
+def wasted(booked: LedgerChanges) -> dict[str, str]:
     return {paid.call_id: paid.wasted for paid in (*booked.added, *booked.changed)}
 
 
-def summed(booked: Booked) -> dict[str, list[int]]:
+def summed(booked: LedgerChanges) -> dict[str, list[int]]:
     return {total[5]: moved for total, moved in booked.totals.items() if any(moved)}
 
 
@@ -82,7 +82,7 @@ def test_whatever_the_order_and_the_batches_the_rows_and_totals_are_the_same() -
     ]
     times = [BEGAN + timedelta(minutes=n) for n in (2, 0, 3)]
     for order in permutations(range(3)):
-        rows: dict[str, Paid] = {}
+        rows: dict[str, LedgerEntry] = {}
         totals: dict[Any, list[int]] = {}
         for n in (*order, *order):  # and everything twice
             booked = book(rows.values(), paid_in(events[n], times[n]), PARTITIONS)

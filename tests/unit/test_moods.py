@@ -2,8 +2,8 @@
 
 import pytest
 
-from stand_ins.gemini_moods import GeminiMoods as Moods
-from stand_ins.gemini_moods import Mood
+from stand_ins.gemini_moods import GeminiFault
+from stand_ins.gemini_moods import GeminiFaults as Moods
 
 TITLES = ["Oats"]
 
@@ -24,9 +24,9 @@ def test_a_script_begins_and_ends_by_the_clock() -> None:
     clock = Clock()
     moods = Moods(clock)
     script = [
-        Mood(mood="503", for_seconds=20),
-        Mood(mood="429", after_seconds=20, for_seconds=30),
-        Mood(mood="hang", after_seconds=60),
+        GeminiFault(mood="503", for_seconds=20),
+        GeminiFault(mood="429", after_seconds=20, for_seconds=30),
+        GeminiFault(mood="hang", after_seconds=60),
     ]
     moods.tell(script)
     seen = []
@@ -39,13 +39,13 @@ def test_a_script_begins_and_ends_by_the_clock() -> None:
 def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
     clock = Clock()
     moods = Moods(clock)
-    moods.tell([Mood(mood="503", after_seconds=5, for_seconds=2, times=3)])
+    moods.tell([GeminiFault(mood="503", after_seconds=5, for_seconds=2, times=3)])
     told = {"mood": "503", "after_seconds": 5, "for_seconds": 2, "times": 3, "times_left": 3}
     assert moods.listed() == [told | {"begins_in_seconds": 5}]
     assert (moods.of_call(TITLES), moods.of_probe()) == (None, None)
     clock.now += 6
     assert moods.listed() == [told | {"seconds_left": 1}]
-    assert moods.of_probe() == Mood(mood="503", after_seconds=5, for_seconds=2, times=3)
+    assert moods.of_probe() == GeminiFault(mood="503", after_seconds=5, for_seconds=2, times=3)
     clock.now += 1
     assert moods.listed() == []
 
@@ -55,32 +55,32 @@ def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
 )
 def test_a_share_takes_every_so_many_calls(share: float, calls: list[int]) -> None:
     moods = Moods()
-    moods.tell([Mood(mood="slow", share=share)])
+    moods.tell([GeminiFault(mood="slow", share=share)])
     assert met(moods, calls[-1]) == calls
 
 
 def test_a_share_is_exact_over_many_calls() -> None:
     for percent in range(1, 101):
         moods = Moods()
-        moods.tell([Mood(mood="slow", share=percent / 100)])
+        moods.tell([GeminiFault(mood="slow", share=percent / 100)])
         assert len(met(moods, 1000)) == 10 * percent
 
 
 def test_a_share_is_of_the_calls_in_its_scope_and_leaves_the_others_to_whoever_was_told_next() -> None:
     moods = Moods()
-    moods.tell([Mood(mood="500", share=0.5, title_contains="oats"), Mood(mood="503", times=1)])
+    moods.tell([GeminiFault(mood="500", share=0.5, title_contains="oats"), GeminiFault(mood="503", times=1)])
     seen = [moods.of_call([title]) for title in ("Rye", "Oats", "Rye", "Oats", "Oats", "Oats")]
     assert [mood.mood if mood else None for mood in seen] == ["503", None, None, "500", None, "500"]
 
 
 def test_times_are_those_of_the_share() -> None:
     moods = Moods()
-    moods.tell([Mood(mood="503", share=0.5, times=2)])
+    moods.tell([GeminiFault(mood="503", share=0.5, times=2)])
     assert met(moods, 10) == [2, 4]
 
 
 def test_items_are_spoiled_in_a_share_of_their_calls_and_for_one_key() -> None:
     moods = Moods()
-    moods.tell([Mood(mood="bad_item", share=0.5, of_key="k", title_contains="oats")])
+    moods.tell([GeminiFault(mood="bad_item", share=0.5, of_key="k", title_contains="oats")])
     calls = [(["Oats", "Rye", "Wild oats"], "k"), (["Oats"], "other"), (["Rye"], "k"), (["Rye", "Oats"], "k")]
     assert [moods.of_items(*call) for call in calls] == [[None] * 3, [None], [None], [None, "bad_item"]]

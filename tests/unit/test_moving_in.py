@@ -9,8 +9,8 @@ import pytest
 from old_file import OldFile
 
 from topicflow.api_client import ApiClient
-from topicflow.errors import Unavailable
-from topicflow.moved import Moved
+from topicflow.errors import ServiceUnavailable
+from topicflow.moved import MigrationResult
 from topicflow.moving_in import move_in
 from topicflow.old_system import opened
 from topicflow.screen.sending import Sending
@@ -39,9 +39,9 @@ class FakeApi:
         return [topic["title"] for _, topics in self.requests for topic in topics]
 
 
-async def moved_from(path: Path, api: FakeApi, places: list[str] | None = None) -> Moved:
+async def moved_from(path: Path, api: FakeApi, places: list[str] | None = None) -> MigrationResult:
     with opened(path) as old:
-        moved = Moved(is_dry_run=False)
+        moved = MigrationResult(is_dry_run=False)
         sending = Sending(old.count, "topics", lambda now: places.append(now.place) if places is not None else None)
         async with api.client() as client:
             await move_in(client, old, moved, sending)
@@ -96,6 +96,6 @@ async def test_an_error_half_way_leaves_the_place_of_what_is_stored(file: OldFil
     api = FakeApi(fails_at=1)
     with opened(file.completed(600).path) as old:
         sending = Sending(old.count, "topics", lambda _: None)
-        with pytest.raises(Unavailable, match="away"):
-            await move_in(api.client(), old, Moved(is_dry_run=False), sending)
+        with pytest.raises(ServiceUnavailable, match="away"):
+            await move_in(api.client(), old, MigrationResult(is_dry_run=False), sending)
     assert sending.place == "500 of 600 topics"

@@ -8,7 +8,7 @@ import pytest
 
 from topicflow.api_client import ApiClient
 from topicflow.errors import Unreachable
-from topicflow.moved import ARTICLES, Moved
+from topicflow.moved import ARTICLES, MigrationResult
 from topicflow.moving_in_articles import move_articles_in
 from topicflow.screen.sending import Sending
 
@@ -28,7 +28,7 @@ class Old:
             yield id_
 
 
-async def moved_from(old: Old, sending: Sending | None = None) -> tuple[Moved, list[list[str]]]:
+async def moved_from(old: Old, sending: Sending | None = None) -> tuple[MigrationResult, list[list[str]]]:
     """And the requests."""
     requests: list[list[str]] = []
 
@@ -38,7 +38,7 @@ async def moved_from(old: Old, sending: Sending | None = None) -> tuple[Moved, l
         reasons = [{"reason": None if n else "completed here already"} for n in range(len(requests[-1]))]
         return httpx.Response(202, json={"imported": len(reasons) - 1, "skipped": 1, "articles": reasons})
 
-    moved = Moved(is_dry_run=False, of=ARTICLES)
+    moved = MigrationResult(is_dry_run=False, of=ARTICLES)
     sending = sending or Sending(old.count, "articles", lambda _: None)
     async with ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(answer)) as api:
         await move_articles_in(api, old, moved, sending)

@@ -10,7 +10,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from api.app import build
-from api.observe_requests import Observed
+from api.observe_requests import RequestTelemetry
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         return StreamingResponse(chunks())
 
     app.state.context = SimpleNamespace(needs_key=False)
-    transport = httpx.ASGITransport(Observed(app))
+    transport = httpx.ASGITransport(RequestTelemetry(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 

@@ -8,11 +8,11 @@ from eventually import eventually
 
 from shared.events import WaitingFor
 from shared.outage import PAUSED, OutageGate
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 
-AT_ONCE = Policy(first_pause=0.0, longest_pause=0.0)
-SOON = Policy(first_pause=0.02, longest_pause=0.1)
-MUCH_LATER = Policy(first_pause=60.0, longest_pause=3600.0)
+AT_ONCE = RetryPolicy(first_pause=0.0, longest_pause=0.0)
+SOON = RetryPolicy(first_pause=0.02, longest_pause=0.1)
+MUCH_LATER = RetryPolicy(first_pause=60.0, longest_pause=3600.0)
 
 
 async def test_an_open_gate_lets_everybody_pass_at_once() -> None:
@@ -71,7 +71,7 @@ async def test_when_the_one_that_tried_fails_the_next_of_those_that_wait_tries(e
 
 
 async def test_pauses_grow_with_each_failure_of_a_probe_and_start_small_after_a_success() -> None:
-    gate = OutageGate(Policy(first_pause=100, longest_pause=10_000))
+    gate = OutageGate(RetryPolicy(first_pause=100, longest_pause=10_000))
 
     def seconds() -> float:
         until = gate.close("unavailable", None, gate.turn)

@@ -6,11 +6,11 @@ import time
 import pytest
 
 from shared import pace as module
-from shared.allowance import NO_LIMIT, Allowance
+from shared.allowance import NO_LIMIT, DailyLimits
 from shared.errors import BrokerUnreachable
-from shared.pace import CATCH_UP, Pace, Quota, Slots
+from shared.pace import CATCH_UP, AdaptiveConcurrencyLimit, Quota, RateLimiter
 
-UNLIMITED = Allowance(NO_LIMIT, "topic")
+UNLIMITED = DailyLimits(NO_LIMIT, "topic")
 
 
 class Share:
@@ -24,7 +24,7 @@ class Share:
         return share
 
 
-async def calls(pace: Pace, during: float, each: float = 0.0) -> int:
+async def calls(pace: RateLimiter, during: float, each: float = 0.0) -> int:
     """How many are made in so many seconds, if each is made as soon as it may be."""
     made, end = 0, time.monotonic() + during
     while True:
@@ -39,7 +39,7 @@ async def calls(pace: Pace, during: float, each: float = 0.0) -> int:
 
 @pytest.mark.parametrize(("share", "a_second"), [(1.0, 50), (0.25, 12.5)])
 async def test_a_member_makes_its_part_of_the_calls(share: float, a_second: float) -> None:
-    made = await calls(Pace(Quota(requests=3000), UNLIMITED, Share(share)), during=2)
+    made = await calls(RateLimiter(Quota(requests=3000), UNLIMITED, Share(share)), during=2)
     assert 0.5 * 2 * a_second <= made <= (2 + CATCH_UP) * a_second + 1  # a busy machine makes it slower, never faster
 
 
@@ -47,7 +47,7 @@ async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_chan
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY", 0)
-    pace = Pace(Quota(requests=600), UNLIMITED, Share(1.0, 0.5))
+    pace = RateLimiter(Quota(requests=600), UNLIMITED, Share(1.0, 0.5))
     began = time.monotonic()
     await pace.enter()
     await pace.enter()
@@ -55,14 +55,14 @@ async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_chan
 
 
 async def test_what_was_not_used_is_not_saved_up() -> None:
-    pace = Pace(Quota(requests=3000), UNLIMITED, Share(1.0))
+    pace = RateLimiter(Quota(requests=3000), UNLIMITED, Share(1.0))
     await pace.enter()
     await asyncio.sleep(1)
     assert await calls(pace, during=0.1) <= (0.1 + CATCH_UP) * 50 + 1
 
 
 async def test_tokens_that_were_spent_are_waited_for() -> None:
-    pace = Pace(Quota(tokens=6000), UNLIMITED, Share(0.5))
+    pace = RateLimiter(Quota(tokens=6000), UNLIMITED, Share(0.5))
     await pace.enter()
     began = time.monotonic()
     pace.spent(20, 0)  # at 50 a second
@@ -74,18 +74,20 @@ async def test_without_work_nothing_is_called_and_while_the_share_is_not_known_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY", 0)
-    assert await calls(Pace(Quota(requests=6000), UNLIMITED, Share(0.0)), during=0.5) == 0
-    assert await calls(Pace(Quota(requests=6000), UNLIMITED, Share(1.0, BrokerUnreachable("away"))), during=0.5) > 3
+    assert await calls(RateLimiter(Quota(requests=6000), UNLIMITED, Share(0.0)), during=0.5) == 0
+    assert (
+        await calls(RateLimiter(Quota(requests=6000), UNLIMITED, Share(1.0, BrokerUnreachable("away"))), during=0.5) > 3
+    )
 
 
 async def test_without_a_quota_nobody_is_asked_and_nobody_waits() -> None:
-    pace = Pace(Quota(), UNLIMITED, Share(AssertionError("asked")))
+    pace = RateLimiter(Quota(), UNLIMITED, Share(AssertionError("asked")))
     for _ in range(1000):
         await pace.enter()
 
 
 async def test_after_outages_there_are_fewer_calls_at_a_time_and_after_answers_more_again() -> None:
-    slots = Slots(6)
+    slots = AdaptiveConcurrencyLimit(6)
     for _ in range(3):
         slots.refused()
     assert slots.limit == 1

@@ -3,9 +3,9 @@
 import pytest
 
 from shared.errors import InvalidEvent, KeyRefused, RateLimited, Refused, Transient, Unavailable
-from shared.retry import Bury, Decision, Fail, Policy, TryAgain, WaitForEnd, decide, pause
+from shared.retry import DeadLetter, Decision, Fail, Pause, Retry, RetryPolicy, backoff_delay, decide
 
-POLICY = Policy(tries=3, first_pause=0.5, longest_pause=30, bugs_in_a_row=5)
+POLICY = RetryPolicy(tries=3, first_pause=0.5, longest_pause=30, bugs_in_a_row=5)
 TIMEOUT = Transient("timeout", "no answer")
 
 
@@ -15,20 +15,20 @@ TIMEOUT = Transient("timeout", "no answer")
         (TIMEOUT, 2, 1, Fail("timeout", "no answer")),
         (TIMEOUT, 7, 1, Fail("timeout", "no answer")),
         (TIMEOUT, 2, 99, Fail("timeout", "no answer")),
-        (RateLimited("429", 12.5), 0, 1, WaitForEnd("rate_limited", "429", 12.5)),
-        (RateLimited("429"), 99, 99, WaitForEnd("rate_limited", "429", None)),
-        (Unavailable("503"), 2, 1, WaitForEnd("unavailable", "503", None)),
-        (KeyRefused("401"), 0, 1, WaitForEnd("key_refused", "401", None)),
+        (RateLimited("429", 12.5), 0, 1, Pause("rate_limited", "429", 12.5)),
+        (RateLimited("429"), 99, 99, Pause("rate_limited", "429", None)),
+        (Unavailable("503"), 2, 1, Pause("unavailable", "503", None)),
+        (KeyRefused("401"), 0, 1, Pause("key_refused", "401", None)),
         (Refused("blocked", "no"), 0, 1, Fail("blocked", "no")),
         (Refused("blocked", "no"), 0, 99, Fail("blocked", "no")),
-        (InvalidEvent("no title"), 0, 1, Bury("invalid_event", "no title")),
-        (InvalidEvent("no title"), 0, 99, Bury("invalid_event", "no title")),
-        (KeyError("x"), 0, 4, Bury("bug", "KeyError: 'x'")),
+        (InvalidEvent("no title"), 0, 1, DeadLetter("invalid_event", "no title")),
+        (InvalidEvent("no title"), 0, 99, DeadLetter("invalid_event", "no title")),
+        (KeyError("x"), 0, 4, DeadLetter("bug", "KeyError: 'x'")),
         (
             KeyError("x"),
             0,
             5,
-            WaitForEnd("bug", "5 submissions in a row ended in our own bug: KeyError('x')", None),
+            Pause("bug", "5 submissions in a row ended in our own bug: KeyError('x')", None),
         ),
     ],
 )
@@ -39,13 +39,13 @@ def test_each_error_has_its_decision(error: Exception, tries: int, bugs: int, de
 @pytest.mark.parametrize("tries", [0, 1])
 def test_a_transient_error_is_tried_again_while_tries_are_left(tries: int) -> None:
     decision = decide(TIMEOUT, tries, POLICY)
-    assert isinstance(decision, TryAgain)
+    assert isinstance(decision, Retry)
     assert (decision.code, decision.message) == ("timeout", "no answer")
     assert 0.25 * 2**tries <= decision.after <= 0.5 * 2**tries
 
 
 @pytest.mark.parametrize(("times", "longest"), [(1, 0.5), (2, 1), (3, 2), (6, 16), (7, 30), (8, 30), (1_000_000, 30)])
 def test_pauses_double_up_to_a_longest_and_are_jittered_by_half(times: int, longest: float) -> None:
-    pauses = [pause(times, POLICY) for _ in range(200)]
+    pauses = [backoff_delay(times, POLICY) for _ in range(200)]
     assert longest / 2 <= min(pauses) < longest * 0.6
     assert longest * 0.9 < max(pauses) <= longest

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.together import Together
+from api.together import Coalescer
 
 
 class Slow:
@@ -24,7 +24,7 @@ class Slow:
         return sum(questions)
 
 
-async def asking(together: Together[int, int], *questions: int) -> list[asyncio.Task[int]]:
+async def asking(together: Coalescer[int, int], *questions: int) -> list[asyncio.Task[int]]:
     tasks = [asyncio.create_task(together.ask(question)) for question in questions]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -33,7 +33,7 @@ async def asking(together: Together[int, int], *questions: int) -> list[asyncio.
 
 async def test_the_first_goes_at_once_and_those_that_come_meanwhile_go_together() -> None:
     slow = Slow()
-    together = Together(slow)
+    together = Coalescer(slow)
     first = await asking(together, 1)
     others = await asking(together, 2, 3, 4)
     assert slow.asked == [[1]]
@@ -46,7 +46,7 @@ async def test_the_first_goes_at_once_and_those_that_come_meanwhile_go_together(
 async def test_whoever_asks_while_one_runs_is_not_answered_by_that_one() -> None:
     """It may have looked before what this one wants to see was there."""
     slow = Slow()
-    together = Together(slow)
+    together = Coalescer(slow)
     [first] = await asking(together, 1)
     [second] = await asking(together, 2)
     slow.may_answer.set()
@@ -55,7 +55,7 @@ async def test_whoever_asks_while_one_runs_is_not_answered_by_that_one() -> None
 
 async def test_a_failure_is_everybodys_who_shared_it_and_nobody_elses() -> None:
     slow = Slow()
-    together = Together(slow)
+    together = Coalescer(slow)
     tasks = await asking(together, 1)
     tasks += await asking(together, 2, 3)
     slow.error = RuntimeError("away")
@@ -68,7 +68,7 @@ async def test_a_failure_is_everybodys_who_shared_it_and_nobody_elses() -> None:
 
 async def test_one_that_goes_away_takes_nobody_along() -> None:
     slow = Slow()
-    together = Together(slow)
+    together = Coalescer(slow)
     [first] = await asking(together, 1)
     second, third = await asking(together, 2, 3)
     first.cancel()

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from shared.allowance import NO_LIMIT, Allowance
+from shared.allowance import NO_LIMIT, DailyLimits
 from shared.errors import Unavailable
-from shared.pace import Pace, Quota
+from shared.pace import Quota, RateLimiter
 from shared.turns import Turns
 
 
@@ -15,7 +15,7 @@ async def whole() -> float:
 
 
 def turns(calls: int) -> Turns:
-    return Turns(calls, Pace(Quota(), Allowance(NO_LIMIT, "article"), whole))
+    return Turns(calls, RateLimiter(Quota(), DailyLimits(NO_LIMIT, "article"), whole))
 
 
 @pytest.mark.parametrize(("calls", "at_a_time"), [(2, 2), (9, 9), (10, 11), (30, 33)])

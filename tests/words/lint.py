@@ -1,7 +1,7 @@
 """Checks names: no identifier of `replaced.toml` outside `allowed.toml`, and no class name that is defined twice.
 
-    python tests/words/lint.py             says what is wrong and ends with 1
-    python tests/words/lint.py --allow     writes allowed.toml anew; only ever to make it shorter
+python tests/words/lint.py             says what is wrong and ends with 1
+python tests/words/lint.py --allow     writes allowed.toml anew; only ever to make it shorter
 """
 
 import ast
@@ -17,7 +17,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PRODUCT = ("shared/src", "services", "cli/src", "deploy/local/src")
 ALLOWED = HERE / "allowed.toml"
-HEAD = "# Where names of replaced.toml are still used. It may only shrink: `make check` fails on an entry that is not needed.\n"
+HEAD = (
+    "# Where names of replaced.toml are still used. It may only shrink: an entry that is not needed fails the lint.\n"
+)
 Uses = dict[str, set[str]]  # by file, the replaced names in it
 
 
@@ -38,7 +40,9 @@ def identifiers(source: str) -> set[str]:
 
 
 def uses_of(replaced: set[str]) -> Uses:
-    used = {str(path.relative_to(ROOT)): identifiers(path.read_text()) & replaced for path in sources(*PRODUCT, "tests")}
+    used = {
+        str(path.relative_to(ROOT)): identifiers(path.read_text()) & replaced for path in sources(*PRODUCT, "tests")
+    }
     return {path: names for path, names in used.items() if names}
 
 
@@ -61,7 +65,9 @@ def class_names_used_twice() -> list[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 defined[node.name].append(str(path.relative_to(ROOT)))
-    return [f"class {name} is defined in {', '.join(paths)}" for name, paths in sorted(defined.items()) if len(paths) > 1]
+    return [
+        f"class {name} is defined in {', '.join(paths)}" for name, paths in sorted(defined.items()) if len(paths) > 1
+    ]
 
 
 def write_allowed(used: Uses) -> None:

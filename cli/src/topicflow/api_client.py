@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from topicflow.api_problems import problem_of
-from topicflow.errors import Unavailable, Unreachable, WrongUse
+from topicflow.errors import ServiceUnavailable, Unreachable, WrongUse
 from topicflow.local_mode import data_folder
 from topicflow.screen.plain_text import one_line
 
@@ -65,14 +65,14 @@ class ApiClient:
         return await self._call("GET", "/health")
 
     async def post_patiently(
-        self, path: str, body: Mapping[str, Any], waits: Callable[[Unavailable], None]
+        self, path: str, body: Mapping[str, Any], waits: Callable[[ServiceUnavailable], None]
     ) -> httpx.Response:
         """One request, sent again while the API says that it may be; `waits` hears why. Raises the last Unavailable."""
         once, waited, pause = str(uuid.uuid4()), 0.0, 1.0
         while True:
             try:
                 return await self.post(path, body, once=once)
-            except Unavailable as error:
+            except ServiceUnavailable as error:
                 after = error.retry_after
                 wait, patience = (pause, SHORT_PATIENCE) if after is None else (max(1.0, after), PATIENCE)
                 if wait > LONGEST_WAIT or waited + wait > patience:
@@ -81,7 +81,7 @@ class ApiClient:
             await asyncio.sleep(wait)
             waited, pause = waited + wait, pause * 2
 
-    async def lacks(self) -> list[str]:
+    async def missing(self) -> list[str]:
         """What it needs and cannot reach: broker, database; [] when it is ready. Raises Unreachable."""
         try:
             answer = await self._http.get("/ready", timeout=3)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from topicflow.errors import CommandError, Failed, NotAllowed, NotFound, Unavailable, WrongUse
+from topicflow.errors import CommandError, Failed, NotAllowed, NotFound, ServiceUnavailable, WrongUse
 from topicflow.screen.plain_text import one_line
 
 _SHOWN_ERRORS = 3
@@ -32,7 +32,7 @@ def problem_of(response: httpx.Response) -> CommandError:
     if errors := _field_errors(problem, message):
         message = f"{message}: {errors}"
     if response.status_code in _COME_AGAIN or (response.status_code == 409 and "Retry-After" in response.headers):
-        return Unavailable(message, retry_after_seconds(response.headers.get("Retry-After")))
+        return ServiceUnavailable(message, retry_after_seconds(response.headers.get("Retry-After")))
     return _BY_STATUS.get(response.status_code, Failed)(message)
 
 

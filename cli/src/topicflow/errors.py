@@ -35,7 +35,7 @@ class Unreachable(CommandError):
     exit_code = UNREACHABLE
 
 
-class Unavailable(Unreachable):
+class ServiceUnavailable(Unreachable):
     """Somebody answers that it cannot help now (429, 502, 503, 504, or 409 while the same request runs)."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:

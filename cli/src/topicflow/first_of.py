@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
+async def race(*coroutines: Coroutine[Any, Any, None]) -> None:
     """Raises what the first one that ended raised."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from topicflow.api_client import ApiClient, answer_of
 from topicflow.errors import NotFound, Unreachable
-from topicflow.screen.progress import Progress
+from topicflow.screen.progress import ProgressLine
 from topicflow.system_state import SystemState, read_state
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 0.5  # seconds between looks; short at first
@@ -33,7 +33,7 @@ class Follower:
         self._counted_at_first: int | None = None
         self._ended_at_first = 0
 
-    async def looks(self, patience: float) -> AsyncGenerator[Progress, None]:
+    async def looks(self, patience: float) -> AsyncGenerator[ProgressLine, None]:
         """One Progress for each look, the last one is over. Raises Unreachable after `patience` seconds of silence."""
         heard = time.monotonic()
         while True:
@@ -96,9 +96,9 @@ class Follower:
             self._ended[key] = status
             self._open.pop(key, None)
 
-    def _progress(self, waiting: str | None) -> Progress:
+    def _progress(self, waiting: str | None) -> ProgressLine:
         ended = list(self._ended.values())
-        return Progress(
+        return ProgressLine(
             total=len(self.states),
             completed=ended.count("completed"),
             failed=ended.count("failed"),

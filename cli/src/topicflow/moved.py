@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class OldThings:
+class OldRecords:
     """`name`: what one of them is called by; `verdicts`: what can become of it."""
 
     things: str
@@ -14,16 +14,16 @@ class OldThings:
     verdicts: tuple[str, ...]
 
 
-TOPICS = OldThings("topics", "title", ("imported", "queued", "skipped"))
-ARTICLES = OldThings("articles", "urn", ("imported", "skipped"))
+TOPICS = OldRecords("topics", "title", ("imported", "queued", "skipped"))
+ARTICLES = OldRecords("articles", "urn", ("imported", "skipped"))
 
 
 @dataclass(slots=True)
-class Moved:
+class MigrationResult:
     """`reasons`: why some were skipped; `left_out`: name and reason of what cannot be sent."""
 
     is_dry_run: bool
-    of: OldThings = TOPICS
+    of: OldRecords = TOPICS
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     left_out: list[tuple[str, str]] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import Any
 from shared.events import topic_id
 from shared.title import checked_title
 from topicflow.api_client import ApiClient, answer_of
-from topicflow.moved import Moved
+from topicflow.moved import MigrationResult
 from topicflow.old_system import OldSystem, OldTopic
 from topicflow.screen.sending import Sending
 
@@ -21,7 +21,7 @@ class CannotBring(ValueError):
     """This topic cannot be brought over; the message says why."""
 
 
-async def move_in(api: ApiClient, old: OldSystem, moved: Moved, sending: Sending) -> None:
+async def move_in(api: ApiClient, old: OldSystem, moved: MigrationResult, sending: Sending) -> None:
     """`sending` counts the topics in the file that are dealt with. Raises what the API client raises; what was sent
     before stays."""
     for batch, read in _batches(old.topics(), moved):
@@ -31,7 +31,7 @@ async def move_in(api: ApiClient, old: OldSystem, moved: Moved, sending: Sending
         sending.reached(read)
 
 
-def _batches(topics: Iterable[OldTopic], moved: Moved) -> Iterator[tuple[list[Entry], int]]:
+def _batches(topics: Iterable[OldTopic], moved: MigrationResult) -> Iterator[tuple[list[Entry], int]]:
     """With each the number of topics that are read by then."""
     batch: list[Entry] = []
     size = read = 0
@@ -46,7 +46,7 @@ def _batches(topics: Iterable[OldTopic], moved: Moved) -> Iterator[tuple[list[En
     yield batch, read
 
 
-def _wanted(topic: OldTopic, seen: set[str], moved: Moved) -> tuple[Entry, int] | None:
+def _wanted(topic: OldTopic, seen: set[str], moved: MigrationResult) -> tuple[Entry, int] | None:
     """None where there is nothing to send, and `moved` knows why."""
     try:
         entry = _entry(topic)

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 from shared.urn import checked_urn
 from topicflow.api_client import ApiClient, answer_of
-from topicflow.moved import Moved
+from topicflow.moved import MigrationResult
 from topicflow.old_articles import OldArticles
 from topicflow.screen.sending import Sending
 
 PER_REQUEST = 500
 
 
-async def move_articles_in(api: ApiClient, old: OldArticles, moved: Moved, sending: Sending) -> None:
+async def move_articles_in(api: ApiClient, old: OldArticles, moved: MigrationResult, sending: Sending) -> None:
     """`sending` counts the ids that are dealt with. Raises what the API client and `old` raise; what was sent stays."""
     async for batch, read in _batches(old, moved):
         if batch:
@@ -20,7 +20,7 @@ async def move_articles_in(api: ApiClient, old: OldArticles, moved: Moved, sendi
         sending.reached(read)
 
 
-async def _batches(old: OldArticles, moved: Moved) -> AsyncIterator[tuple[list[str], int]]:
+async def _batches(old: OldArticles, moved: MigrationResult) -> AsyncIterator[tuple[list[str], int]]:
     """With each the number of ids that are read by then; `moved` knows which are no URNs."""
     batch: list[str] = []
     read = 0

@@ -42,18 +42,18 @@ SearchOption = Annotated[
 LimitOption = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")]
 
 
-class Answer(NamedTuple):
+class ApiAnswer(NamedTuple):
     content: dict[str, Any]
     text: str  # the same, exactly as it was answered
 
 
-def answer_from(url: str | None, call: Callable[[ApiClient], Awaitable[httpx.Response]]) -> Answer:
+def answer_from(url: str | None, call: Callable[[ApiClient], Awaitable[httpx.Response]]) -> ApiAnswer:
     """To one call."""
 
-    async def command() -> Answer:
+    async def command() -> ApiAnswer:
         async with api_at(url) as api:
             response = await call(api)
-            return Answer(answer_of(response), response.text)
+            return ApiAnswer(answer_of(response), response.text)
 
     return asyncio.run(command())
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from topicflow.api_client import ApiClient, answer_of
-from topicflow.errors import CommandError, Unavailable
+from topicflow.errors import CommandError, ServiceUnavailable
 from topicflow.screen.sending import Sending
 from topicflow.titles import chunks
 
@@ -17,7 +17,7 @@ _SKIPPED_TITLES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmitResult:
     answer: dict[str, Any]  # in the shape of the route
     text: str  # the same, exactly as it was answered where one request was enough
 
@@ -30,7 +30,7 @@ class Submitted:
 
 async def submit(
     api: ApiClient, titles: Sequence[str], sending: Sending, *, force: bool = False, batch_size: int | None = None
-) -> Submitted:
+) -> SubmitResult:
     """A chunk that is refused ends it; its error then says how many titles were taken before."""
     options: dict[str, Any] = {"force": True} if force else {}
     if batch_size is not None:
@@ -45,9 +45,9 @@ async def submit(
         sending.reached(sending.sent + len(chunk))
     answers = [answer_of(response) for response in responses]
     if len(answers) == 1:
-        return Submitted(answers[0], responses[0].text)
+        return SubmitResult(answers[0], responses[0].text)
     answer = merged(answers)
-    return Submitted(answer, json.dumps(answer, ensure_ascii=False))
+    return SubmitResult(answer, json.dumps(answer, ensure_ascii=False))
 
 
 def merged(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -60,11 +60,15 @@ def merged(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "skipped_titles": skipped[:_SKIPPED_TITLES_SHOWN],
         "topics": list(topics.values()),
     }
-    return {**answer, "message": Submitted(answer, "").line}
+    return {**answer, "message": SubmitResult(answer, "").line}
 
 
 def _after(sent: int, count: int, error: CommandError) -> CommandError:
     if not sent:
         return error
     message = f"titles {sent + 1} to {sent + count}: {error}; the {sent} before them are submitted"
-    return Unavailable(message, error.retry_after) if isinstance(error, Unavailable) else type(error)(message)
+    return (
+        ServiceUnavailable(message, error.retry_after)
+        if isinstance(error, ServiceUnavailable)
+        else type(error)(message)
+    )

@@ -7,7 +7,7 @@ import httpx
 
 from topicflow.api_client import ApiClient
 from topicflow.errors import NotFound
-from topicflow.options import Answer, answer_from
+from topicflow.options import ApiAnswer, answer_from
 from topicflow.screen.plain_text import one_line
 
 _AN_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -24,7 +24,7 @@ def topic_path(id_or_title: str) -> str:
 
 def answer_about(
     id_or_title: str, url: str | None, call: Callable[[ApiClient, str], Awaitable[httpx.Response]]
-) -> Answer:
+) -> ApiAnswer:
     """To one call that is about one topic, given its path. A topic that is not there is named as it was typed."""
     try:
         return answer_from(url, lambda api: call(api, topic_path(id_or_title)))

@@ -12,7 +12,7 @@ from shared.events import Event, Kind, UsageTotals
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsedToday:
     """Requests and tokens by all workers of one kind, US dollars by everybody."""
 
     requests: float = 0
@@ -20,15 +20,15 @@ class Used:
     dollars: float = 0
 
 
-NO_LIMIT = Used(inf, inf, inf)
+NO_LIMIT = UsedToday(inf, inf, inf)
 LATE = 3.0  # seconds until a call is among what is told, as long as anything is
 
 
-class Allowance:
+class DailyLimits:
     """What is not told yet is guessed from what this worker used: others use as much for their share of the work. So it
     stops in time while the projector is silent, too."""
 
-    def __init__(self, limits: Used, kind: Kind) -> None:
+    def __init__(self, limits: UsedToday, kind: Kind) -> None:
         self._limits = limits
         self._kind = kind
         self._told: dict[str, UsageTotals] = {}
@@ -61,13 +61,13 @@ class Allowance:
         if used.tokens >= limits.tokens:
             raise DailyQuota(f"the day's {limits.tokens:g} tokens are used", until=end_of_day())
 
-    def _used(self, share: float) -> Used:
+    def _used(self, share: float) -> UsedToday:
         today = day_of(datetime.now(UTC))
         told = [totals for totals in self._told.values() if totals.day == today]
         ours = [totals for totals in told if totals.kind == self._kind]
         while self._calls and self._calls[0][0] < min(self._told_at, time.monotonic() - LATE):
             self._calls.popleft()
-        return Used(
+        return UsedToday(
             sum(totals.requests for totals in ours) + len(self._calls) / share,
             sum(totals.tokens for totals in ours) + sum(tokens for _, tokens, _ in self._calls) / share,
             sum(totals.cost for totals in told) + sum(dollars for _, _, dollars in self._calls) / share,

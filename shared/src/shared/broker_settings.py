@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from shared.settings import Port, Settings, named
+from shared.settings import Port, Settings, env
 
 REDIS, KAFKA = {"redis", "rediss", "unix"}, {"kafka"}
 
@@ -33,31 +33,31 @@ def _is_address(server: str) -> bool:
 
 
 class BrokerSettings(Settings):
-    broker: Annotated[SecretStr | None, AfterValidator(lambda url: url and _broker_url(url))] = named(
+    broker: Annotated[SecretStr | None, AfterValidator(lambda url: url and _broker_url(url))] = env(
         "TOPICFLOW_BROKER_URL", default=None
     )
-    redis_host: str = named("REDIS_HOST", default="127.0.0.1")
-    redis_port: Port = named("REDIS_PORT", default=6379)
-    session_timeout: float | None = named("TOPICFLOW_SESSION_TIMEOUT_SECONDS", default=None, ge=0.3, le=3600)
-    allow_volatile_broker: bool = named("TOPICFLOW_ALLOW_VOLATILE_BROKER", default=False)
-    stream_prefix: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = named(
+    redis_host: str = env("REDIS_HOST", default="127.0.0.1")
+    redis_port: Port = env("REDIS_PORT", default=6379)
+    session_timeout: float | None = env("TOPICFLOW_SESSION_TIMEOUT_SECONDS", default=None, ge=0.3, le=3600)
+    allow_volatile_broker: bool = env("TOPICFLOW_ALLOW_VOLATILE_BROKER", default=False)
+    stream_prefix: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = env(
         "TOPICFLOW_STREAM_PREFIX", default=""
     )
-    kafka_tls: bool = named("TOPICFLOW_KAFKA_TLS", default=False)
-    kafka_ca: str | None = named("TOPICFLOW_KAFKA_CA", default=None)
-    kafka_sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = named(
+    kafka_tls: bool = env("TOPICFLOW_KAFKA_TLS", default=False)
+    kafka_ca: str | None = env("TOPICFLOW_KAFKA_CA", default=None)
+    kafka_sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = env(
         "TOPICFLOW_KAFKA_SASL", default="SCRAM-SHA-512"
     )
-    kafka_username: str | None = named("TOPICFLOW_KAFKA_USERNAME", default=None)
-    kafka_password: SecretStr | None = named("TOPICFLOW_KAFKA_PASSWORD", default=None)
-    partitions: int = named("TOPICFLOW_PARTITIONS", default=12, ge=1, le=10_000)
-    replication: int | None = named("TOPICFLOW_REPLICATION", default=None, ge=1, le=100)
-    min_insync: int | None = named("TOPICFLOW_MIN_INSYNC", default=None, ge=1, le=100)
-    retain: float | None = named("TOPICFLOW_RETAIN_DAYS", default=None, gt=0, le=36_500)
-    instance_name: Annotated[str, Field(max_length=100, pattern=r"^[\x21-\x7e]*$")] = named(
+    kafka_username: str | None = env("TOPICFLOW_KAFKA_USERNAME", default=None)
+    kafka_password: SecretStr | None = env("TOPICFLOW_KAFKA_PASSWORD", default=None)
+    partitions: int = env("TOPICFLOW_PARTITIONS", default=12, ge=1, le=10_000)
+    replication: int | None = env("TOPICFLOW_REPLICATION", default=None, ge=1, le=100)
+    min_insync: int | None = env("TOPICFLOW_MIN_INSYNC", default=None, ge=1, le=100)
+    retain: float | None = env("TOPICFLOW_RETAIN_DAYS", default=None, gt=0, le=36_500)
+    instance_name: Annotated[str, Field(max_length=100, pattern=r"^[\x21-\x7e]*$")] = env(
         "TOPICFLOW_INSTANCE", default=""
     )
-    log_level: str = named("TOPICFLOW_LOG_LEVEL", default="INFO", pattern="(?i)^(debug|info|warning|error)$")
+    log_level: str = env("TOPICFLOW_LOG_LEVEL", default="INFO", pattern="(?i)^(debug|info|warning|error)$")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -99,7 +99,7 @@ class BrokerSettings(Settings):
         return all(host == "localhost" or _is_loopback(host) for host in hosts)
 
     def tls(self) -> ssl.SSLContext | None:
-        """Raises ValueError where the CA can not be read."""
+        """Raises ValueError where the CA cannot be read."""
         if not self.kafka_tls:
             return None
         try:

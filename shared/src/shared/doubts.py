@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 SEVERAL = 3  # different requests in a row, none of which was answered: no probe is believed against that
 
 
-class Doubts:
+class OutageDetector:
     """What was answered speaks against an outage, what was not and a free probe that fails speak for one."""
 
     def __init__(self, probe: Callable[[], Awaitable[bool]]) -> None:

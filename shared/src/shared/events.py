@@ -115,7 +115,7 @@ class CatalogScanRequested(CausesWork):
     submitted: int = 0
 
     @property
-    def so_far(self) -> dict[str, int]:
+    def progress(self) -> dict[str, int]:
         return {"pages": self.attempt - 1, "seen": self.seen, "submitted": self.submitted}
 
 

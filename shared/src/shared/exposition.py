@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 
 class Reading(Collector):
-    """What is not known is absent, which a gauge of the library can not be: without labels it always has a value."""
+    """What is not known is absent, which a gauge of the library cannot be: without labels it always has a value."""
 
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str] = (), *, registry: CollectorRegistry

@@ -6,13 +6,13 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
-from shared.allowance import Used
+from shared.allowance import UsedToday
 from shared.gemini_endpoint import GOOGLE, Endpoint
 from shared.gemini_keys import Keys, fits_a_header, split
 from shared.gemini_models import DEFAULT_MODEL, Thinking
 from shared.pace import Quota
 from shared.prices import Prices
-from shared.settings import Settings, named
+from shared.settings import Settings, env
 
 
 def _price_list(value: str) -> str:
@@ -26,21 +26,21 @@ class GeminiSettings(Settings):
 
     thinking: Thinking
     answer_tokens: int
-    api_key: SecretStr | None = named("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", default=None)
-    api_keys: SecretStr | None = named("GEMINI_API_KEYS", default=None)
-    keys_file: Path | None = named("GEMINI_API_KEYS_FILE", default=None)
-    own_projects: bool = named("GEMINI_KEYS_OF_OWN_PROJECTS", default=False)
-    model: str = named("GEMINI_MODEL", default=DEFAULT_MODEL, min_length=1)
-    base_url: str = named("GOOGLE_GEMINI_BASE_URL", default=GOOGLE, pattern="^https?://")
-    api_version: str | None = named("GEMINI_API_VERSION", default=None, pattern="^v[1-9][a-z0-9]*$")
-    call_timeout_seconds: float = named("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
-    requests_per_minute: float | None = named("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)
-    tokens_per_minute: float | None = named("GEMINI_TOKENS_PER_MINUTE", default=None, gt=0)
-    requests_per_day: float | None = named("GEMINI_REQUESTS_PER_DAY", default=None, gt=0)
-    tokens_per_day: float | None = named("GEMINI_TOKENS_PER_DAY", default=None, gt=0)
-    quota_share: float = named("GEMINI_QUOTA_SHARE", default=1.0, gt=0, le=1)
-    price_list: Annotated[str, AfterValidator(_price_list)] = named("TOPICFLOW_PRICES", default="")
-    daily_budget: float | None = named("TOPICFLOW_DAILY_BUDGET", default=None, ge=0, allow_inf_nan=False)
+    api_key: SecretStr | None = env("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", default=None)
+    api_keys: SecretStr | None = env("GEMINI_API_KEYS", default=None)
+    keys_file: Path | None = env("GEMINI_API_KEYS_FILE", default=None)
+    own_projects: bool = env("GEMINI_KEYS_OF_OWN_PROJECTS", default=False)
+    model: str = env("GEMINI_MODEL", default=DEFAULT_MODEL, min_length=1)
+    base_url: str = env("GOOGLE_GEMINI_BASE_URL", default=GOOGLE, pattern="^https?://")
+    api_version: str | None = env("GEMINI_API_VERSION", default=None, pattern="^v[1-9][a-z0-9]*$")
+    call_timeout_seconds: float = env("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
+    requests_per_minute: float | None = env("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)
+    tokens_per_minute: float | None = env("GEMINI_TOKENS_PER_MINUTE", default=None, gt=0)
+    requests_per_day: float | None = env("GEMINI_REQUESTS_PER_DAY", default=None, gt=0)
+    tokens_per_day: float | None = env("GEMINI_TOKENS_PER_DAY", default=None, gt=0)
+    quota_share: float = env("GEMINI_QUOTA_SHARE", default=1.0, gt=0, le=1)
+    price_list: Annotated[str, AfterValidator(_price_list)] = env("TOPICFLOW_PRICES", default="")
+    daily_budget: float | None = env("TOPICFLOW_DAILY_BUDGET", default=None, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
@@ -75,9 +75,9 @@ class GeminiSettings(Settings):
         return Quota(self._part_of(self.requests_per_minute), self._part_of(self.tokens_per_minute))
 
     @property
-    def daily_limits(self) -> Used:
+    def daily_limits(self) -> UsedToday:
         budget = inf if self.daily_budget is None else self.daily_budget
-        return Used(self._part_of(self.requests_per_day), self._part_of(self.tokens_per_day), budget)
+        return UsedToday(self._part_of(self.requests_per_day), self._part_of(self.tokens_per_day), budget)
 
     def _part_of(self, limit: float | None) -> float:
         """Of what one project may do, and of each key's where it has one of its own."""

@@ -12,7 +12,7 @@ import structlog
 from google.genai import errors, types
 from pydantic import ValidationError
 
-from shared.doubts import Doubts
+from shared.doubts import OutageDetector
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
 from shared.events import Problem
 from shared.gemini_clients import Clients, request
@@ -86,7 +86,7 @@ class Gemini:
         self._thinking: Thinking = thinking
         self._answer_tokens = answer_tokens
         self._not_found: str | None = None  # what Gemini said of our model, the last time that we looked
-        self._doubts = Doubts(self._is_there)
+        self._doubts = OutageDetector(self._is_there)
         self.simulated: bool | None = None  # whether a stand-in answers, as far as it is known
 
     @classmethod
@@ -176,11 +176,11 @@ class Gemini:
             lost = f"the connection to Gemini was lost: {type(error).__name__}"
             raise Doubtful("connection_lost", lost) from error
         except _UNREADABLE as error:
-            unreadable = f"what answered in Gemini's place can not be read: {type(error).__name__}"
+            unreadable = f"what answered in Gemini's place cannot be read: {type(error).__name__}"
             raise Doubtful("unreadable_answer", unreadable) from error
         return _answer(response, self._model, time.monotonic() - began)
 
-    async def learn_whether_simulated(self) -> None:
+    async def detect_simulator(self) -> None:
         """Until somebody says it; whoever answers the first call says it too."""
         while self.simulated is None:
             if (said := await self.is_simulated()) is None:

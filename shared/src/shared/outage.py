@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from shared.events import WaitingFor
-from shared.retry import Policy, pause
+from shared.retry import RetryPolicy, backoff_delay
 
 PAUSED = "paused"
 
@@ -18,7 +18,7 @@ class OutageGate:
     that were on their way when the gate moved neither lengthen the pause nor open the gate.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: RetryPolicy) -> None:
         self.turn = 0
         self.policy = policy
         self._outage: WaitingFor | None = None
@@ -55,7 +55,7 @@ class OutageGate:
         if turn != self.turn:
             return self._outage.until or now if self._outage else now
         self._failures += 1
-        seconds = max(after or 0.0, pause(self._failures, self.policy))
+        seconds = max(after or 0.0, backoff_delay(self._failures, self.policy))
         until = max(now + timedelta(seconds=seconds), known_until or now)
         since = self._outage.since if self._outage else now
         self._outage = WaitingFor(reason=reason, since=since, until=until, message=message)
@@ -72,7 +72,7 @@ class OutageGate:
     def gave_no_answer(self, turn: int) -> None:
         """The one that tried ended without saying whether the outage is over."""
         if turn == self.turn and self._outage:
-            self._next_try = time.monotonic() + pause(self._failures, self.policy)
+            self._next_try = time.monotonic() + backoff_delay(self._failures, self.policy)
             self._move()
 
     def _move(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from math import inf
 
-from shared.allowance import Allowance
+from shared.allowance import DailyLimits
 from shared.errors import BrokerUnreachable
 
 LOOK_EVERY = 1.0  # seconds between looks at the share
@@ -23,10 +23,10 @@ class Quota:
     tokens: float = inf
 
 
-class Pace:
+class RateLimiter:
     """This member's part of the quota, spread evenly: no counter is shared, and more members make no more calls."""
 
-    def __init__(self, quota: Quota, allowance: Allowance, share: Callable[[], Awaitable[float]]) -> None:
+    def __init__(self, quota: Quota, allowance: DailyLimits, share: Callable[[], Awaitable[float]]) -> None:
         """`share`: of the group's work, from 0 to 1. Raises BrokerUnreachable; then what was known last counts."""
         self._quota = quota
         self._allowance = allowance
@@ -79,7 +79,7 @@ class Pace:
                 self._next_call = max(self._next_call, now + 60 / (USED * self._quota.requests * share))
 
 
-class Slots:
+class AdaptiveConcurrencyLimit:
     """Calls at a time: half as many after each outage, and one more for each round of them that was answered."""
 
     def __init__(self, most: int) -> None:

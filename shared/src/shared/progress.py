@@ -10,13 +10,13 @@ STANDS_STILL_AFTER = 10.0  # seconds; longer than any single wait of a loop that
 class NotReady(TopicflowError): ...
 
 
-class Progress:
+class StallDetector:
     def __init__(self, loop: str) -> None:
         """`loop`: what it is called where it stands still."""
         self._loop = loop
         self._turned_at: float | None = None  # monotonic
 
-    def turned(self) -> None:
+    def tick(self) -> None:
         self._turned_at = time.monotonic()
 
     def check(self) -> None:

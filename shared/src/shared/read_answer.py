@@ -12,7 +12,7 @@ MOST_TRIES = 20  # places at which JSON may begin; more are not looked at, for a
 _DECODER = JSONDecoder()
 
 
-def objects_in(text: str) -> list[dict[str, Any]]:
+def extract_json(text: str) -> list[dict[str, Any]]:
     """In their order, those that stand alone and those in lists; storable."""
     found = [one for value in _values_in(text) for one in _objects(value)]
     is_clean = "\\u" not in text and storable_text(text) is text

@@ -8,7 +8,7 @@ from shared.errors import InvalidEvent, Outage, Refused, Transient
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetryPolicy:
     """Tries per attempt, pauses in seconds; that many different submissions ending in bugs pause the worker."""
 
     tries: int = 3
@@ -18,14 +18,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class TryAgain:
+class Retry:
     after: float
     code: str
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForEnd:
+class Pause:
     """Of an outage."""
 
     reason: str
@@ -41,33 +41,33 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
-class Bury:
+class DeadLetter:
     """Among the dead letters."""
 
     code: str
     message: str
 
 
-Decision = TryAgain | WaitForEnd | Fail | Bury
+Decision = Retry | Pause | Fail | DeadLetter
 
 
-def pause(times: int, policy: Policy) -> float:
+def backoff_delay(times: int, policy: RetryPolicy) -> float:
     """Seconds before doing it again after `times` ≥ 1 failures: doubling, capped, jittered by half."""
     longest = min(policy.longest_pause, policy.first_pause * 2.0 ** min(times - 1, 20))
     return longest * random.uniform(0.5, 1.0)
 
 
-def decide(error: Exception, tries: int, policy: Policy, bugs_in_a_row: int = 0) -> Decision:
+def decide(error: Exception, tries: int, policy: RetryPolicy, bugs_in_a_row: int = 0) -> Decision:
     """`tries`: how many this attempt had before the one that failed; `bugs_in_a_row` counts this error too."""
     match error:
         case Outage():
-            return WaitForEnd(error.reason, str(error), error.retry_after, error.until)
+            return Pause(error.reason, str(error), error.retry_after, error.until)
         case Transient() if tries + 1 < policy.tries:
-            return TryAgain(pause(tries + 1, policy), error.code, str(error))
+            return Retry(backoff_delay(tries + 1, policy), error.code, str(error))
         case Transient() | Refused():
             return Fail(error.code, str(error))
         case InvalidEvent():
-            return Bury("invalid_event", str(error))
+            return DeadLetter("invalid_event", str(error))
     if bugs_in_a_row >= policy.bugs_in_a_row:
-        return WaitForEnd("bug", f"{bugs_in_a_row} submissions in a row ended in our own bug: {error!r}", None)
-    return Bury("bug", f"{type(error).__name__}: {error}")
+        return Pause("bug", f"{bugs_in_a_row} submissions in a row ended in our own bug: {error!r}", None)
+    return DeadLetter("bug", f"{type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ from shared import __version__, metrics, tracing
 from shared import log as logs
 from shared.broker_settings import BrokerSettings
 from shared.errors import BrokerUnreachable, CannotGoOn, PositionsLost, TopicflowError
-from shared.retry import Policy, pause
+from shared.retry import RetryPolicy, backoff_delay
 from shared.settings import unknown_names
 from shared.transport.base import Transport
 
@@ -86,7 +86,7 @@ async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unrea
             failures += 1
             if failures == 1:
                 log.warning(f"waiting for the {name}", error=str(error))
-            await asyncio.sleep(pause(failures, Policy(first_pause=0.1, longest_pause=2.0)))
+            await asyncio.sleep(backoff_delay(failures, RetryPolicy(first_pause=0.1, longest_pause=2.0)))
         else:
             return
 

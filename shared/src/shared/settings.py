@@ -108,7 +108,7 @@ class Settings(BaseSettings):
             raise SettingInvalid(f"{name}: {message}" if name else message) from error
 
 
-def named(*names: str, default: Any = ..., **limits: Any) -> Any:
+def env(*names: str, default: Any = ..., **limits: Any) -> Any:
     """A field read from the first of these names that is set."""
     return Field(default, validation_alias=AliasChoices(*names), **limits)
 
@@ -169,13 +169,13 @@ def without_secrets(url: str) -> str:
 class OpsSettings(Settings):
     """Where /live, /ready and /metrics are; nowhere without a port."""
 
-    ops_host: str = named("TOPICFLOW_OPS_HOST", default="127.0.0.1")
-    ops_port: OpsPort = named("TOPICFLOW_OPS_PORT", default=None)
+    ops_host: str = env("TOPICFLOW_OPS_HOST", default="127.0.0.1")
+    ops_port: OpsPort = env("TOPICFLOW_OPS_PORT", default=None)
 
 
 class DatabaseSettings(Settings):
-    data: Path = named("TOPICFLOW_DATA", default=Path(".topicflow"))
-    database: Annotated[SecretStr | None, AfterValidator(lambda url: url and _database_url(url))] = named(
+    data: Path = env("TOPICFLOW_DATA", default=Path(".topicflow"))
+    database: Annotated[SecretStr | None, AfterValidator(lambda url: url and _database_url(url))] = env(
         "TOPICFLOW_DATABASE_URL", default=None
     )
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.errors import Outage
-from shared.pace import Pace, Slots
+from shared.pace import AdaptiveConcurrencyLimit, RateLimiter
 from shared.transport.places import most_ready
 
 
 class Turns:
-    def __init__(self, calls: int, pace: Pace) -> None:
+    def __init__(self, calls: int, pace: RateLimiter) -> None:
         """`calls` at a time, and those that are made ready meanwhile, if anybody asks. None are where a day is limited:
         they would begin after the call that reaches the limit."""
-        self._slots = Slots(calls + (0 if pace.is_limited else most_ready(calls)))
+        self._slots = AdaptiveConcurrencyLimit(calls + (0 if pace.is_limited else most_ready(calls)))
         self._pace = pace
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._usher: asyncio.Task[None] | None = None

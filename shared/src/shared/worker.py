@@ -17,9 +17,9 @@ from shared.heartbeat import beat
 from shared.llm import Gemini
 from shared.ops import Ops
 from shared.progress import NotReady
-from shared.retry import Policy
+from shared.retry import RetryPolicy
 from shared.service import reach, run_beside
-from shared.settings import named
+from shared.settings import env
 from shared.transport import connect
 from shared.transport.base import Consumer
 from shared.transport.handle_delivery import Handler
@@ -32,10 +32,10 @@ class WorkSettings(BrokerSettings):
     """`in_flight` submissions; seconds: `held` before one that waits goes to the tail, `stop` for calls at a stop,
     `longest_pause` between two looks whether an outage is over."""
 
-    in_flight: int = named("TOPICFLOW_IN_FLIGHT", default=30, ge=1, le=1000)
-    held_seconds: float = named("TOPICFLOW_HELD_SECONDS", default=60.0, gt=0)
-    longest_pause: float = named("TOPICFLOW_LONGEST_PAUSE_SECONDS", default=30.0, gt=0)
-    stop_seconds: float = named("TOPICFLOW_STOP_SECONDS", default=20.0, ge=0)
+    in_flight: int = env("TOPICFLOW_IN_FLIGHT", default=30, ge=1, le=1000)
+    held_seconds: float = env("TOPICFLOW_HELD_SECONDS", default=60.0, gt=0)
+    longest_pause: float = env("TOPICFLOW_LONGEST_PAUSE_SECONDS", default=30.0, gt=0)
+    stop_seconds: float = env("TOPICFLOW_STOP_SECONDS", default=20.0, ge=0)
 
 
 class Worker:
@@ -67,7 +67,7 @@ class Worker:
     def settle(self, consumer: Consumer, handler: Handler) -> None:
         told = self._settings
         limits = Limits(told.in_flight, told.held_seconds, told.stop_seconds)
-        policy = Policy(longest_pause=told.longest_pause)
+        policy = RetryPolicy(longest_pause=told.longest_pause)
         self._settlements.append(Settlement(consumer, handler, worker=self._instance, limits=limits, policy=policy))
 
     async def run(
@@ -95,7 +95,7 @@ class Worker:
 
         @asynccontextmanager
         async def lifespan() -> AsyncIterator[None]:
-            asking = asyncio.create_task(gemini.learn_whether_simulated())
+            asking = asyncio.create_task(gemini.detect_simulator())
             told = self._transport.follow_control(hear, may_begin.set)
             beating = beat(self._transport, self._service, self._instance, partial(self._now, gemini, problems))
             async with run_beside(app, *map(settling, self._settlements), told, beating) as running:

@@ -11,7 +11,7 @@ from integration.projected import Projected
 from integration.projecting.told import HALF, HISTORY
 from servers.stack import ON_KAFKA
 
-from shared.progress import Progress
+from shared.progress import StallDetector
 from shared.streams import PROJECTOR
 from shared.transport.base import Transport
 from shared.transport.memory import MemoryTransport
@@ -29,7 +29,9 @@ async def memory() -> MemoryTransport:
 @asynccontextmanager
 async def projecting(transport: Transport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        project_streams.project_for_ever(transport, await projected.projection(), Progress("projection"), "projector")
+        project_streams.project_for_ever(
+            transport, await projected.projection(), StallDetector("projection"), "projector"
+        )
     )
     yield
     task.cancel()

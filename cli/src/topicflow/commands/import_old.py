@@ -12,7 +12,7 @@ import typer
 
 from topicflow.api_client import ApiClient
 from topicflow.errors import CommandError, Failed, Interrupted
-from topicflow.moved import ARTICLES, TOPICS, Moved, OldThings
+from topicflow.moved import ARTICLES, TOPICS, MigrationResult, OldRecords
 from topicflow.options import JsonOption, UrlOption, api_at
 from topicflow.screen.display import console_for, display_on
 from topicflow.screen.plain_text import one_line
@@ -27,11 +27,11 @@ AGAIN = "what is done stays, and the same command goes on from there"
 
 
 class Move(Protocol):
-    def __call__(self, api: ApiClient, *, moved: Moved, sending: Sending) -> Awaitable[None]: ...
+    def __call__(self, api: ApiClient, *, moved: MigrationResult, sending: Sending) -> Awaitable[None]: ...
 
 
 class Source(NamedTuple):
-    of: OldThings
+    of: OldRecords
     old: "OldSystem | OldArticles"
     move: Move
 
@@ -67,11 +67,11 @@ def import_old(
         raise Failed(_named(moved.left_out))
 
 
-async def _import(source: str, dry_run: bool, url: str | None) -> Moved:
+async def _import(source: str, dry_run: bool, url: str | None) -> MigrationResult:
     """Progress goes to stderr."""
     async with _opened(source) as (of, old, move):
         with display_on(console_for(stderr=True)) as display:
-            moved = Moved(dry_run, of)
+            moved = MigrationResult(dry_run, of)
             sending = Sending(old.count, of.things, lambda now: display.show(now.picture, now.full_line))
             try:
                 async with api_at(url) as api:

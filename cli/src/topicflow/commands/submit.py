@@ -14,7 +14,7 @@ from topicflow.options import JsonOption, UrlOption, api_at
 from topicflow.screen.display import console_for, display_on
 from topicflow.screen.plain_text import one_line
 from topicflow.screen.sending import Sending
-from topicflow.submit import Submitted, submit
+from topicflow.submit import SubmitResult, submit
 from topicflow.titles import titles_from
 
 PATIENCE = 60.0  # seconds that --wait bears an API that does not answer
@@ -69,7 +69,7 @@ async def _submit(
             await _wait(api, submitted, as_json=as_json)
 
 
-async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: int | None) -> Submitted:
+async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: int | None) -> SubmitResult:
     """Progress goes to stderr."""
     with display_on(console_for(stderr=True)) as display:
         sending = Sending(len(titles), "titles", lambda now: display.show(now.picture, now.full_line))
@@ -80,7 +80,7 @@ async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: 
             raise Interrupted(f"interrupted at {sending.place}; {goes_on}") from interruption
 
 
-async def _wait(api: ApiClient, submitted: Submitted, *, as_json: bool) -> None:
+async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> None:
     """Progress goes to stderr, the result to stdout. Raises Failed if a topic did."""
     follower = Follower(api, submitted.answer.get("topics", ()))
     progress = None

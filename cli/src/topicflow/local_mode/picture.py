@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from topicflow.screen.progress import Progress
+from topicflow.screen.progress import ProgressLine
 from topicflow.screen.sending import Sending
 from topicflow.screen.state_picture import counts_row, facts, gemini
 from topicflow.system_state import SystemState
@@ -19,7 +19,7 @@ class UpPicture:
     logs: Path
     simulated: bool
     state: SystemState | None = None
-    progress: Progress | Sending | None = None
+    progress: ProgressLine | Sending | None = None
 
     @property
     def line(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from topicflow.api_client import ApiClient
 from topicflow.errors import Unreachable
-from topicflow.first_of import first_of
+from topicflow.first_of import race
 from topicflow.local_mode import data_folder, ports, valkey
 from topicflow.local_mode.chosen import BROKER_URL, DATABASE_URL, Chosen, settings_of
 from topicflow.local_mode.data_folder import DataFolder
@@ -45,7 +45,7 @@ class Up:
         """Until Ctrl-C or SIGTERM, which are its normal end. Raises WrongUse or InUse where it cannot start."""
         os.umask(0o077)
         with StopSignals() as signals:
-            await first_of(signals.asked(), self._live(signals))
+            await race(signals.asked(), self._live(signals))
 
     async def _live(self, signals: StopSignals) -> None:
         async with data_folder.held(self.data, self.display.say) as folder:
@@ -59,7 +59,7 @@ class Up:
             with folder.remembering(self.url):
                 async with Supervisor(folder, self.display.say) as supervisor:
                     signals.insist = supervisor.kill
-                    await first_of(supervisor.refused(), self._run_on(folder, supervisor))
+                    await race(supervisor.refused(), self._run_on(folder, supervisor))
 
     async def _run_on(self, folder: DataFolder, supervisor: Supervisor) -> None:
         simulated = not gemini_is_configured(self.environment)
@@ -124,10 +124,10 @@ class Up:
                 said.add(line)
                 self.display.say(line)
 
-        while (lacks := await _lacks(api)) != []:
+        while (missing := await _lacks(api)) != []:
             waited = time.monotonic() - began
-            if lacks and waited > SHOULD_TAKE:  # without a broker the database is not made either
-                say_once(f"Waiting for the {lacks[0]}: {folder.logs}/api.log says why")
+            if missing and waited > SHOULD_TAKE:  # without a broker the database is not made either
+                say_once(f"Waiting for the {missing[0]}: {folder.logs}/api.log says why")
             if waited > TAKES_LONG:
                 say_once(f"Not ready yet; what keeps it is in {folder.logs}")
             await asyncio.sleep(0.05)
@@ -136,6 +136,6 @@ class Up:
 async def _lacks(api: ApiClient) -> list[str] | None:
     """[] when the API answers, has what it needs and knows a live worker; None where nobody can tell."""
     try:
-        return await api.lacks() or ([] if (await read_state(api)).worker_is_running else None)
+        return await api.missing() or ([] if (await read_state(api)).worker_is_running else None)
     except Unreachable:
         return None

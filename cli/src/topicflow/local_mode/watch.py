@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from topicflow.api_client import ApiClient
 from topicflow.errors import CommandError, Unreachable
-from topicflow.first_of import first_of
+from topicflow.first_of import race
 from topicflow.follow import Follower
 from topicflow.local_mode.picture import UpPicture
 from topicflow.screen.display import Display
@@ -28,7 +28,7 @@ class Watch:
     async def run(self, titles: Sequence[str]) -> None:
         """Never returns."""
         with self._display:
-            await first_of(self._look_on(), self._submit_and_follow(titles))
+            await race(self._look_on(), self._submit_and_follow(titles))
 
     async def _look_on(self) -> None:
         while True:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from topicflow.screen.facts_table import facts_table, joined, labelled
 from topicflow.screen.plain_text import plain
-from topicflow.screen.standing import heading, standing
+from topicflow.screen.standing import heading, summary
 
 _FACTS = ("study_type", "keywords", "reader_group", "age_group", "population_group", "model", "prompt_version")
 
@@ -18,7 +18,7 @@ def article_picture(article: dict[str, Any]) -> RenderableType:
     result = article.get("result")
     parts: list[RenderableType] = [
         heading(article.get("urn", ""), str(article.get("status"))),
-        facts_table(standing(article, Enriched=article.get("enriched_at"))),
+        facts_table(summary(article, Enriched=article.get("enriched_at"))),
     ]
     if isinstance(result, dict):
         parts += [Rule(style="dim"), *_found_out(result)]

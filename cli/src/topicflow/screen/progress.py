@@ -11,7 +11,7 @@ from topicflow.screen.times import duration
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ProgressLine:
     total: int
     completed: int
     failed: int

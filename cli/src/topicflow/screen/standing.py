@@ -14,7 +14,7 @@ def heading(name: str, status: str) -> Text:
     return Text.assemble((one_line(name), "bold"), "  ", (one_line(status), STYLES.get(status, "")))
 
 
-def standing(submission: dict[str, Any], **ended_at: str | None) -> dict[str, Text]:
+def summary(submission: dict[str, Any], **ended_at: str | None) -> dict[str, Text]:
     """`ended_at`: when it was, by the word for it."""
     facts = {
         "Id": Text(one_line(submission.get("id", ""))),

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from topicflow.screen.facts_table import facts_table, joined, labelled
 from topicflow.screen.plain_text import one_line, plain
-from topicflow.screen.standing import heading, standing
+from topicflow.screen.standing import heading, summary
 
 _FACTS = (
     "category",
@@ -30,7 +30,7 @@ def topic_card(topic: dict[str, Any]) -> RenderableType:
     content = topic.get("content")
     parts: list[RenderableType] = [
         heading(topic.get("title", ""), str(topic.get("status"))),
-        facts_table(standing(topic, Completed=topic.get("completed_at"))),
+        facts_table(summary(topic, Completed=topic.get("completed_at"))),
     ]
     if isinstance(content, dict):
         parts += [Rule(style="dim"), *_study_card(content)]

@@ -20,7 +20,7 @@ Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Where everyth
 @app.command()
 def kafka(port: Port = 9092, data: Data = Path(".topicflow/kafka")) -> None:
     """Kafka until Ctrl-C; its controller has the next port."""
-    if not class_archive.is_made():
+    if not class_archive.exists():
         typer.echo("Getting Kafka from Maven and starting it for a try (once) …", err=True)
     jvm = class_archive.jvm_options()
     foreground.run(Kafka(data.absolute(), port, port + 1, jvm=jvm), typer.echo)

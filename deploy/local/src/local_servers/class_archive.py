@@ -18,12 +18,12 @@ def jvm_options() -> list[str]:
     Raises Failed as Kafka.command does, and where Kafka does not start.
     """
     with only_one("archive"):
-        if not is_made():
+        if not exists():
             _make()
     return [f"-XX:SharedArchiveFile={_archive()}"]
 
 
-def is_made() -> bool:
+def exists() -> bool:
     return _archive().exists()
 
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from local_servers.server import Server
+from local_servers.server import ServerProgram
 from topicflow.errors import Failed
 from topicflow.local_mode.die_with_parent import dying_with_us
 from topicflow.local_mode.ports import refuse_busy
@@ -13,7 +13,7 @@ from topicflow.local_mode.ports import refuse_busy
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(server: Server, say: Callable[[str], None]) -> None:
+def run(server: ServerProgram, say: Callable[[str], None]) -> None:
     """Returns once it was asked to stop and has. Raises InUse where a port is taken, Failed when it cannot run."""
     for port in server.ports:
         refuse_busy(port)

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from topicflow.local_mode.ports import LOOPBACK
 
-__all__ = ["LOOPBACK", "Server"]
+__all__ = ["LOOPBACK", "ServerProgram"]
 
 
-class Server(Protocol):
+class ServerProgram(Protocol):
     @property
     def name(self) -> str: ...
 

@@ -62,7 +62,7 @@ Make = Callable[[Subject, int], Any]  # the int is a seed: same item, same field
 
 
 @dataclass(frozen=True)
-class Plan:
+class AnswerPlan:
     """A schema compiled for answering: `many` says that the data is a list and each item gets an element."""
 
     many: bool
@@ -86,7 +86,7 @@ class Plan:
         return answer
 
 
-def plan(schema: Schema) -> Plan:
+def plan(schema: Schema) -> AnswerPlan:
     """Compiles a JSON schema, or Gemini's OpenAPI dialect, of an object or an array of objects.
 
     The bounds of the outer array are not looked at: there is one element per item. Raises UnusableSchema.
@@ -98,7 +98,7 @@ def plan(schema: Schema) -> Plan:
 
 
 @lru_cache(maxsize=64)
-def _plan(schema_json: str) -> Plan:
+def _plan(schema_json: str) -> AnswerPlan:
     root = json.loads(schema_json)
     schema, opened = _resolved(root, root, frozenset())
     many = _kind(schema) == "array"
@@ -106,7 +106,7 @@ def _plan(schema_json: str) -> Plan:
     body, _ = _resolved(element, root, opened)
     if _kind(body) != "object":
         raise UnusableSchema("the answer must be an object or an array of objects")
-    return Plan(many, _make(element, "", root, opened), tuple(body.get("required") or ()))
+    return AnswerPlan(many, _make(element, "", root, opened), tuple(body.get("required") or ()))
 
 
 def _resolved(schema: Schema, root: Schema, opened: frozenset[str]) -> tuple[Schema, frozenset[str]]:

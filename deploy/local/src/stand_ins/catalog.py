@@ -18,21 +18,21 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse
 
-from stand_ins.catalog_moods import Calls, CatalogMoods, Kind, Mood, Route
+from stand_ins.catalog_moods import CatalogCalls, CatalogFault, CatalogMoods, Kind, Route
 from stand_ins.catalog_search import search
 from stand_ins.catalog_shapes import (
+    CatalogProblem,
     Credentials,
     Enhancement,
-    Page,
+    PageRequest,
     Patch,
-    Problem,
     Search,
     answer,
     checked,
     read,
     refusal,
 )
-from stand_ins.catalog_store import Articles, merged
+from stand_ins.catalog_store import ArticleStore, merged
 from stand_ins.moods import LATE
 from stand_ins.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
@@ -47,7 +47,7 @@ TOLD = f"""what it is told while it runs, in JSON:
 a mood: {{"mood": "503", "route": "patch", "urn_contains": "oat", "for_seconds": 30}}
   kinds: {", ".join(get_args(Kind))}
   routes: {", ".join(get_args(Route))}
-  its scope, and what only some have: {", ".join(name for name in Mood.model_fields if name != "mood")}"""
+  its scope, and what only some have: {", ".join(name for name in CatalogFault.model_fields if name != "mood")}"""
 REFUSED_SECRET = "refused"  # noqa: S105 -- it opens nothing
 Handler = Callable[[Request], Awaitable[Any]]
 Fields = Annotated[dict[str, Any], Body()]
@@ -63,13 +63,13 @@ class Size(BaseModel):
     made: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class Catalog:
+class CatalogSimulator:
     """The routes and what they share."""
 
-    def __init__(self, articles: Articles) -> None:
+    def __init__(self, articles: ArticleStore) -> None:
         self.articles = articles
         self.moods = CatalogMoods()
-        self.calls = Calls()
+        self.calls = CatalogCalls()
         self.token_seconds = 300.0
         self.tokens: dict[str, float] = {}  # until when they are good, monotonic
 
@@ -98,26 +98,26 @@ class Catalog:
             if route != "login":
                 self._must_be_known(request)
             reply = answer(request, await handle(request))
-        except Problem as problem:
+        except CatalogProblem as problem:
             reply = refusal(request, problem)
         return Dropped() if mood and mood.mood == "lost" else reply
 
     def _must_be_known(self, request: Request) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or self.tokens.get(token, 0.0) <= time.monotonic():
-            raise Problem(401, "Token is invalid or expired")
+            raise CatalogProblem(401, "Token is invalid or expired")
 
     async def login(self, request: Request) -> dict[str, Any]:
         credentials = await read(request, Credentials)
         if credentials.client_secret == REFUSED_SECRET:
-            raise Problem(401, "Invalid client or Invalid client credentials")
+            raise CatalogProblem(401, "Invalid client or Invalid client credentials")
         now, token = time.monotonic(), token_urlsafe(32)
         self.tokens = {old: until for old, until in self.tokens.items() if until > now}
         self.tokens[token] = now + self.token_seconds
         return {"access_token": token, "expires_in": self.token_seconds, "token_type": "Bearer", "scope": "profile"}
 
     async def list_page(self, request: Request) -> list[str]:
-        page = checked(Page, request.query_params, "query")
+        page = checked(PageRequest, request.query_params, "query")
         return self.articles.page(page.offset, page.limit)
 
     async def search_page(self, request: Request) -> dict[str, Any]:
@@ -148,11 +148,11 @@ class Catalog:
     def _found(self, request: Request) -> tuple[str, dict[str, Any]]:
         urn = request.path_params["urn"]
         if urn not in self.articles:
-            raise Problem(404, f"Article with URN {urn} not found.")
+            raise CatalogProblem(404, f"Article with URN {urn} not found.")
         return urn, self.articles.read(urn)
 
 
-def _instead(request: Request, mood: Mood) -> Response | None:
+def _instead(request: Request, mood: CatalogFault) -> Response | None:
     """The answer of a mood in which nothing is done; None where it is."""
     match mood.mood:
         case "reset":
@@ -161,7 +161,7 @@ def _instead(request: Request, mood: Mood) -> Response | None:
             return HTMLResponse("<html><body>Welcome to the network</body></html>")
         case "slow" | "hang" | "lost":
             return None
-    reply = refusal(request, Problem(int(mood.mood), f"The stand-in was told to answer {mood.mood}"))
+    reply = refusal(request, CatalogProblem(int(mood.mood), f"The stand-in was told to answer {mood.mood}"))
     if mood.retry_after_seconds is not None:
         reply.headers["retry-after"] = f"{mood.retry_after_seconds:g}"
     return reply
@@ -170,13 +170,13 @@ def _instead(request: Request, mood: Mood) -> Response | None:
 class Control:
     """What a test or a person tells it."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: CatalogSimulator) -> None:
         self._catalog = catalog
 
     async def show_moods(self) -> list[dict[str, Any]]:
         return self._catalog.moods.listed()
 
-    async def tell_mood(self, mood: Mood) -> list[dict[str, Any]]:
+    async def tell_mood(self, mood: CatalogFault) -> list[dict[str, Any]]:
         self._catalog.moods.tell([mood])
         return self._catalog.moods.listed()
 
@@ -190,11 +190,11 @@ class Control:
     async def end_tokens(self) -> None:
         self._catalog.tokens.clear()
 
-    async def show_calls(self) -> Calls:
+    async def show_calls(self) -> CatalogCalls:
         return self._catalog.calls
 
     async def reset_calls(self) -> None:
-        self._catalog.calls = Calls(in_flight=self._catalog.calls.in_flight)
+        self._catalog.calls = CatalogCalls(in_flight=self._catalog.calls.in_flight)
 
     async def show_written(self) -> dict[str, Any]:
         return self._catalog.articles.written
@@ -218,8 +218,8 @@ class Control:
         self._catalog.articles.remove(urn)
 
 
-def build(articles: Articles) -> FastAPI:
-    catalog = Catalog(articles)
+def build(articles: ArticleStore) -> FastAPI:
+    catalog = CatalogSimulator(articles)
     app = FastAPI(title="Stand-in for the catalogue", openapi_url=None)
     app.add_exception_handler(RequestValidationError, nonsense)
     handlers: dict[Route, tuple[str, str, Handler]] = {
@@ -265,7 +265,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="where it keeps what is written; without it in memory only")
     told = parser.parse_args()
     try:
-        articles = Articles(told.made, told.file)
+        articles = ArticleStore(told.made, told.file)
     except sqlite3.Error as unusable:
         raise SystemExit(f"stand-in for the catalogue: {told.file}: {unusable}") from unusable
     serve(build(articles), "the catalogue", told)

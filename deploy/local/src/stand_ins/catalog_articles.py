@@ -56,7 +56,7 @@ def made_urn(number: int) -> str:
     return f"{MADE}{number:06}"
 
 
-def is_made(urn: str) -> bool:
+def exists(urn: str) -> bool:
     return urn.startswith(MADE) and urn.removeprefix(MADE).isdecimal()
 
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from stand_ins.in_flight import InFlight
-from stand_ins.moods import Moods, Seconds, Span
+from stand_ins.moods import Faults, FaultSchedule, Seconds
 
 Route = Literal["login", "list", "read", "search", "patch", "enhance"]
 Kind = Literal[
@@ -16,7 +16,7 @@ Kind = Literal[
 ]
 
 
-class Mood(Span):
+class CatalogFault(FaultSchedule):
     """One mood and its scope: without `route` and `urn_contains` every call.
 
     `page` answers 200 as a proxy would that knows nothing of the catalogue; `lost` does what it is asked, and then
@@ -33,8 +33,8 @@ class Mood(Span):
         return self.route in (None, route) and (self.urn_contains is None or self.urn_contains in urn)
 
 
-class CatalogMoods(Moods[Mood]):
-    def of_call(self, route: Route, urn: str) -> Mood | None:
+class CatalogMoods(Faults[CatalogFault]):
+    def of_call(self, route: Route, urn: str) -> CatalogFault | None:
         """The mood that this call meets."""
         for one in self.in_force():
             if one.mood.is_about(route, urn) and one.takes_one_more():
@@ -43,7 +43,7 @@ class CatalogMoods(Moods[Mood]):
 
 
 @dataclass(slots=True)
-class Calls(InFlight):
+class CatalogCalls(InFlight):
     """Since the last reset. By URN: what was carried out, whether or not its answer arrived."""
 
     by_route: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(get_args(Route), 0)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from stand_ins.catalog_shapes import LARGEST_WINDOW, Problem, Search
+from stand_ins.catalog_shapes import LARGEST_WINDOW, CatalogProblem, Search
 
 Article = Mapping[str, Any]
 Value = Callable[[str, str], Any]  # of an article, by its URN, and a field of it
@@ -23,7 +23,7 @@ FILTER = re.compile(
 def search(asked: Search, urns: Iterable[str], read: Callable[[str], Article], value: Value) -> dict[str, Any]:
     """`urns` in the order of the list; articles are read only where they must be. Raises Problem."""
     if asked.offset + asked.limit > LARGEST_WINDOW:
-        raise Problem(400, f"Result window is too large, offset + limit must be at most {LARGEST_WINDOW}")
+        raise CatalogProblem(400, f"Result window is too large, offset + limit must be at most {LARGEST_WINDOW}")
     wanted = [_filter(text, value) for text in asked.fq or ()]
     if asked.q and asked.q.split():
         wanted.append(_mentions(asked.q, value))
@@ -72,7 +72,7 @@ def _filter(text: str, value: Value) -> Wanted:
     left out, `*` where there is none; with `NOT ` or `-` before it, the others."""
     found = FILTER.fullmatch(text.strip())
     if not found:
-        raise Problem(400, f"Failed to parse query [{text}]")
+        raise CatalogProblem(400, f"Failed to parse query [{text}]")
     field, is_wanted = found["field"], _between(found) if found["value"] is None else _equal(found["value"])
     if found["no"]:
         return lambda urn: not any(map(is_wanted, _values(urn, field, value)))

@@ -26,7 +26,7 @@ Long = Annotated[str, StringConstraints(max_length=15_000)]
 M = TypeVar("M", bound=BaseModel)
 
 
-class Problem(Exception):
+class CatalogProblem(Exception):
     def __init__(self, code: int, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(detail)
         self.code = code
@@ -37,7 +37,7 @@ def answer(request: Request, result: Any) -> Response:
     return JSONResponse({"help": str(request.url), "success": True, "result": result})
 
 
-def refusal(request: Request, problem: Problem) -> Response:
+def refusal(request: Request, problem: CatalogProblem) -> Response:
     title, code = CODES[problem.code]
     error: dict[str, Any] = {"title": title, "detail": str(problem), "code": code}
     if problem.errors is not None:
@@ -51,21 +51,21 @@ def _has_no_twins(tags: list[str] | None) -> list[str] | None:
     return tags
 
 
-class _Asked(BaseModel):
+class _RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Credentials(_Asked):
+class Credentials(_RequestBody):
     client_id: Text
     client_secret: Text
 
 
-class Page(_Asked):
+class PageRequest(_RequestBody):
     limit: int = Field(default=100, ge=1, le=LARGEST_PAGE)
     offset: int = Field(default=0, ge=0)
 
 
-class Search(_Asked):
+class Search(_RequestBody):
     """`fq`: filters; `fl`: which fields the results have, `field:alias` renames one; `fields`: counted as facets."""
 
     q: str | None = None
@@ -77,7 +77,7 @@ class Search(_Asked):
     fields: list[str] | None = None
 
 
-class Patch(_Asked):
+class Patch(_RequestBody):
     """What people edit. What an agent has found goes through `Enhancement`."""
 
     title: Text | None = None
@@ -99,7 +99,7 @@ class Patch(_Asked):
     _tags = field_validator("tags")(_has_no_twins)
 
 
-class Enhanced(_Asked):
+class Enhanced(_RequestBody):
     ai_tags: list[Text] = []
     ai_category: Text | None = None
     ai_key_takeaways: list[Text] = []
@@ -107,7 +107,7 @@ class Enhanced(_Asked):
     _tags = field_validator("ai_tags")(_has_no_twins)
 
 
-class Enhancement(_Asked):
+class Enhancement(_RequestBody):
     agent: Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$")]
     fields: Enhanced
 
@@ -133,4 +133,4 @@ def checked(shape: type[M], told: bytes | Mapping[str, Any], where: str) -> M:
             {"loc": [where, *one["loc"]], "msg": one["msg"].removeprefix("Value error, "), "type": one["type"]}
             for one in invalid.errors(include_url=False, include_input=False, include_context=False)
         ]
-        raise Problem(422, "Request validation failed", errors) from invalid
+        raise CatalogProblem(422, "Request validation failed", errors) from invalid

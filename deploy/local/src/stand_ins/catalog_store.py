@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from stand_ins.catalog_articles import SAME_IN_ALL, empty, invented, is_made, made_article, made_urn
+from stand_ins.catalog_articles import SAME_IN_ALL, empty, exists, invented, made_article, made_urn
 
 Fields = Mapping[str, Any]
 
 
-class Articles:
+class ArticleStore:
     """The one that was written last is listed first. Memory holds what was written; `path` keeps it over a restart."""
 
     def __init__(self, made: int = 0, path: Path | None = None) -> None:
@@ -53,10 +53,10 @@ class Articles:
         written = self.written.get(urn)
         if written and field in written:
             return written[field]
-        return SAME_IN_ALL[field] if field in SAME_IN_ALL and is_made(urn) else self._first(urn).get(field)
+        return SAME_IN_ALL[field] if field in SAME_IN_ALL and exists(urn) else self._first(urn).get(field)
 
     def _first(self, urn: str) -> dict[str, Any]:
-        return self._invented.get(urn) or (made_article(urn) if is_made(urn) else empty(urn))
+        return self._invented.get(urn) or (made_article(urn) if exists(urn) else empty(urn))
 
     def write(self, urn: str, fields: Fields) -> dict[str, Any]:
         """Over the fields that it has; adds the article where there is none. From now on it is listed first."""

@@ -14,9 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
-from stand_ins.gemini_calls import Calls, Limit, Window
+from stand_ins.gemini_calls import GeminiCalls, Limit, Window
 from stand_ins.gemini_models import BadConfig, NotServed, Version, limits, serving
-from stand_ins.gemini_moods import GeminiMoods, Kind, Mood
+from stand_ins.gemini_moods import GeminiFault, GeminiFaults, Kind
 from stand_ins.gemini_shapes import (
     SPOKEN,
     Asked,
@@ -41,11 +41,11 @@ TOLD = f"""what it is told while it runs, in JSON:
 
 a mood: {{"mood": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
   kinds: {", ".join(get_args(Kind))}
-  its scope, and what only some have: {", ".join(name for name in Mood.model_fields if name != "mood")}"""
-Script = Annotated[list[Mood], Field(min_length=1)]
+  its scope, and what only some have: {", ".join(name for name in GeminiFault.model_fields if name != "mood")}"""
+Script = Annotated[list[GeminiFault], Field(min_length=1)]
 
 
-class Pace(BaseModel):
+class CallDuration(BaseModel):
     """How long the model takes for a call."""
 
     model_config = ConfigDict(extra="forbid")
@@ -59,15 +59,15 @@ class ModelVersion(BaseModel):
     model_version: str | None = Field(min_length=1)
 
 
-class Gemini:
+class GeminiSimulator:
     """The routes and what they share."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.moods = GeminiMoods()
+        self.moods = GeminiFaults()
         self.window: Window | None = None
         self.model_version: str | None = None  # whose name answers carry, whichever was asked
-        self.calls = Calls()
+        self.calls = GeminiCalls()
 
     async def generate(self, request: Request) -> Response:
         """One call. It ends when its caller goes, and is paid for only if its answer is a good one."""
@@ -147,15 +147,15 @@ class Gemini:
     async def show_moods(self) -> list[dict[str, Any]]:
         return self.moods.listed()
 
-    async def tell_moods(self, told: Mood | Script) -> list[dict[str, Any]]:
-        self.moods.tell([told] if isinstance(told, Mood) else told)
+    async def tell_moods(self, told: GeminiFault | Script) -> list[dict[str, Any]]:
+        self.moods.tell([told] if isinstance(told, GeminiFault) else told)
         return self.moods.listed()
 
     async def clear_moods(self) -> list[dict[str, Any]]:
         self.moods.clear()
         return self.moods.listed()
 
-    async def set_seconds(self, pace: Pace) -> Pace:
+    async def set_seconds(self, pace: CallDuration) -> CallDuration:
         self.seconds = pace.seconds
         return pace
 
@@ -170,17 +170,17 @@ class Gemini:
     async def clear_limit(self) -> None:
         self.window = None
 
-    async def show_calls(self) -> Calls:
+    async def show_calls(self) -> GeminiCalls:
         return self.calls
 
-    async def reset_calls(self) -> Calls:
+    async def reset_calls(self) -> GeminiCalls:
         self.calls.reset()
         return self.calls
 
 
 def build(seconds: float) -> FastAPI:
     """The app, taking `seconds` for a call until told otherwise."""
-    gemini = Gemini(seconds)
+    gemini = GeminiSimulator(seconds)
     app = FastAPI(title="Stand-in for Gemini", openapi_url=None)
     app.add_exception_handler(RequestValidationError, nonsense)
     for version in ("v1", "v1beta"):
@@ -201,7 +201,7 @@ def build(seconds: float) -> FastAPI:
 
 def seconds(text: str) -> float:
     """The type of --seconds; argparse tells of a ValueError by this name."""
-    return Pace.model_validate({"seconds": text}).seconds
+    return CallDuration.model_validate({"seconds": text}).seconds
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stand_ins.gemini_moods import Mood
+from stand_ins.gemini_moods import GeminiFault
 from stand_ins.in_flight import InFlight
 
 LATEST = 50  # calls whose titles are told
@@ -32,7 +32,7 @@ class Window:
     clock: Callable[[], float] = time.monotonic
     times: deque[float] = field(default_factory=deque)
 
-    def refusal(self) -> Mood | None:
+    def refusal(self) -> GeminiFault | None:
         """None where one more call is within the limit; it counts then."""
         now = self.clock()
         while self.times and self.times[0] <= now - self.limit.seconds:
@@ -40,11 +40,11 @@ class Window:
         if len(self.times) < self.limit.requests:
             self.times.append(now)
             return None
-        return Mood(mood="429", retry_after_seconds=self.times[0] + self.limit.seconds - now)
+        return GeminiFault(mood="429", retry_after_seconds=self.times[0] + self.limit.seconds - now)
 
 
 @dataclass(slots=True)
-class Calls(InFlight):
+class GeminiCalls(InFlight):
     """What the model was asked since the last reset, and what came of it."""
 
     calls: int = 0

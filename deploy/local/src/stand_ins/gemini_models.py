@@ -25,7 +25,7 @@ class BadConfig(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AnswerLimits:
     """Of one answer, in tokens; `most` includes what is thought."""
 
     thoughts: int
@@ -43,7 +43,7 @@ def serving(model: str, version: Version) -> str:
     return ROUTED.get(model, model)
 
 
-def limits(model: str, config: dict[str, Any], items: int) -> Limits:
+def limits(model: str, config: dict[str, Any], items: int) -> AnswerLimits:
     """Raises BadConfig."""
     thinking = config.get("thinkingConfig") or {}
     level, budget = thinking.get("thinkingLevel"), thinking.get("thinkingBudget")
@@ -58,4 +58,4 @@ def limits(model: str, config: dict[str, Any], items: int) -> Limits:
     if level == "minimal" and re.search("3\\.[678]-flash$|-pro", model):
         raise BadConfig("Thinking level MINIMAL is not supported for this model.")
     thoughts = LEVELS[level or BY_ITSELF] * items if budget is None else min(int(budget), LEVELS[BY_ITSELF] * items)
-    return Limits(thoughts, config.get("maxOutputTokens") or math.inf)
+    return AnswerLimits(thoughts, config.get("maxOutputTokens") or math.inf)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stand_ins.moods import Moods, Seconds, Span
+from stand_ins.moods import Faults, FaultSchedule, Seconds
 
 Kind = Literal[
     "429", "500", "503", "504", "400", "401", "403", "404", "bad_key",
@@ -17,7 +17,7 @@ OF_ITEMS = frozenset({"bad_item", "missing_item"})  # spoil single items, their 
 OF_PROBES = frozenset({"500", "503", "504", "401", "403", "404", "bad_key", "page", "hang", "reset"})
 
 
-class Mood(Span):
+class GeminiFault(FaultSchedule):
     """One mood and its scope: without `title_contains` every call."""
 
     mood: Kind
@@ -42,8 +42,8 @@ class Mood(Span):
         return is_for_titles and self.of_key in {None, key}
 
 
-class GeminiMoods(Moods[Mood]):
-    def of_call(self, titles: Sequence[str], key: str = "") -> Mood | None:
+class GeminiFaults(Faults[GeminiFault]):
+    def of_call(self, titles: Sequence[str], key: str = "") -> GeminiFault | None:
         """The mood this call meets as a whole."""
         for one in self.in_force():
             mood = one.mood
@@ -63,7 +63,7 @@ class GeminiMoods(Moods[Mood]):
                     spoils[n] = one.mood.mood
         return spoils
 
-    def of_probe(self) -> Mood | None:
+    def of_probe(self) -> GeminiFault | None:
         """The mood a look at the model meets; a probe uses up none of its times."""
         moods = (one.mood for one in self.in_force())
         return next((mood for mood in moods if mood.mood in OF_PROBES and mood.is_of_all), None)

@@ -9,9 +9,9 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from stand_ins.answers import Plan, UnusableSchema, plan
-from stand_ins.gemini_models import Limits
-from stand_ins.gemini_moods import Mood
+from stand_ins.answers import AnswerPlan, UnusableSchema, plan
+from stand_ins.gemini_models import AnswerLimits
+from stand_ins.gemini_moods import GeminiFault
 from stand_ins.server import Dropped
 
 REFUSED_KEY = "refused"
@@ -52,7 +52,7 @@ class Asked:
     model is to answer."""
 
     items: list[dict[str, Any]]
-    plan: Plan
+    plan: AnswerPlan
     characters: int
     config: dict[str, Any]
 
@@ -97,7 +97,7 @@ def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
     return JSONResponse({"error": body}, code)
 
 
-def refused(mood: Mood | None) -> Response | None:
+def refused(mood: GeminiFault | None) -> Response | None:
     """The answer of a mood in which the model is never reached; None where it is."""
     if mood is None:
         return None
@@ -118,7 +118,7 @@ def _bad_key() -> Response:
     return problem(400, "API key not valid. Please pass a valid API key.", info)
 
 
-def _over_quota(mood: Mood) -> Response:
+def _over_quota(mood: GeminiFault) -> Response:
     """As Gemini has it: also of a day's quota it says to try again in some seconds."""
     per = "Day" if mood.of_the_day else "Minute"
     violation = {"quotaId": f"GenerateRequestsPer{per}PerProjectPerModel-FreeTier", "quotaValue": "250"}
@@ -140,7 +140,7 @@ def unkeyed(request: Request) -> Response | None:
     return _bad_key() if key == REFUSED_KEY else None
 
 
-def without_text(mood: Mood | None) -> dict[str, Any] | None:
+def without_text(mood: GeminiFault | None) -> dict[str, Any] | None:
     """What an answer of this mood has in the place of its text; None where it has one."""
     if mood is None:
         return None
@@ -154,7 +154,9 @@ def without_text(mood: Mood | None) -> dict[str, Any] | None:
     return None
 
 
-def answered(model: str, asked: Asked, text: str, limits: Limits, instead: dict[str, Any] | None = None) -> Response:
+def answered(
+    model: str, asked: Asked, text: str, limits: AnswerLimits, instead: dict[str, Any] | None = None
+) -> Response:
     """A 200 with its usage, four characters a token; cut off where it is longer than was asked for."""
     spent_in, spent_out = math.ceil(asked.characters / 4), math.ceil(len(text) / 4)
     finish = "STOP"

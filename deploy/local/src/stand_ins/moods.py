@@ -13,7 +13,7 @@ ROUNDING = 1e-9  # what a sum of shares may lack of a whole call
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 
-class Span(BaseModel):
+class FaultSchedule(BaseModel):
     """Without an end it lasts until it is cleared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,11 +24,11 @@ class Span(BaseModel):
     times: int | None = Field(default=None, ge=1)  # calls
 
 
-M = TypeVar("M", bound=Span)
+M = TypeVar("M", bound=FaultSchedule)
 
 
 @dataclass(slots=True)
-class Told(Generic[M]):
+class ScheduledFault(Generic[M]):
     """`begins`: by the clock; `left`: of its times; `calls`: in its scope, of which it has its share."""
 
     mood: M
@@ -51,15 +51,15 @@ class Told(Generic[M]):
 
 
 @dataclass(slots=True)
-class Moods(Generic[M]):
+class Faults(Generic[M]):
     """Where several meet a call, the one told first has it until it ends."""
 
     clock: Callable[[], float] = time.monotonic
-    told: list[Told[M]] = field(default_factory=list)
+    told: list[ScheduledFault[M]] = field(default_factory=list)
 
     def tell(self, moods: Sequence[M]) -> None:
         now = self.clock()
-        self.told += [Told(mood, now + mood.after_seconds, mood.times) for mood in moods]
+        self.told += [ScheduledFault(mood, now + mood.after_seconds, mood.times) for mood in moods]
 
     def clear(self) -> None:
         self.told.clear()
@@ -69,16 +69,16 @@ class Moods(Generic[M]):
         now = self.clock()
         return [_listed(one, now) for one in self._not_ended(now)]
 
-    def in_force(self) -> list[Told[M]]:
+    def in_force(self) -> list[ScheduledFault[M]]:
         now = self.clock()
         return [one for one in self._not_ended(now) if one.begins <= now]
 
-    def _not_ended(self, now: float) -> list[Told[M]]:
+    def _not_ended(self, now: float) -> list[ScheduledFault[M]]:
         self.told = [one for one in self.told if one.left != 0 and now < one.ends]
         return self.told
 
 
-def _listed(one: Told[M], now: float) -> dict[str, Any]:
+def _listed(one: ScheduledFault[M], now: float) -> dict[str, Any]:
     listed = one.mood.model_dump(exclude_unset=True)
     if now < one.begins:
         listed["begins_in_seconds"] = round(one.begins - now, 3)

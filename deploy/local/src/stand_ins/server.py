@@ -63,7 +63,7 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
 
-class Server(uvicorn.Server):
+class SimulatorServer(uvicorn.Server):
     """Says once when it is ready, and does not wait for sleeping calls when it is told to stop."""
 
     def __init__(self, config: uvicorn.Config, of: str) -> None:
@@ -106,4 +106,4 @@ def serve(app: FastAPI, of: str, told: argparse.Namespace) -> None:
         timeout_graceful_shutdown=1,
     )
     with suppress(KeyboardInterrupt):
-        Server(config, of).run(sockets=[listener])
+        SimulatorServer(config, of).run(sockets=[listener])

@@ -8,7 +8,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from api.problems import Problem
+from api.problems import ProblemError
 
 Scope = Literal["read", "submit", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)  # a set: none includes another
@@ -31,7 +31,7 @@ LOCAL = Caller("local", "local", frozenset(SCOPES), None, BODY_BYTES)
 PROBE = Caller("probe", "probe", frozenset(), None, BODY_BYTES)
 
 
-def may(scope: Scope) -> Any:
+def require_scope(scope: Scope) -> Any:
     """What a route depends on to be for callers with this scope only. As a parameter it is the caller:
 
     `@router.get("/topics", dependencies=[may("read")])`, or `caller: Annotated[Caller, may("submit")]`.
@@ -51,7 +51,7 @@ class _Bearer(SecurityBase):
         for scope in needed.scopes:
             if scope not in caller.scopes:
                 held = ", ".join(sorted(caller.scopes))
-                raise Problem(403, f"the scope {scope} is missing: this key has {held}")
+                raise ProblemError(403, f"the scope {scope} is missing: this key has {held}")
         return caller
 
 

@@ -31,16 +31,16 @@ from api.api_keys import ApiKeys
 from api.authentication import Authentication
 from api.back_pressure import BackPressure
 from api.context import ApiContext
-from api.idempotency import Idempotency
-from api.known_keys import KnownKeys
+from api.idempotency import IdempotencyMiddleware
+from api.known_keys import KeyCache
 from api.limits import LimitedBody, LimitedRate
-from api.observe_requests import Observed
+from api.observe_requests import RequestTelemetry
 from api.projection import ProjectionQueries
-from api.seen import Seen
+from api.seen import DismissedFailures
 from api.settings import ApiSettings
-from api.stored_answers import StoredAnswers
-from api.together import Together
-from api.workers import Workers
+from api.stored_answers import IdempotencyStore
+from api.together import Coalescer
+from api.workers import WorkerRegistry
 from shared import __version__, tracing
 from shared.db.engine import DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import reach_database
@@ -65,7 +65,7 @@ def build() -> FastAPI:
         redoc_url=None,
         responses=problems.DOCUMENTED,
     )
-    for inner_first in (Idempotency, LimitedBody, LimitedRate, Authentication):
+    for inner_first in (IdempotencyMiddleware, LimitedBody, LimitedRate, Authentication):
         app.add_middleware(inner_first)
     problems.install(app)
     app.include_router(health.router, tags=["health"])
@@ -86,7 +86,7 @@ async def main(settings: ApiSettings, instance: str) -> None:
     app = build()
     server = uvicorn.Server(
         uvicorn.Config(
-            Observed(app),
+            RequestTelemetry(app),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -114,7 +114,7 @@ async def _connected(context: ApiContext, scan_interval: float) -> None:
         beat(transport, SERVICE, context.instance),
         transport.follow_heartbeats(workers.note),
         transport.follow_control(workers.hear, lambda: None),
-        context.back_pressure.look_for_ever(),
+        context.back_pressure.poll_backlog(),
         *([scans.scan_for_ever(context, scan_interval)] if context.enriches else ()),
     )
 
@@ -133,15 +133,15 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         context = app.state.context = ApiContext(
             instance,
             transport,
-            Together(partial(_publish, transport)),
+            Coalescer(partial(_publish, transport)),
             asyncio.Event(),
             ProjectionQueries(reader),
-            Seen(access),
-            Workers(),
+            DismissedFailures(access),
+            WorkerRegistry(),
             BackPressure(transport, settings.max_backlog),
             settings.needs_key,
-            KnownKeys(keys, settings.requests_per_second),
-            StoredAnswers(access),
+            KeyCache(keys, settings.requests_per_second),
+            IdempotencyStore(access),
             settings.enriches,
         )
 

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access import LOCAL, PROBE, Caller
 from api.context import ApiContext
-from api.problems import Problem
+from api.problems import ProblemError
 
 PROBES = frozenset({"/live", "/ready"})  # need no key, and the database is not asked about one
 WITH_A_KEY = {"WWW-Authenticate": "Bearer"}
@@ -34,15 +34,15 @@ async def _caller(context: ApiContext, path: str, headers: Mapping[bytes, bytes]
         scheme, _, key = given.decode("latin-1").partition(" ")
         caller = await context.known_keys.caller(key.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
-            raise Problem(401, "this API key is not known or was revoked", headers=WITH_A_KEY)
+            raise ProblemError(401, "this API key is not known or was revoked", headers=WITH_A_KEY)
         return caller
     if not context.needs_key:
         if not _is_from_here(headers):
-            raise Problem(403, "without an API key only this machine may use this API, by its loopback address")
+            raise ProblemError(403, "without an API key only this machine may use this API, by its loopback address")
         return LOCAL
     if path in PROBES:
         return PROBE
-    raise Problem(401, "an API key is needed: Authorization: Bearer tf_…", headers=WITH_A_KEY)
+    raise ProblemError(401, "an API key is needed: Authorization: Bearer tf_…", headers=WITH_A_KEY)
 
 
 def _is_from_here(headers: Mapping[bytes, bytes]) -> bool:

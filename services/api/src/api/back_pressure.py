@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from api.problems import Problem
+from api.problems import ProblemError
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.streams import BY_NAME, STREAMS
 from shared.transport.base import Lag, Transport
@@ -66,7 +66,7 @@ class BackPressure:
         finally:
             self.load = load
 
-    async def look_for_ever(self) -> None:
+    async def poll_backlog(self) -> None:
         """Until cancelled; says that work is refused, once a minute at most."""
         say_from = 0.0  # monotonic
         while True:
@@ -87,9 +87,9 @@ class BackPressure:
             with suppress(TimeoutError, BrokerUnreachable, PositionsLost):  # the publish will say so
                 await asyncio.wait_for(self.look(), PATIENCE)
         if records and (full := self.full(groups)):
-            so_far = f"{stored} submissions were" if stored else "Nothing was"
-            detail = f"{full}. {so_far} stored, send it again later"
-            raise Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason="no_room")
+            progress = f"{stored} submissions were" if stored else "Nothing was"
+            detail = f"{full}. {progress} stored, send it again later"
+            raise ProblemError(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason="no_room")
 
     def full(self, groups: Collection[str] = GROUPS) -> str | None:
         """Which limit is reached, in words."""

@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.back_pressure import BackPressure
-from api.known_keys import KnownKeys
+from api.known_keys import KeyCache
 from api.projection import ProjectionQueries
-from api.seen import Seen
-from api.stored_answers import StoredAnswers
-from api.together import Together
-from api.workers import Workers
+from api.seen import DismissedFailures
+from api.stored_answers import IdempotencyStore
+from api.together import Coalescer
+from api.workers import WorkerRegistry
 from shared.errors import BrokerUnreachable
 from shared.transport.base import Transport
 from shared.wire import Record
@@ -28,15 +28,15 @@ class ApiContext:
 
     instance: str
     transport: Transport
-    publishing: Together[Sequence[Record], None]
+    publishing: Coalescer[Sequence[Record], None]
     provisioned: asyncio.Event
     projection: ProjectionQueries
-    seen: Seen
-    workers: Workers
+    seen: DismissedFailures
+    workers: WorkerRegistry
     back_pressure: BackPressure
     needs_key: bool
-    known_keys: KnownKeys
-    answers: StoredAnswers
+    known_keys: KeyCache
+    answers: IdempotencyStore
     enriches: bool
 
     def must_be_provisioned(self) -> None:

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import Integer, RowMapping
 from sqlalchemy.types import TypeEngine
 
-from api.filters import Wanted
+from api.filters import SubmissionQuery
 from api.pages import ORDERS, Total
-from api.problems import Problem
-from shared.db.tables import Moment
+from api.problems import ProblemError
+from shared.db.tables import UtcTime
 
 LONGEST = 4_000  # characters; a title of 500 in UTF-8 and base64 is 2,700
 
@@ -26,7 +26,7 @@ class _Content(BaseModel):
     is_capped: bool
 
 
-def cursor_after(wanted: Wanted, row: RowMapping, total: Total) -> str:
+def cursor_after(wanted: SubmissionQuery, row: RowMapping, total: Total) -> str:
     """After this row; `total` goes along, for it was counted when the walk began."""
     place = [row[column.name] for column in ORDERS[wanted.sort_by]]
     after = [value.isoformat() if isinstance(value, datetime) else value for value in place]
@@ -34,7 +34,7 @@ def cursor_after(wanted: Wanted, row: RowMapping, total: Total) -> str:
     return urlsafe_b64encode(content.model_dump_json().encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str, wanted: Wanted) -> tuple[tuple[Any, ...], Total]:
+def place_of(cursor: str, wanted: SubmissionQuery) -> tuple[tuple[Any, ...], Total]:
     """What the last row was ordered by, and the total. Raises Problem 422."""
     try:
         content = _Content.model_validate_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
@@ -48,7 +48,7 @@ def place_of(cursor: str, wanted: Wanted) -> tuple[tuple[Any, ...], Total]:
 
 
 def _value(value: str | int, type_: TypeEngine[Any]) -> Any:
-    if isinstance(type_, Moment):
+    if isinstance(type_, UtcTime):
         return datetime.fromisoformat(str(value)).astimezone(UTC)
     is_none = "\0" in value if isinstance(value, str) else abs(value) >= 2**31
     if isinstance(value, int) is not isinstance(type_, Integer) or is_none:
@@ -56,10 +56,10 @@ def _value(value: str | int, type_: TypeEngine[Any]) -> Any:
     return value
 
 
-def _list_of(wanted: Wanted) -> str:
+def _list_of(wanted: SubmissionQuery) -> str:
     parts = [wanted.kind, wanted.sort_by, wanted.ascending, wanted.status, wanted.search, sorted(wanted.facets.items())]
     return sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def _refused(why: str) -> Problem:
-    return Problem(422, f"cursor: {why}", errors=[{"field": "cursor", "message": why}])
+def _refused(why: str) -> ProblemError:
+    return ProblemError(422, f"cursor: {why}", errors=[{"field": "cursor", "message": why}])

@@ -24,7 +24,7 @@ VISIBLE = _C.status != literal_column("'removed'")  # in the words of the indexe
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SubmissionQuery:
     """Which submissions, in which order. `facets`: value by name; `after`: what the order goes by, of the last one
     seen."""
 
@@ -44,7 +44,7 @@ class Matches:
     sizes: Mapping[str, int]
     found: list[str] | None
 
-    def leader(self, wanted: Wanted, rows: int) -> str | None:
+    def leader(self, wanted: SubmissionQuery, rows: int) -> str | None:
         """The rarest filter, unless walking the order's index reads fewer rows until so many match.
 
         Facets are in the order of creation themselves, so in that order the rarest of them is walked.
@@ -55,7 +55,7 @@ class Matches:
         return min(wanted.facets, key=self.sizes.__getitem__, default=None) if wanted.sort_by == "created_at" else None
 
 
-def matches_of(connection: Connection, wanted: Wanted) -> Matches:
+def matches_of(connection: Connection, wanted: SubmissionQuery) -> Matches:
     """From counts that are kept; a search reads the index of titles."""
     found = _found(connection, wanted.kind, wanted.search) if wanted.search is not None else None
     sizes = {ALL: _size_of_status(connection, wanted.kind)}
@@ -74,7 +74,7 @@ def asked_of_each_row(has: Select[Any]) -> Select[Any]:
 
 def filtered(
     query: Select[Any],
-    wanted: Wanted,
+    wanted: SubmissionQuery,
     found: list[str] | None,
     leader: str | None,
     beside: Callable[[Select[Any]], Select[Any]] = lambda has: has,

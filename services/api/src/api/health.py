@@ -9,11 +9,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from api.access import may
+from api.access import require_scope
 from api.back_pressure import MEMORY_LIMIT
 from api.context import ApiContext, Context
 from api.read_worker import article_worker
-from api.staleness import staleness
+from api.staleness import freshness
 from api.system_gauges import read_system_gauges
 from shared import __version__, metrics
 from shared.db.engine import DatabaseUnreachable
@@ -37,7 +37,7 @@ async def ready(context: Context) -> JSONResponse:
     return JSONResponse({"status": "ok" if is_ready else "unavailable", **found}, 200 if is_ready else 503)
 
 
-@router.get("/health", dependencies=[may("read")])
+@router.get("/health", dependencies=[require_scope("read")])
 async def health(context: Context) -> dict[str, Any]:
     """Always 200: it is there to be read. `status` is ok, degraded (no worker, no projector, or no room for work) or
     unavailable. `problems`: what works, but should be mended: a model that is retired or has no known price."""
@@ -63,14 +63,14 @@ async def health(context: Context) -> dict[str, Any]:
         answer |= {"memory_share": load.memory_share, "lag": load.groups}
     if status != "unavailable":
         with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # gone meanwhile
-            answer |= await staleness(context)
+            answer |= await freshness(context)
             answer["dead_letters"] = await context.projection.dead_letters()
             if context.enriches:
                 answer["worker"] = await article_worker(context)
     return answer
 
 
-@router.get("/metrics", response_class=PlainTextResponse, dependencies=[may("read")])
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[require_scope("read")])
 async def scrape(request: Request, context: Context) -> Response:
     """In Prometheus' text format, or OpenMetrics where that is asked for."""
     await read_system_gauges(context)

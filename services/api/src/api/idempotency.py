@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on a POST: the request runs once, and whoever sends it again gets the same answer."""
+"""`IdempotencyMiddleware-Key` on a POST: the request runs once, and whoever sends it again gets the same answer."""
 
 import re
 from hashlib import sha256
@@ -8,8 +8,8 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem
-from api.stored_answers import Answer, Once, StoredAnswers
+from api.problems import ProblemError
+from api.stored_answers import IdempotencyStore, IdempotentRequest, StoredResponse
 from shared.db.engine import DatabaseUnreachable
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ DOCUMENTED = {
 }
 
 
-class Idempotency:
+class IdempotencyMiddleware:
     """Only an answer of success is kept; after any other one the request may be sent again."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -37,8 +37,8 @@ class Idempotency:
         body = await _read(receive)
         if body is None:
             return
-        once = Once(scope["state"]["caller"].id, key, _fingerprint(scope, body))
-        answers: StoredAnswers = scope["app"].state.context.answers
+        once = IdempotentRequest(scope["state"]["caller"].id, key, _fingerprint(scope, body))
+        answers: IdempotencyStore = scope["app"].state.context.answers
         claim = await answers.claim(once)
         if isinstance(claim, str):
             messages = await self._run(scope, _once_more(body, receive), answers, once, claim)
@@ -48,7 +48,7 @@ class Idempotency:
             await send(message)
 
     async def _run(
-        self, scope: Scope, receive: Receive, answers: StoredAnswers, once: Once, claim: str
+        self, scope: Scope, receive: Receive, answers: IdempotencyStore, once: IdempotentRequest, claim: str
     ) -> list[Message]:
         """Nothing is sent before it is stored."""
         messages: list[Message] = []
@@ -88,7 +88,7 @@ def _key(scope: Scope) -> str | None:
     if not given:
         return None
     if len(given) > 1 or not KEY.fullmatch(given[0]):
-        raise Problem(422, "Idempotency-Key: not one text of 1 to 255 printable ASCII characters")
+        raise ProblemError(422, "Idempotency-Key: not one text of 1 to 255 printable ASCII characters")
     return str(given[0].decode("ascii"))
 
 
@@ -118,8 +118,10 @@ def _once_more(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _settle(answers: StoredAnswers, once: Once, claim: str, answer: Answer | None) -> None:
-    """The request has run: its client is answered even where that can not be written down."""
+async def _settle(
+    answers: IdempotencyStore, once: IdempotentRequest, claim: str, answer: StoredResponse | None
+) -> None:
+    """The request has run: its client is answered even where that cannot be written down."""
     try:
         if answer:
             await answers.store(once, claim, answer)
@@ -129,13 +131,13 @@ async def _settle(answers: StoredAnswers, once: Once, claim: str, answer: Answer
         log.warning("an answer could not be stored", error=str(error))
 
 
-def _answer(messages: list[Message]) -> Answer:
+def _answer(messages: list[Message]) -> StoredResponse:
     start, *rest = messages
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
-    return Answer(start["status"], headers, b"".join(message.get("body", b"") for message in rest))
+    return StoredResponse(start["status"], headers, b"".join(message.get("body", b"") for message in rest))
 
 
-def _messages(answer: Answer) -> list[Message]:
+def _messages(answer: StoredResponse) -> list[Message]:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
     headers.append((b"idempotency-replayed", b"true"))
     return [

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.access import may
+from api.access import require_scope
 from api.context import Context
-from api.judge_import import Became, JudgedArticle, judge_articles
+from api.judge_import import ArticleImportVerdict, Became, judge_articles
 from shared.events import IMPORT, SubmissionCompleted, article_id
 from shared.metrics import SUBMISSIONS
 from shared.urn import checked_urn
@@ -42,7 +42,7 @@ class ArticlesImported(BaseModel):
 @router.post(
     "/articles/import",
     status_code=202,
-    dependencies=[may("operate")],
+    dependencies=[require_scope("operate")],
     responses={200: {"model": ArticlesImported, "description": "What a dry run would do"}},
 )
 async def import_articles(body: ArticlesToImport, context: Context, response: Response) -> ArticlesImported:
@@ -68,7 +68,7 @@ async def import_articles(body: ArticlesToImport, context: Context, response: Re
     )
 
 
-def _record(judged: JudgedArticle, now: datetime, source: str) -> Record:
+def _record(judged: ArticleImportVerdict, now: datetime, source: str) -> Record:
     """Without the hash of its text, which the next scan tells."""
     completed = SubmissionCompleted(
         id=judged.id,

@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.access import may
+from api.access import require_scope
 from api.context import Context
-from api.judge_import import Became, Judgement, OldTopic, judge
+from api.judge_import import Became, ImportVerdict, TopicToImport, judge
 from shared.events import IMPORT, SubmissionCompleted, TopicSubmitted, topic_id
 from shared.metrics import SUBMISSIONS
 from shared.wire import Record, encode
@@ -21,7 +21,7 @@ router = APIRouter()
 class TopicsToImport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    topics: Annotated[list[OldTopic], Field(min_length=1, max_length=500)]
+    topics: Annotated[list[TopicToImport], Field(min_length=1, max_length=500)]
     dry_run: bool = False
 
 
@@ -44,7 +44,7 @@ class TopicsImported(BaseModel):
 @router.post(
     "/topics/import",
     status_code=202,
-    dependencies=[may("operate")],
+    dependencies=[require_scope("operate")],
     responses={200: {"model": TopicsImported, "description": "What a dry run would do"}},
 )
 async def import_topics(body: TopicsToImport, context: Context, response: Response) -> TopicsImported:
@@ -72,7 +72,7 @@ async def import_topics(body: TopicsToImport, context: Context, response: Respon
     )
 
 
-def _records(judged: Judgement, now: datetime, source: str) -> Iterator[Record]:
+def _records(judged: ImportVerdict, now: datetime, source: str) -> Iterator[Record]:
     old = judged.old
     ended = min(old.completed_at or old.created_at or now, now)
     asked = min(old.created_at or ended, ended)
@@ -94,7 +94,7 @@ def _records(judged: Judgement, now: datetime, source: str) -> Iterator[Record]:
         yield encode(_completed(judged, None, now).model_copy(update={"content": None, "skipped": True}), source=source)
 
 
-def _completed(judged: Judgement, title: str | None, asked: datetime) -> SubmissionCompleted:
+def _completed(judged: ImportVerdict, title: str | None, asked: datetime) -> SubmissionCompleted:
     """Its run is named after the old row, so that bringing that over again is the same event."""
     return SubmissionCompleted(
         id=judged.id,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from api.projection import Found
+from api.projection import KnownSubmission
 from shared.events import article_id, topic_id
 from shared.storable import is_storable, storable
 from shared.title import checked_title
@@ -27,7 +27,7 @@ def _in_utc(value: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
-class OldTopic(BaseModel):
+class TopicToImport(BaseModel):
     """`content`: its card as it is, but for U+0000; no rule of today's cards is held against it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -50,10 +50,10 @@ class OldTopic(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ImportVerdict:
     """`id`, `title`, `attempt`: what it is here; `adopts`: what is here already gets the old number."""
 
-    old: OldTopic
+    old: TopicToImport
     id: str
     title: str
     attempt: int
@@ -62,12 +62,12 @@ class Judgement:
     adopts: bool = False
 
 
-def judge(topics: Sequence[OldTopic], known: Mapping[str, Found]) -> list[Judgement]:
+def judge(topics: Sequence[TopicToImport], known: Mapping[str, KnownSubmission]) -> list[ImportVerdict]:
     """One each, in the order sent; of those that are the same topic the first one counts.
 
     `known`: what there is, by the id of the title that means it.
     """
-    first: dict[str, Judgement] = {}
+    first: dict[str, ImportVerdict] = {}
     judged = []
     for old in topics:
         judgement = _judge_one(old, known.get(topic_id(old.title)))
@@ -78,14 +78,14 @@ def judge(topics: Sequence[OldTopic], known: Mapping[str, Found]) -> list[Judgem
     return judged
 
 
-def _judge_one(old: OldTopic, found: Found | None) -> Judgement:
+def _judge_one(old: TopicToImport, found: KnownSubmission | None) -> ImportVerdict:
     """What is completed here stays, unless a stand-in wrote it; what was removed here stays away."""
     is_completed = old.status == "completed"
     if found is None:
-        return Judgement(old, topic_id(old.title), old.title, 1, "imported" if is_completed else "queued")
+        return ImportVerdict(old, topic_id(old.title), old.title, 1, "imported" if is_completed else "queued")
     is_its_own = found.id == topic_id(old.title)  # else it is what the model called it
     title = old.title if is_its_own else found.title or old.title
-    here = Judgement(old, found.id, title, found.attempt, "skipped", f"{found.status} here already")
+    here = ImportVerdict(old, found.id, title, found.attempt, "skipped", f"{found.status} here already")
     if found.status == "removed":
         return replace(here, reason="removed here")
     if is_completed and (found.status == "failed" or (found.status == "completed" and found.simulated)):
@@ -96,7 +96,7 @@ def _judge_one(old: OldTopic, found: Found | None) -> Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedArticle:
+class ArticleImportVerdict:
     """What it is here."""
 
     id: str
@@ -106,9 +106,9 @@ class JudgedArticle:
     reason: str | None = None
 
 
-def judge_articles(urns: Sequence[str], known: Mapping[str, Found]) -> list[JudgedArticle]:
+def judge_articles(urns: Sequence[str], known: Mapping[str, KnownSubmission]) -> list[ArticleImportVerdict]:
     """Enriched ones, one each, in the order sent. `known`: what there is, by the article's id."""
-    judged: dict[str, JudgedArticle] = {}
+    judged: dict[str, ArticleImportVerdict] = {}
     verdicts = []
     for urn in urns:
         verdict = _judge_article(urn, known.get(article_id(urn)))
@@ -119,10 +119,10 @@ def judge_articles(urns: Sequence[str], known: Mapping[str, Found]) -> list[Judg
     return verdicts
 
 
-def _judge_article(urn: str, found: Found | None) -> JudgedArticle:
+def _judge_article(urn: str, found: KnownSubmission | None) -> ArticleImportVerdict:
     """What was enriched, is under way or was forgotten here stays so; what only failed here is done elsewhere."""
     id_ = article_id(urn)
     if found is None or found.status == "failed":
-        return JudgedArticle(id_, urn, found.attempt + 1 if found else 1, "imported")
+        return ArticleImportVerdict(id_, urn, found.attempt + 1 if found else 1, "imported")
     reason = "forgotten here" if found.status == "removed" else f"{found.status} here already"
-    return JudgedArticle(id_, urn, found.attempt, "skipped", reason)
+    return ArticleImportVerdict(id_, urn, found.attempt, "skipped", reason)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from api.projection import Found
+from api.projection import KnownSubmission
 
 FAILED_FOR_NOW = timedelta(hours=24)  # then a scan takes up again what failed, although its text is the same
 
@@ -20,7 +20,10 @@ class Verdict:
 
 
 def judge(
-    names: Sequence[str], ids: Sequence[str], known: Mapping[str, Found], is_due: Callable[[str, Found], bool]
+    names: Sequence[str],
+    ids: Sequence[str],
+    known: Mapping[str, KnownSubmission],
+    is_due: Callable[[str, KnownSubmission], bool],
 ) -> tuple[list[Verdict], list[str]]:
     """One verdict on each submission that these mean, and those to skip, both in the order sent.
 
@@ -37,7 +40,9 @@ def judge(
     return list(verdicts.values()), skipped
 
 
-def _judge_one(name: str, id_: str, found: Found | None, is_due: Callable[[str, Found], bool]) -> Verdict:
+def _judge_one(
+    name: str, id_: str, found: KnownSubmission | None, is_due: Callable[[str, KnownSubmission], bool]
+) -> Verdict:
     if found is None:
         return Verdict(id_, name, "pending", 1)
     if not is_due(name, found):
@@ -46,12 +51,12 @@ def _judge_one(name: str, id_: str, found: Found | None, is_due: Callable[[str, 
     return Verdict(found.id, name if is_its_own else found.title or name, "pending", found.attempt + 1)
 
 
-def is_open(found: Found, *, force: bool) -> bool:
+def is_open(found: KnownSubmission, *, force: bool) -> bool:
     """To be asked for again: what failed or was removed, and with force everything."""
     return force or found.status in {"failed", "removed"}
 
 
-def is_edited(found: Found, input_hash: str, now: datetime) -> bool:
+def is_edited(found: KnownSubmission, input_hash: str, now: datetime) -> bool:
     """An article, as a scan has it. Of what was moved in nobody knows the text: it counts as what it is now."""
     match found.status:
         case "completed":

@@ -10,7 +10,7 @@ CURRENT_FOR = 4.0  # seconds; with the time that reading takes a revocation is k
 PAUSE = 0.1  # seconds between two readings, which take 1 ms: anybody can invent unknown keys
 
 
-class KnownKeys:
+class KeyCache:
     """`requests_per_second`: of a key that does not say."""
 
     def __init__(self, keys: ApiKeys, requests_per_second: int) -> None:

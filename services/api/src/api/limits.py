@@ -6,7 +6,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Caller
-from api.problems import Problem
+from api.problems import ProblemError
 
 BURST = 2.0  # seconds whose requests may come at once
 
@@ -25,7 +25,7 @@ class LimitedRate:
                 bucket = self._buckets[_caller_of(scope).id] = _Bucket(rate)
             if wait := bucket.take():
                 detail = f"this key is good for {rate} requests a second"
-                raise Problem(429, detail, headers={"Retry-After": str(math.ceil(wait))})
+                raise ProblemError(429, detail, headers={"Retry-After": str(math.ceil(wait))})
         await self._app(scope, receive, send)
 
 
@@ -46,7 +46,7 @@ class LimitedBody:
             message = await receive()
             read += len(message.get("body", b""))
             if read > most:
-                raise Problem(413, f"the body is larger than {_bytes(most)}")
+                raise ProblemError(413, f"the body is larger than {_bytes(most)}")
             return message
 
         await self._app(scope, limited, send)

@@ -7,19 +7,19 @@ from sqlalchemy import RowMapping
 
 from api.context import ApiContext
 from api.cursor import cursor_after, place_of
-from api.filters import Wanted
-from api.staleness import staleness
+from api.filters import SubmissionQuery
+from api.staleness import freshness
 
 
-async def listed(
-    context: ApiContext, query: Wanted, *, limit: int, cursor: str | None, offset: int = 0
+async def paginate(
+    context: ApiContext, query: SubmissionQuery, *, limit: int, cursor: str | None, offset: int = 0
 ) -> tuple[list[RowMapping], dict[str, Any]]:
     """The rows, and what every such answer says beside them. Raises Problem 422."""
     total = None
     if cursor:
         after, total = place_of(cursor, query)
         query = replace(query, after=after)
-    age = await staleness(context)
+    age = await freshness(context)
     page = await context.projection.page(query, limit=limit, offset=offset, total=total)
     is_full = len(page.rows) == limit
     return page.rows, {

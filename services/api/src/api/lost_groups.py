@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, false, func, not_, select
 
 from api.filters import VISIBLE
-from api.workers import Workers
+from api.workers import WorkerRegistry
 from shared.db.engine import Database
 from shared.db.tables import history, positions, submissions
 from shared.db.texts import one_of
@@ -71,7 +71,7 @@ class ProjectionBehind(CannotGoOn): ...
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ProjectedEnd:
     """Of the projection. `unfinished`: ids with their attempts, of one stream."""
 
     positions: Mapping[int, Positions]
@@ -119,7 +119,7 @@ async def _annotations(transport: Transport, unfinished: Mapping[str, int]) -> d
 
 async def _nobody_works(transport: Transport, group: str, say: Callable[[str], None]) -> None:
     """What a member still finishes would be paid for again. Our own beat tells what time it is there."""
-    workers = Workers()
+    workers = WorkerRegistry()
     beside = [asyncio.create_task(beat(transport, SOURCE, SOURCE))]
     beside.append(asyncio.create_task(transport.follow_heartbeats(workers.note)))
     give_up = time.monotonic() + PATIENCE
@@ -143,7 +143,7 @@ async def _projected(
     ends: Mapping[int, Positions],
     say: Callable[[str], None],
     patience: float,
-) -> Moment:
+) -> ProjectedEnd:
     """The first moment that has everything before the ends."""
     give_up = time.monotonic() + patience
     while not transport.has_reached((moment := await database.run(partial(_moment, stream))).positions, ends):
@@ -157,9 +157,9 @@ async def _projected(
 _NEEDED = "a status-projector must run"
 
 
-def _moment(stream: str, connection: Connection) -> Moment:
+def _moment(stream: str, connection: Connection) -> ProjectedEnd:
     unfinished = select(_S.id, _S.attempt).where(_UNFINISHED[stream], _S.status.in_(UNFINISHED), VISIBLE)
-    return Moment(
+    return ProjectedEnd(
         {row.partition: row.positions for row in connection.execute(select(positions))},
         [(row.id, row.attempt) for row in connection.execute(unfinished)],
     )

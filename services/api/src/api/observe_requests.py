@@ -14,7 +14,7 @@ BASE = "/api/v1"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Observed:
+class RequestTelemetry:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, literal, select, tuple_
 
-from api.filters import ALL, STATUS, Matches, Wanted, asked_of_each_row, filtered, matches_of
+from api.filters import ALL, STATUS, Matches, SubmissionQuery, asked_of_each_row, filtered, matches_of
 from shared.db.tables import contents, facets, submissions
 
 COUNT_AT_MOST = 10_000
@@ -34,7 +34,7 @@ class Total:
 
 
 def read_page(
-    connection: Connection, wanted: Wanted, *, limit: int, offset: int = 0, total: Total | None = None
+    connection: Connection, wanted: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None
 ) -> tuple[list[RowMapping], Total]:
     """With content. `total`: as it was counted when this walk began."""
     matches = matches_of(connection, wanted)
@@ -52,7 +52,7 @@ def read_page(
     return rows, total or _total(connection, wanted, matches)
 
 
-def _total(connection: Connection, wanted: Wanted, matches: Matches) -> Total:
+def _total(connection: Connection, wanted: SubmissionQuery, matches: Matches) -> Total:
     """Of one filter it is known; of several together, counting goes by the rarest and stops at 10,000."""
     filters = {name: size for name, size in matches.sizes.items() if name != ALL}
     if len(filters) <= 1 and (wanted.search is None or matches.found is not None):

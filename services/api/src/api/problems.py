@@ -35,7 +35,7 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Problem(HTTPException):
+class ProblemError(HTTPException):
     """An HTTPException, because FastAPI takes any other error while it reads a body for a body that it cannot parse."""
 
     def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
@@ -55,8 +55,8 @@ def problem(status: int, detail: str, *, reason: str | None = None, **more: obje
 def install(app: FastAPI) -> None:
     """Every error of every route goes through here, and of every middleware that was added before."""
 
-    @app.exception_handler(Problem)
-    async def ours(_: Request, error: Problem) -> JSONResponse:
+    @app.exception_handler(ProblemError)
+    async def ours(_: Request, error: ProblemError) -> JSONResponse:
         answer = problem(error.status_code, error.detail, **error.more)
         answer.headers.update(error.headers or {})
         return answer

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select
 
 from api import queries
-from api.filters import Wanted
+from api.filters import SubmissionQuery
 from api.pages import Total, read_page
-from api.together import Together
+from api.together import Coalescer
 from shared.db.engine import Database
 from shared.events import Kind
 from shared.transport.base import Positions
@@ -19,7 +19,7 @@ IDS_A_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class KnownSubmission:
     """What judging a title or a URN needs to know."""
 
     id: str
@@ -32,17 +32,17 @@ class Found:
     ended_at: datetime | None = None
 
 
-_FOUND = [field.name for field in fields(Found)]
+_FOUND = [field.name for field in fields(KnownSubmission)]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ProjectedPage:
     rows: list[RowMapping]
     total: Total
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class ProjectedStats:
     """`counts` by status; of `timed` completed ones it is known that they took `milliseconds` together; `facets`: how
     many topics by facet and value."""
 
@@ -55,25 +55,25 @@ class Stats:
 class ProjectionQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._finding = Together(self._find)
+        self._finding = Coalescer(self._find)
 
     async def _rows(self, query: Select[Any], **values: object) -> list[RowMapping]:
         return await self._database.run(lambda connection: list(connection.execute(query, values).mappings()))
 
-    async def find(self, ids: set[str]) -> Mapping[str, Found]:
+    async def find(self, ids: set[str]) -> Mapping[str, KnownSubmission]:
         """Submissions by their own id, or else by the id that their content's title would have; else removed ones.
 
         What others asked for in the same moment may be among them.
         """
         return await self._finding.ask(ids)
 
-    async def _find(self, asked: Sequence[set[str]]) -> dict[str, Found]:
-        found: dict[str, Found] = {}
+    async def _find(self, asked: Sequence[set[str]]) -> dict[str, KnownSubmission]:
+        found: dict[str, KnownSubmission] = {}
         ids = set[str]().union(*asked)
         wanted = sorted(ids)
         for at in range(0, len(wanted), IDS_A_QUERY):
             rows = await self._rows(queries.FIND, ids=wanted[at : at + IDS_A_QUERY])
-            hits = [(Found(**{name: row[name] for name in _FOUND}), row["content_id"]) for row in rows]
+            hits = [(KnownSubmission(**{name: row[name] for name in _FOUND}), row["content_id"]) for row in rows]
             hits.sort(key=lambda hit: hit[0].id)
             own = {hit.id: hit for hit, _ in hits if hit.id in ids}
             by_content = {content_id: hit for hit, content_id in hits if content_id in ids}
@@ -98,11 +98,13 @@ class ProjectionQueries:
         """The newest events of a submission, with what was paid for in each."""
         return await self._rows(queries.HISTORY, id=id_, limit=limit)
 
-    async def page(self, wanted: Wanted, *, limit: int, offset: int = 0, total: Total | None = None) -> Page:
+    async def page(
+        self, wanted: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None
+    ) -> ProjectedPage:
         """Rows and total are of one moment. `total`: as it was counted when this walk began."""
 
-        def read(connection: Connection) -> Page:
-            return Page(*read_page(connection, wanted, limit=limit, offset=offset, total=total))
+        def read(connection: Connection) -> ProjectedPage:
+            return ProjectedPage(*read_page(connection, wanted, limit=limit, offset=offset, total=total))
 
         return await self._database.run(read)
 
@@ -114,17 +116,17 @@ class ProjectionQueries:
         """How many attempts workers processed, failed and skipped, ever."""
         return {row["ended"]: int(row["n"]) for row in await self._rows(queries.ENDS, kind=kind)}
 
-    async def stats(self, *facets: str) -> Stats:
+    async def stats(self, *facets: str) -> ProjectedStats:
         """Of topics, by these facets."""
 
-        def read(connection: Connection) -> Stats:
+        def read(connection: Connection) -> ProjectedStats:
             by_status = connection.execute(queries.SUMS_BY_STATUS, {"kind": "topic"}).all()
             by_facet: dict[str, dict[str, int]] = {facet: {} for facet in facets}
             for facet, value, n in connection.execute(queries.SUMS_BY_FACET, {"facets": facets}):
                 by_facet[facet][value] = int(n)
             counts = {status: int(n) for status, n, *_ in by_status}
             timed, milliseconds = (int(sum(row[place] for row in by_status)) for place in (2, 3))
-            return Stats(counts, timed, milliseconds, by_facet)
+            return ProjectedStats(counts, timed, milliseconds, by_facet)
 
         return await self._database.run(read)
 

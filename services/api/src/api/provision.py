@@ -12,7 +12,7 @@ from typing import TypeVar
 from api.command_line import INTERRUPTED, UNREACHABLE, number, refuse, show, where_it_is
 from api.lost_groups import recover
 from shared.broker_settings import BrokerSettings
-from shared.db.engine import Database, DatabaseUnreachable, alone, is_made, open_access, open_reader, open_writer
+from shared.db.engine import Database, DatabaseUnreachable, alone, exists, open_access, open_reader, open_writer
 from shared.db.migrate import migrate, newest_revision, revision
 from shared.errors import BrokerUnreachable, CannotGoOn
 from shared.settings import DatabaseSettings
@@ -116,7 +116,7 @@ async def _schemas(url: str) -> Sequence[Step]:
     steps = []
     for schema, open_ in SCHEMAS.items():
         newest = newest_revision(schema)
-        now = await _on(open_(url), partial(revision, schema=schema)) if is_made(url, schema) else None
+        now = await _on(open_(url), partial(revision, schema=schema)) if exists(url, schema) else None
         if now != newest:
             text = f"bring the database's {schema} tables to version {newest} (now: {now or 'none'})"
             steps.append(Step(text, partial(_migrate, url, schema)))

@@ -8,7 +8,7 @@ from sqlalchemy import BindParameter, Select, and_, bindparam, func, literal, li
 
 from api.filters import VISIBLE
 from shared.db.tables import (
-    Moment,
+    UtcTime,
     contents,
     dead_letters,
     ends,
@@ -48,7 +48,7 @@ RECENT_FAILURES = (
 )
 FAILED_TOPICS = (
     select(_C.id, _C.title, _C.attempt, _C.ended_at)
-    .where(_C.kind == "topic", _FAILED, _C.ended_at <= bindparam("until", type_=Moment()))
+    .where(_C.kind == "topic", _FAILED, _C.ended_at <= bindparam("until", type_=UtcTime()))
     .order_by(_C.ended_at, _C.id)
     .limit(_LIMIT)
 )
@@ -63,7 +63,7 @@ DEAD_LETTERS = select(func.count().label("n")).select_from(dead_letters)
 
 
 def failed_topics_after(query: Select[Any], ended_at: datetime, id_: str) -> Select[Any]:
-    return query.where(tuple_(_C.ended_at, _C.id) > tuple_(literal(ended_at, Moment()), literal(id_)))
+    return query.where(tuple_(_C.ended_at, _C.id) > tuple_(literal(ended_at, UtcTime()), literal(id_)))
 
 
 def whose_error_has(query: Select[Any], text: str) -> Select[Any]:

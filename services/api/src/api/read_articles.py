@@ -7,21 +7,21 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
-from api.access import may
+from api.access import require_scope
 from api.context import Context
 from api.cursor import LONGEST
-from api.filters import Wanted
-from api.listed import listed
-from api.staleness import staleness
+from api.filters import SubmissionQuery
+from api.listed import paginate
+from api.staleness import freshness
 from api.submission import History, HowMany, contents_of, found, history_of, waiting_for
 from shared.events import WaitingFor, article_id
 from shared.status import Status
 from shared.streams import ENRICHER
 
-router = APIRouter(dependencies=[may("read")])
+router = APIRouter(dependencies=[require_scope("read")])
 
 
-class ArticlesWanted(BaseModel):
+class ArticleQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Status | None = None
@@ -29,8 +29,8 @@ class ArticlesWanted(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: Annotated[str | None, Field(max_length=LONGEST)] = None
 
-    def as_query(self) -> Wanted:
-        return Wanted(self.status, self.search, kind="article")
+    def as_query(self) -> SubmissionQuery:
+        return SubmissionQuery(self.status, self.search, kind="article")
 
 
 class Article(BaseModel):
@@ -56,7 +56,7 @@ class OneArticle(Article):
     projection_lag_seconds: float | None
 
 
-class Articles(BaseModel):
+class ArticleList(BaseModel):
     articles: list[Article]
     total_count: int
     total_count_capped: bool
@@ -68,17 +68,17 @@ class Articles(BaseModel):
 
 
 @router.get("/articles")
-async def list_articles(wanted: Annotated[ArticlesWanted, Query()], context: Context) -> Articles:
+async def list_articles(wanted: Annotated[ArticleQuery, Query()], context: Context) -> ArticleList:
     """The newest first; go on with `next_cursor`. `search` is for a part of the URN."""
-    rows, about = await listed(context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor)
+    rows, about = await paginate(context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor)
     all_wait_for = context.workers.waiting_for(ENRICHER)
     articles = [shown(row, all_wait_for) for row in rows]
-    return Articles(articles=articles, simulated=context.workers.simulated(ENRICHER), **about)
+    return ArticleList(articles=articles, simulated=context.workers.simulated(ENRICHER), **about)
 
 
 @router.get("/articles/{urn}")
 async def get_article(urn: str, context: Context) -> OneArticle:
-    age = await staleness(context)
+    age = await freshness(context)
     article = shown(await found(context, "article", article_id(urn), urn), context.workers.waiting_for(ENRICHER))
     return OneArticle(**article.model_dump(), **age)
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.access import may
+from api.access import require_scope
 from api.context import ApiContext, Context
-from api.shown_worker import Worker
-from api.staleness import staleness
+from api.shown_worker import LiveWorker
+from api.staleness import freshness
 from shared.events import WaitingFor
 from shared.status import STATUSES
 from shared.streams import TOPIC_WORKER
@@ -46,7 +46,7 @@ class WorkerStatus(BaseModel):
     pending_topics: int
     processing_topics: int
     message: str
-    workers: list[Worker]
+    workers: list[LiveWorker]
     waiting_for: WaitingFor | None
     simulated: bool | None
 
@@ -73,9 +73,9 @@ class Dismissed(BaseModel):
     message: str
 
 
-@router.get("/processing-status", dependencies=[may("read")])
+@router.get("/processing-status", dependencies=[require_scope("read")])
 async def processing_status(context: Context) -> ProcessingStatus:
-    age = await staleness(context)
+    age = await freshness(context)
     counts, failures, seen_up_to = await asyncio.gather(
         _counts(context), context.projection.recent_failures("topic", SHOWN_FAILURES), context.seen.up_to()
     )
@@ -96,7 +96,7 @@ async def processing_status(context: Context) -> ProcessingStatus:
     )
 
 
-@router.post("/processing-status/seen", dependencies=[may("submit")])
+@router.post("/processing-status/seen", dependencies=[require_scope("submit")])
 async def mark_failures_seen(context: Context) -> Dismissed:
     """The failures so far no longer make `show_status` true."""
     failures = await context.projection.recent_failures("topic", 1)
@@ -105,7 +105,7 @@ async def mark_failures_seen(context: Context) -> Dismissed:
     return Dismissed(message="the failures so far are marked as seen")
 
 
-@router.get("/worker-status", dependencies=[may("read")])
+@router.get("/worker-status", dependencies=[require_scope("read")])
 async def worker_status(context: Context) -> WorkerStatus:
     """Running means that a topic-worker lives, whether it has work or not."""
     counts = await _counts(context)
@@ -115,18 +115,18 @@ async def worker_status(context: Context) -> WorkerStatus:
         pending_topics=counts["pending"],
         processing_topics=counts["processing"],
         message=_message(context, counts, len(live)),
-        workers=list(map(Worker.of, live)),
+        workers=list(map(LiveWorker.of, live)),
         waiting_for=context.workers.waiting_for(),
         simulated=context.workers.simulated(),
     )
 
 
-@router.get("/topic-status-summary", dependencies=[may("read")])
+@router.get("/topic-status-summary", dependencies=[require_scope("read")])
 async def topic_status_summary(context: Context) -> Summary:
     return Summary(summary=await _counts(context), simulated=context.workers.simulated())
 
 
-@router.get("/stats", dependencies=[may("read")])
+@router.get("/stats", dependencies=[require_scope("read")])
 async def stats(context: Context) -> Stats:
     """Of the topics that there are now. `average_seconds`: from start to completion; 0 while none has ended."""
     found = await context.projection.stats("category", "complexity")

@@ -7,14 +7,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
-from api.access import may
+from api.access import require_scope
 from api.context import Context
-from api.staleness import staleness
+from api.staleness import freshness
 from api.submission import History, HowMany, contents_of, found, history_of, waiting_for
 from shared.events import WaitingFor
 from shared.status import Status
 
-router = APIRouter(dependencies=[may("read")])
+router = APIRouter(dependencies=[require_scope("read")])
 
 
 class Topic(BaseModel):
@@ -42,7 +42,7 @@ class OneTopic(Topic):
 
 @router.get("/topics/{id}")
 async def get_topic(id: str, context: Context) -> OneTopic:
-    age = await staleness(context)
+    age = await freshness(context)
     topic = shown(await found(context, "topic", id), context.workers.waiting_for())
     return OneTopic(**topic.model_dump(), **age)
 

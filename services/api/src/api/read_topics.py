@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.access import may
+from api.access import require_scope
 from api.context import Context
 from api.cursor import LONGEST
-from api.filters import Wanted
-from api.listed import listed
+from api.filters import SubmissionQuery
+from api.listed import paginate
 from api.read_topic import Topic, shown
 from shared.status import Status
 
-router = APIRouter(dependencies=[may("read")])
+router = APIRouter(dependencies=[require_scope("read")])
 Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 FACETS = ("category", "subcategory", "company", "complexity", "tag", "technology")
 
@@ -36,9 +36,9 @@ class TopicsWanted(BaseModel):
     cursor: Annotated[str | None, Field(max_length=LONGEST)] = None
     offset: Annotated[int, Field(ge=0, le=100_000)] = 0
 
-    def as_query(self) -> Wanted:
+    def as_query(self) -> SubmissionQuery:
         facets = {name: value for name in FACETS if (value := getattr(self, name)) is not None}
-        return Wanted(self.status, self.search, facets, self.sort_by, ascending=self.sort_order == "asc")
+        return SubmissionQuery(self.status, self.search, facets, self.sort_by, ascending=self.sort_order == "asc")
 
 
 class Topics(BaseModel):
@@ -60,7 +60,7 @@ async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context
     Sorted by `created_at` or `title`, which never change, a walk meets every topic once, whatever happens meanwhile.
     In another order that holds for each topic that keeps its place; one that moves may be met again, or be passed by.
     """
-    rows, about = await listed(
+    rows, about = await paginate(
         context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor, offset=wanted.offset
     )
     waiting_for = context.workers.waiting_for()

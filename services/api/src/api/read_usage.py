@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from api.access import may
+from api.access import require_scope
 from api.context import Context
-from api.staleness import staleness
+from api.staleness import freshness
 from shared.day import day_of
 from shared.events import TOKENS
 
@@ -33,7 +33,7 @@ class Amounts(BaseModel):
     cost: float
 
 
-class Paid(Amounts):
+class DailyUsage(Amounts):
     """Of one day in California, as Google counts. `priced_as`: the model whose price was taken where that of `model` is
     not known. `wasted`: how much of it in vain, by reason."""
 
@@ -45,8 +45,8 @@ class Paid(Amounts):
     wasted: dict[str, Amounts]
 
 
-class UsageAnswer(BaseModel):
-    days: list[Paid]  # the newest first
+class UsageReport(BaseModel):
+    days: list[DailyUsage]  # the newest first
     total: Amounts
     wasted: Amounts
     since: str
@@ -55,17 +55,17 @@ class UsageAnswer(BaseModel):
     projection_lag_seconds: float | None
 
 
-@router.get("/usage", dependencies=[may("read")])
-async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30) -> UsageAnswer:
+@router.get("/usage", dependencies=[require_scope("read")])
+async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30) -> UsageReport:
     """Of the last so many days, today included."""
-    age = await staleness(context)
+    age = await freshness(context)
     since = (date.fromisoformat(day_of(datetime.now(UTC))) - timedelta(days=days - 1)).isoformat()
     paid: dict[Key, Reasons] = {}
     for row in await context.projection.usage(since):
         sums = Counter({name: int(row[name]) for name in SUMS})
         key = (row["day"], row["kind"], row["model"], row["priced_as"], row["simulated"])
         paid.setdefault(key, {})[row["wasted"]] = sums
-    return UsageAnswer(
+    return UsageReport(
         days=[_paid(key, reasons) for key, reasons in paid.items()],
         total=_amounts(sums for reasons in paid.values() for sums in reasons.values()),
         wasted=_amounts(sums for reasons in paid.values() for reason, sums in reasons.items() if reason),
@@ -75,12 +75,12 @@ async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] 
     )
 
 
-def _paid(key: Key, reasons: Reasons) -> Paid:
+def _paid(key: Key, reasons: Reasons) -> DailyUsage:
     day, kind, model, priced_as, simulated = key
     about = {"day": day, "kind": kind, "model": model, "priced_as": priced_as or None, "simulated": simulated}
     wasted = {reason: _amounts([sums]) for reason, sums in reasons.items() if reason}
     amounts = _amounts(reasons.values()).model_dump()
-    return Paid(**about, wasted=wasted, **amounts)
+    return DailyUsage(**about, wasted=wasted, **amounts)
 
 
 def _amounts(of: Iterable[Counter[str]]) -> Amounts:

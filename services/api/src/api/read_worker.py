@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from api.access import Caller, may
+from api.access import Caller, require_scope
 from api.context import ApiContext, Context
-from api.shown_worker import Worker
-from api.staleness import staleness
+from api.shown_worker import LiveWorker
+from api.staleness import freshness
 from shared.events import WaitingFor, WorkerPaused
 from shared.streams import ENRICHER
 from shared.wire import encode
@@ -37,7 +37,7 @@ class ArticleWorker(BaseModel):
     paused: bool
     paused_by: str | None
     waiting_for: WaitingFor | None
-    workers: list[Worker]
+    workers: list[LiveWorker]
     simulated: bool | None
     as_of: datetime | None
     projection_lag_seconds: float | None
@@ -54,13 +54,15 @@ class Paused(BaseModel):
     at: datetime
 
 
-@router.get("/worker/status", dependencies=[may("read")])
+@router.get("/worker/status", dependencies=[require_scope("read")])
 async def article_worker_status(context: Context) -> ArticleWorker | Disabled:
     return await article_worker(context) if context.enriches else Disabled()
 
 
 @router.post("/worker/pause", status_code=202)
-async def pause_article_workers(body: ToPause, context: Context, caller: Annotated[Caller, may("operate")]) -> Paused:
+async def pause_article_workers(
+    body: ToPause, context: Context, caller: Annotated[Caller, require_scope("operate")]
+) -> Paused:
     """All of them, those that start later too, until somebody lets them go on. Calls that are under way may end."""
     now = datetime.now(UTC)
     told = WorkerPaused(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
@@ -69,7 +71,7 @@ async def pause_article_workers(body: ToPause, context: Context, caller: Annotat
 
 
 async def article_worker(context: ApiContext) -> ArticleWorker:
-    age = await staleness(context)
+    age = await freshness(context)
     ends = await context.projection.ends("article")
     live, pause = context.workers.live(ENRICHER), context.workers.pause_of(ENRICHER)
     started_at = min((seen.beat.started_at for seen in live), default=None)
@@ -83,7 +85,7 @@ async def article_worker(context: ApiContext) -> ArticleWorker:
         paused=pause is not None,
         paused_by=pause and pause.by,
         waiting_for=context.workers.waiting_for(ENRICHER),
-        workers=list(map(Worker.of, live)),
+        workers=list(map(LiveWorker.of, live)),
         simulated=context.workers.simulated(ENRICHER),
         **age,
     )

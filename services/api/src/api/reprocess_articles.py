@@ -9,15 +9,15 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
-from api.access import Caller, may
+from api.access import Caller, require_scope
 from api.context import ApiContext, Context
-from api.filters import Wanted
+from api.filters import SubmissionQuery
 from api.retry_and_cleanup import Deleted, Queued
 from api.submission import found, projected, queue, take_back
 from shared.events import ArticleForgotten, ArticleSubmitted, article_id
 
 router = APIRouter()
-Operator = Annotated[Caller, may("operate")]
+Operator = Annotated[Caller, require_scope("operate")]
 TOGETHER = 200  # submissions in one publish
 ENDED = ("completed", "failed")
 
@@ -35,7 +35,7 @@ async def reprocess_articles(context: Context, caller: Operator, which: WhichArt
     which = which or WhichArticles()
     count, last = 0, None
     for status in [which.status] if which.status else ENDED:
-        wanted = Wanted(status, which.search, sort_by="created_at", kind="article")
+        wanted = SubmissionQuery(status, which.search, sort_by="created_at", kind="article")
         async for rows in _pages(context, wanted):
             submitted = [_next_attempt(row, caller) for row in rows]
             await queue(context, submitted, stored=count)
@@ -58,7 +58,7 @@ async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Del
     return Deleted(message=f"forgotten: {row['title']}")
 
 
-async def _pages(context: ApiContext, wanted: Wanted) -> AsyncIterator[Sequence[RowMapping]]:
+async def _pages(context: ApiContext, wanted: SubmissionQuery) -> AsyncIterator[Sequence[RowMapping]]:
     """In the order of their creation, which never changes: each once."""
     while rows := (await context.projection.page(wanted, limit=TOGETHER)).rows:
         yield rows

@@ -8,15 +8,15 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
-from api.access import Caller, may
+from api.access import Caller, require_scope
 from api.context import ApiContext, Context
-from api.problems import Problem
+from api.problems import ProblemError
 from api.submission import found, projected, queue, take_back
 from shared.events import TopicRemoved, TopicSubmitted
 from shared.wire import encode
 
 router = APIRouter()
-Operator = Annotated[Caller, may("operate")]
+Operator = Annotated[Caller, require_scope("operate")]
 TOGETHER = 500  # submissions in one publish
 
 
@@ -58,13 +58,13 @@ class CleanedUp(Deleted):
 
 @router.post("/topics/{id}/retry", status_code=202)
 async def retry_topic(
-    id: str, context: Context, caller: Annotated[Caller, may("submit")], how: HowToRetry | None = None
+    id: str, context: Context, caller: Annotated[Caller, require_scope("submit")], how: HowToRetry | None = None
 ) -> Retried:
     """Queue it again. Answers when that is projected, or after a second."""
     row = await found(context, "topic", id)
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
-        raise Problem(409, f"the topic is {row['status']}, only a failed one is retried without force")
+        raise ProblemError(409, f"the topic is {row['status']}, only a failed one is retried without force")
     submitted = _next_attempt(row, caller, force=how.force)
     await queue(context, [submitted])
     await projected(context, submitted)

@@ -10,11 +10,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
-from api.access import Caller, may
+from api.access import Caller, require_scope
 from api.context import ApiContext, Context
-from api.filters import Wanted
-from api.problems import Problem
-from api.staleness import staleness
+from api.filters import SubmissionQuery
+from api.problems import ProblemError
+from api.staleness import freshness
 from api.submission import contents_of, projected, waiting_for
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
@@ -67,23 +67,23 @@ class _Last:
 
 
 @router.post("/articles/scan", status_code=202)
-async def scan_articles(context: Context, caller: Annotated[Caller, may("operate")]) -> Scan:
+async def scan_articles(context: Context, caller: Annotated[Caller, require_scope("operate")]) -> Scan:
     """Read the catalogue page by page and submit what is not enriched yet; the one that is under way, if one is."""
     last = await _last(context)
     if not last.is_under_way:
         await projected(context, await _start(context, last))
         last = await _last(context)
     if last.row is None:
-        raise Problem(503, "the scan is started, and not projected yet")
+        raise ProblemError(503, "the scan is started, and not projected yet")
     return _shown(context, last.row)
 
 
-@router.get("/articles/scan", dependencies=[may("read")])
+@router.get("/articles/scan", dependencies=[require_scope("read")])
 async def latest_scan(context: Context) -> ScanNow:
-    age = await staleness(context)
+    age = await freshness(context)
     last = await _last(context)
     if last.row is None:
-        raise Problem(404, "there was no scan yet")
+        raise ProblemError(404, "there was no scan yet")
     return ScanNow(**_shown(context, last.row).model_dump(), **age)
 
 
@@ -95,7 +95,7 @@ async def scan_for_ever(context: ApiContext, interval: float) -> None:
             if not last.is_under_way and _is_time(last.row, interval):
                 await projected(context, started := await _start(context, last))
                 log.info("a scan of the catalogue starts", scan=started.scan)
-        except (BrokerUnreachable, DatabaseUnreachable, Problem) as error:
+        except (BrokerUnreachable, DatabaseUnreachable, ProblemError) as error:
             log.debug("no scan is started", error=str(error))
         await asyncio.sleep(min(LOOK_EVERY, interval))
 
@@ -107,7 +107,7 @@ def _is_time(row: RowMapping | None, interval: float) -> bool:
 
 
 async def _last(context: ApiContext) -> _Last:
-    rows = (await context.projection.page(Wanted(kind="scan"), limit=1)).rows
+    rows = (await context.projection.page(SubmissionQuery(kind="scan"), limit=1)).rows
     return _Last(rows[0] if rows else None)
 
 
@@ -119,7 +119,7 @@ async def _start(context: ApiContext, last: _Last) -> CatalogScanRequested:
 
 
 def _shown(context: ApiContext, row: RowMapping) -> Scan:
-    so_far = contents_of(row) or {"pages": 0, "seen": 0, "submitted": 0}
+    progress = contents_of(row) or {"pages": 0, "seen": 0, "submitted": 0}
     return Scan(
         id=row["id"],
         scan=row["title"] or "",
@@ -128,5 +128,5 @@ def _shown(context: ApiContext, row: RowMapping) -> Scan:
         ended_at=row["ended_at"],
         error_message=row["error_message"],
         waiting_for=waiting_for(row, context.workers.waiting_for(ENRICHER)),
-        **so_far,
+        **progress,
     )

@@ -11,7 +11,7 @@ from shared.db.tables import seen
 TOPIC_FAILURES = "topic failures"
 
 
-class Seen:
+class DismissedFailures:
     def __init__(self, database: Database) -> None:
         self._database = database
 

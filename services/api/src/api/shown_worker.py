@@ -5,10 +5,10 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from api.workers import Seen
+from api.workers import WorkerState
 
 
-class Worker(BaseModel):
+class LiveWorker(BaseModel):
     service: str
     instance: str
     version: str
@@ -19,5 +19,5 @@ class Worker(BaseModel):
     last_seen: datetime
 
     @classmethod
-    def of(cls, seen: Seen) -> Self:
+    def of(cls, seen: WorkerState) -> Self:
         return cls(**seen.beat.model_dump(), version=seen.beat.app_version, last_seen=seen.stored_at)

@@ -20,7 +20,7 @@ PATIENCE = 0.5  # seconds that the broker has to say what comes next
 EVENTS = [stream.name for stream in PROJECTED]
 
 
-async def staleness(context: ApiContext) -> dict[str, Any]:
+async def freshness(context: ApiContext) -> dict[str, Any]:
     """`as_of`, and `projection_lag_seconds`: 0 when all is projected, null while the broker does not say."""
     positions, as_of = await context.projection.position()
     try:

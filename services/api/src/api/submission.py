@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
 from api.context import ApiContext
-from api.problems import Problem
+from api.problems import ProblemError
 from api.staleness import projected_up_to_now
 from shared.db.engine import DatabaseUnreachable
 from shared.events import Kind, Removed, SubmissionEvent, Submitted, WaitingFor
@@ -54,7 +54,7 @@ async def found(context: ApiContext, kind: Kind, id_: str, called: str = "") -> 
         await projected_up_to_now(context, PATIENCE)
         row = await context.projection.submission(kind, id_)
     if row is None:
-        raise Problem(404, f"there is no {kind} {(called or id_)[:80]!r}")
+        raise ProblemError(404, f"there is no {kind} {(called or id_)[:80]!r}")
     return row
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.access import Caller, may
+from api.access import Caller, require_scope
 from api.context import ApiContext, Context
 from api.judge_submission import is_edited, is_open, judge
-from api.projection import Found
+from api.projection import KnownSubmission
 from api.submission import queue
 from shared.events import SCAN, ArticleSubmitted, SubmissionCompleted, article_id
 from shared.metrics import SUBMISSIONS
@@ -18,7 +18,7 @@ from shared.urn import checked_urn
 from shared.wire import Record, encode
 
 router = APIRouter()
-Submitter = Annotated[Caller, may("submit")]
+Submitter = Annotated[Caller, require_scope("submit")]
 InputHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Urn = Annotated[str, AfterValidator(checked_urn)]
 
@@ -71,7 +71,7 @@ async def _submit(
 ) -> ArticlesSubmitted:
     now = datetime.now(UTC)
 
-    def is_due(urn: str, found: Found) -> bool:
+    def is_due(urn: str, found: KnownSubmission) -> bool:
         hash_ = hashes.get(urn)
         return is_open(found, force=force) if force or hash_ is None else is_edited(found, hash_, now)
 
@@ -102,7 +102,7 @@ async def _submit(
     )
 
 
-def _adopted(found: Found, input_hash: str) -> Record | None:
+def _adopted(found: KnownSubmission, input_hash: str) -> Record | None:
     """What was enriched elsewhere has the text of now. Told as a moment earlier, for the earlier end counts."""
     if found.status != "completed" or found.input_hash or found.ended_at is None:
         return None

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.access import Caller, may
+from api.access import Caller, require_scope
 from api.context import Context
 from api.judge_submission import is_open, judge
 from api.submission import queue
@@ -42,7 +42,7 @@ class TopicsSubmitted(BaseModel):
 
 @router.post("/topics", status_code=202)
 async def submit_topics(
-    body: TopicsToSubmit, context: Context, caller: Annotated[Caller, may("submit")]
+    body: TopicsToSubmit, context: Context, caller: Annotated[Caller, require_scope("submit")]
 ) -> TopicsSubmitted:
     """Submit titles. A title that is completed or under way is skipped, unless forced; a failed one is queued again."""
     ids = [topic_id(title) for title in body.topics]

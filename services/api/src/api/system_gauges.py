@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from api.back_pressure import Load
 from api.context import ApiContext
-from api.staleness import staleness
+from api.staleness import freshness
 from shared import metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
@@ -26,7 +26,7 @@ async def read_system_gauges(context: ApiContext) -> None:
         _or_none(context.projection.counts("topic")),
         _or_none(context.projection.counts("article")),
         _or_none(context.projection.dead_letters()),
-        _or_none(staleness(context)),
+        _or_none(freshness(context)),
     )
     known = {kind: counts for kind, counts in (("topic", topics), ("article", articles)) if counts is not None}
     metrics.SUBMISSIONS_NOW.show(

@@ -12,7 +12,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-class Together(Generic[Q, A]):
+class Coalescer(Generic[Q, A]):
     """`answer`: one answer that is good for all the questions."""
 
     def __init__(self, answer: Callable[[Sequence[Q]], Awaitable[A]]) -> None:

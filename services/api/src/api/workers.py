@@ -16,7 +16,7 @@ FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class WorkerState:
     beat: WorkerBeat
     stored_at: datetime  # by the broker
 
@@ -25,15 +25,15 @@ class ServiceProblem(Problem):
     service: str
 
 
-class Workers:
+class WorkerRegistry:
     def __init__(self) -> None:
-        self._last: dict[tuple[str, str], Seen] = {}  # by service and instance
+        self._last: dict[tuple[str, str], WorkerState] = {}  # by service and instance
         self._newest: datetime | None = None
         self._newest_arrived = 0.0  # monotonic
         self._pauses: dict[str, WorkerPaused] = {}  # by service, the last word
 
     def note(self, beat: WorkerBeat, stored_at: datetime) -> None:
-        self._last[beat.service, beat.instance] = Seen(beat, stored_at)
+        self._last[beat.service, beat.instance] = WorkerState(beat, stored_at)
         if self._newest is None or stored_at >= self._newest:
             self._newest, self._newest_arrived = stored_at, time.monotonic()
         for who in [who for who, seen in self._last.items() if self._newest - seen.stored_at > FORGOTTEN_AFTER]:
@@ -53,12 +53,12 @@ class Workers:
         """False while no heartbeat arrives at all, not even our own: then nothing is known."""
         return self._newest is not None and time.monotonic() - self._newest_arrived < DEAD_AFTER.total_seconds()
 
-    def live(self, service: str) -> list[Seen]:
+    def live(self, service: str) -> list[WorkerState]:
         return sorted(
             (seen for seen in self._live() if seen.beat.service == service), key=lambda seen: seen.beat.instance
         )
 
-    def _live(self) -> list[Seen]:
+    def _live(self) -> list[WorkerState]:
         if self._newest is None:
             return []
         now = self._newest + timedelta(seconds=time.monotonic() - self._newest_arrived)

@@ -1,6 +1,6 @@
 """An article in, its annotation out: the only LLM calls. First what it is about and for whom, then what it says.
 
-Each answer is judged alone; one that can not be used is asked for once more, with the reason.
+Each answer is judged alone; one that cannot be used is asked for once more, with the reason.
 """
 
 import json
@@ -19,11 +19,11 @@ from shared.events import Usage, normal
 from shared.judge_answer import AnswerNotUsable, first_valid, wasted, without_text
 from shared.llm import Answer, LanguageModel
 from shared.observe_call import observed
-from shared.pace import Pace
+from shared.pace import RateLimiter
 from shared.paid_call import shares
 from shared.prices import Prices
 from shared.prompt import Prompt
-from shared.read_answer import objects_in
+from shared.read_answer import extract_json
 from shared.storable import storable_text
 from shared.turns import Turns
 
@@ -110,14 +110,14 @@ def excerpt(article: ArticleText, most_tokens: int) -> Excerpt:
 
 def judge(answer: Answer, wanted: type[Wanted], text: str) -> Wanted | Refused | AnswerNotUsable:
     """`text`: of the article, in its normal form."""
-    return without_text(answer) or first_valid(wanted, objects_in(answer.text), context=text)
+    return without_text(answer) or first_valid(wanted, extract_json(answer.text), context=text)
 
 
 class ArticleAnnotator:
     """At most `calls` at a time, at the pace that there is."""
 
     def __init__(
-        self, llm: LanguageModel, *, calls: int, pace: Pace, prices: Prices, most_tokens: int = MOST_TOKENS
+        self, llm: LanguageModel, *, calls: int, pace: RateLimiter, prices: Prices, most_tokens: int = MOST_TOKENS
     ) -> None:
         self.simulated: bool | None = None
         self._llm = llm

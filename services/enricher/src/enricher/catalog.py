@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 import httpx
 
-from enricher.catalog_answers import FIELDS, Article, NotTheCatalog, Reply, article, articles, urns
+from enricher.catalog_answers import FIELDS, CatalogArticle, NotTheCatalog, Reply, article, articles, urns
 from enricher.settings import CatalogSettings
-from shared.doubts import Doubts
+from shared.doubts import OutageDetector
 from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage, Refused
 
 PREFIX = "/api/v1"
@@ -22,7 +22,7 @@ MOST_BYTES = 32_000_000  # of an answer
 USUAL_LIFE = 60.0  # seconds; of a token that does not say how long it is good
 
 
-class Catalog:
+class CatalogClient:
     """One per process, made inside the running loop. What it is asked raises Outage, Transient, Refused.
 
     It repeats nothing but a call whose token was refused: `retry.py` is the only layer.
@@ -37,7 +37,7 @@ class Catalog:
             timeout=httpx.Timeout(timeout_seconds, pool=None),
             limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=IDLE_SECONDS),
         )
-        self._doubts = Doubts(self._is_there)
+        self._doubts = OutageDetector(self._is_there)
         self._token = ""
         self._good_until = 0.0  # monotonic
         self._login: asyncio.Task[str] | None = None
@@ -51,7 +51,7 @@ class Catalog:
             timeout_seconds=settings.catalog_timeout_seconds,
         )
 
-    async def read(self, urn: str) -> Article:
+    async def read(self, urn: str) -> CatalogArticle:
         return article(await self._call("GET", _path(urn), about=urn), urn)
 
     async def list_page(self, *, offset: int, limit: int) -> list[str]:
@@ -68,12 +68,12 @@ class Catalog:
         fq: Sequence[str] = (),
         fields: Sequence[str] = FIELDS,
         sort: str | None = None,
-    ) -> list[Article]:
+    ) -> list[CatalogArticle]:
         """`offset + limit` ≤ 10,000. `fq`: filters like `status:active`; `sort`: like `urn asc`."""
         asked = {"q": q, "fq": list(fq), "fl": fields, "sort": sort, "offset": offset, "limit": limit}
         return articles(await self._call("POST", "/articles/search", about=f"a search from {offset}", json=asked))
 
-    async def page_after(self, after: str, limit: int, fields: Sequence[str] = FIELDS) -> list[Article]:
+    async def page_after(self, after: str, limit: int, fields: Sequence[str] = FIELDS) -> list[CatalogArticle]:
         """In the order of their URNs, from the first one behind `after`: no window ends it, nothing that is written
         moves it. "" begins; what people deleted is left out."""
         quoted = after.replace("\\", "\\\\").replace('"', '\\"')

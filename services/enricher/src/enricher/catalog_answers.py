@@ -22,7 +22,7 @@ class NotTheCatalog(Doubtful):
 
 
 @dataclass(frozen=True, slots=True)
-class Article:
+class CatalogArticle:
     """Texts are "" where there are none."""
 
     urn: str
@@ -89,12 +89,12 @@ def _place(loc: object) -> str:
     return ".".join(map(str, loc)) if isinstance(loc, list) else str(loc)
 
 
-def article(result: Any, urn: str) -> Article:
+def article(result: Any, urn: str) -> CatalogArticle:
     """Raises Refused."""
     if not isinstance(result, dict):
         raise Refused("unreadable_article", f"the catalogue's article {urn} is no object")
     extras = result.get("extras")
-    return Article(
+    return CatalogArticle(
         urn=urn,
         title=_text(result.get("title")),
         abstract=_text(result.get("abstract")),
@@ -106,7 +106,7 @@ def article(result: Any, urn: str) -> Article:
     )
 
 
-def articles(result: Any) -> list[Article]:
+def articles(result: Any) -> list[CatalogArticle]:
     """Of a search; what has no URN is left out. Raises Refused."""
     found = result.get("results") if isinstance(result, dict) else None
     if not isinstance(found, list):

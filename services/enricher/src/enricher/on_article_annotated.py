@@ -11,8 +11,8 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from enricher.catalog import Catalog
-from enricher.catalog_answers import Article
+from enricher.catalog import CatalogClient
+from enricher.catalog_answers import CatalogArticle
 from enricher.submissions_api import SubmissionsApi
 from shared.events import ArticleAnnotated, CausesWork, SubmissionCompleted
 from shared.run import Run
@@ -25,7 +25,7 @@ Standing = Literal["due", "written", "overtaken", "mixed"]
 
 
 class OnArticleAnnotated:
-    def __init__(self, catalog: Catalog, api: SubmissionsApi) -> None:
+    def __init__(self, catalog: CatalogClient, api: SubmissionsApi) -> None:
         self._catalog = catalog
         self._api = api
 
@@ -35,28 +35,28 @@ class OnArticleAnnotated:
         assert isinstance(event, ArticleAnnotated)
         result = event.annotation | {"input_hash": event.input_hash, "enriched_at": event.annotated_at.isoformat()}
         there = None if _is_fresh(event, run) else await self._catalog.read(event.urn)
-        if there is None or standing(there, event, result) == "due":
+        if there is None or write_state(there, event, result) == "due":
             there = await self._write(event, result)
-        now = standing(there, event, result) if there else "written"
+        now = write_state(there, event, result) if there else "written"
         if now == "written":
             return run.completed(result, simulated=event.simulated, input_hash=event.input_hash)
         if now != "overtaken":
             await self._api.submit_again(event.urn)
         return run.skipped(event.input_hash)
 
-    async def _write(self, event: ArticleAnnotated, result: dict[str, Any]) -> Article | None:
-        """What the catalogue has then, if that may be another submission's; it can not be asked to write on a
+    async def _write(self, event: ArticleAnnotated, result: dict[str, Any]) -> CatalogArticle | None:
+        """What the catalogue has then, if that may be another submission's; it cannot be asked to write on a
         condition."""
         if await _is_slow(self._catalog.enhance(event.urn, AGENT, ai_fields(result))):
             there = await self._catalog.read(event.urn)
-            if standing(there, event, result) != "due":
+            if write_state(there, event, result) != "due":
                 return there
         if await _is_slow(self._catalog.patch(event.urn, extras(result) | {WRITTEN_BY: _mark(event)})):
             return await self._catalog.read(event.urn)
         return None
 
 
-def standing(there: Article, event: ArticleAnnotated, result: dict[str, Any]) -> Standing:
+def write_state(there: CatalogArticle, event: ArticleAnnotated, result: dict[str, Any]) -> Standing:
     """Of what this submission writes. `overtaken`: a newer one is written, or this attempt as another run annotated it.
     `mixed`: that was while its calls were on their way, so that the catalogue has something of either."""
     mark, has_our_fields = there.extras.get(WRITTEN_BY), _ai_fields_of(there) == ai_fields(result)
@@ -79,7 +79,7 @@ async def _is_slow(call: Awaitable[None]) -> bool:
     return time.monotonic() - began > SLOW
 
 
-def _ai_fields_of(article: Article) -> dict[str, Any]:
+def _ai_fields_of(article: CatalogArticle) -> dict[str, Any]:
     return {
         "ai_tags": article.ai_tags,
         "ai_category": article.ai_category,

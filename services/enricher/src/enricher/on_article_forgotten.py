@@ -6,7 +6,7 @@ Writes: the catalogue
 Fails: Outage, when it is away
 """
 
-from enricher.catalog import Catalog
+from enricher.catalog import CatalogClient
 from enricher.on_article_annotated import WRITTEN_BY, is_newer, named
 from shared.errors import Refused
 from shared.events import ArticleForgotten, CausesWork
@@ -14,7 +14,7 @@ from shared.run import Run
 
 
 class OnArticleForgotten:
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: CatalogClient) -> None:
         self._catalog = catalog
 
     async def __call__(self, event: CausesWork, run: Run) -> None:

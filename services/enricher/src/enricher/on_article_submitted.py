@@ -4,18 +4,18 @@ Consumes: ArticleSubmitted
 Publishes: SubmissionStarted, SubmissionParked, SubmissionFailed, ArticleAnnotated, or SubmissionCompleted where that
     very text was enriched before
 Writes: nothing
-Fails: Refused, when there is no such article, no text in it, or Gemini blocks it; Transient, when an answer can not be
+Fails: Refused, when there is no such article, no text in it, or Gemini blocks it; Transient, when an answer cannot be
     used; Outage, when Gemini or the catalogue is away
 """
 
 from enricher.annotate_article import ArticleAnnotator
-from enricher.catalog import Catalog
+from enricher.catalog import CatalogClient
 from shared.events import ArticleSubmitted, CausesWork
 from shared.run import Reported, Run
 
 
 class OnArticleSubmitted:
-    def __init__(self, catalog: Catalog, annotator: ArticleAnnotator) -> None:
+    def __init__(self, catalog: CatalogClient, annotator: ArticleAnnotator) -> None:
         self._catalog = catalog
         self._annotator = annotator
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import structlog
 
 from enricher.annotate_article import ArticleAnnotator
-from enricher.catalog import Catalog
-from enricher.catalog_answers import Article
+from enricher.catalog import CatalogClient
+from enricher.catalog_answers import CatalogArticle
 from enricher.submissions_api import SubmissionsApi
 from shared.errors import Refused
 from shared.events import CatalogScanRequested, CausesWork
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 class OnCatalogScanRequested:
     """Pages go by the URNs' own order, each from where the one before ended: what is written moves nothing in it."""
 
-    def __init__(self, catalog: Catalog, annotator: ArticleAnnotator, api: SubmissionsApi, page: int) -> None:
+    def __init__(self, catalog: CatalogClient, annotator: ArticleAnnotator, api: SubmissionsApi, page: int) -> None:
         self._catalog = catalog
         self._annotator = annotator
         self._api = api
@@ -37,20 +37,20 @@ class OnCatalogScanRequested:
         articles, is_last = await self._read(event.after)
         due = self._due(articles)
         submitted = await self._api.submit(due) if due else 0
-        so_far = {"seen": event.seen + len(articles), "submitted": event.submitted + submitted}
+        progress = {"seen": event.seen + len(articles), "submitted": event.submitted + submitted}
         if is_last:
-            return run.completed({"pages": event.attempt} | so_far, simulated=bool(self._catalog.simulated))
+            return run.completed({"pages": event.attempt} | progress, simulated=bool(self._catalog.simulated))
         following = {"attempt": event.attempt + 1, "after": articles[-1].urn, "requeued": None}
-        return event.model_copy(update=following | so_far)
+        return event.model_copy(update=following | progress)
 
-    def _due(self, articles: Sequence[Article]) -> dict[str, str]:
-        """Input hashes by URN. What can not be submitted by its name is left out, for the API takes a page or none."""
+    def _due(self, articles: Sequence[CatalogArticle]) -> dict[str, str]:
+        """Input hashes by URN. What cannot be submitted by its name is left out, for the API takes a page or none."""
         if nameless := [article.urn for article in articles if not is_urn(article.urn)]:
             log.warning("articles are left out, their names are no URNs", number=len(nameless), names=nameless[:5])
         hashes = [(article, self._annotator.input_hash(article)) for article in articles if is_urn(article.urn)]
         return {article.urn: hash_ for article, hash_ in hashes if article.extras.get("input_hash") != hash_}
 
-    async def _read(self, after: str) -> tuple[Sequence[Article], bool]:
+    async def _read(self, after: str) -> tuple[Sequence[CatalogArticle], bool]:
         """With whether it is the last page. Raises Refused where the order is another one: a page after it would be a
         gap."""
         articles, is_last = await self._that_fit(after)
@@ -59,7 +59,7 @@ class OnCatalogScanRequested:
             raise Refused("catalog_order", "the catalogue does not list articles in the order of their URNs")
         return articles, is_last
 
-    async def _that_fit(self, after: str) -> tuple[Sequence[Article], bool]:
+    async def _that_fit(self, after: str) -> tuple[Sequence[CatalogArticle], bool]:
         """Fewer where a whole page is too large an answer; of one that alone is too large no more than its name."""
         limit = self._page
         while limit:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, SecretStr, model_validator
 
 from shared.gemini_models import MOST_OUTPUT_TOKENS, Thinking
 from shared.gemini_settings import GeminiSettings
-from shared.settings import OpsSettings, Settings, named
+from shared.settings import OpsSettings, Settings, env
 from shared.worker import WorkSettings
 
 
@@ -28,10 +28,10 @@ def _base_url(value: str) -> str:
 class CatalogSettings(Settings):
     """Where the catalogue is, and as whom it is called."""
 
-    catalog_url: Annotated[str, AfterValidator(_base_url)] = named("DATA_API_URL", default="")
-    client_id: str = named("KEYCLOAK_CLIENT_ID", default="")
-    client_secret: SecretStr = named("KEYCLOAK_CLIENT_SECRET", default=SecretStr(""))
-    catalog_timeout_seconds: float = named("CATALOG_TIMEOUT_SECONDS", default=30.0, gt=0, le=600)
+    catalog_url: Annotated[str, AfterValidator(_base_url)] = env("DATA_API_URL", default="")
+    client_id: str = env("KEYCLOAK_CLIENT_ID", default="")
+    client_secret: SecretStr = env("KEYCLOAK_CLIENT_SECRET", default=SecretStr(""))
+    catalog_timeout_seconds: float = env("CATALOG_TIMEOUT_SECONDS", default=30.0, gt=0, le=600)
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -47,12 +47,12 @@ class CatalogSettings(Settings):
 class EnricherSettings(WorkSettings, GeminiSettings, CatalogSettings, OpsSettings):
     """`page`: articles of a page of a scan, which the API takes in one request."""
 
-    thinking: Thinking = named("GEMINI_ARTICLE_THINKING", default="low")
-    answer_tokens: int = named("GEMINI_ARTICLE_OUTPUT_TOKENS", default=8192, ge=256, le=MOST_OUTPUT_TOKENS)
-    enriches: bool = named("ENABLE_BACKGROUND_WORKER", default=False)
-    page: int = named("WORKER_BATCH_SIZE", default=50, ge=1, le=200)
-    api_url: str = named("TOPICFLOW_URL", default="http://127.0.0.1:8000", pattern="^https?://")
-    key_of_api: SecretStr | None = named("TOPICFLOW_API_KEY", default=None)
+    thinking: Thinking = env("GEMINI_ARTICLE_THINKING", default="low")
+    answer_tokens: int = env("GEMINI_ARTICLE_OUTPUT_TOKENS", default=8192, ge=256, le=MOST_OUTPUT_TOKENS)
+    enriches: bool = env("ENABLE_BACKGROUND_WORKER", default=False)
+    page: int = env("WORKER_BATCH_SIZE", default=50, ge=1, le=200)
+    api_url: str = env("TOPICFLOW_URL", default="http://127.0.0.1:8000", pattern="^https?://")
+    key_of_api: SecretStr | None = env("TOPICFLOW_API_KEY", default=None)
 
     @model_validator(mode="after")
     def _is_wanted(self) -> Self:

@@ -11,7 +11,7 @@ from shared.db.engine import open_writer
 from shared.db.migrate import reach_database
 from shared.heartbeat import beat
 from shared.ops import Ops, serving
-from shared.progress import Progress
+from shared.progress import StallDetector
 from shared.service import reach, run_beside
 from shared.streams import PROJECTOR
 from shared.transport import connect
@@ -37,12 +37,12 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: Asy
     await reach(transport)
     await reach_database(database, "projection")
     projection = Projection(database, transport.publish, instance)
-    progress = Progress("the projection loop")
+    progress = StallDetector("the projection loop")
 
-    async def gets_on() -> None:
+    async def is_progressing() -> None:
         progress.check()
 
-    ops.checks = [gets_on, partial(transport.ends, READ)]
+    ops.checks = [is_progressing, partial(transport.ends, READ)]
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:

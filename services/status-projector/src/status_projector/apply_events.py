@@ -18,12 +18,12 @@ from status_projector.facets import Facet, facets_of
 from status_projector.ledger import book, paid_in
 from status_projector.prepared import Writes
 from status_projector.rows import ended_as, history_row
-from status_projector.statements import Counted, FacetRow, Moved
+from status_projector.statements import CountDelta, Counted, FacetRow
 from status_projector.status_counts import NewContent, State, advance, counted
 
 
 @dataclass(slots=True)
-class Told:
+class DecodedEvent:
     """An event of a submission, and the delivery that brought it."""
 
     delivery: Delivery
@@ -39,7 +39,7 @@ class _Changes:
     states: dict[str, State]
     created_before: dict[str, datetime | None]  # of those that had a content before the batch
     contents: dict[str, NewContent] = field(default_factory=dict)
-    counts: dict[Counted, Moved] = field(default_factory=lambda: defaultdict(Moved))
+    counts: dict[Counted, CountDelta] = field(default_factory=lambda: defaultdict(CountDelta))
 
     def count(self, state: State, status: str | None, milliseconds: int | None, sign: int) -> None:
         if status:
@@ -49,15 +49,15 @@ class _Changes:
             moved.milliseconds += sign * (milliseconds or 0)
 
 
-def read(delivery: Delivery) -> Told:
+def read(delivery: Delivery) -> DecodedEvent:
     """Raises InvalidEvent, NewerVersion."""
     envelope = decode(delivery.record)
     if not isinstance(envelope.event, CausesWork | Removed | Outcome):
         raise InvalidEvent(f"{type(envelope.event).__name__} is not about a submission")
-    return Told(delivery, envelope.event, envelope.event_id, envelope.time)
+    return DecodedEvent(delivery, envelope.event, envelope.event_id, envelope.time)
 
 
-def apply(connection: Connection, events: Sequence[Told]) -> None:
+def apply(connection: Connection, events: Sequence[DecodedEvent]) -> None:
     """Raises what `engine.is_of_the_data` knows, when the database refuses one of them."""
     states = statements.get_states(connection, {told.event.id for told in events})
     known = set(states)
@@ -73,7 +73,7 @@ def apply(connection: Connection, events: Sequence[Told]) -> None:
     writes.execute(connection)
 
 
-def refused_among(connection: Connection, events: Sequence[Told]) -> list[tuple[Told, str]]:
+def refused_among(connection: Connection, events: Sequence[DecodedEvent]) -> list[tuple[DecodedEvent, str]]:
     """Which have data that the database refuses, and why: halves are applied until each is found."""
     try:
         with connection.begin_nested():
@@ -88,7 +88,7 @@ def refused_among(connection: Connection, events: Sequence[Told]) -> list[tuple[
     return []
 
 
-def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
+def _fold(states: dict[str, State], events: Sequence[DecodedEvent]) -> _Changes:
     changes = _Changes(states, {id_: state.created_at for id_, state in states.items() if state.content_attempt})
     for told in events:
         event = told.event
@@ -104,7 +104,9 @@ def _fold(states: dict[str, State], events: Sequence[Told]) -> _Changes:
     return changes
 
 
-def _count_ends(connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[Told]) -> None:
+def _count_ends(
+    connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[DecodedEvent]
+) -> None:
     """Of articles, of which people compare these numbers over time. Before the events are in the history, which says
     what was counted; each attempt once, as its first end says, whatever is removed or comes late."""
     first: dict[tuple[str, int], str] = {}
@@ -119,7 +121,7 @@ def _count_ends(connection: Connection, writes: Writes, states: Mapping[str, Sta
 
 
 def _keep_the_ledger(
-    connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[Told]
+    connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[DecodedEvent]
 ) -> None:
     if told := [paid for of in events for paid in paid_in(of.event, of.time)]:
         ids = {paid.id for paid in told}

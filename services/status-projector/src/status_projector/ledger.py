@@ -18,7 +18,7 @@ Total = tuple[str, str, str, str, bool, str, int]  # day, kind, model, priced_as
 
 
 @dataclass(slots=True)
-class Paid:
+class LedgerEntry:
     """One row of `usage`: a submission's share of a call. `cost` in US dollars, None where no price is known."""
 
     id: str
@@ -43,30 +43,30 @@ class Paid:
 
 
 @dataclass(slots=True)
-class Booked:
+class LedgerChanges:
     """Rows that are new, rows whose `wasted` changed, and by how much each total moves, in its columns' order."""
 
-    added: list[Paid] = field(default_factory=list)
-    changed: list[Paid] = field(default_factory=list)
+    added: list[LedgerEntry] = field(default_factory=list)
+    changed: list[LedgerEntry] = field(default_factory=list)
     totals: dict[Total, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * 7))
 
 
-def paid_in(event: SubmissionEvent, time: datetime) -> list[Paid]:
+def paid_in(event: SubmissionEvent, time: datetime) -> list[LedgerEntry]:
     if not isinstance(event, Outcome | ArticleAnnotated) or not event.usage:
         return []
     about: dict[str, Any] = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run}
     otherwise = "" if isinstance(event, SubmissionCompleted | ArticleAnnotated) else NOT_USED
-    return [Paid(**about, time=time, **u.model_dump() | {"wasted": u.wasted or otherwise}) for u in event.usage]
+    return [LedgerEntry(**about, time=time, **u.model_dump() | {"wasted": u.wasted or otherwise}) for u in event.usage]
 
 
-def book(known: Iterable[Paid], told: Iterable[Paid], partition_of: Mapping[str, int]) -> Booked:
+def book(known: Iterable[LedgerEntry], told: Iterable[LedgerEntry], partition_of: Mapping[str, int]) -> LedgerChanges:
     """`known`: all rows of the submissions that are told of."""
     rows = {(paid.id, paid.call_id): paid for paid in known}
     before = {key: paid.wasted for key, paid in rows.items()}
     for paid in told:
         rows.setdefault((paid.id, paid.call_id), paid)
     _find_what_is_of_use(rows.values())
-    booked = Booked()
+    booked = LedgerChanges()
     for key, paid in rows.items():
         was = before.get(key)
         if was == paid.wasted:
@@ -78,7 +78,7 @@ def book(known: Iterable[Paid], told: Iterable[Paid], partition_of: Mapping[str,
     return booked
 
 
-def _find_what_is_of_use(rows: Iterable[Paid]) -> None:
+def _find_what_is_of_use(rows: Iterable[LedgerEntry]) -> None:
     """Of each attempt the run that had a usable answer first."""
     usable = [paid for paid in rows if paid.wasted in {"", REPEATED}]
     first: dict[tuple[str, int], tuple[datetime, str]] = {}
@@ -89,13 +89,13 @@ def _find_what_is_of_use(rows: Iterable[Paid]) -> None:
         paid.wasted = "" if paid.run == first[paid.id, paid.attempt][1] else REPEATED
 
 
-def _move(booked: Booked, paid: Paid, wasted: str, partition: int, sign: int) -> None:
+def _move(booked: LedgerChanges, paid: LedgerEntry, wasted: str, partition: int, sign: int) -> None:
     total = booked.totals[day_of(paid.time), paid.kind, paid.model, paid.priced_as, paid.simulated, wasted, partition]
     for n, amount in enumerate(_amounts(paid)):
         total[n] += sign * amount
 
 
-def _amounts(paid: Paid) -> tuple[int, ...]:
+def _amounts(paid: LedgerEntry) -> tuple[int, ...]:
     share = round(60 / paid.shared_by)
     tokens = (paid.tokens_in, paid.tokens_out, paid.tokens_cached, paid.tokens_thought)
     return (share, share if paid.cost is None else 0, *tokens, round((paid.cost or 0) * 1e9))

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from shared import tracing
 from shared.metrics import PROJECTED_EVENTS, PROJECTION_BATCH, PROJECTION_SECONDS
-from status_projector.apply_events import Told
+from status_projector.apply_events import DecodedEvent
 
 
 @contextmanager
-def observed(events: Sequence[Told]) -> Iterator[None]:
+def observed(events: Sequence[DecodedEvent]) -> Iterator[None]:
     """The body is the transaction; of one that is undone nothing is told."""
     began = time.time_ns()
     yield

@@ -1,7 +1,7 @@
 """A batch of events, one transaction: position, rows, content, counts, history and usage move together or not at all.
 
 Consumes: every event of the projected streams, and their dead letters
-Publishes: dead letters, for what can not be read or stored
+Publishes: dead letters, for what cannot be read or stored
 Writes: every table of the projection
 Fails: PositionMoved, when another projector was first; NewerVersion, when a newer topicflow wrote an event
 """
@@ -22,13 +22,13 @@ from shared.transport.base import Batch, Delivery, Positions
 from shared.transport.dead_letter import dead_letter
 from shared.wire import Record
 from status_projector import statements
-from status_projector.apply_events import Told, apply, read, refused_among
+from status_projector.apply_events import DecodedEvent, apply, read, refused_among
 from status_projector.observe_projection import observed
 from status_projector.rows import dead_letter_row
 
 log = structlog.get_logger()
 Publish = Callable[[Sequence[Record]], Awaitable[None]]
-Refused = Sequence[tuple[Delivery, str]]  # what can not be projected, and why
+Refused = Sequence[tuple[Delivery, str]]  # what cannot be projected, and why
 DEAD_LETTERS = {stream.dead_letters for stream in STREAMS}
 
 
@@ -40,7 +40,7 @@ class PositionMoved(TopicflowError):
         self.partitions = set(partitions)
 
 
-class _Undone(Exception):
+class _RolledBack(Exception):
     """Of what was only tried."""
 
     def __init__(self, refused: Refused) -> None:
@@ -48,7 +48,7 @@ class _Undone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class ProjectionPosition:
     """A row of `positions`. `version` moves with every batch that anybody projects."""
 
     version: int = 0
@@ -61,7 +61,7 @@ class Read:
     """A batch as it is stored: its events, and the dead letters among its deliveries."""
 
     batch: Batch
-    events: Sequence[Told]
+    events: Sequence[DecodedEvent]
     letters: Sequence[Delivery]
 
 
@@ -72,7 +72,7 @@ class Projection:
         self._database = database
         self._publish = publish
         self._source = source
-        self._at: dict[int, Stored] = {}
+        self._at: dict[int, ProjectionPosition] = {}
 
     @property
     def at_a_time(self) -> int:
@@ -84,16 +84,16 @@ class Projection:
         self._at[partition] = await self.stored(partition)
         return self._at[partition].positions
 
-    async def stored(self, partition: int) -> Stored:
+    async def stored(self, partition: int) -> ProjectionPosition:
         found = await self._database.run(lambda connection: statements.get_position(connection, partition))
-        return Stored(*found) if found else Stored()
+        return ProjectionPosition(*found) if found else ProjectionPosition()
 
     async def project(self, batch: Batch) -> None:
-        """Stores all of it; what can not be stored is among the dead letters before the position moves past it."""
+        """Stores all of it; what cannot be stored is among the dead letters before the position moves past it."""
         await self.store(await self.read(batch))
 
     async def read(self, batch: Batch) -> Read:
-        """What can not be read is among the dead letters."""
+        """What cannot be read is among the dead letters."""
         letters = [delivery for delivery in batch.deliveries if delivery.record.stream in DEAD_LETTERS]
         events = await self._readable([d for d in batch.deliveries if d.record.stream not in DEAD_LETTERS])
         return Read(batch, events, letters)
@@ -115,21 +115,21 @@ class Projection:
                 self._at |= after
                 return
 
-    async def _refused(self, events: Sequence[Told]) -> Refused:
+    async def _refused(self, events: Sequence[DecodedEvent]) -> Refused:
         """Tried in a transaction that is undone: savepoints in each one that is not would cost two round trips more."""
 
         def try_(connection: Connection) -> None:
-            raise _Undone([(told.delivery, why) for told, why in refused_among(connection, events)])
+            raise _RolledBack([(told.delivery, why) for told, why in refused_among(connection, events)])
 
         try:
             await self._database.run(try_)
-        except _Undone as undone:
+        except _RolledBack as undone:
             return undone.refused
         raise AssertionError("it is always undone")
 
-    async def _readable(self, deliveries: Sequence[Delivery]) -> list[Told]:
+    async def _readable(self, deliveries: Sequence[Delivery]) -> list[DecodedEvent]:
         """Nothing is buried before all are looked at: a newer version among them would bury it again at each start."""
-        readable: list[Told] = []
+        readable: list[DecodedEvent] = []
         unreadable: list[tuple[Delivery, str]] = []
         for delivery in deliveries:
             try:
@@ -141,22 +141,29 @@ class Projection:
 
     async def _bury(self, code: str, refused: Refused) -> None:
         for delivery, message in refused:
-            log.error("event can not be projected", stream=delivery.record.stream, error=message)
+            log.error("event cannot be projected", stream=delivery.record.stream, error=message)
         await self._publish([dead_letter(d, code=code, message=m, tries=0, source=self._source) for d, m in refused])
 
 
-def _after(before: Mapping[int, Stored], batch: Batch, events: Sequence[Told]) -> dict[int, Stored]:
+def _after(
+    before: Mapping[int, ProjectionPosition], batch: Batch, events: Sequence[DecodedEvent]
+) -> dict[int, ProjectionPosition]:
     """By partition."""
     newest = {partition: before[partition].as_of for partition in batch.positions}
     for told in events:
         known = newest[told.delivery.partition]
         if known is None or told.time > known:
             newest[told.delivery.partition] = told.time
-    return {p: Stored(before[p].version + 1, positions, newest[p]) for p, positions in batch.positions.items()}
+    return {
+        p: ProjectionPosition(before[p].version + 1, positions, newest[p]) for p, positions in batch.positions.items()
+    }
 
 
 def _store(
-    after: Mapping[int, Stored], events: Sequence[Told], letters: Sequence[Delivery], connection: Connection
+    after: Mapping[int, ProjectionPosition],
+    events: Sequence[DecodedEvent],
+    letters: Sequence[Delivery],
+    connection: Connection,
 ) -> None:
     """The positions first, so that a projector that lost its turn changes nothing."""
     if not statements.move_positions(

@@ -12,8 +12,8 @@ from sqlalchemy import JSON, Connection, Table, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
-from shared.db.tables import LongText, Moment, stored
-from shared.db.texts import array
+from shared.db.tables import LongText, UtcTime, stored
+from shared.db.texts import array_param
 
 Rows = Sequence[tuple[Any, ...]]  # all columns of a table, in its order; JSON as text
 
@@ -30,7 +30,7 @@ class Prepared:
         )
         self._by_row = by_row
         self.by_set = by_set.format(rows=f"unnest({', '.join(columns)})")
-        self._are_moments = [isinstance(column.type, Moment) for column in table.c]
+        self._are_moments = [isinstance(column.type, UtcTime) for column in table.c]
         self._to_array = [_to_array_of(column.type) for column in table.c]
 
     def execute(self, connection: Connection, rows: Rows) -> int:
@@ -65,7 +65,7 @@ class Writes:
                 prepared.execute(connection, rows)
         elif self._sets:
             statement = _as_one(tuple(prepared for prepared, _ in self._sets))
-            arrays = (array for prepared, rows in self._sets for array in prepared.arrays(rows))
+            arrays = (array_param for prepared, rows in self._sets for array_param in prepared.arrays(rows))
             connection.exec_driver_sql(statement, tuple(arrays)).close()
 
 
@@ -79,7 +79,7 @@ def _to_array_of(type_: TypeEngine[Any]) -> Callable[[Sequence[Any]], str | list
     """A literal, or what psycopg makes one of: that takes 2 µs a value, however long it is."""
     if isinstance(type_, LongText):
         return list
-    return array if isinstance(type_, Text | Moment | JSON) else _numbers
+    return array_param if isinstance(type_, Text | UtcTime | JSON) else _numbers
 
 
 def _numbers(values: Sequence[object]) -> str:

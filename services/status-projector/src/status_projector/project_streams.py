@@ -7,8 +7,8 @@ import structlog
 
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
-from shared.progress import Progress
-from shared.retry import Policy, pause
+from shared.progress import StallDetector
+from shared.retry import RetryPolicy, backoff_delay
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
 from shared.transport.base import Reader, Transport
 from status_projector.on_submission_event import PositionMoved, Projection, Read
@@ -20,34 +20,36 @@ READ = [stream.name for stream in PROJECTED]
 READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.projected]
 
 
-async def project_for_ever(transport: Transport, projection: Projection, progress: Progress, instance: str) -> None:
+async def project_for_ever(
+    transport: Transport, projection: Projection, progress: StallDetector, instance: str
+) -> None:
     """Until cancelled. What is out is waited for; nothing is lost meanwhile, for positions move with the rows."""
     failures = 0
 
-    def turned() -> None:
+    def tick() -> None:
         nonlocal failures
         if failures:
             log.info("going on")
         failures = 0
-        progress.turned()
+        progress.tick()
 
     while True:
         try:
             reader = await transport.reader(PROJECTOR, instance, READ, projection.load)
-            await _project(reader, projection, turned)
+            await _project(reader, projection, tick)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             failures += 1
             if failures == 1:
                 log.warning("waiting", error=str(error))
-            await asyncio.sleep(min(1.0, pause(failures, Policy())))
+            await asyncio.sleep(min(1.0, backoff_delay(failures, RetryPolicy())))
 
 
-async def _project(reader: Reader, projection: Projection, turned: Callable[[], None]) -> None:
+async def _project(reader: Reader, projection: Projection, tick: Callable[[], None]) -> None:
     """One batch is read and decoded while the database, which is another process, stores those before.
 
     Raises BrokerUnreachable, DatabaseUnreachable.
     """
-    storing = _Storing(projection, turned)
+    storing = _Storing(projection, tick)
     try:
         while True:
             batch = await reader.read(BATCH, timeout=0.5)
@@ -57,14 +59,14 @@ async def _project(reader: Reader, projection: Projection, turned: Callable[[], 
             except PositionMoved as moved:
                 if not reader.owns_partitions:
                     log.info("standing by", reason=str(moved))
-                    await _stand_by(projection, moved.partitions, turned)
+                    await _stand_by(projection, moved.partitions, tick)
                 for partition in moved.partitions.union(batch.positions if batch else ()):
                     await reader.reload(partition)
                 continue  # the batch is read again
             if read:
                 storing.begin(read)
             else:
-                turned()
+                tick()
     finally:
         await storing.end()
         await reader.close()
@@ -110,10 +112,10 @@ class _Storing:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _stand_by(projection: Projection, partitions: Iterable[int], turned: Callable[[], None]) -> None:
+async def _stand_by(projection: Projection, partitions: Iterable[int], tick: Callable[[], None]) -> None:
     """Until nobody has moved the positions for a while."""
     versions: list[int] = []
     while versions != (now := [(await projection.stored(partition)).version for partition in partitions]):
         versions = now
-        turned()
+        tick()
         await asyncio.sleep(STAND_BY)

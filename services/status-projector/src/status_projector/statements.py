@@ -20,7 +20,7 @@ from shared.db.texts import one_of
 from shared.events import UsageTotals
 from shared.transport.base import Positions
 from status_projector.facets import Facet
-from status_projector.ledger import Booked, Paid
+from status_projector.ledger import LedgerChanges, LedgerEntry
 from status_projector.prepared import Prepared, Rows, Writes, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
@@ -29,7 +29,7 @@ FacetRow = tuple[str, str, datetime | None, str]  # facet, value, when the submi
 
 
 @dataclass(slots=True)
-class Moved:
+class CountDelta:
     """By how much a count moves; `timed`: of how many it is known what they took, `milliseconds`: all of them."""
 
     submissions: int = 0
@@ -86,7 +86,7 @@ _GET_ENDED = (
     select(_H.id, _H.attempt).where(one_of(_H.id)).where(_H.event.in_(("SubmissionFailed", "SubmissionCompleted")))
 )
 _MOVE_ENDS = _moving(tables.ends)
-_GET_PAID = select(*(tables.usage.c[field.name] for field in fields(Paid))).where(one_of(tables.usage.c.id))
+_GET_PAID = select(*(tables.usage.c[field.name] for field in fields(LedgerEntry))).where(one_of(tables.usage.c.id))
 _ADD_PAID = inserting(tables.usage)
 _PUT_PAID = _replacing(tables.usage)
 _MOVE_USAGE = _moving(tables.usage_totals)
@@ -105,7 +105,7 @@ _GET_USAGE_TOTALS = (
 )
 _ADD_DEAD_LETTERS = insert(tables.dead_letters).on_conflict_do_nothing()
 _VALUE = itemgetter(0, 1)  # within one, times are in order already, and comparing them takes long
-_PAID_ROW: Callable[[Paid], tuple[Any, ...]] = attrgetter(*(column.name for column in tables.usage.c))
+_PAID_ROW: Callable[[LedgerEntry], tuple[Any, ...]] = attrgetter(*(column.name for column in tables.usage.c))
 _STATE_ROW: Callable[[State], tuple[Any, ...]] = attrgetter(*(column.name for column in tables.submissions.c))
 
 
@@ -153,7 +153,7 @@ def put_contents(connection: Connection, writes: Writes, contents: Mapping[str, 
         connection.execute(_DROP_CONTENTS, {"ids": list(gone)})
 
 
-def move_counts(writes: Writes, counts: Mapping[Counted, Moved]) -> None:
+def move_counts(writes: Writes, counts: Mapping[Counted, CountDelta]) -> None:
     """In the order of the rows, as everybody moves them."""
     rows = [(*of, moved.submissions, moved.timed, moved.milliseconds) for of, moved in sorted(counts.items())]
     writes.add(_MOVE_COUNTS, [row for row in rows if any(row[3:])])
@@ -186,11 +186,11 @@ def move_ends(writes: Writes, ends: Mapping[Counted, int]) -> None:
     writes.add(_MOVE_ENDS, [(*of, number) for of, number in sorted(ends.items())])
 
 
-def get_paid(connection: Connection, ids: Iterable[str]) -> list[Paid]:
-    return [Paid(*row) for row in connection.execute(_GET_PAID, {"ids": sorted(ids)})]
+def get_paid(connection: Connection, ids: Iterable[str]) -> list[LedgerEntry]:
+    return [LedgerEntry(*row) for row in connection.execute(_GET_PAID, {"ids": sorted(ids)})]
 
 
-def put_booked(writes: Writes, booked: Booked) -> None:
+def put_booked(writes: Writes, booked: LedgerChanges) -> None:
     """Totals in the order of the rows, as everybody moves them."""
     writes.add(_ADD_PAID, [_PAID_ROW(paid) for paid in booked.added])
     writes.add(_PUT_PAID, [_PAID_ROW(paid) for paid in booked.changed])

@@ -121,7 +121,7 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
         return NewContent(None)
     if isinstance(event, CatalogScanRequested) and event.attempt - 1 > state.content_attempt:
         state.content_attempt, state.content_at = event.attempt - 1, time
-        return NewContent(event.so_far)
+        return NewContent(event.progress)
     if isinstance(event, SubmissionCompleted) and event.content is not None and _is_newer_content(state, event, time):
         return _take_content(state, event, time)
     return None

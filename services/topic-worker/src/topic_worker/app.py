@@ -4,10 +4,10 @@ from contextlib import AsyncExitStack
 from math import ceil
 
 from shared import metrics
-from shared.allowance import Allowance
+from shared.allowance import DailyLimits
 from shared.llm import Gemini
 from shared.ops import Ops, serving
-from shared.pace import Pace
+from shared.pace import RateLimiter
 from shared.streams import TOPIC_WORKER
 from shared.worker import Worker
 from topic_worker.generate_topics import TopicGenerator
@@ -23,13 +23,13 @@ async def main(settings: WorkerSettings, instance: str) -> None:
         calls = ceil(settings.in_flight / settings.batch_size)
         gemini = Gemini.of(settings, calls)
         opened.push_async_callback(gemini.close)
-        allowance = Allowance(settings.daily_limits, "topic")
+        allowance = DailyLimits(settings.daily_limits, "topic")
         prices = settings.prices
         generator = TopicGenerator(
             gemini,
             batch_size=settings.batch_size,
             calls=calls,
-            pace=Pace(settings.quota, allowance, consumer.share),
+            pace=RateLimiter(settings.quota, allowance, consumer.share),
             prices=prices,
         )
         worker.settle(consumer, OnTopicSubmitted(generator))

@@ -12,20 +12,20 @@ from shared.events import Usage
 from shared.judge_answer import AnswerNotUsable, wasted
 from shared.llm import Answer, LanguageModel
 from shared.observe_call import observed
-from shared.pace import Pace
+from shared.pace import RateLimiter
 from shared.paid_call import shares
 from shared.prices import Prices
 from shared.prompt import Prompt
 from shared.turns import Turns
 from topic_worker.judge_answer import judge
-from topic_worker.topic import Topic, answer_schema
+from topic_worker.topic import StudyCard, answer_schema
 
 LINGER = 0.005  # seconds that a call which is not full waits for more titles, when some wait already
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    topic: Topic
+    topic: StudyCard
     model: str
     simulated: bool
 
@@ -45,7 +45,7 @@ class _Item:
 class TopicGenerator:
     """At most `calls` at a time, at the pace that there is; up to `batch_size` titles in each."""
 
-    def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int, pace: Pace, prices: Prices) -> None:
+    def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int, pace: RateLimiter, prices: Prices) -> None:
         self._llm = llm
         self._prices = prices
         self._batch_size = batch_size
@@ -110,7 +110,7 @@ class TopicGenerator:
             with self._turns.taken():
                 answer = await self._ask(batch)
         except Exception as error:
-            verdicts: dict[str, Topic | Exception] = {item.id: error for item in batch}
+            verdicts: dict[str, StudyCard | Exception] = {item.id: error for item in batch}
             made_by, simulated = "", False
         else:
             verdicts = judge(answer, [item.id for item in batch])
@@ -118,7 +118,7 @@ class TopicGenerator:
             made_by, simulated = answer.model, answer.simulated
         for item in batch:
             verdict = verdicts[item.id]
-            if isinstance(verdict, Topic):
+            if isinstance(verdict, StudyCard):
                 _succeed(item, Generated(verdict, made_by, simulated))
             elif not item.alone and _is_worth_asking_alone(verdict, len(batch)):
                 item.alone = True
@@ -141,7 +141,7 @@ class TopicGenerator:
             tell(answer)
         return answer
 
-    def _book(self, batch: Sequence[_Item], answer: Answer, verdicts: Mapping[str, Topic | Exception]) -> None:
+    def _book(self, batch: Sequence[_Item], answer: Answer, verdicts: Mapping[str, StudyCard | Exception]) -> None:
         reasons = ["taken_back" if item.result.done() else wasted(verdicts[item.id]) for item in batch]
         usages = shares(answer, reasons, prompt_version=self._prompt.version, prices=self._prices)
         for item, usage in zip(batch, usages, strict=True):

@@ -5,18 +5,18 @@ from typing import Any
 
 from shared.judge_answer import first_valid, without_text
 from shared.llm import Answer
-from shared.read_answer import objects_in
-from topic_worker.topic import Topic
+from shared.read_answer import extract_json
+from topic_worker.topic import StudyCard
 
 
-def judge(answer: Answer, ids: Sequence[str]) -> dict[str, Topic | Exception]:
+def judge(answer: Answer, ids: Sequence[str]) -> dict[str, StudyCard | Exception]:
     """By id: the topic, or why there is none: Refused, AnswerNotUsable. Each is judged alone."""
     if problem := without_text(answer):
         return dict.fromkeys(ids, problem)
-    found = objects_in(answer.text)
+    found = extract_json(answer.text)
     if len(ids) == 1 and len(found) == 1:
-        return {ids[0]: first_valid(Topic, found)}
+        return {ids[0]: first_valid(StudyCard, found)}
     by_id: dict[str, list[dict[str, Any]]] = {}
     for answered in found:
         by_id.setdefault(str(answered.get("id")), []).append(answered)
-    return {id_: first_valid(Topic, by_id.get(id_, [])) for id_ in ids}
+    return {id_: first_valid(StudyCard, by_id.get(id_, [])) for id_ in ids}

@@ -3,7 +3,7 @@
 Consumes: TopicSubmitted
 Publishes: SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed
 Writes: nothing
-Fails: Refused, when Gemini blocks the title; Transient, when its answer can not be used; Outage, when it is away
+Fails: Refused, when Gemini blocks the title; Transient, when its answer cannot be used; Outage, when it is away
 """
 
 from datetime import UTC, datetime

@@ -5,7 +5,7 @@ from pydantic import field_validator
 
 from shared.gemini_models import MOST_OUTPUT_TOKENS, Thinking
 from shared.gemini_settings import GeminiSettings
-from shared.settings import OpsSettings, named
+from shared.settings import OpsSettings, env
 from shared.worker import WorkSettings
 
 log = structlog.get_logger()
@@ -13,9 +13,9 @@ MOST_TITLES_A_CALL = 5
 
 
 class WorkerSettings(WorkSettings, GeminiSettings, OpsSettings):
-    thinking: Thinking = named("GEMINI_TOPIC_THINKING", default="minimal")
-    answer_tokens: int = named("GEMINI_TOPIC_OUTPUT_TOKENS", default=4096, ge=256, le=MOST_OUTPUT_TOKENS)  # a title
-    batch_size: int = named("WORKER_BATCH_SIZE", default=MOST_TITLES_A_CALL, ge=1)
+    thinking: Thinking = env("GEMINI_TOPIC_THINKING", default="minimal")
+    answer_tokens: int = env("GEMINI_TOPIC_OUTPUT_TOKENS", default=4096, ge=256, le=MOST_OUTPUT_TOKENS)  # a title
+    batch_size: int = env("WORKER_BATCH_SIZE", default=MOST_TITLES_A_CALL, ge=1)
 
     @field_validator("batch_size")
     @classmethod

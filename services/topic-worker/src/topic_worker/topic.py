@@ -47,7 +47,7 @@ class ImplementationDetails(Part):
     monitoring: Text
 
 
-class Topic(Part):
+class StudyCard(Part):
     """The fifteen fields of a study card; all required."""
 
     title: Title
@@ -77,7 +77,7 @@ class Topic(Part):
         }
 
 
-class _Answered(Topic):
+class _Answered(StudyCard):
     id: str
 
 

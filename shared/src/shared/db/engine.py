@@ -78,9 +78,9 @@ def open_access(url: str) -> Database:
     return Database(engine, threads, PATIENCE)
 
 
-def is_made(url: str, schema: str) -> bool:
+def exists(url: str, schema: str) -> bool:
     """False where opening it would make a file; a server says itself what it has not."""
-    return _kind(url).is_made(url, schema)
+    return _kind(url).exists(url, schema)
 
 
 @contextmanager
@@ -115,7 +115,7 @@ class _Kind(Protocol):
     def reader(self, url: str, threads: int) -> Engine: ...
     def writer(self, url: str) -> tuple[Engine, int]: ...
     def access(self, url: str) -> tuple[Engine, int]: ...
-    def is_made(self, url: str, schema: str) -> bool: ...
+    def exists(self, url: str, schema: str) -> bool: ...
     def alone(self, url: str) -> AbstractContextManager[bool]: ...
 
 

@@ -62,7 +62,7 @@ def access(url: str) -> tuple[Engine, int]:
     return _open(url, "api access", (*_WRITING, "SET statement_timeout TO '10s'"), ACCESS_THREADS), ACCESS_THREADS
 
 
-def is_made(url: str, schema: str) -> bool:
+def exists(url: str, schema: str) -> bool:
     return True
 
 

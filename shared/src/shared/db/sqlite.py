@@ -32,7 +32,7 @@ def access(url: str) -> tuple[Engine, int]:
     return engine.execution_options(schema_translate_map={"access": None}), 1
 
 
-def is_made(url: str, schema: str) -> bool:
+def exists(url: str, schema: str) -> bool:
     return _file(url, schema).exists()
 
 

@@ -29,7 +29,7 @@ access = MetaData(schema="access")
 LIVE = text("revoked_at IS NULL")
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcTime(TypeDecorator[datetime]):
     """A point in time: aware in Python, UTC in the database whether it knows time zones or not."""
 
     impl = DateTime(timezone=True)
@@ -54,8 +54,8 @@ class LongText(Text):
 
 @lru_cache(20_000)  # making the text takes 1.5 µs, and most moments are in several columns and rows
 def stored(moment: datetime | None) -> str | None:
-    """As `Moment` stores it in SQLite, for statements that go past SQLAlchemy's types. PostgreSQL reads it too, for its
-    connections are in UTC. Raises OverflowError."""
+    """As `UtcTime` stores it in SQLite, for statements that go past SQLAlchemy's types. PostgreSQL reads it
+    too, because its connections are in UTC. Raises OverflowError."""
     if moment is None:
         return None
     utc = moment.isoformat(" ", "microseconds")
@@ -82,23 +82,23 @@ submissions = Table(
     Column("rank", Integer, nullable=False),
     Column("status", Text, nullable=False),
     Column("removed_attempt", Integer, nullable=False),
-    Column("created_at", Moment),
-    Column("updated_at", Moment),
-    Column("submitted_at", Moment),
+    Column("created_at", UtcTime),
+    Column("updated_at", UtcTime),
+    Column("submitted_at", UtcTime),
     Column("submitted_by", Text),
-    Column("started_at", Moment),
-    Column("ended_at", Moment),
+    Column("started_at", UtcTime),
+    Column("ended_at", UtcTime),
     Column("run", Text),
     Column("worker", Text),
     Column("tries", Integer, nullable=False),
     Column("waiting_reason", Text),
-    Column("waiting_since", Moment),
-    Column("waiting_until", Moment),
+    Column("waiting_since", UtcTime),
+    Column("waiting_until", UtcTime),
     Column("error_code", Text),
     Column("error_message", Text),
     Column("dead_lettered", Boolean, nullable=False),
     Column("content_attempt", Integer, nullable=False),
-    Column("content_at", Moment),
+    Column("content_at", UtcTime),
     Column("content_run", Text),
     Column("content_id", Text),  # the id that a submission of the content's own title would have
     Column("simulated", Boolean),
@@ -127,7 +127,7 @@ facets = (
         projection,
         Column("facet", Text, primary_key=True),
         Column("value", Text, primary_key=True),
-        Column("created_at", Moment, primary_key=True),
+        Column("created_at", UtcTime, primary_key=True),
         Column("id", Text, primary_key=True),
         sqlite_with_rowid=False,
     )
@@ -150,7 +150,7 @@ history = Table(
     Column("event_id", Text, primary_key=True),
     Column("event", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("time", Moment, nullable=False),
+    Column("time", UtcTime, nullable=False),
     Column("run", Text),
     Column("worker", Text),
     Column("error", Text),
@@ -165,7 +165,7 @@ usage = Table(
     Column("kind", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("run", Text, nullable=False),
-    Column("time", Moment, nullable=False),
+    Column("time", UtcTime, nullable=False),
     Column("model", Text, nullable=False),
     Column("prompt_version", Text, nullable=False),
     Column("tokens_in", BigInteger, nullable=False),
@@ -228,7 +228,7 @@ positions = Table(
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False),
     Column("positions", JSON, nullable=False),  # by stream: where reading goes on
-    Column("as_of", Moment),  # time of the newest projected event
+    Column("as_of", UtcTime),  # time of the newest projected event
 )
 
 dead_letters = Table(
@@ -241,7 +241,7 @@ dead_letters = Table(
     Column("error", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("tries", Integer, nullable=False),
-    Column("time", Moment, nullable=False),
+    Column("time", UtcTime, nullable=False),
     Column("headers", JSON, nullable=False),
     Column("data", LargeBinary, nullable=False),
     Index("dead_letters_newest", "time"),
@@ -251,7 +251,7 @@ seen = Table(
     "seen",
     access,
     Column("what", Text, primary_key=True),
-    Column("up_to", Moment, nullable=False),
+    Column("up_to", UtcTime, nullable=False),
 )
 
 api_keys = Table(
@@ -263,8 +263,8 @@ api_keys = Table(
     Column("scopes", JSON, nullable=False),
     Column("requests_per_second", Integer),  # NULL: as the API is set
     Column("body_bytes", Integer),
-    Column("created_at", Moment, nullable=False),
-    Column("revoked_at", Moment),
+    Column("created_at", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
     Index("api_keys_live_name", "name", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
 )
 
@@ -275,7 +275,7 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("claim", Text, nullable=False),  # changes with each takeover
-    Column("claimed_at", Moment, nullable=False),
+    Column("claimed_at", UtcTime, nullable=False),
     Column("status", Integer),  # NULL until it is answered
     Column("headers", JSON(none_as_null=True)),
     Column("body", LargeBinary),

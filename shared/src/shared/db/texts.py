@@ -12,7 +12,7 @@ from sqlalchemy.types import NullType
 _NEXT, _NONE = "\0,", "\0N"  # PostgreSQL has no U+0000 in its texts, so it can tell ours from those in the data
 
 
-def array(values: Sequence[str | None]) -> str:
+def array_param(values: Sequence[str | None]) -> str:
     """PostgreSQL's array literal, in 0.1 µs a value: psycopg takes 2. Raises UnicodeError for U+0000."""
     nones = values.count(None)
     if nones == len(values):
@@ -31,7 +31,7 @@ class _Array(TypeDecorator[Sequence[str]]):
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:
-        return array(value or ())
+        return array_param(value or ())
 
 
 class one_of(FunctionElement[bool]):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from shared.events import Event, WorkerBeat
 from shared.streams import Stream
-from shared.transport.plan import Plan
+from shared.transport.plan import ProvisioningPlan
 from shared.wire import Record
 
 Positions = Mapping[str, str]  # stream name → where to read on; opaque text, "" is the beginning
@@ -117,7 +117,7 @@ class Transport(Protocol):
     async def provision(self) -> list[str]:
         """Make the streams and groups that are missing; says what it made. Raises PositionsLost."""
 
-    async def plan(self, partitions: int | None = None) -> Plan:
+    async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         """What `topicflow provision` would do here. `partitions`: so many shall every stream have that somebody settles
         or projects; None: as many as they have. Raises SettingInvalid where that cannot be."""
 

@@ -1,4 +1,4 @@
-"""What can not be handled is kept: the raw record, with where it came from and why."""
+"""What cannot be handled is kept: the raw record, with where it came from and why."""
 
 from datetime import UTC, datetime
 from uuid import uuid5

@@ -15,12 +15,12 @@ import structlog
 from shared.errors import BrokerUnreachable, Refused, Transient
 from shared.events import CausesWork, Outcome, Removed, Requeued
 from shared.outage import OutageGate
-from shared.retry import Bury, Decision, Fail, TryAgain, WaitForEnd, decide, pause
+from shared.retry import DeadLetter, Decision, Fail, Pause, Retry, backoff_delay, decide
 from shared.run import Reported, Run
 from shared.transport.base import Consumer
 from shared.transport.dead_letter import dead_letter
 from shared.transport.observe_delivery import count_end, observed
-from shared.transport.outbox import Outbox
+from shared.transport.outbox import OutcomeWriter
 from shared.transport.places import Places
 from shared.transport.work import Attempts, End, Work
 from shared.wire import Record, encode
@@ -46,7 +46,7 @@ class HandleDelivery:
         self,
         handler: Handler,
         consumer: Consumer,
-        outbox: Outbox,
+        outbox: OutcomeWriter,
         gate: OutageGate,
         places: Places,
         *,
@@ -102,7 +102,7 @@ class HandleDelivery:
         try:
             if died_alone(work):
                 message = f"{work.deaths} workers died while handling it, the last one with nothing else to do"
-                await self._bury(work, run, Bury("killed_its_worker", message))
+                await self._bury(work, run, DeadLetter("killed_its_worker", message))
             else:
                 await self._attempt(work, run)
         except _Displaced:
@@ -116,7 +116,7 @@ class HandleDelivery:
         """Call the handler until there is an outcome, or until it has waited too long to be held."""
         held_until = time.monotonic() + self._held
         while (turn := await self._may_call(work, held_until)) is not None:
-            self._outbox.say(run.started())
+            self._outbox.enqueue(run.started())
             try:
                 reported = await self._call(run)
             except Exception as error:
@@ -133,19 +133,19 @@ class HandleDelivery:
                     self._failed(work, "failed", decision)
                     await self._end_attempt(work, run, run.failed(decision.code, decision.message))
                     return
-                case Bury():
+                case DeadLetter():
                     await self._bury(work, run, decision)
                     return
-                case TryAgain():
+                case Retry():
                     until = datetime.now(UTC) + timedelta(seconds=decision.after)
-                    self._outbox.say(run.parked(f"trying again: {decision.message}", until))
+                    self._outbox.enqueue(run.parked(f"trying again: {decision.message}", until))
                     await self._rest(work, partial(asyncio.sleep, decision.after))
-                case WaitForEnd():
+                case Pause():
                     is_news = turn == self._gate.turn
                     until = self._gate.close(decision.reason, decision.after, turn, decision.until, decision.message)
                     if is_news:
                         log.warning("waiting", reason=decision.reason, until=until, error=decision.message)
-                    self._outbox.say(run.parked(decision.reason, until))
+                    self._outbox.enqueue(run.parked(decision.reason, until))
         await self._put_at_tail(work, run)
 
     async def _call(self, run: Run) -> Reported | None:
@@ -162,13 +162,13 @@ class HandleDelivery:
         if isinstance(error, Transient):
             run.tries += 1
         match decision:
-            case Bury(code="bug") | WaitForEnd(reason="bug"):
+            case DeadLetter(code="bug") | Pause(reason="bug"):
                 self._bugs.add(run.event.id)
                 log.error("a bug ended a run", exc_info=error)
         if isinstance(error, Refused):
             self._gate.open(turn)  # whoever refuses is there
             self._bugs.clear()
-        elif not isinstance(decision, WaitForEnd):
+        elif not isinstance(decision, Pause):
             self._gate.gave_no_answer(turn)
         return decision
 
@@ -209,7 +209,7 @@ class HandleDelivery:
                 lost = await self._consumer.started([work.delivery])
             except BrokerUnreachable:
                 failures += 1
-                await asyncio.sleep(min(1.0, pause(failures, self._policy)))
+                await asyncio.sleep(min(1.0, backoff_delay(failures, self._policy)))
             else:
                 if lost:
                     raise _TakenOver
@@ -228,11 +228,11 @@ class HandleDelivery:
         self._attempts.leave(work, run.event)  # the copy may come before its storing is answered
         await self._end(work, encode(run.event.model_copy(update={"requeued": requeued}), source=self._worker))
 
-    def _failed(self, work: Work, end: End, why: Fail | Bury) -> None:
+    def _failed(self, work: Work, end: End, why: Fail | DeadLetter) -> None:
         self.failed += 1
         work.end, work.error = end, (why.code, why.message)
 
-    async def _bury(self, work: Work, run: Run, why: Bury) -> None:
+    async def _bury(self, work: Work, run: Run, why: DeadLetter) -> None:
         self._failed(work, "dead_lettered", why)
         failed = run.failed(why.code, why.message, dead_lettered=True)
         letter = self._dead_letter(work, why.code, why.message, tries=run.tries)
@@ -247,7 +247,7 @@ class HandleDelivery:
 
     async def _end(self, work: Work, *records: Record) -> None:
         self._places.leave(work)
-        await self._outbox.settle(work.delivery, records)
+        await self._outbox.commit(work.delivery, records)
         work.settled = True
         count_end(work)
 

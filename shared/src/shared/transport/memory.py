@@ -13,7 +13,7 @@ from shared.errors import BrokerFull, PositionsLost
 from shared.events import Event
 from shared.streams import STREAMS, WORKER_CONTROL, Stream, streams_of
 from shared.transport.base import START, Batch, Delivery, Lag, LoadPositions, Note, Positions, Settled
-from shared.transport.plan import Lost, Plan, Step, make
+from shared.transport.plan import Lost, ProvisioningPlan, Step, make
 from shared.transport.unsettled import readable
 from shared.transport.window import PartitionWindow
 from shared.wire import Record
@@ -43,7 +43,7 @@ class MemoryTransport:
     async def provision(self) -> list[str]:
         return await make(await self.plan())
 
-    async def plan(self, partitions: int | None = None) -> Plan:
+    async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         names = [name for stream in STREAMS for name in (stream.name, stream.dead_letters)]
         missing = [name for name in names if (name, 0) not in self.logs]
         unplaced = [
@@ -54,7 +54,7 @@ class MemoryTransport:
         ]
         lost = [(group, s) for group, s in unplaced if any(self.logs.get(place) for place in self._places(s))]
         new = [place for place in unplaced if place not in lost]
-        return Plan(
+        return ProvisioningPlan(
             [Step(f"make the stream {name}", partial(self._make_stream, name)) for name in missing],
             [Step(f"make the group {group} of stream {s}", partial(self._begin, group, s)) for group, s in new],
             lost=[Lost(group, stream) for group, stream in lost],

@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from shared.errors import BrokerUnreachable
-from shared.retry import Policy, pause
+from shared.retry import RetryPolicy, backoff_delay
 from shared.transport.base import Consumer, Delivery, Settled
 from shared.wire import Record
 
@@ -17,8 +17,8 @@ MANY = 30  # entries: so many a time, and the next ones may gather for a moment,
 LINGER = 0.02  # seconds that what is only said waits for an end: one write to the broker's file where there were two
 
 
-class Outbox:
-    def __init__(self, consumer: Consumer, policy: Policy) -> None:
+class OutcomeWriter:
+    def __init__(self, consumer: Consumer, policy: RetryPolicy) -> None:
         self._consumer = consumer
         self._policy = policy
         self._waiting: list[tuple[Settled, asyncio.Future[None] | None]] = []
@@ -28,11 +28,11 @@ class Outbox:
         self._empty.set()
         self.broker_error: str | None = None
 
-    def say(self, *records: Record) -> None:
+    def enqueue(self, *records: Record) -> None:
         """Stored some time later, before everything that is put in after it."""
         self._put(Settled(records), None)
 
-    async def settle(self, delivery: Delivery, records: Sequence[Record] = ()) -> None:
+    async def commit(self, delivery: Delivery, records: Sequence[Record] = ()) -> None:
         """Returns when the records are stored and the delivery is ended, which are one step where the broker can."""
         stored = asyncio.get_running_loop().create_future()
         self._put(Settled(records, delivery), stored)
@@ -44,7 +44,7 @@ class Outbox:
         self._empty.clear()
         self._filled.set()
 
-    async def emptied(self, within: float) -> None:
+    async def flush(self, within: float) -> None:
         """Until everything is stored, or so many seconds have passed."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -66,7 +66,7 @@ class Outbox:
                 if self.broker_error is None:
                     log.warning("outcomes wait for the broker", error=str(error))
                 self.broker_error = str(error)
-                await asyncio.sleep(min(2.0, pause(failures, self._policy)))
+                await asyncio.sleep(min(2.0, backoff_delay(failures, self._policy)))
                 continue
             if self.broker_error:
                 log.info("the broker is back, outcomes are stored")

@@ -26,7 +26,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ProvisioningPlan:
     """`streams` are made before `groups`, and both before `changes` of what was there; `remarks`: what only a person
     can do, or should know."""
 
@@ -37,7 +37,7 @@ class Plan:
     remarks: Sequence[str] = ()
 
 
-async def make(plan: Plan) -> list[str]:
+async def make(plan: ProvisioningPlan) -> list[str]:
     """What is missing and nothing else; says what it made. Raises PositionsLost when that is done."""
     made = []
     for steps in (plan.streams, plan.groups):

@@ -15,11 +15,11 @@ import structlog
 
 from shared.errors import BrokerUnreachable, CannotGoOn, NewerVersion
 from shared.outage import OutageGate
-from shared.progress import Progress
-from shared.retry import Policy, pause
+from shared.progress import StallDetector
+from shared.retry import RetryPolicy, backoff_delay
 from shared.transport.base import Consumer, Delivery
 from shared.transport.handle_delivery import DEATHS_BEFORE_ALONE, HandleDelivery, Handler, died_alone
-from shared.transport.outbox import Outbox
+from shared.transport.outbox import OutcomeWriter
 from shared.transport.places import Places
 from shared.transport.work import Work, read
 
@@ -44,15 +44,15 @@ class Settlement:
         *,
         worker: str,
         limits: Limits | None = None,
-        policy: Policy | None = None,
+        policy: RetryPolicy | None = None,
     ) -> None:
         """`worker`: the instance that outcomes name."""
         self._consumer = consumer
         self._limits = limits or Limits()
-        self._policy = policy or Policy()
+        self._policy = policy or RetryPolicy()
         self.gate = OutageGate(self._policy)
-        self.progress = Progress("the settlement loop")
-        self.outbox = Outbox(consumer, self._policy)
+        self.progress = StallDetector("the settlement loop")
+        self.outbox = OutcomeWriter(consumer, self._policy)
         self._places = Places(self._limits.in_flight)
         self._handle = HandleDelivery(
             handler, consumer, self.outbox, self.gate, self._places, worker=worker, held=self._limits.held
@@ -105,14 +105,14 @@ class Settlement:
                 failures += 1
                 if failures == 1:
                     log.warning("waiting for the broker", error=str(error))
-                await asyncio.sleep(min(1.0, pause(failures, self._policy)))
+                await asyncio.sleep(min(1.0, backoff_delay(failures, self._policy)))
             except CannotGoOn as error:
                 self._give_up(error)
             else:
                 if failures:
                     log.info("the broker is back")
                 failures = 0
-                self.progress.turned()
+                self.progress.tick()
 
     async def _fill(self, tasks: asyncio.TaskGroup) -> None:
         """Begin what there is room for. A stop between fetching and beginning leaves it unbegun."""
@@ -182,7 +182,7 @@ class Settlement:
             self._room.set()
 
     def _give_up(self, reason: CannotGoOn) -> None:
-        log.error("can not go on", reason=str(reason))
+        log.error("cannot go on", reason=str(reason))
         self._reason = self._reason or reason
         self.stop()
 
@@ -198,7 +198,7 @@ class Settlement:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.outbox.emptied(max(1.0, give_up - time.monotonic()))
+        await self.outbox.flush(max(1.0, give_up - time.monotonic()))
         left_over = [work.delivery for work in self._works if not work.settled]
         try:
             await self._consumer.hand_back(left_over)

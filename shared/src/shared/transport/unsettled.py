@@ -1,4 +1,4 @@
-"""Records of streams that nobody settles: every reader reads all of them, and leaves out what it can not read."""
+"""Records of streams that nobody settles: every reader reads all of them, and leaves out what it cannot read."""
 
 from datetime import datetime
 

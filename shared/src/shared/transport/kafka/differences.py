@@ -15,7 +15,7 @@ from shared.transport.kafka.first_positions import commit_beside_members
 from shared.transport.kafka.layout import Layout, configured, is_spread, settled_by
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.provisioning import Found, counts, find, known_everywhere, missing
-from shared.transport.plan import Plan, Step
+from shared.transport.plan import ProvisioningPlan, Step
 
 WHAT_MORE_MEAN = (
     "more partitions: a key may get another one. Later attempts of what was submitted before may come to another"
@@ -24,7 +24,7 @@ WHAT_MORE_MEAN = (
 )
 
 
-async def plan(cluster: Cluster, observer: Observer, layout: Layout, partitions: int | None) -> Plan:
+async def plan(cluster: Cluster, observer: Observer, layout: Layout, partitions: int | None) -> ProvisioningPlan:
     """`partitions`: as `Transport.plan` has it. Raises SettingInvalid, BrokerUnreachable."""
     found = await find(cluster, observer)
     most = max(counts(found), default=0)
@@ -37,7 +37,7 @@ async def plan(cluster: Cluster, observer: Observer, layout: Layout, partitions:
         text = f"add partitions, up to {partitions}, to {', '.join(f'{name} ({n})' for name, n in few.items())}"
         changes = [Step(text, partial(_add_partitions, cluster, observer, few, partitions or 0)), *changes]
         remarks = [WHAT_MORE_MEAN, *remarks]
-    return Plan(new.streams, new.groups, changes, new.lost, remarks)
+    return ProvisioningPlan(new.streams, new.groups, changes, new.lost, remarks)
 
 
 def _has_fewer(found: Found, name: str, partitions: int) -> bool:

@@ -19,7 +19,7 @@ from shared.transport.kafka.first_positions import commit_without_members
 from shared.transport.kafka.layout import Layout, configured, is_spread, laid_out
 from shared.transport.kafka.observer import Observer
 from shared.transport.kafka.positions import Position
-from shared.transport.plan import Lost, Plan, Step
+from shared.transport.plan import Lost, ProvisioningPlan, Step
 
 Commit = Callable[[Cluster, str, Mapping[TopicPartition, int]], Awaitable[bool]]
 Found = Mapping[str, "Shape"]  # by name, only streams that there are
@@ -72,7 +72,7 @@ async def missing(
     *,
     partitions: int | None = None,
     commit: Commit = commit_without_members,
-) -> Plan:
+) -> ProvisioningPlan:
     """`partitions` of new streams; None: as many as the others have. `commit`: how a group gets first positions."""
     number = partitions or max(counts(found), default=layout.partitions)
     replicas = layout.replication or min(3, len(await observer.brokers()))
@@ -90,7 +90,7 @@ async def missing(
         elif unplaced or stream not in found:
             text = f"make the first positions of group {group} in stream {stream}"
             groups.append(Step(text, partial(_begin, cluster, observer, stream, group, commit)))
-    return Plan(streams, groups, lost=lost)
+    return ProvisioningPlan(streams, groups, lost=lost)
 
 
 def _settled() -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from shared.transport.kafka.positions import Position
 from shared.transport.kafka.producer import Producer
 from shared.transport.kafka.reader import KafkaReader
 from shared.transport.kafka.unsettled import follow_control, follow_heartbeats
-from shared.transport.plan import Plan, make
+from shared.transport.plan import ProvisioningPlan, make
 from shared.wire import Record
 
 
@@ -58,7 +58,7 @@ class KafkaTransport:
         found = await provisioning.find(self._cluster, self._observer)
         return await make(await provisioning.missing(self._cluster, self._observer, self._layout, found))
 
-    async def plan(self, partitions: int | None = None) -> Plan:
+    async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         return await differences.plan(self._cluster, self._observer, self._layout, partitions)
 
     async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:

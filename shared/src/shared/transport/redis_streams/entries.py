@@ -88,7 +88,7 @@ def last_value(record: Record) -> bytes:
 
 
 def record_of(stream: str, key: bytes, value: bytes) -> Record:
-    """Of a last value; of what somebody else put there, one that can not be read."""
+    """Of a last value; of what somebody else put there, one that cannot be read."""
     with suppress(ValueError, LookupError, TypeError, AttributeError):
         found = from_json(value)
         return Record(stream, key.decode(), dict(found["headers"]), found["data"].encode())

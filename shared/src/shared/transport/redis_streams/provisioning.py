@@ -8,14 +8,14 @@ from redis.exceptions import ResponseError
 
 from shared.errors import SettingInvalid
 from shared.streams import STREAMS
-from shared.transport.plan import Lost, Plan, Step
+from shared.transport.plan import Lost, ProvisioningPlan, Step
 from shared.transport.redis_streams.entries import reaching
 
 BEGINNING = "0"
 PAGE = 1000  # entries
 
 
-async def plan(client: Redis, partitions: int | None) -> Plan:
+async def plan(client: Redis, partitions: int | None) -> ProvisioningPlan:
     """Raises SettingInvalid."""
     if partitions not in {None, 1}:
         raise SettingInvalid("--partitions: a stream of Redis is one partition, only Kafka has several")
@@ -30,7 +30,7 @@ async def plan(client: Redis, partitions: int | None) -> Plan:
             else:
                 text = f"make the stream {stream.name} with group {group}"
                 groups.append(Step(text, partial(make_group, client, stream.name, group)))
-    return Plan(groups=groups, lost=lost)
+    return ProvisioningPlan(groups=groups, lost=lost)
 
 
 async def place(client: Redis, stream: str, group: str, position: str) -> None:

@@ -17,7 +17,7 @@ from shared.errors import BrokerUnreachable, BrokerUnsafe
 from shared.events import Event
 from shared.streams import Stream
 from shared.transport.base import START, Lag, LoadPositions, Note, Positions
-from shared.transport.plan import Plan, make
+from shared.transport.plan import ProvisioningPlan, make
 from shared.transport.redis_streams import PARTITION, load, provisioning, trimming
 from shared.transport.redis_streams.connection import PackingInC
 from shared.transport.redis_streams.consumer import RedisConsumer
@@ -77,7 +77,7 @@ class RedisTransport:
     async def provision(self) -> list[str]:
         return await make(await self.plan())
 
-    async def plan(self, partitions: int | None = None) -> Plan:
+    async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         return await provisioning.plan(self.client, partitions)
 
     async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:

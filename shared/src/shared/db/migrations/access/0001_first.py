@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db.tables import Moment
+from shared.db.tables import UtcTime
 
 revision = "0001"
 down_revision = None
@@ -13,6 +13,6 @@ def upgrade() -> None:
     op.create_table(
         "seen",
         sa.Column("what", sa.Text(), nullable=False),
-        sa.Column("up_to", Moment(), nullable=False),
+        sa.Column("up_to", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("what"),
     )

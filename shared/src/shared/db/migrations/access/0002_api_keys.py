@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db.tables import Moment
+from shared.db.tables import UtcTime
 
 revision = "0002"
 down_revision = "0001"
@@ -19,8 +19,8 @@ def upgrade() -> None:
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("requests_per_second", sa.Integer(), nullable=True),
         sa.Column("body_bytes", sa.Integer(), nullable=True),
-        sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("revoked_at", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("api_keys_live_name", "api_keys", ["name"], unique=True, sqlite_where=LIVE, postgresql_where=LIVE)
@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("claim", sa.Text(), nullable=False),
-        sa.Column("claimed_at", Moment(), nullable=False),
+        sa.Column("claimed_at", UtcTime(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("headers", sa.JSON(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=True),

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db.tables import Moment
+from shared.db.tables import UtcTime
 
 revision = "0001"
 down_revision = None
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("time", Moment(), nullable=False),
+        sa.Column("time", UtcTime(), nullable=False),
         sa.Column("headers", sa.JSON(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("time", Moment(), nullable=False),
+        sa.Column("time", UtcTime(), nullable=False),
         sa.Column("run", sa.Text(), nullable=True),
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("partition", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("positions", sa.JSON(), nullable=False),
-        sa.Column("as_of", Moment(), nullable=True),
+        sa.Column("as_of", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("partition"),
     )
     op.create_table(
@@ -72,23 +72,23 @@ def upgrade() -> None:
         sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("removed_attempt", sa.Integer(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=True),
-        sa.Column("updated_at", Moment(), nullable=True),
-        sa.Column("submitted_at", Moment(), nullable=True),
+        sa.Column("created_at", UtcTime(), nullable=True),
+        sa.Column("updated_at", UtcTime(), nullable=True),
+        sa.Column("submitted_at", UtcTime(), nullable=True),
         sa.Column("submitted_by", sa.Text(), nullable=True),
-        sa.Column("started_at", Moment(), nullable=True),
-        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("started_at", UtcTime(), nullable=True),
+        sa.Column("ended_at", UtcTime(), nullable=True),
         sa.Column("run", sa.Text(), nullable=True),
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("waiting_reason", sa.Text(), nullable=True),
-        sa.Column("waiting_since", Moment(), nullable=True),
-        sa.Column("waiting_until", Moment(), nullable=True),
+        sa.Column("waiting_since", UtcTime(), nullable=True),
+        sa.Column("waiting_until", UtcTime(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("dead_lettered", sa.Boolean(), nullable=False),
         sa.Column("content_attempt", sa.Integer(), nullable=False),
-        sa.Column("content_at", Moment(), nullable=True),
+        sa.Column("content_at", UtcTime(), nullable=True),
         sa.Column("content_run", sa.Text(), nullable=True),
         sa.Column("content_id", sa.Text(), nullable=True),
         sa.Column("simulated", sa.Boolean(), nullable=True),
@@ -106,7 +106,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("run", sa.Text(), nullable=False),
-        sa.Column("time", Moment(), nullable=False),
+        sa.Column("time", UtcTime(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("prompt_version", sa.Text(), nullable=False),
         sa.Column("tokens_in", sa.BigInteger(), nullable=False),

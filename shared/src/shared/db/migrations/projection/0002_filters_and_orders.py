@@ -7,7 +7,7 @@ Filled in from what is there.
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db.tables import Moment
+from shared.db.tables import UtcTime
 
 revision = "0002"
 down_revision = "0001"
@@ -42,7 +42,7 @@ def upgrade() -> None:
         "facets",
         sa.Column("facet", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("facet", "value", "created_at", "id"),
         sqlite_with_rowid=False,
