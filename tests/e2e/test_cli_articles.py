@@ -36,7 +36,7 @@ def test_one_is_shown_with_its_past_enriched_again_and_forgotten(local_mode: Loc
     assert "annotated" in local_mode.run("articles", "history", ONE).out
     assert (
         local_mode.run("articles", "submit", ONE).out
-        == "0 articles submitted, 1 skipped (enriched or under way already)\n"
+        == "0 articles submitted, 1 skipped (already enriched or in progress)\n"
     )
     assert _json(local_mode, "submit", ONE, "--force")["accepted"] == 1
     refused = local_mode.run("articles", "forget", ONE)

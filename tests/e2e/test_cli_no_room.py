@@ -33,7 +33,10 @@ async def test_a_file_that_is_too_much_is_submitted_whole_when_there_is_room_aga
         interrupted.send_signal(signal.SIGINT)
         assert interrupted.wait(10) == 130
         assert interrupted.stderr
-        assert " of 6,000 titles; what is submitted goes on" in interrupted.stderr.read().splitlines()[-1]
+        assert (
+            " of 6,000 titles; submitted titles are still processed, see `topicflow status`"
+            in interrupted.stderr.read().splitlines()[-1]
+        )
     with local_mode.begin("submit", str(titles)) as again:
         _read_until_refused(again)
         local_mode.stand_in("PUT", "/seconds", {"seconds": 0})

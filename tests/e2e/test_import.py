@@ -64,7 +64,7 @@ async def test_a_dry_run_says_what_would_become_of_each_and_changes_nothing(
     file.completed(3, "Dry {n}").status("Dry failed", "failed")
     before = await total(local_mode)
     dry = local_mode.run("import", str(file.path), "--dry-run")
-    assert (dry.code, dry.out) == (0, "dry run, nothing was changed; it would be 3 imported, 1 queued, 0 skipped\n")
+    assert (dry.code, dry.out) == (0, "dry run, nothing was changed; would be: 3 imported, 1 queued, 0 skipped\n")
     answer = json.loads(local_mode.run("import", str(file.path), "--dry-run", "--json").out)
     assert answer == {"dry_run": True, "imported": 3, "queued": 1, "skipped": 0, "reasons": {}, "left_out": []}
     assert await total(local_mode) == before
@@ -120,7 +120,7 @@ async def test_however_it_is_interrupted_the_same_command_goes_on_and_nothing_is
         _, err = importing.communicate(timeout=60)
         assert importing.returncode == {"interrupt": 130, "kill": -signal.SIGKILL, "kill the api": 3}[end], err
         if end != "kill":
-            assert err.splitlines()[-1].endswith("what is done stays, and the same command goes on from there")
+            assert err.splitlines()[-1].endswith("completed work is kept; run the same command again to continue")
         await eventually(lambda: _answers(local_mode), within=30)
         assert await total(local_mode) < before + 6001
     assert local_mode.run("import", str(file.path)).code == 0

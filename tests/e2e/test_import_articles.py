@@ -115,7 +115,7 @@ async def test_however_it_is_interrupted_the_same_command_goes_on(
         _, err = importing.communicate(timeout=60)
         assert importing.returncode == {"interrupt": 130, "redis": 3}[end], err
         assert " of 20,000 articles" in err.splitlines()[-1]
-        assert err.splitlines()[-1].endswith("what is done stays, and the same command goes on from there")
+        assert err.splitlines()[-1].endswith("completed work is kept; run the same command again to continue")
     valkey.start()
     assert local_mode.run("import", url_of(valkey)).code == 4  # its users were not kept
     done = local_mode.run("import", valkey.url)
@@ -129,7 +129,7 @@ async def test_a_file_with_one_urn_a_line_is_as_good_and_a_dry_run_changes_nothi
     file = tmp_path / "processed.txt"
     file.write_text("urn:article:listed-1\r\n\n  urn:article:listed-2  \nurn:article:listed-1\n")
     dry = local_mode.run("import", str(file), "--dry-run")
-    assert (dry.code, dry.out) == (0, "dry run, nothing was changed; it would be 2 imported, 0 skipped\n")
+    assert (dry.code, dry.out) == (0, "dry run, nothing was changed; would be: 2 imported, 0 skipped\n")
     assert number(local_mode, "listed-") == 0
     answer = json.loads(local_mode.run("import", str(file), "--json").out)
     assert answer == {"dry_run": False, "imported": 2, "skipped": 0, "reasons": {}, "left_out": []}

@@ -1,4 +1,4 @@
-"""The command `topicflow`: its commands, and the one place where an error becomes a line on stderr and an exit code."""
+"""The command line `topicflow`, and the one place where an error becomes a line on stderr and an exit code."""
 
 import io
 import sys
@@ -22,8 +22,8 @@ from topicflow.errors import CommandError
 app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 something failed, 2 wrong use or setting, 3 unreachable or in use, 4 not allowed, "
-    "130 interrupted.",
+    epilog="Exit codes: 0 success, 1 something failed, 2 usage or setting error, 3 unreachable or in use, "
+    "4 not allowed, 130 interrupted.",
 )
 app.command("up")(up)
 app.command("submit")(submit_titles)
@@ -50,10 +50,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def topicflow(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Study cards from titles, written by Gemini: submit them, and see at any moment where each one stands."""
+    """Submit topic titles and articles to Gemini, and see the status of every submission."""
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import typer
 
 from topicflow.errors import Failed, Interrupted, WrongUse
 
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Scripts must say it.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt (required in scripts).")]
 
 
 def confirmed(question: str, yes: bool) -> None:

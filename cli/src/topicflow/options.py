@@ -1,4 +1,4 @@
-"""Options that several commands share, and the API that they lead to."""
+"""Options that several commands share, and the API client that they configure."""
 
 import asyncio
 import os
@@ -18,11 +18,11 @@ UrlOption = Annotated[
     typer.Option(
         "--url",
         metavar="URL",
-        help="Where the API is. Without it: TOPICFLOW_URL, the `topicflow up` of this folder, or http://127.0.0.1:8000.",
+        help="API base URL. Default: $TOPICFLOW_URL, then the instance running in this folder, then http://127.0.0.1:8000.",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print what the API answered, for scripts.")]
-TopicArgument = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, or its title as it was submitted.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's JSON response, for scripts.")]
+TopicArgument = Annotated[str, typer.Argument(metavar="ID", help="The topic's id, or its title as submitted.")]
 
 
 class Status(StrEnum):
@@ -34,12 +34,10 @@ class Status(StrEnum):
 
 StatusOption = Annotated[
     Status | None,
-    typer.Option("--status", metavar="STATUS", help="Only pending, processing, completed or failed ones."),
+    typer.Option("--status", metavar="STATUS", help="Filter by status: pending, processing, completed or failed."),
 ]
-SearchOption = Annotated[
-    str | None, typer.Option("--search", metavar="TEXT", help="Only those that contain this text.")
-]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="At most so many.")]
+SearchOption = Annotated[str | None, typer.Option("--search", metavar="TEXT", help="Filter by text in the name.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Maximum number of results.")]
 
 
 class ApiAnswer(NamedTuple):
@@ -48,7 +46,7 @@ class ApiAnswer(NamedTuple):
 
 
 def answer_from(url: str | None, call: Callable[[ApiClient], Awaitable[httpx.Response]]) -> ApiAnswer:
-    """To one call."""
+    """The response to a single API call."""
 
     async def command() -> ApiAnswer:
         async with api_at(url) as api:
@@ -59,12 +57,12 @@ def answer_from(url: str | None, call: Callable[[ApiClient], Awaitable[httpx.Res
 
 
 def api_at(url: str | None) -> ApiClient:
-    """With the key that the environment gives, where it gives one."""
+    """A client that sends the API key of the environment, if there is one."""
     return ApiClient(api_url(url, os.environ), _api_key())
 
 
 def _api_key() -> str | None:
-    """TOPICFLOW_API_KEY, or what is in the file that TOPICFLOW_API_KEY_FILE names."""
+    """TOPICFLOW_API_KEY, or the content of the file named by TOPICFLOW_API_KEY_FILE."""
     key, path = os.environ.get("TOPICFLOW_API_KEY"), os.environ.get("TOPICFLOW_API_KEY_FILE")
     if not key and path:
         try:
@@ -72,5 +70,5 @@ def _api_key() -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             raise WrongUse(f"TOPICFLOW_API_KEY_FILE: cannot read {path}") from error
     if key and not (key.isascii() and key.isprintable()):
-        raise WrongUse("TOPICFLOW_API_KEY is not a key: it has characters that a header cannot carry")
+        raise WrongUse("TOPICFLOW_API_KEY is not a key: it contains characters that are not allowed in an HTTP header")
     return key or None

@@ -1,4 +1,4 @@
-"""`topicflow articles …`: submit articles of the catalogue by their URNs, and look at what became of them."""
+"""`topicflow articles …`: submit articles of the catalogue by URN, and inspect their status and annotations."""
 
 import asyncio
 from typing import Annotated, Literal
@@ -18,24 +18,25 @@ from topicflow.screen.plain_text import one_line
 from topicflow.screen.submissions_table import submissions_table, total_line
 
 PER_REQUEST = 200
-UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="Such as urn:article:coffee-and-sleep.")]
-UrnsArgument = Annotated[list[str], typer.Argument(metavar="URN", help="Such as urn:article:coffee-and-sleep.")]
+UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="For example urn:article:coffee-and-sleep.")]
+UrnsArgument = Annotated[list[str], typer.Argument(metavar="URN", help="For example urn:article:coffee-and-sleep.")]
 
-app = typer.Typer(no_args_is_help=True, help="Enrich scientific articles of the catalogue, and look at them.")
+app = typer.Typer(no_args_is_help=True, help="Enrich scientific articles of the catalogue and inspect the results.")
 
 
 @app.command()
 def submit(
     urns: UrnsArgument,
     force: Annotated[
-        bool, typer.Option("--force", help="Also those that are enriched or under way: their next attempt.")
+        bool,
+        typer.Option("--force", help="Also submit articles that are enriched or in progress, as their next attempt."),
     ] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Submit articles to be enriched.
+    """Submit articles for enrichment.
 
-    Sending one again does no harm: it is the same submission.
+    Submitting an article again is safe: it is recognized as the same submission.
     """
 
     async def command() -> None:
@@ -57,7 +58,7 @@ def list_articles(
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """List articles, those that were submitted last first."""
+    """List articles, the most recently submitted first."""
 
     async def command() -> None:
         async with api_at(url) as api:
@@ -74,7 +75,7 @@ def list_articles(
 
 @app.command()
 def show(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Show one article and what was found out about it."""
+    """Show one article and its annotations."""
     answer = answer_from(url, lambda api: api.get(_path(urn)))
     if as_json:
         typer.echo(answer.text)
@@ -84,7 +85,7 @@ def show(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -
 
 @app.command()
 def history(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Show what happened to one article, and what it cost."""
+    """Show the history of one article: attempts, workers, tokens and cost."""
     answer = answer_from(url, lambda api: api.get(_path(urn) + "/history"))
     if as_json:
         typer.echo(answer.text)
@@ -94,7 +95,7 @@ def history(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None
 
 @app.command()
 def forget(urns: UrnsArgument, yes: YesOption = False, url: UrlOption = None) -> None:
-    """Let articles count as never enriched, in the catalogue too."""
+    """Mark articles as not enriched, here and in the catalogue."""
     confirmed(f"Forget {one_line(urns[0])}?" if len(urns) == 1 else f"Forget {len(urns)} articles?", yes)
     for urn in urns:
         answer = answer_from(url, lambda api, urn=urn: api.delete(_path(urn) + "/enrichment"))  # type: ignore[misc]
@@ -105,15 +106,15 @@ def forget(urns: UrnsArgument, yes: YesOption = False, url: UrlOption = None) ->
 def reprocess(
     status: Annotated[
         Literal["completed", "failed"] | None,
-        typer.Option("--status", metavar="STATUS", help="Only completed or failed ones."),
+        typer.Option("--status", metavar="STATUS", help="Filter by status: completed or failed."),
     ] = None,
     search: SearchOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Enrich articles again that are completed or failed, whether their text is new or not. Each is paid again."""
-    confirmed("Enrich them again, and pay again?", yes)
+    """Enrich completed or failed articles again, even if their text has not changed. Each one is paid for again."""
+    confirmed("Enrich them again and pay for them again?", yes)
     body = {name: value for name, value in (("status", status), ("search", search)) if value}
     answer, text = answer_from(url, lambda api: api.post_at_length("/articles/reprocess", body))
     typer.echo(text if as_json else f"{_articles(answer['count'])} queued again")
@@ -132,4 +133,4 @@ def _articles(count: int) -> str:
 
 def _line(accepted: int, skipped: int) -> str:
     line = f"{_articles(accepted)} submitted"
-    return line + (f", {skipped} skipped (enriched or under way already)" if skipped else "")
+    return line + (f", {skipped} skipped (already enriched or in progress)" if skipped else "")

@@ -1,4 +1,4 @@
-"""Commands that need broker or database run as the API's own modules: this one holds neither."""
+"""Runs commands that need the broker or the database as modules of the API: the CLI has access to neither."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ import typer
 
 
 def run_module(name: str, arguments: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> NoReturn:
-    """Ends with its exit code. Ctrl-C reaches both, and what the module says to it counts."""
-    told = os.environ | dict(settings)
-    with subprocess.Popen([sys.executable, "-m", name, *arguments], env=told) as process:  # noqa: S603
+    """Exits with the module's exit code. Ctrl-C reaches both processes; the module decides how to react."""
+    environment = os.environ | dict(settings)
+    with subprocess.Popen([sys.executable, "-m", name, *arguments], env=environment) as process:  # noqa: S603
         while True:
             try:
                 raise typer.Exit(process.wait())

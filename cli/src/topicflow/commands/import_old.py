@@ -1,4 +1,4 @@
-"""`topicflow import`: brings over what the old systems hold, topics of a SQLite file or articles of a Redis set."""
+"""`topicflow import`: imports topics from an old system's SQLite file, or articles from its Redis set."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from topicflow.old_system import OldSystem
 
 LEFT_OUT_NAMED = 10
-AGAIN = "what is done stays, and the same command goes on from there"
+AGAIN = "completed work is kept; run the same command again to continue"
 
 
 class Move(Protocol):
@@ -41,26 +41,28 @@ def import_old(
         str,
         typer.Argument(
             metavar="FILE.db|redis://HOST/0|FILE",
-            help="The old system's SQLite file, with its topics. Or the Redis that has its enrichment:processed, or a "
-            "file with one URN a line: articles. It is only read.",
+            help="For topics: the old system's SQLite file. For articles: the URL of the Redis that holds "
+            "enrichment:processed, or a file with one URN per line. The source is only read.",
         ),
     ],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of each.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen without changing anything.")
+    ] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Move in: bring over the topics or the articles of an old system.
+    """Import topics or articles from an old system.
 
-    Completed topics keep their card and their number, failed and pending ones are queued.
+    Completed topics keep their card and number; failed and pending ones are queued.
     Articles that were enriched count as enriched. Nothing is paid for twice.
 
-    Doing it again changes nothing.
+    Running it again changes nothing.
     """
     moved = asyncio.run(_import(source, dry_run, url))
     if as_json:
         typer.echo(json.dumps(moved.answer, ensure_ascii=False))
     else:
-        typer.echo(f"dry run, nothing was changed; it would be {moved.line}" if dry_run else moved.line)
+        typer.echo(f"dry run, nothing was changed; would be: {moved.line}" if dry_run else moved.line)
         for reason, count in moved.reasons.most_common():
             typer.echo(f"  skipped: {count:,} {one_line(reason)}")
     if moved.left_out:
@@ -68,7 +70,7 @@ def import_old(
 
 
 async def _import(source: str, dry_run: bool, url: str | None) -> MigrationResult:
-    """Progress goes to stderr."""
+    """Progress is printed to stderr."""
     async with _opened(source) as (of, old, move):
         with display_on(console_for(stderr=True)) as display:
             moved = MigrationResult(dry_run, of)
@@ -87,7 +89,7 @@ async def _import(source: str, dry_run: bool, url: str | None) -> MigrationResul
 
 @asynccontextmanager
 async def _opened(source: str) -> AsyncIterator[Source]:
-    """What is neither a URL nor a list is told what a SQLite file would have to be."""
+    """A source that is neither a URL nor a list is opened as SQLite, so that errors say what a SQLite file needs."""
     from topicflow import old_articles, old_system  # here, because pydantic takes longer to load than all the rest
     from topicflow.moving_in import move_in
     from topicflow.moving_in_articles import move_articles_in

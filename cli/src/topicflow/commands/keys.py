@@ -1,4 +1,4 @@
-"""`topicflow keys`: the API's own command, run where its database is; no route makes keys."""
+"""`topicflow keys`: a module of the API, run next to its database; no HTTP route creates keys."""
 
 import typer
 
@@ -6,5 +6,5 @@ from topicflow.commands.beside_the_database import run_module
 
 
 def keys(context: typer.Context) -> None:
-    """Make, list and revoke API keys, where the API's database is (TOPICFLOW_DATABASE_URL, TOPICFLOW_DATA)."""
+    """Create, list and revoke API keys in the API's database (TOPICFLOW_DATABASE_URL, TOPICFLOW_DATA)."""
     run_module("api.keys", context.args)

@@ -1,4 +1,4 @@
-"""`topicflow topics list|filters`: which topics there are, and what they can be filtered by."""
+"""`topicflow topics list|filters`: lists topics, and the values they can be filtered by."""
 
 import asyncio
 from enum import StrEnum
@@ -27,34 +27,34 @@ class SortOrder(StrEnum):
 
 
 def _facet(option: str, whose: str) -> Any:
-    return typer.Option(option, metavar="VALUE", help=f"Only {whose}.")
+    return typer.Option(option, metavar="VALUE", help=f"Filter by {whose}.")
 
 
 def list_topics(
     status: StatusOption = None,
     search: SearchOption = None,
-    category: Annotated[str | None, _facet("--category", "this category")] = None,
-    subcategory: Annotated[str | None, _facet("--subcategory", "this subcategory")] = None,
-    company: Annotated[str | None, _facet("--company", "this company")] = None,
-    complexity: Annotated[str | None, _facet("--complexity", "this complexity level")] = None,
-    tag: Annotated[str | None, _facet("--tag", "those with this tag")] = None,
-    technology: Annotated[str | None, _facet("--technology", "those with this technology")] = None,
+    category: Annotated[str | None, _facet("--category", "category")] = None,
+    subcategory: Annotated[str | None, _facet("--subcategory", "subcategory")] = None,
+    company: Annotated[str | None, _facet("--company", "company")] = None,
+    complexity: Annotated[str | None, _facet("--complexity", "complexity level")] = None,
+    tag: Annotated[str | None, _facet("--tag", "tag")] = None,
+    technology: Annotated[str | None, _facet("--technology", "technology")] = None,
     sort_by: Annotated[
         SortBy | None,
         typer.Option(
-            "--sort-by", metavar="FIELD", help="created_at (without it), updated_at, title, status or difficulty."
+            "--sort-by", metavar="FIELD", help="created_at (default), updated_at, title, status or difficulty."
         ),
     ] = None,
     sort_order: Annotated[
-        SortOrder | None, typer.Option("--sort-order", metavar="ORDER", help="desc (without it) or asc.")
+        SortOrder | None, typer.Option("--sort-order", metavar="ORDER", help="desc (default) or asc.")
     ] = None,
     limit: LimitOption = 20,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """List topics, the newest first.
+    """List topics, newest first.
 
-    `topicflow topics filters` shows the values that there are to filter by.
+    `topicflow topics filters` shows the values you can filter by.
     """
     query = {
         "status": status,
@@ -83,11 +83,11 @@ def list_topics(
 
 
 def filters(as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Show what `topics list` can filter by."""
+    """Show the values that `topics list` can filter by."""
     answer = answer_from(url, lambda api: api.get("/topics/filter-options"))
     if as_json:
         typer.echo(answer.text)
     elif picture := filters_picture(answer.content):
         console_for().print(picture)
     else:
-        typer.echo("nothing yet: no topic is completed")
+        typer.echo("no filters yet: no topic is completed")

@@ -1,4 +1,4 @@
-"""`topicflow provision`: the API's own command, run where broker and database can be reached."""
+"""`topicflow provision`: a module of the API, run where broker and database can be reached."""
 
 import os
 from pathlib import Path
@@ -10,9 +10,9 @@ from topicflow.local_mode import chosen, data_folder, valkey
 
 
 def provision(context: typer.Context) -> None:
-    """Make or check streams, consumer groups and database tables; add partitions; get a lost group going again.
+    """Create or check streams, consumer groups and database tables; add partitions; recover a lost group.
 
-    Broker and database are those of TOPICFLOW_BROKER_URL and TOPICFLOW_DATABASE_URL, or of this folder's `up`.
+    Uses TOPICFLOW_BROKER_URL and TOPICFLOW_DATABASE_URL, or the instance running in this folder.
     """
     run_module("api.provision", context.args, _of_this_folder())
 

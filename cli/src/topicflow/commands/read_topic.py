@@ -1,4 +1,4 @@
-"""`topicflow topics show|history`: one topic, and what happened to it."""
+"""`topicflow topics show|history`: one topic with its card, and its history."""
 
 from typing import Annotated
 
@@ -25,16 +25,17 @@ def show(topic: TopicArgument, as_json: JsonOption = False, url: UrlOption = Non
 def history(
     topic: TopicArgument,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=MOST_EVENTS, metavar="N", help="At most so many events, the newest.")
+        int,
+        typer.Option("--limit", min=1, max=MOST_EVENTS, metavar="N", help="Maximum number of events, newest first."),
     ] = 200,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Show what happened to one topic, and what it cost."""
+    """Show the history of one topic: attempts, workers, tokens and cost."""
     answer = answer_about(topic, url, lambda api, path: api.get(path + "/history", limit=limit))
     if as_json:
         typer.echo(answer.text)
         return
     console_for().print(history_table(answer.content["events"]))
     if not answer.content["is_complete"]:
-        typer.echo(f"older events are not shown (--limit, at most {MOST_EVENTS})")
+        typer.echo(f"older events are not shown (raise --limit, up to {MOST_EVENTS})")

@@ -1,4 +1,4 @@
-"""`topicflow topics retry|retry-failed|delete|cleanup`: the next attempt, and taking back what is not wanted."""
+"""`topicflow topics retry|retry-failed|delete|cleanup`: starts the next attempt, or deletes topics."""
 
 import asyncio
 from typing import Annotated, Any
@@ -14,18 +14,18 @@ from topicflow.topics import answer_about, no_topic, topic_path
 
 OlderThanOption = Annotated[
     float | None,
-    typer.Option("--older-than", min=0, metavar="HOURS", help="Only those that failed longer ago than this."),
+    typer.Option("--older-than", min=0, metavar="HOURS", help="Only topics that failed more than HOURS ago."),
 ]
-TopicArguments = Annotated[list[str], typer.Argument(metavar="ID", help="Ids, or titles as they were submitted.")]
+TopicArguments = Annotated[list[str], typer.Argument(metavar="ID", help="Ids, or titles as submitted.")]
 
 
 def retry(
     topic: TopicArgument,
-    force: Annotated[bool, typer.Option("--force", help="Also one that has not failed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Retry the topic even if it has not failed.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Queue a failed topic again: its next attempt."""
+    """Queue a failed topic again, as its next attempt."""
     body = {"force": True} if force else {}
     answer, text = answer_about(topic, url, lambda api, path: api.post(path + "/retry", body))
     typer.echo(text if as_json else f"{one_line(answer['title'])} is queued again (attempt {answer['attempt']})")
@@ -33,22 +33,22 @@ def retry(
 
 def retry_failed(
     error_contains: Annotated[
-        str | None, typer.Option("--error-contains", metavar="TEXT", help="Only those whose error has this text.")
+        str | None, typer.Option("--error-contains", metavar="TEXT", help="Only topics whose error contains this text.")
     ] = None,
     older_than: OlderThanOption = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Queue all failed topics again, or some of them."""
+    """Queue all failed topics again, or those that match."""
     body = _wanted(error_contains=error_contains, older_than_hours=older_than)
     answer, text = answer_from(url, lambda api: api.post_at_length("/topics/retry-failed", body))
     typer.echo(text if as_json else f"{_topics(answer['count'])} queued again")
 
 
 def delete(topics: TopicArguments, yes: YesOption = False, as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Delete topics, for good.
+    """Delete topics permanently.
 
-    Asks before it does; without a terminal to ask on, --yes is needed.
+    Asks for confirmation; without a terminal, --yes is required.
     """
     confirmed(f"Delete {one_line(topics[0])!r}?" if len(topics) == 1 else f"Delete {len(topics)} topics?", yes)
     if absent := asyncio.run(_delete(topics, url, as_json=as_json)):
@@ -58,9 +58,9 @@ def delete(topics: TopicArguments, yes: YesOption = False, as_json: JsonOption =
 def clean_up(
     older_than: OlderThanOption = None, yes: YesOption = False, as_json: JsonOption = False, url: UrlOption = None
 ) -> None:
-    """Delete all failed topics, or the old ones of them.
+    """Delete all failed topics, or those that failed some time ago.
 
-    Asks before it does; without a terminal to ask on, --yes is needed.
+    Asks for confirmation; without a terminal, --yes is required.
     """
     confirmed(f"Delete all topics that failed{f' more than {older_than:g} h ago' if older_than else ''}?", yes)
     body = _wanted(older_than_hours=older_than)
@@ -69,7 +69,7 @@ def clean_up(
 
 
 async def _delete(topics: list[str], url: str | None, *, as_json: bool) -> list[str]:
-    """Says what is deleted as it goes; answers what there was not."""
+    """Prints each deletion; returns a message for each topic that does not exist."""
     absent = []
     async with api_at(url) as api:
         for topic in topics:

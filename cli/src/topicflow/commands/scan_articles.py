@@ -1,4 +1,4 @@
-"""`topicflow articles scan`: submit what of the catalogue is not enriched yet and, with --wait, stay until it is."""
+"""`topicflow articles scan`: submits all catalogue articles that are not enriched yet; --wait follows them."""
 
 import asyncio
 import json
@@ -15,28 +15,26 @@ from topicflow.screen.plain_text import one_line
 from topicflow.system_state import waiting_line
 
 LOOKS_APART = 0.5  # seconds
-UNDER_WAY = ("pending", "processing")
+IN_PROGRESS = ("pending", "processing")
 
 
 def scan(
     wait: Annotated[
         bool,
-        typer.Option(
-            "--wait", help="Stay until the scan and all articles have ended; exit code 1 if something failed."
-        ),
+        typer.Option("--wait", help="Wait until the scan and all articles have ended; exit with 1 if anything failed."),
     ] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Read the catalogue page by page and submit what is not enriched yet.
+    """Submit all articles of the catalogue that are not enriched yet.
 
-    One scan runs at a time: while one is under way, this is about that one.
+    Only one scan runs at a time: if one is in progress, this command follows it.
     """
     asyncio.run(_scan(url, wait=wait, as_json=as_json))
 
 
 async def _scan(url: str | None, *, wait: bool, as_json: bool) -> None:
-    """Progress goes to stderr, the result to stdout."""
+    """Progress is printed to stderr, the result to stdout."""
     async with api_at(url) as api:
         scan = answer_of(await api.post("/articles/scan", {}))
         failed_before = await _count(api, "failed")
@@ -46,7 +44,7 @@ async def _scan(url: str | None, *, wait: bool, as_json: bool) -> None:
                     scan = await _ended(api, scan, display)
                     await _all_articles_ended(api, display)
         except asyncio.CancelledError as interruption:
-            raise Interrupted("interrupted; the work goes on, `topicflow articles list` shows it") from interruption
+            raise Interrupted("interrupted; the work continues, see `topicflow articles list`") from interruption
         typer.echo(json.dumps(scan, ensure_ascii=False) if as_json else _line(scan))
         if wait and (failed := await _count(api, "failed") - failed_before) > 0:
             raise Failed(f"{failed} articles failed: topicflow articles list --status failed")
@@ -55,8 +53,8 @@ async def _scan(url: str | None, *, wait: bool, as_json: bool) -> None:
 
 
 async def _ended(api: ApiClient, scan: dict[str, Any], display: Display) -> dict[str, Any]:
-    """This one, or one that came after it."""
-    while scan["status"] in UNDER_WAY:
+    """Follows this scan, or a later one that replaced it."""
+    while scan["status"] in IN_PROGRESS:
         display.show(Text(_line(scan)), _line(scan))
         await asyncio.sleep(LOOKS_APART)
         scan = answer_of(await api.get("/articles/scan"))
@@ -64,10 +62,10 @@ async def _ended(api: ApiClient, scan: dict[str, Any], display: Display) -> dict
 
 
 async def _all_articles_ended(api: ApiClient, display: Display) -> None:
-    """What was submitted last is projected: the scan's end came after it."""
-    while left := sum([await _count(api, status) for status in UNDER_WAY]):
+    """The scan's end is projected after its last submission, so every article is visible by now."""
+    while left := sum([await _count(api, status) for status in IN_PROGRESS]):
         waiting = waiting_line(answer_of(await api.get("/worker/status")).get("waiting_for"))
-        line = f"{left:,} articles under way" + (f"; waiting: {waiting}" if waiting else "")
+        line = f"{left:,} articles in progress" + (f"; waiting: {waiting}" if waiting else "")
         display.show(Text(line), line)
         await asyncio.sleep(LOOKS_APART)
 

@@ -1,4 +1,4 @@
-"""`topicflow stats`: what all topics together come to."""
+"""`topicflow stats`: totals over all topics."""
 
 import typer
 
@@ -8,7 +8,7 @@ from topicflow.screen.totals_picture import stats_picture
 
 
 def stats(as_json: JsonOption = False, url: UrlOption = None) -> None:
-    """Show how many topics succeed, how long they take, and what they are about."""
+    """Show success rate, average duration and the most frequent categories."""
     answer = answer_from(url, lambda api: api.get("/stats"))
     if as_json:
         typer.echo(answer.text)

@@ -11,11 +11,11 @@ from topicflow.status import print_status, show_status, watch_status, watch_stat
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", help="Every second, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until Ctrl-C.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Show where everything stands: counts, workers, what is waited for, recent failures."""
+    """Show the state of the system: counts, workers, what work is waiting for, recent failures."""
 
     async def command() -> None:
         async with api_at(url) as api:

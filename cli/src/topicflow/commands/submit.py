@@ -1,4 +1,4 @@
-"""`topicflow submit`: sends titles and, with --wait, follows them to their end."""
+"""`topicflow submit`: submits titles; --wait follows them until they have ended."""
 
 import asyncio
 import json
@@ -17,14 +17,14 @@ from topicflow.screen.sending import Sending
 from topicflow.submit import SubmitResult, submit
 from topicflow.titles import titles_from
 
-PATIENCE = 60.0  # seconds that --wait bears an API that does not answer
+PATIENCE = 60.0  # seconds that --wait tolerates an API that does not answer
 FAILURES_NAMED = 10
 
 TitlesArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="TITLE",
-        help="Titles; or a file with one a line (blank lines and # comments are skipped); or - for stdin.",
+        help="Titles, or a file with one title per line (blank lines and # comments are skipped), or - for stdin.",
     ),
 ]
 
@@ -32,25 +32,26 @@ TitlesArgument = Annotated[
 def submit_titles(
     titles: TitlesArgument,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Stay until each topic has ended; exit code 1 if one failed.")
+        bool, typer.Option("--wait", help="Wait until every topic has ended; exit with 1 if one failed.")
     ] = False,
     as_json: JsonOption = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also those that are completed or under way: their next attempt.")
+        bool,
+        typer.Option("--force", help="Also submit topics that are completed or in progress, as their next attempt."),
     ] = False,
     batch_size: Annotated[
         int | None,
         typer.Option(
-            "--batch-size", min=1, max=5, metavar="N", help="At most so many titles in one call of Gemini (1 to 5)."
+            "--batch-size", min=1, max=5, metavar="N", help="Maximum number of titles per Gemini call (1 to 5)."
         ),
     ] = None,
     url: UrlOption = None,
 ) -> None:
-    """Submit titles to write study cards for.
+    """Submit titles to generate study cards for.
 
-    Sending a title again does no harm: it is the same submission.
+    Submitting a title again is safe: it is recognized as the same topic.
 
-    While the API has no room for more it waits, up to 10 minutes at a time.
+    While the API refuses work because its backlog is full, the command waits up to 10 minutes at a time.
     """
 
     asyncio.run(_submit(titles_from(titles), url, force, batch_size, wait=wait, as_json=as_json))
@@ -70,18 +71,18 @@ async def _submit(
 
 
 async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: int | None) -> SubmitResult:
-    """Progress goes to stderr."""
+    """Progress is printed to stderr."""
     with display_on(console_for(stderr=True)) as display:
         sending = Sending(len(titles), "titles", lambda now: display.show(now.picture, now.full_line))
         try:
             return await submit(api, titles, sending, force=force, batch_size=batch_size)
         except asyncio.CancelledError as interruption:
-            goes_on = "what is submitted goes on, `topicflow status` shows it"
+            goes_on = "submitted titles are still processed, see `topicflow status`"
             raise Interrupted(f"interrupted at {sending.place}; {goes_on}") from interruption
 
 
 async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> None:
-    """Progress goes to stderr, the result to stdout. Raises Failed if a topic did."""
+    """Progress is printed to stderr, the result to stdout. Raises Failed if a topic failed."""
     follower = Follower(api, submitted.answer.get("topics", ()))
     progress = None
     try:
@@ -90,9 +91,9 @@ async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> No
                 display.show(progress.picture, progress.full_line)
     except asyncio.CancelledError as interruption:
         reached = f" at {progress.line}" if progress else ""
-        raise Interrupted(f"interrupted{reached}; the work goes on, `topicflow status` shows it") from interruption
+        raise Interrupted(f"interrupted{reached}; the work continues, see `topicflow status`") from interruption
     except CommandError as error:
-        raise type(error)(f"{error}; what is submitted goes on") from error
+        raise type(error)(f"{error}; submitted titles are still processed") from error
     if as_json:
         typer.echo(json.dumps({**submitted.answer, "topics": list(follower.states.values())}, ensure_ascii=False))
     elif progress:

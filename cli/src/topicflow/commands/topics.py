@@ -1,4 +1,4 @@
-"""`topicflow topics …`: all that is done with topics."""
+"""`topicflow topics …`: the commands about topics."""
 
 import typer
 
@@ -6,7 +6,7 @@ from topicflow.commands.list_topics import filters, list_topics
 from topicflow.commands.read_topic import history, show
 from topicflow.commands.retry_and_cleanup import clean_up, delete, retry, retry_failed
 
-app = typer.Typer(no_args_is_help=True, help="Look at topics, run failed ones again, delete them.")
+app = typer.Typer(no_args_is_help=True, help="List, show, retry and delete topics.")
 app.command("list")(list_topics)
 app.command("filters")(filters)
 app.command("show")(show)

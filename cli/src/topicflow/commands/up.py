@@ -17,28 +17,24 @@ from topicflow.titles import titles_from_file
 def up(
     port: Annotated[
         int | None,
-        typer.Option(
-            "--port", min=1, max=65535, metavar="PORT", help="The API's port. Without it: TOPICFLOW_PORT, or 8000."
-        ),
+        typer.Option("--port", min=1, max=65535, metavar="PORT", help="API port. Default: $TOPICFLOW_PORT, or 8000."),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(
-            "--data", metavar="DIR", help=f"Where everything is kept. Without it: TOPICFLOW_DATA, or {DEFAULT}."
-        ),
+        typer.Option("--data", metavar="DIR", help=f"Data folder. Default: $TOPICFLOW_DATA, or {DEFAULT}."),
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=64, metavar="N", help="How many topic-workers; 1 without it.")
+        int, typer.Option("--workers", min=1, max=64, metavar="N", help="Number of topic-workers. Default: 1.")
     ] = 1,
     broker_url: Annotated[
         str | None,
         typer.Option(
             "--broker-url",
             metavar="URL",
-            help="A broker that is there already: kafka://host:port,host:port, redis:// or rediss://. Without it: "
-            "TOPICFLOW_BROKER_URL, or REDIS_HOST and REDIS_PORT, or a Valkey of its own. Others on this machine can "
-            "read options; a URL with a password is better in the environment, or in the file that "
-            "TOPICFLOW_BROKER_URL_FILE names.",
+            help="An existing broker: kafka://host:port,host:port, redis:// or rediss://. Default: "
+            "$TOPICFLOW_BROKER_URL, then $REDIS_HOST and $REDIS_PORT, then a Valkey started here. Other users of this "
+            "machine can read options: put a URL with a password into the environment, or into the file named by "
+            "TOPICFLOW_BROKER_URL_FILE.",
         ),
     ] = None,
     database_url: Annotated[
@@ -46,18 +42,18 @@ def up(
         typer.Option(
             "--database-url",
             metavar="URL",
-            help="A database: postgresql://user:password@host:port/database or sqlite:///path. Without it: "
-            "TOPICFLOW_DATABASE_URL (or its _FILE), or SQLite in the data folder.",
+            help="An existing database: postgresql://user:password@host:port/database or sqlite:///path. Default: "
+            "$TOPICFLOW_DATABASE_URL (or its _FILE), or SQLite in the data folder.",
         ),
     ] = None,
     submit: Annotated[
         Path | None,
-        typer.Option("--submit", metavar="FILE", help="Submit the titles in this file, one a line, once it is ready."),
+        typer.Option("--submit", metavar="FILE", help="Once ready, submit the titles in FILE, one per line."),
     ] = None,
 ) -> None:
-    """Start everything that is missing on this machine and keep it running until Ctrl-C.
+    """Run topicflow on this machine until Ctrl-C, starting whatever is missing.
 
-    Without a Gemini key (GEMINI_API_KEY) a stand-in writes the cards, and says so on each of them.
+    Without GEMINI_API_KEY a simulator generates the cards, and every card says so.
     """
     chosen.prefer(chosen.BROKER_URL, broker_url)
     chosen.prefer(chosen.DATABASE_URL, database_url)

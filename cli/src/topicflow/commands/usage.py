@@ -1,4 +1,4 @@
-"""`topicflow usage`: what was paid, day by day, and how much of it in vain."""
+"""`topicflow usage`: Gemini spend per day, including wasted calls."""
 
 from typing import Annotated
 
@@ -10,11 +10,11 @@ from topicflow.screen.usage_table import usage_picture
 
 
 def usage(
-    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many days, today included.")] = 30,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="Number of days, including today.")] = 30,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Show what Gemini was paid by day and model, and how much of it in vain."""
+    """Show Gemini spend per day and model, including wasted calls."""
     answer = answer_from(url, lambda api: api.get("/usage", days=days))
     if as_json:
         typer.echo(answer.text)
