@@ -82,14 +82,14 @@ def test_a_failed_topic_is_run_again_and_another_one_only_when_forced(local_mode
     assert (forced.code, isinstance(json.loads(forced.out), dict)) == (0, True)
 
 
-async def test_an_interrupted_wait_says_that_the_work_goes_on(local_mode: LocalMode) -> None:
+async def test_an_interrupted_wait_says_that_the_work_continues(local_mode: LocalMode) -> None:
     local_mode.stand_in("PUT", "/seconds", {"seconds": 60})
     waiting = local_mode.begin("submit", "slow one", "--wait")
     await eventually(lambda: "slow one" in local_mode.get("/api/v1/topics?status=processing").text, within=10)
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=10)
     assert waiting.returncode == 130
-    assert "goes on" in err.splitlines()[-1]
+    assert "the work continues" in err.splitlines()[-1]
     assert "Traceback" not in err
 
 

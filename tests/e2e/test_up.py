@@ -148,7 +148,7 @@ async def test_what_was_submitted_survives_a_restart(up: Up) -> None:
     second = await up().ready()
     after = second.get("/api/v1/processing-status").json()
     assert after["completed_count"] == before["completed_count"] == 2
-    assert second.run("submit", "raft").out == "0 topics submitted, 1 skipped (completed or under way already)\n"
+    assert second.run("submit", "raft").out == "0 topics submitted, 1 skipped (already completed or in progress)\n"
 
 
 async def test_the_titles_of_a_file_are_submitted_and_seen_to_their_end(up: Up, tmp_path: Path) -> None:

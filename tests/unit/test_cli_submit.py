@@ -116,7 +116,7 @@ def test_several_answers_become_one_of_the_same_shape() -> None:
     }
     second = {**first, "topics": [{"id": "1", "title": "a", "status": "processing"}]}
     assert merged([first, second]) == {
-        "message": "2 topics submitted, 2 skipped (completed or under way already)",
+        "message": "2 topics submitted, 2 skipped (already completed or in progress)",
         "total_topics": 4,
         "saved_topics": 2,
         "skipped_topics": 2,

@@ -25,7 +25,7 @@ class SubmitResult:
     def line(self) -> str:
         saved, skipped = self.answer.get("saved_topics", 0), self.answer.get("skipped_topics", 0)
         line = f"{saved} {'topic' if saved == 1 else 'topics'} submitted"
-        return line + (f", {skipped} skipped (completed or under way already)" if skipped else "")
+        return line + (f", {skipped} skipped (already completed or in progress)" if skipped else "")
 
 
 async def submit(
