@@ -1,4 +1,4 @@
-"""What the users of the systems before this one suffered, a test each, numbered as in docs/sufferings.md.
+"""What the users of the systems before this one suffered, a test each, numbered as in docs/known-problems.md.
 
 Everything is real, and seen as its users see it: through the API and the command.
 """

@@ -1,4 +1,4 @@
-"""What users suffered with articles, a test each, numbered as in docs/sufferings.md; everything is real."""
+"""What users suffered with articles, a test each, numbered as in docs/known-problems.md; everything is real."""
 
 import asyncio
 from collections.abc import AsyncIterator

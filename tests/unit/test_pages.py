@@ -21,7 +21,7 @@ def there_are_in(path: str) -> set[Test]:
     return {(path, name) for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.M)}
 
 
-@pytest.mark.parametrize("page", ["sufferings.md", "promises.md"])
+@pytest.mark.parametrize("page", ["known-problems.md", "guarantees.md"])
 def test_every_test_that_a_page_names_exists(page: str) -> None:
     named = named_on(page)
     assert named
@@ -30,16 +30,16 @@ def test_every_test_that_a_page_names_exists(page: str) -> None:
 
 def test_each_test_of_a_suffering_is_named_on_its_page() -> None:
     files = [path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests/e2e").glob("test_sufferings*.py")]
-    assert set[Test]().union(*map(there_are_in, files)) <= named_on("sufferings.md")
+    assert set[Test]().union(*map(there_are_in, files)) <= named_on("known-problems.md")
 
 
 def test_each_suffering_has_its_row() -> None:
-    rows = re.findall(r"^\| (\d+) \|.*`test_|^\| (\d+) \|.*::test_", (ROOT / "docs/sufferings.md").read_text(), re.M)
+    rows = re.findall(r"^\| (\d+) \|.*`test_|^\| (\d+) \|.*::test_", (ROOT / "docs/known-problems.md").read_text(), re.M)
     assert [int(one or other) for one, other in rows] == list(range(1, 21))
 
 
 def test_every_promise_names_a_test_or_says_why_there_is_none() -> None:
-    rows = [line for line in (ROOT / "docs/promises.md").read_text().splitlines() if line.startswith("| ")]
+    rows = [line for line in (ROOT / "docs/guarantees.md").read_text().splitlines() if line.startswith("| ")]
     promises = [row for row in rows if not row.startswith("| promised")]
     assert len(promises) > 50
     assert [row for row in promises if not re.search(r"::test_\w+`|\| — [^|]+\|$", row)] == []
