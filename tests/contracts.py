@@ -12,8 +12,9 @@ from faststream.specification import AsyncAPI
 from prometheus_client.metrics import MetricWrapperBase
 
 from api.app import build
-from shared import __version__, metrics
-from shared.exposition import Reading
+from shared import __version__
+from shared.observability import metrics
+from shared.observability.prometheus import Reading
 from shared.streams import PROJECTOR, STREAMS, Stream
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -53,11 +54,11 @@ def _described(stream: Stream) -> str:
 
 
 def metrics_page() -> str:
-    """Every metric of `shared/metrics.py`, by the registry it is in."""
+    """Every metric of `shared/observability/metrics.py`, by the registry it is in."""
     lines = [
         "# Metrics",
         "",
-        "Made from `shared/metrics.py` by `make contracts`; [observability](observability.md) says",
+        "Made from `shared/observability/metrics.py` by `make contracts`; [observability](observability.md) says",
     ]
     lines += ["how to scrape them and what to be woken for. Every process also shows `process_…` (memory, CPU seconds,"]
     lines += ["open files) where the system tells."]

@@ -17,7 +17,7 @@ from bench.scale import all_at_work
 from bench.setting import API, PROJECTING, Setting, setting
 from bench.sizes import Sizes
 from shared.streams import ENRICHER
-from stand_ins.catalog_articles import invented
+from simulators.catalog.articles import invented
 
 REPLICAS = (1, 3)
 IN_FLIGHT = 30  # articles of an enricher, as by default

@@ -11,11 +11,11 @@ from importlib.resources import files
 
 import uvloop
 
-from shared.gemini_endpoint import Endpoint
-from shared.gemini_keys import Keys
-from shared.gemini_models import DEFAULT_MODEL
-from shared.llm import Gemini
-from shared.service import collect_rarely
+from shared.llm.api_keys import Keys
+from shared.llm.endpoint import Endpoint
+from shared.llm.gemini import Gemini
+from shared.llm.models import DEFAULT_MODEL
+from shared.service.bootstrap import collect_rarely
 from topic_worker.topic import answer_schema
 
 

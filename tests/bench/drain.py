@@ -12,8 +12,8 @@ from bench.filling import fill, submission
 from bench.processes import Costs
 from bench.setting import BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, PROJECTING, WORKER, Setting, setting
 from bench.sizes import Sizes
+from shared.messaging.broker import START
 from shared.streams import SUBMISSION_OUTCOMES
-from shared.transport.base import START
 
 TOPICS = 10_000
 AIMS = {VALKEY: Aim(at_least=2000, share=0.4), KAFKA: Aim(at_least=3000, share=0.6)}

@@ -7,7 +7,7 @@ from itertools import islice
 from servers import Stack
 
 from shared.events import TopicSubmitted, topic_id
-from shared.wire import Record, encode
+from shared.messaging.cloudevents import Record, encode
 
 AT_ONCE = 2000  # records
 

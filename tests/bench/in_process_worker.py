@@ -12,16 +12,16 @@ from typing import Any
 import uvloop
 
 from bench.card import answer
-from shared import log as logs
-from shared.allowance import NO_LIMIT, DailyLimits
-from shared.broker_settings import BrokerSettings
-from shared.heartbeat import beat
-from shared.llm import Answer
-from shared.pace import Quota, RateLimiter
-from shared.prices import Prices
-from shared.service import collect_rarely, reach
-from shared.transport import connect
-from shared.transport.settle import Limits, Settlement
+from shared.llm.daily_limits import NO_LIMIT, DailyLimits
+from shared.llm.gemini import Answer
+from shared.llm.prices import Prices
+from shared.llm.rate_limit import Quota, RateLimiter
+from shared.messaging import connect
+from shared.messaging.settings import BrokerSettings
+from shared.observability import logs
+from shared.service.bootstrap import collect_rarely, reach
+from shared.service.heartbeat import beat
+from shared.worker.consumer_loop import Limits, Settlement
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
 

@@ -20,8 +20,8 @@ from shared.db.tables import submissions
 from shared.events import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
+from status_projector.bulk_statements import Writes
 from status_projector.facets import facets_of
-from status_projector.prepared import Writes
 from status_projector.statements import CountDelta, Counted, FacetRow
 from status_projector.status_counts import NewContent, State, counted
 

@@ -8,14 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from shared import log as logs
-from shared import tracing
 from shared.events import SubmissionEvent, TopicSubmitted, topic_id
-from shared.run import Run
-from shared.transport.base import Delivery
-from shared.transport.observe_delivery import count_end, observed
-from shared.transport.work import Work
-from shared.wire import Record, encode
+from shared.messaging.broker import Delivery
+from shared.messaging.cloudevents import Record, encode
+from shared.observability import logs, tracing
+from shared.worker.in_flight import Work
+from shared.worker.run import Run
+from shared.worker.telemetry import count_end, observed
 from status_projector.apply_events import read
 from status_projector.observe_projection import observed as observed_batch
 

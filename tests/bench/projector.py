@@ -16,7 +16,7 @@ from bench.processes import Costs
 from bench.setting import BY_HAND, PROJECTING, setting
 from bench.sizes import Sizes
 from shared.events import SubmissionCompleted, SubmissionStarted, TopicSubmitted, topic_id
-from shared.wire import Record, encode
+from shared.messaging.cloudevents import Record, encode
 
 TOPICS = 40_000
 EVENTS = 3  # of each topic

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from sqlalchemy import RowMapping, create_engine
 
-from api.cursor import cursor_after
-from api.filters import SubmissionQuery
-from api.pages import ORDERS, Total, read_page
+from api.projection.cursor import cursor_after
+from api.projection.filters import SubmissionQuery
+from api.projection.pages import ORDERS, Total, read_page
 from bench.figure import NO_AIM, Aim
 from shared.db.tables import stored
 

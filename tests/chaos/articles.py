@@ -10,7 +10,7 @@ from integration.databases import Rows, rows
 from servers import Deployment, free_port
 
 from shared.streams import ENRICHER, PROJECTOR, groups_of
-from stand_ins.catalog_articles import invented, made_urn
+from simulators.catalog.articles import invented, made_urn
 
 NO_SCAN_BY_ITSELF = {"ENABLE_BACKGROUND_WORKER": "true", "WORKER_POLL_INTERVAL": "86400"}  # but the first
 SETTLED_WITHIN = 60  # seconds, on a machine that many share

@@ -14,7 +14,7 @@ from servers import Deployment
 
 from chaos.articles import Articles, deploy, with_text
 from shared.streams import ENRICHER
-from stand_ins.catalog_articles import invented
+from simulators.catalog.articles import invented
 
 pytestmark = pytest.mark.chaos
 MADE = 2000

@@ -17,7 +17,7 @@ from integration.api import Api, problem
 from chaos.arena import Arena
 from chaos.oracle import Said, place_of
 from shared.events import SubmissionCompleted, topic_id
-from shared.wire import encode
+from shared.messaging.cloudevents import encode
 
 pytestmark = pytest.mark.chaos
 CARD = {

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol, cast
 
+from contract.memory_broker.transport import MemoryConsumer, MemoryTransport
 from servers import ValkeyServer
 
+from shared.messaging.broker import Consumer, LoadPositions, Reader, Transport
+from shared.messaging.redis_streams.consumer import RedisConsumer
+from shared.messaging.redis_streams.transport import RedisTransport
 from shared.streams import streams_of
-from shared.transport.base import Consumer, LoadPositions, Reader, Transport
-from shared.transport.memory import MemoryConsumer, MemoryTransport
-from shared.transport.redis_streams.consumer import RedisConsumer
-from shared.transport.redis_streams.transport import RedisTransport
 
 GROUP = "topic-worker"
 

@@ -8,7 +8,7 @@ from contract.kafka_broker import KafkaBroker
 from contract.workers import Workers
 from servers import ValkeyServer
 
-from shared.transport.redis_streams.transport import RedisTransport
+from shared.messaging.redis_streams.transport import RedisTransport
 
 
 @pytest.fixture(params=["memory", "redis_streams", "kafka"])

@@ -14,11 +14,11 @@ from contract.brokers import GROUP
 from eventually import eventually
 from servers.kafka import remove_streams
 
-from shared.transport.base import Consumer, LoadPositions, Reader, Transport
-from shared.transport.kafka.connection import Cluster
-from shared.transport.kafka.consumer import KafkaConsumer
-from shared.transport.kafka.layout import Layout
-from shared.transport.kafka.transport import KafkaTransport
+from shared.messaging.broker import Consumer, LoadPositions, Reader, Transport
+from shared.messaging.kafka.admin.topic_configs import Layout
+from shared.messaging.kafka.connection import Cluster
+from shared.messaging.kafka.consumer import KafkaConsumer
+from shared.messaging.kafka.transport import KafkaTransport
 
 
 class KafkaBroker:

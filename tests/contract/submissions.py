@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.events import Event, SubmissionStarted, TopicRemoved, TopicSubmitted, topic_id
-from shared.transport.base import START, Consumer, Delivery, LoadPositions, Positions, Settled, Transport
-from shared.wire import Record, decode, encode
+from shared.messaging.broker import START, Consumer, Delivery, LoadPositions, Positions, Settled, Transport
+from shared.messaging.cloudevents import Record, decode, encode
 
 SUBMISSIONS, OUTCOMES = "topic-submissions", "submission-outcomes"
 DEAD_LETTERS = f"{SUBMISSIONS}.dead-letter"

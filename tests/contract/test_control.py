@@ -8,8 +8,8 @@ from contract.brokers import Broker
 from eventually import eventually
 
 from shared.events import Event, UsageTotals
-from shared.transport.base import Transport
-from shared.wire import encode
+from shared.messaging.broker import Transport
+from shared.messaging.cloudevents import encode
 
 
 def totals(partition: int, requests: float) -> UsageTotals:

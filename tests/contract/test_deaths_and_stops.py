@@ -12,8 +12,8 @@ from eventually import eventually
 
 from shared.errors import NewerVersion, Transient
 from shared.events import Requeued
-from shared.retry import RetryPolicy
-from shared.wire import Record
+from shared.messaging.cloudevents import Record
+from shared.resilience.retry import RetryPolicy
 
 LONG = RetryPolicy(first_pause=60, longest_pause=60)
 

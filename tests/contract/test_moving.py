@@ -10,8 +10,8 @@ from contract.workers import Workers
 from eventually import eventually
 
 from shared.errors import BrokerUnreachable, Unavailable
-from shared.retry import RetryPolicy
-from shared.wire import Record
+from shared.messaging.cloudevents import Record
+from shared.resilience.retry import RetryPolicy
 
 IN_FLIGHT = 5
 

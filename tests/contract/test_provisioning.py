@@ -9,7 +9,7 @@ from contract.workers import Workers
 from eventually import eventually
 
 from shared.errors import PositionsLost, SettingInvalid
-from shared.transport.plan import Lost
+from shared.messaging.provisioning import Lost
 
 
 async def test_when_everything_is_there_nothing_is_to_do(broker: Broker) -> None:

@@ -20,8 +20,8 @@ from contract.submissions import (
 )
 
 from shared.events import Submitted
-from shared.run import Run
-from shared.wire import Record, decode
+from shared.messaging.cloudevents import Record, decode
+from shared.worker.run import Run
 
 
 def run_of(title: str) -> Run:

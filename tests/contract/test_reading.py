@@ -23,11 +23,11 @@ from contract.submissions import (
 )
 
 from shared.events import SubmissionStarted, TopicSubmitted
+from shared.messaging.broker import Delivery, LoadPositions, Positions, Reader
+from shared.messaging.cloudevents import decode
+from shared.messaging.dead_letter import dead_letter
+from shared.messaging.kafka import fetch_order
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
-from shared.transport.base import Delivery, LoadPositions, Positions, Reader
-from shared.transport.dead_letter import dead_letter
-from shared.transport.kafka import by_time
-from shared.wire import decode
 
 BY_PARTITION = dict[int, dict[str, str]]
 
@@ -167,7 +167,7 @@ async def test_who_is_far_behind_reads_what_became_of_a_submission_together_with
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though its events are twice as many."""
-    monkeypatch.setattr(by_time, "CHUNK", 5)
+    monkeypatch.setattr(fetch_order, "CHUNK", 5)
     all_titles, attempts = [f"title {n}" for n in range(60)], 15
     for attempt in range(1, attempts + 1):
         await broker.transport.publish([submitted(title, attempt) for title in all_titles])

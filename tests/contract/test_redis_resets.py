@@ -11,7 +11,7 @@ import uvloop
 from servers import LOOPBACK
 
 from shared.errors import BrokerUnreachable
-from shared.transport.redis_streams.transport import RedisTransport
+from shared.messaging.redis_streams.transport import RedisTransport
 
 RESET = struct.pack("ii", 1, 0)  # closing with SO_LINGER 0 sends RST where FIN would be
 

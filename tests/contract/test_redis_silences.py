@@ -13,9 +13,9 @@ from servers import ValkeyServer
 
 from shared.errors import BrokerUnreachable
 from shared.events import WorkerBeat
-from shared.transport.redis_streams.heartbeats import follow_heartbeats
-from shared.transport.redis_streams.transport import RedisTransport
-from shared.wire import Record, encode
+from shared.messaging.cloudevents import Record, encode
+from shared.messaging.redis_streams.heartbeats import follow_heartbeats
+from shared.messaging.redis_streams.transport import RedisTransport
 
 pytestmark = pytest.mark.parametrize("broker", ["redis_streams"], indirect=True)
 

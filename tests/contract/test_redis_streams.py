@@ -26,10 +26,10 @@ from servers import ValkeyServer
 
 from shared.errors import BrokerUnsafe, PositionsLost
 from shared.events import WorkerBeat
+from shared.messaging.cloudevents import encode
+from shared.messaging.redis_streams.consumer import RedisConsumer
+from shared.messaging.redis_streams.transport import RedisTransport
 from shared.streams import TOPIC_SUBMISSIONS
-from shared.transport.redis_streams.consumer import RedisConsumer
-from shared.transport.redis_streams.transport import RedisTransport
-from shared.wire import encode
 
 pytestmark = pytest.mark.parametrize("broker", ["redis_streams"], indirect=True)
 

@@ -20,9 +20,9 @@ from eventually import eventually
 
 from shared.errors import Refused, Transient, Unavailable
 from shared.events import Requeued, SubmissionStarted, TopicSubmitted, topic_id
-from shared.retry import RetryPolicy
-from shared.transport.outbox import LINGER, MANY
-from shared.wire import Record
+from shared.messaging.cloudevents import Record
+from shared.resilience.retry import RetryPolicy
+from shared.worker.outcome_writer import LINGER, MANY
 
 LONG = RetryPolicy(first_pause=60, longest_pause=60)
 TIMED_OUT = Transient("timeout", "no answer within 120 s")

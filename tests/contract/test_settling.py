@@ -9,9 +9,9 @@ from contract.submissions import OUTCOMES, end, gets, many, names, stored, submi
 
 from shared.errors import BrokerFull, BrokerUnreachable
 from shared.events import Submitted
-from shared.run import Run
-from shared.transport.base import Lag, Settled
-from shared.wire import decode
+from shared.messaging.broker import Lag, Settled
+from shared.messaging.cloudevents import decode
+from shared.worker.run import Run
 
 
 async def test_a_fetch_gives_no_more_than_its_limit(broker: Broker) -> None:

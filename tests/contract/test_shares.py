@@ -4,7 +4,7 @@ from contract.brokers import Broker
 from contract.submissions import many
 from eventually import eventually
 
-from shared.transport.base import Consumer
+from shared.messaging.broker import Consumer
 
 
 async def shares(*members: Consumer) -> list[float]:

@@ -5,7 +5,7 @@ import asyncio
 from contract.brokers import GROUP, Broker
 from contract.submissions import end, gets, many, names, submitted, take, title_of, titles
 
-from shared.transport.base import Delivery, Lag
+from shared.messaging.broker import Delivery, Lag
 
 
 async def test_what_a_killed_member_had_is_delivered_to_another(broker: Broker) -> None:

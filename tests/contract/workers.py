@@ -12,10 +12,10 @@ from contract.submissions import OUTCOMES, stored
 from eventually import eventually
 
 from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted, topic_id
-from shared.retry import RetryPolicy
-from shared.run import Run
-from shared.transport.base import Consumer, Delivery, Lag, Settled
-from shared.transport.settle import Limits, Settlement
+from shared.messaging.broker import Consumer, Delivery, Lag, Settled
+from shared.resilience.retry import RetryPolicy
+from shared.worker.consumer_loop import Limits, Settlement
+from shared.worker.run import Run
 
 SOON = RetryPolicy(first_pause=0.02, longest_pause=0.1)
 Answer = Exception | Callable[[], Awaitable[object]]

@@ -18,8 +18,8 @@ _NOT_OURS = ("TOPICFLOW_", "GEMINI_", "GOOGLE_", "REDIS_", "WORKER_", "ENABLE_",
 
 CHILDREN = {  # of an `up` without a Gemini key
     "valkey-server",
-    "stand_ins.gemini",
-    "stand_ins.catalog",
+    "simulators.gemini",
+    "simulators.catalog",
     "status_projector",
     "topic_worker",
     "enricher",
@@ -114,7 +114,7 @@ class LocalMode:
 
     def stand_in(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         """Tells the stand-in for Gemini how to behave."""
-        words = self.children()["stand_ins.gemini"].cmdline()
+        words = self.children()["simulators.gemini"].cmdline()
         url = f"http://127.0.0.1:{words[words.index('--port') + 1]}/stand-in{path}"
         httpx.request(method, url, json=body, trust_env=False).raise_for_status()
 

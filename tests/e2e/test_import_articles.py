@@ -14,7 +14,7 @@ from redis import Redis
 from servers import Deployment, ValkeyServer, free_port
 
 from shared.streams import ENRICHER, PROJECTOR
-from stand_ins.catalog_articles import invented
+from simulators.catalog.articles import invented
 
 SET = "enrichment:processed"
 ONE = "urn:article:nuts-meta-analysis"

@@ -11,9 +11,9 @@ from integration.api import Api, Json
 from integration.test_articles import all_ended, ended, post, scanned
 from servers import Deployment, free_port
 
+from shared.messaging.kafka.group_member import BEAT
 from shared.streams import ENRICHER, PROJECTOR
-from shared.transport.kafka.member import BEAT
-from stand_ins.catalog_articles import invented
+from simulators.catalog.articles import invented
 
 FAST = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.5", "WORKER_BATCH_SIZE": "10"}
 PROMISED = {"enabled", "processed", "failed", "skipped", "started_at", "running", "uptime_seconds"}

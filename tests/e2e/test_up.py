@@ -52,7 +52,7 @@ async def test_what_it_keeps_is_for_its_owner_only_and_secrets_reach_only_those_
     with_database = {name for name, child in children.items() if "TOPICFLOW_DATABASE_URL" in child.environ()}
     assert knowing == {"topic_worker"}
     assert with_database == {"api", "status_projector"}
-    assert set(children) == CHILDREN - {"stand_ins.gemini", "stand_ins.catalog", "enricher"}
+    assert set(children) == CHILDREN - {"simulators.gemini", "simulators.catalog", "enricher"}
 
 
 async def test_a_second_one_on_the_same_data_is_refused_in_one_line(up: Up) -> None:

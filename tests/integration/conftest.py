@@ -15,8 +15,8 @@ from integration.stand_in import asking
 from integration.stories import BEGAN
 from servers import CatalogStandIn, Deployment, GeminiStandIn, Stack, Stacks
 
+from shared.messaging.cloudevents import Record
 from shared.streams import PROJECTOR
-from shared.wire import Record
 
 
 @pytest.fixture(scope="session")

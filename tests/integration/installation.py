@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 from servers import Deployment, GeminiStandIn, Process, Stack
 from servers.stack import KAFKA
 
+from shared.messaging.kafka.connection import Cluster
 from shared.streams import PROJECTOR
-from shared.transport.kafka.connection import Cluster
 
-COMMAND = [sys.executable, "-m", "api.provision"]  # what `topicflow provision` runs
+COMMAND = [sys.executable, "-m", "api.admin.provision"]  # what `topicflow provision` runs
 
 
 @dataclass(frozen=True)

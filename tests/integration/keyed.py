@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from servers import Deployment, GeminiStandIn, Stack
 
-from api.api_keys import ApiKey, ApiKeys
+from api.access.api_keys import ApiKey, ApiKeys
 from shared.db.engine import open_access
 from shared.db.migrate import migrate
 from shared.streams import PROJECTOR

@@ -17,7 +17,7 @@ from shared.events import (
     Usage,
     topic_id,
 )
-from shared.wire import Record, encode
+from shared.messaging.cloudevents import Record, encode
 
 TIES = 10  # topics that were submitted at the same moment
 PENDING = [f"Pending {n}" for n in range(5)]

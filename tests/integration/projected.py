@@ -6,9 +6,9 @@ from integration.databases import Rows, execute, rows, tables_of
 
 from shared.db.engine import Database, open_writer
 from shared.db.migrate import migrate
-from shared.transport.base import Batch
-from shared.wire import Record
-from status_projector.on_submission_event import Projection
+from shared.messaging.broker import Batch
+from shared.messaging.cloudevents import Record
+from status_projector.projection import Projection
 
 
 class Projected:

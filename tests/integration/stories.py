@@ -19,8 +19,8 @@ from shared.events import (
     Usage,
     topic_id,
 )
-from shared.transport.base import Batch, Delivery
-from shared.wire import Record, encode
+from shared.messaging.broker import Batch, Delivery
+from shared.messaging.cloudevents import Record, encode
 
 BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
 KEEP_THEIR_PLACE = ("topicflow.SubmissionStarted.v1", "topicflow.SubmissionParked.v1")

@@ -11,16 +11,16 @@ from servers import GeminiStandIn
 
 from enricher.annotate_article import Annotated, ArticleAnnotator, input_hash
 from enricher.annotation import Assessment, Classification
-from shared.allowance import NO_LIMIT, DailyLimits, UsedToday
 from shared.errors import BudgetSpent, RateLimited, Refused, Unavailable
 from shared.events import Usage, normal
-from shared.gemini_endpoint import Endpoint
-from shared.gemini_keys import Keys
-from shared.gemini_models import DEFAULT_MODEL
-from shared.judge_answer import AnswerNotUsable
-from shared.llm import Answer, Gemini
-from shared.pace import Quota, RateLimiter
-from shared.prices import Prices
+from shared.llm.answers.answer_validation import AnswerNotUsable
+from shared.llm.api_keys import Keys
+from shared.llm.daily_limits import NO_LIMIT, DailyLimits, UsedToday
+from shared.llm.endpoint import Endpoint
+from shared.llm.gemini import Answer, Gemini
+from shared.llm.models import DEFAULT_MODEL
+from shared.llm.prices import Prices
+from shared.llm.rate_limit import Quota, RateLimiter
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from integration.databases import held, rows
 from integration.keyed import Keyed, bearer, elsewhere
 from servers import Stacks
 
-from api.access import MOST_BODY_BYTES, require_scope
+from api.access.scopes import MOST_BODY_BYTES, require_scope
 from api.app import build
 
 NAMES = (f"key-{n}" for n in count())

@@ -15,8 +15,8 @@ from integration.projected import Projected
 from servers import Deployment, GeminiStandIn, Stacks
 from servers.found import OwnServer
 
+from shared.messaging.broker import START
 from shared.streams import PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
-from shared.transport.base import START
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from integration.keyed import bearer
 from servers import Deployment
 from sqlalchemy import Connection, select, update
 
-from api.api_keys import ApiKeys
+from api.access.api_keys import ApiKeys
+from api.access.idempotency_store import IdempotencyStore, IdempotentRequest, StoredResponse
 from api.problems import ProblemError
-from api.stored_answers import IdempotencyStore, IdempotentRequest, StoredResponse
 from shared.db.engine import Database, open_access
 from shared.db.migrate import migrate
 from shared.db.tables import idempotency_keys

@@ -10,7 +10,7 @@ from eventually import eventually
 from integration.api import Api, problem
 
 from shared.events import SubmissionCompleted, SubmissionEvent, TopicRemoved, topic_id
-from shared.wire import encode
+from shared.messaging.cloudevents import encode
 
 NUMBERS = count(1000)
 CARD: dict[str, Any] = {"title": "As the model called it", "company": "n/a", "tags": "plain, text", "difficulty": 11}

@@ -7,7 +7,7 @@ from integration.projected import Projected
 from integration.stories import BEGAN, at, in_batches
 
 from shared.events import ErrorDetail, Outcome, SubmissionCompleted, SubmissionFailed, article_id
-from shared.wire import Record, encode
+from shared.messaging.cloudevents import Record, encode
 
 URN = "urn:article:oats"
 

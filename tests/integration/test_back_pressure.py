@@ -12,11 +12,11 @@ from redis import Redis
 from servers import Deployment, GeminiStandIn, Stacks, ValkeyServer
 from servers.stack import ON_VALKEY
 
-from api.back_pressure import BackPressure
+from api.access.admission import BackPressure
 from api.problems import ProblemError
 from shared.events import topic_id
+from shared.messaging.redis_streams.transport import RedisTransport
 from shared.streams import PROJECTOR
-from shared.transport.redis_streams.transport import RedisTransport
 
 MAX_BACKLOG = 20
 

@@ -11,9 +11,9 @@ from eventually import eventually
 from servers import LOOPBACK, CatalogStandIn, free_port
 
 from enricher.catalog import MOST_BYTES, CatalogClient
-from enricher.catalog_answers import NotTheCatalog
-from shared.doubts import SEVERAL
+from enricher.catalog_schema import NotTheCatalog
 from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage, Refused, TopicflowError
+from shared.resilience.outage_detection import SEVERAL
 
 TIMEOUT = 0.5  # seconds
 SECRET = "hush-hush"

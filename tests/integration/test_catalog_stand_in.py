@@ -317,7 +317,7 @@ def test_with_a_file_what_was_written_and_its_order_outlive_a_restart(tmp_path: 
 def test_a_file_that_is_none_of_its_own_stops_it_at_once(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("Not a database. " * 100)
-    command = [sys.executable, "-m", "stand_ins.catalog", "--port", "0", "--file", str(file)]
+    command = [sys.executable, "-m", "simulators.catalog", "--port", "0", "--file", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert str(file) in done.stderr

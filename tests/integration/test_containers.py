@@ -13,7 +13,7 @@ import pytest
 from eventually import eventually
 from servers import LOOPBACK, Process, free_port
 
-from shared.probe import why_not
+from shared.service.healthcheck import why_not
 
 ALONE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
 NOBODY = "kafka://127.0.0.1:1"
@@ -70,7 +70,7 @@ def port() -> Iterator[int]:
 
 def probe(port: int, path: str) -> subprocess.CompletedProcess[str]:
     proxy = {"http_proxy": f"http://{LOOPBACK}:1"}  # a container may have one; what is in it is not asked through it
-    asks = [sys.executable, "-m", "shared.probe", str(port), path]
+    asks = [sys.executable, "-m", "shared.service.healthcheck", str(port), path]
     return subprocess.run(asks, capture_output=True, text=True, env=proxy)
 
 

@@ -8,7 +8,7 @@ from eventually import eventually
 from integration.api import Api
 from servers import Deployment
 
-from shared.day import end_of_day
+from shared.llm.quota_day import end_of_day
 from shared.streams import PROJECTOR
 
 TITLES = [f"Within the day {n}" for n in range(60)]

@@ -10,13 +10,13 @@ import pytest
 from eventually import eventually
 from servers import LOOPBACK, GeminiStandIn, free_port
 
-from shared.day import end_of_day
-from shared.doubts import SEVERAL
 from shared.errors import DailyQuota, Doubtful, KeyRefused, RateLimited, Refused, TopicflowError, Unavailable
-from shared.gemini_endpoint import Endpoint
-from shared.gemini_keys import Keys
-from shared.gemini_models import DEFAULT_MODEL
-from shared.llm import Answer, Gemini
+from shared.llm.api_keys import Keys
+from shared.llm.endpoint import Endpoint
+from shared.llm.gemini import Answer, Gemini
+from shared.llm.models import DEFAULT_MODEL
+from shared.llm.quota_day import end_of_day
+from shared.resilience.outage_detection import SEVERAL
 from topic_worker.topic import answer_schema
 
 TIMEOUT = 0.5  # seconds

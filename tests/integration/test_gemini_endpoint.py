@@ -7,8 +7,8 @@ from integration.test_gemini import ask, client_of
 from servers import GeminiStandIn
 
 from shared.errors import SettingInvalid, Unavailable
-from shared.gemini_endpoint import Endpoint
-from shared.llm import Answer
+from shared.llm.endpoint import Endpoint
+from shared.llm.gemini import Answer
 from topic_worker.settings import WorkerSettings
 
 # Everything that google-genai 3.4 looks up in the environment, and what would break a call if it counted.

@@ -19,7 +19,7 @@ from servers import GeminiStandIn
 
 def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
     """Starts the server on a free port; answers with its process and address once it is ready."""
-    command = [sys.executable, "-m", "stand_ins.gemini", "--port", "0", *arguments]
+    command = [sys.executable, "-m", "simulators.gemini", "--port", "0", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
     assert process.stderr is not None
     said = process.stderr.readline()
@@ -104,7 +104,7 @@ async def test_told_to_stop_it_does_not_wait_for_sleeping_calls() -> None:
 
 @pytest.mark.parametrize("arguments", [("--seconds", "nan"), ("--seconds", "-1"), ("--port", "70000")])
 def test_a_setting_that_makes_no_sense_stops_it_at_once(arguments: tuple[str, str]) -> None:
-    command = [sys.executable, "-m", "stand_ins.gemini", "--port", "0", *arguments]
+    command = [sys.executable, "-m", "simulators.gemini", "--port", "0", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr

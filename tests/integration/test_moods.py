@@ -18,7 +18,7 @@ from servers import Deployment, GeminiStandIn, Stacks
 from servers.raw_streams import entries
 
 from shared.streams import PROJECTOR
-from stand_ins.gemini_moods import Kind
+from simulators.gemini.faults import Kind
 
 NUMBER = count(1)
 TIMEOUT = 1.5  # seconds

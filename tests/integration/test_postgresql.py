@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contract.memory_broker.transport import MemoryTransport
 from eventually import eventually
 from integration.databases import execute, rows
 from integration.projected import Projected
@@ -22,12 +23,11 @@ from shared.db import engine
 from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import migrate
 from shared.events import SubmissionStarted, topic_id
-from shared.progress import StallDetector
-from shared.transport.base import Batch
-from shared.transport.memory import MemoryTransport
-from shared.wire import Record, encode
-from status_projector import project_streams, statements
-from status_projector.on_submission_event import Projection
+from shared.messaging.broker import Batch
+from shared.messaging.cloudevents import Record, encode
+from shared.service.stall_detector import StallDetector
+from status_projector import projection_loop, statements
+from status_projector.projection import Projection
 
 HISTORY = history(100)
 KAFKAS_SESSION = 10.0  # seconds after which another projector has a frozen one's partitions
@@ -107,12 +107,12 @@ async def test_a_frozen_server_is_not_waited_for_longer_than_patience_allows(
 async def test_a_projector_goes_on_from_its_position_when_the_server_is_back(
     own_postgres: OwnServer, breakable: Projected, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(project_streams, "BATCH", 5)
+    monkeypatch.setattr(projection_loop, "BATCH", 5)
     expected = await (await Projected(postgres_url).open()).project(in_batches(HISTORY, 1000))
     transport = MemoryTransport()
     await transport.provision()
     projecting = asyncio.create_task(
-        project_streams.project_for_ever(
+        projection_loop.project_for_ever(
             transport, await breakable.projection(), StallDetector("projection"), "projector"
         )
     )

@@ -13,12 +13,13 @@ from eventually import eventually
 from integration.projected import Projected
 from integration.stories import history, in_batches
 
-from shared import metrics, progress
 from shared.errors import Unavailable
-from shared.ops import Ops
-from shared.retry import RetryPolicy
-from shared.transport.base import Delivery
-from status_projector import project_streams
+from shared.messaging.broker import Delivery
+from shared.observability import metrics
+from shared.resilience.retry import RetryPolicy
+from shared.service import stall_detector
+from shared.service.ops_server import Ops
+from status_projector import projection_loop
 
 Answer = tuple[int, dict[str, str]]
 SHORT = 1.0  # seconds
@@ -27,7 +28,7 @@ SHORT = 1.0  # seconds
 @pytest.fixture
 async def workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
     """On the memory broker, and impatient."""
-    monkeypatch.setattr(progress, "STANDS_STILL_AFTER", SHORT)
+    monkeypatch.setattr(stall_detector, "STANDS_STILL_AFTER", SHORT)
     broker = MemoryBroker()
     await broker.transport.provision()
     started = Workers(broker)
@@ -99,15 +100,15 @@ async def test_a_worker_whose_loop_stands_still_is_not_ready_and_says_so(
 
 
 async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "STANDS_STILL_AFTER", SHORT)
-    monkeypatch.setattr(project_streams, "STAND_BY", SHORT / 10)
+    monkeypatch.setattr(stall_detector, "STANDS_STILL_AFTER", SHORT)
+    monkeypatch.setattr(projection_loop, "STAND_BY", SHORT / 10)
     leader, follower = await projected.projection(), await projected.projection()
     [batch, *_] = in_batches(history(5), 5)
-    loop = progress.StallDetector("the projection loop")
+    loop = stall_detector.StallDetector("the projection loop")
 
     async def follows() -> None:
         while True:  # on a busy machine the leader may seem to rest
-            await project_streams._stand_by(follower, [0], loop.tick)
+            await projection_loop._stand_by(follower, [0], loop.tick)
 
     standing_by = asyncio.create_task(follows())
 

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, event
 from shared.db.engine import DatabaseUnreachable, open_reader
 from shared.errors import BrokerUnreachable, NewerVersion
 from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerBeat, topic_id
+from shared.messaging.broker import Batch, Delivery
+from shared.messaging.cloudevents import Record, decode, encode
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
-from shared.transport.base import Batch, Delivery
-from shared.wire import Record, decode, encode
-from status_projector.on_submission_event import PositionMoved, Projection, ProjectionPosition
+from status_projector.projection import PositionMoved, Projection, ProjectionPosition
 
 HISTORY = history(60)
 COUNTS = """

@@ -15,12 +15,12 @@ from integration.stories import BEGAN, in_batches
 from servers.postgres import own_database
 from sqlalchemy import Connection, event
 
-from api.filters import FEW, SubmissionQuery
-from api.pages import COUNT_AT_MOST, ORDERS, Total
-from api.projection import ProjectionQueries
+from api.projection.filters import FEW, SubmissionQuery
+from api.projection.pages import COUNT_AT_MOST, ORDERS, Total
+from api.projection.repository import ProjectionQueries
 from shared.db.engine import Database, open_reader
 from shared.events import SubmissionCompleted, TopicSubmitted, topic_id
-from shared.wire import Record, encode
+from shared.messaging.cloudevents import Record, encode
 
 SIZE = COUNT_AT_MOST + 50
 COMPLETED = FEW + 500

@@ -12,11 +12,11 @@ from integration.known_topics import COMPLETED, TITLES, known_records
 from integration.projected import Projected
 from integration.stories import BEGAN, history, in_batches
 
-from api.api_keys import ApiKeys, NameTaken, NoSuchKey
-from api.filters import SubmissionQuery
-from api.pages import ORDERS
-from api.projection import ProjectionQueries
-from api.seen import DismissedFailures
+from api.access.api_keys import ApiKeys, NameTaken, NoSuchKey
+from api.access.dismissed_failures import DismissedFailures
+from api.projection.filters import SubmissionQuery
+from api.projection.pages import ORDERS
+from api.projection.repository import ProjectionQueries
 from shared.db.engine import Database, open_access, open_reader
 from shared.db.migrate import migrate
 from shared.events import topic_id

@@ -16,7 +16,7 @@ from servers import LOOPBACK, Deployment, GeminiStandIn, Process, Stacks, free_p
 from servers.gossiping_gemini import GossipingGemini
 from servers.stack import VALKEY
 
-from api.api_keys import ApiKeys
+from api.access.api_keys import ApiKeys
 from shared.db.engine import open_access
 from shared.db.migrate import migrate
 from shared.streams import ENRICHER, PROJECTOR

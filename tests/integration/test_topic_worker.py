@@ -9,8 +9,8 @@ from eventually import eventually
 from integration.api import Api
 from servers import Deployment
 
-from shared.day import end_of_day
 from shared.errors import SettingInvalid
+from shared.llm.quota_day import end_of_day
 from shared.streams import PROJECTOR
 from topic_worker.settings import WorkerSettings
 

@@ -12,10 +12,10 @@ from integration.projected import Projected
 from servers import ValkeyServer
 from structlog.testing import capture_logs
 
-from shared.progress import StallDetector
+from shared.messaging.redis_streams.transport import RedisTransport
+from shared.service.stall_detector import StallDetector
 from shared.streams import TOPIC_SUBMISSIONS
-from shared.transport.redis_streams.transport import RedisTransport
-from status_projector import project_streams, trim_streams
+from status_projector import projection_loop, trim_streams
 from status_projector.settings import ProjectorSettings
 
 TITLES = 200
@@ -57,7 +57,7 @@ async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterato
 @asynccontextmanager
 async def projecting(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        project_streams.project_for_ever(
+        projection_loop.project_for_ever(
             broker, await projected.projection(), StallDetector("the projection"), "projector"
         )
     )

@@ -9,13 +9,13 @@ import pytest
 from integration.projected import Projected
 from integration.stories import BEGAN, Story, at, in_batches
 
-from api.cursor import cursor_after, place_of
-from api.filters import SubmissionQuery
-from api.pages import ORDERS
-from api.projection import ProjectionQueries
+from api.projection.cursor import cursor_after, place_of
+from api.projection.filters import SubmissionQuery
+from api.projection.pages import ORDERS
+from api.projection.repository import ProjectionQueries
 from shared.db.engine import open_reader
 from shared.events import TopicRemoved, TopicSubmitted, topic_id
-from shared.wire import Record, encode
+from shared.messaging.cloudevents import Record, encode
 
 LASTING = [f"Lasting {n}" for n in range(120)]
 FLEETING = [f"Fleeting {n}" for n in range(40)]

@@ -2,8 +2,8 @@
 
 import os
 
-from topicflow.local_mode import ports
-from topicflow.local_mode.ports import LOOPBACK
+from local_processes import ports
+from local_processes.ports import LOOPBACK
 
 __all__ = ["LOOPBACK", "free_port"]
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from redis.asyncio import Redis
 
 from servers.stack import VALKEY, Stack
-from shared.transport.kafka.connection import gone
+from shared.messaging.kafka.connection import gone
 
 Place = tuple[int, int]
 

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from topicflow.local_mode.ports import LOOPBACK
+from local_processes.ports import LOOPBACK
 
 _MODULES = "org.apache.kafka.common.security"
 

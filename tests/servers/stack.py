@@ -14,9 +14,9 @@ from servers.found import OwnServer, Server, a_kafka, or_skip
 from servers.kafka import remove_streams
 from servers.postgres import own_database
 from servers.valkey import ValkeyServer
-from shared.broker_settings import BrokerSettings
-from shared.transport import connect
-from shared.transport.base import Transport
+from shared.messaging import connect
+from shared.messaging.broker import Transport
+from shared.messaging.settings import BrokerSettings
 
 VALKEY, KAFKA = STACKS = "valkey+sqlite", "kafka+postgresql"
 ON_VALKEY = pytest.mark.parametrize("stacks", [VALKEY], indirect=True)  # for what is about Redis itself

@@ -14,7 +14,7 @@ class StandIn(Process):
     def __init__(self, folder: Path, name: str, *arguments: str) -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
-        command = [sys.executable, "-m", f"stand_ins.{name}", "--port", str(self.port), *arguments]
+        command = [sys.executable, "-m", f"simulators.{name}", "--port", str(self.port), *arguments]
         super().__init__(command, folder / f"{name}-stand-in.log")
         self.http = httpx.Client(base_url=self.url, trust_env=False)
 

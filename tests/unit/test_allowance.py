@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared import allowance as module
-from shared.allowance import NO_LIMIT, DailyLimits, UsedToday
-from shared.day import day_of, end_of_day
 from shared.errors import BudgetSpent, DailyQuota
 from shared.events import Kind, UsageTotals
+from shared.llm import daily_limits as module
+from shared.llm.daily_limits import NO_LIMIT, DailyLimits, UsedToday
+from shared.llm.quota_day import day_of, end_of_day
 
 TODAY = day_of(datetime.now(UTC))
 YESTERDAY = day_of(datetime.now(UTC) - timedelta(days=1))

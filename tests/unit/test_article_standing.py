@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from enricher.catalog_answers import CatalogArticle
+from enricher.catalog_schema import CatalogArticle
 from enricher.on_article_annotated import WRITTEN_BY, named, write_state
 from shared.events import ArticleAnnotated
 

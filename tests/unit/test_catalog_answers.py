@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from enricher.catalog_answers import Reply, article, articles, urns
+from enricher.catalog_schema import Reply, article, articles, urns
 from enricher.settings import CatalogSettings
 from shared.errors import Doubtful, Refused, SettingInvalid, TopicflowError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from topicflow.api_client import ApiClient, answer_of, api_url
-from topicflow.api_problems import retry_after_seconds
+from topicflow.client.api import ApiClient, answer_of, api_url
+from topicflow.client.problems import retry_after_seconds
 from topicflow.errors import CommandError, Unreachable, WrongUse
 from topicflow.local_mode.data_folder import write_private
 

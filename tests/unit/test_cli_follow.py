@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from topicflow.api_client import ApiClient
+from topicflow.actions.wait_for_topics import Follower
+from topicflow.client.api import ApiClient
 from topicflow.errors import Unreachable
-from topicflow.follow import Follower
-from topicflow.screen.progress import ProgressLine
+from topicflow.views.progress import ProgressLine
 
 
 class FakeApi:
@@ -55,7 +55,7 @@ class FakeApi:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SHORTEST_PAUSE", "LONGEST_PAUSE"):
-        monkeypatch.setattr(f"topicflow.follow.{name}", 0)
+        monkeypatch.setattr(f"topicflow.actions.wait_for_topics.{name}", 0)
 
 
 async def _last(follower: Follower, patience: float = 0) -> ProgressLine:

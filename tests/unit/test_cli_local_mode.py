@@ -8,13 +8,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local_processes import ports
+from local_processes.child import describe_end, next_pause
+from local_processes.child_log import TURN_OVER_AT, ChildLog
 from topicflow.errors import InUse, WrongUse
-from topicflow.local_mode import chosen, ports, valkey
-from topicflow.local_mode.child import describe_end, next_pause
-from topicflow.local_mode.child_log import TURN_OVER_AT, ChildLog
-from topicflow.local_mode.chosen import Chosen
+from topicflow.local_mode import external_services, valkey
 from topicflow.local_mode.data_folder import remembered_url, write_private
 from topicflow.local_mode.environments import LocalMode, gemini_is_configured
+from topicflow.local_mode.external_services import Chosen
 from topicflow.local_mode.next_steps import next_steps
 
 
@@ -68,7 +69,7 @@ def test_without_a_key_the_worker_talks_to_the_stand_in_past_any_proxy() -> None
     assert worker["GOOGLE_GEMINI_BASE_URL"] == "http://127.0.0.1:8100"
     assert worker["GEMINI_API_KEY"] == "stand-in"
     assert worker["NO_PROXY"] == "intranet,127.0.0.1"
-    assert mode.stand_in().arguments[1:] == ("-m", "stand_ins.gemini", "--port", "8100")
+    assert mode.stand_in().arguments[1:] == ("-m", "simulators.gemini", "--port", "8100")
     assert "TOPICFLOW_BROKER_URL" not in mode.stand_in().environment
 
 
@@ -97,7 +98,11 @@ def test_workers_have_names_and_logs_of_their_own() -> None:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in [name for name in os.environ if chosen.is_of_the_broker(name) or chosen.is_of_the_database(name)]:
+    for name in [
+        name
+        for name in os.environ
+        if external_services.is_of_the_broker(name) or external_services.is_of_the_database(name)
+    ]:
         monkeypatch.delenv(name)
     return monkeypatch
 
@@ -120,7 +125,7 @@ def test_a_broker_is_chosen_by_any_of_its_settings(
 ) -> None:
     for name, value in told.items():
         environment.setenv(name, value)
-    found = chosen.broker()
+    found = external_services.broker()
     assert (found and found.shown) == shown
     assert found is None or found.settings == told
 
@@ -128,15 +133,17 @@ def test_a_broker_is_chosen_by_any_of_its_settings(
 def test_an_option_is_stronger_than_the_environment(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TOPICFLOW_DATABASE_URL_FILE", "/nowhere")
     environment.setenv("TOPICFLOW_DATABASE_URL", "sqlite:////elsewhere")
-    chosen.prefer("TOPICFLOW_DATABASE_URL", "postgresql://u:secret@h:1/d")
-    assert chosen.database() == Chosen({"TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h:1/d"}, "postgresql://h:1/d")
+    external_services.prefer("TOPICFLOW_DATABASE_URL", "postgresql://u:secret@h:1/d")
+    assert external_services.database() == Chosen(
+        {"TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h:1/d"}, "postgresql://h:1/d"
+    )
 
 
 @pytest.mark.parametrize("name", ["TOPICFLOW_BROKER_URL", "TOPICFLOW_DATABASE_URL"])
 def test_a_url_that_leads_nowhere_is_refused_without_showing_it(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "ftp://u:secret@x")
     with pytest.raises(WrongUse, match=name) as refused:
-        _ = chosen.broker(), chosen.database()
+        _ = external_services.broker(), external_services.database()
     assert "secret" not in str(refused.value)
 
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from topicflow.screen.article_picture import article_picture
-from topicflow.screen.display import PlainDisplay, display_on
-from topicflow.screen.plain_text import one_line, plain
-from topicflow.screen.progress import ProgressLine
-from topicflow.screen.sending import Sending
-from topicflow.screen.submissions_table import submissions_table, total_line
-from topicflow.screen.times import ago, duration, local_time
-from topicflow.screen.topic_card import topic_card
-from topicflow.status import picture
-from topicflow.system_state import SystemState
-from topicflow.topics import topic_path
+from local_processes.plain_text import one_line, plain
+from topicflow.actions.status import picture
+from topicflow.actions.system_state import SystemState
+from topicflow.actions.topics import topic_path
+from topicflow.views.article_view import article_picture
+from topicflow.views.display import PlainDisplay, display_on
+from topicflow.views.progress import ProgressLine
+from topicflow.views.sending import Sending
+from topicflow.views.submissions_table import submissions_table, total_line
+from topicflow.views.times import ago, duration, local_time
+from topicflow.views.topic_card import topic_card
 
 
 def _drawn(picture: RenderableType, width: int = 80) -> str:
@@ -191,7 +191,7 @@ def test_without_a_terminal_only_changes_are_printed_and_not_too_often(monkeypat
     display = display_on(Console(file=file))
     assert isinstance(display, PlainDisplay)
     clock = itertools.count(start=100, step=1.5)
-    monkeypatch.setattr("topicflow.screen.display.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("topicflow.views.display.time.monotonic", lambda: next(clock))
     for line in ("one", "one", "two", "three", "x" * 300 + " [red]"):
         display.show("picture", line)
     assert file.getvalue().splitlines() == ["one", "two", "x" * 300 + " [red]"]

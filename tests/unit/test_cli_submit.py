@@ -5,10 +5,10 @@ import asyncio
 import httpx
 import pytest
 
-from topicflow.api_client import ApiClient
+from topicflow.actions.submit import merged, submit
+from topicflow.client.api import ApiClient
 from topicflow.errors import CommandError, ServiceUnavailable, WrongUse
-from topicflow.screen.sending import Sending
-from topicflow.submit import merged, submit
+from topicflow.views.sending import Sending
 
 
 def _api(*responses: httpx.Response, seen: list[httpx.Request] | None = None) -> ApiClient:

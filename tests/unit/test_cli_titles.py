@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from topicflow.actions.titles import chunks, titles_from
 from topicflow.errors import WrongUse
-from topicflow.titles import chunks, titles_from
 
 
 @pytest.fixture(autouse=True)

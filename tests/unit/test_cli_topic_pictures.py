@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from topicflow.screen.history_table import event_name, history_table
-from topicflow.screen.totals_picture import VALUES_SHOWN, filters_picture, stats_picture
-from topicflow.screen.usage_table import usage_picture
+from topicflow.views.history_table import event_name, history_table
+from topicflow.views.totals_view import VALUES_SHOWN, filters_picture, stats_picture
+from topicflow.views.usage_table import usage_picture
 
 SUBMITTED = {"event": "TopicSubmitted", "attempt": 1, "time": "2026-02-28T14:05:00Z"}
 FAILED = {

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from shared.day import day_of, end_of_day
+from shared.llm.quota_day import day_of, end_of_day
 
 
 @pytest.mark.parametrize(

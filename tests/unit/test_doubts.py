@@ -2,7 +2,7 @@
 
 import time
 
-from shared.doubts import SEVERAL, OutageDetector
+from shared.resilience.outage_detection import SEVERAL, OutageDetector
 
 
 class Probe:

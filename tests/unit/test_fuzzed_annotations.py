@@ -12,9 +12,9 @@ from enricher.annotate_article import judge
 from enricher.annotation import MOST_KEYWORDS, Assessment, Classification
 from shared.errors import Refused
 from shared.events import normal
-from shared.judge_answer import AnswerNotUsable
-from shared.llm import Answer
-from shared.storable import is_storable
+from shared.llm.answers.answer_validation import AnswerNotUsable
+from shared.llm.gemini import Answer
+from shared.text.storable import is_storable
 
 ANY_TEXT = st.text(st.characters(), max_size=20) | st.sampled_from(
     ["n/a", "", " ", "\0", "\ud800", "x" * 20_000, "Sleep", "```", "]", "caffeine, coffee", "Other", "日誌"]

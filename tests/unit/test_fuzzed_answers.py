@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import Refused
-from shared.judge_answer import AnswerNotUsable
-from shared.llm import Answer
-from shared.read_answer import extract_json
-from shared.storable import is_storable
-from topic_worker.judge_answer import judge
+from shared.llm.answers.answer_validation import AnswerNotUsable
+from shared.llm.answers.json_extraction import extract_json
+from shared.llm.gemini import Answer
+from shared.text.storable import is_storable
 from topic_worker.topic import StudyCard
+from topic_worker.validate_card import judge
 
 IDS = ["one", "two", "three"]
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

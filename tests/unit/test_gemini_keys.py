@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shared import gemini_keys
 from shared.errors import DailyQuota, RateLimited
-from shared.gemini_keys import Keys, split
+from shared.llm import api_keys
+from shared.llm.api_keys import Keys, split
 
 
 def later(seconds: float = 60) -> datetime:
@@ -62,7 +62,7 @@ def test_a_refused_one_is_left_out_and_is_only_asked_again_when_there_is_no_othe
 def test_their_file_is_read_again_when_it_changes_and_what_is_known_of_a_key_stays_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gemini_keys, "LOOK_EVERY", 0)
+    monkeypatch.setattr(api_keys, "LOOK_EVERY", 0)
     path = tmp_path / "keys"
     path.write_text("a, b")
     keys = Keys(split(path.read_text()), path)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.gemini_endpoint import Endpoint
-from shared.gemini_models import DEFAULT_MODEL, RETIRED, Thinking, generation_config, retirement_warning
+from shared.llm.endpoint import Endpoint
+from shared.llm.models import DEFAULT_MODEL, RETIRED, Thinking, generation_config, retirement_warning
 
 SAMPLING = {"temperature", "topP", "topK"}
 

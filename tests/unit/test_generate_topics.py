@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from bench.card import CARD
 
-from shared.allowance import NO_LIMIT, DailyLimits
 from shared.errors import Doubtful, Refused, Unavailable
 from shared.events import Usage
-from shared.judge_answer import AnswerNotUsable
-from shared.llm import Answer
-from shared.pace import Quota, RateLimiter
-from shared.prices import Prices, Tokens
+from shared.llm.answers.answer_validation import AnswerNotUsable
+from shared.llm.daily_limits import NO_LIMIT, DailyLimits
+from shared.llm.gemini import Answer
+from shared.llm.prices import Prices, Tokens
+from shared.llm.rate_limit import Quota, RateLimiter
 from topic_worker.generate_topics import Generated, TopicGenerator
 from topic_worker.topic import LONGEST_DESCRIPTION, LONGEST_TITLE, StudyCard, answer_schema
 

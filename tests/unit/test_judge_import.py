@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.judge_import import ArticleImportVerdict, ImportVerdict, TopicToImport, judge, judge_articles
-from api.projection import KnownSubmission
+from api.imports.rules import ArticleImportVerdict, ImportVerdict, TopicToImport, judge, judge_articles
+from api.projection.repository import KnownSubmission
 from shared.events import article_id, topic_id
 
 CARD = {"title": "Raft", "description": "Elects a leader."}

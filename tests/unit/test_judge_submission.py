@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api.judge_submission import is_edited, is_open
-from api.projection import KnownSubmission
+from api.projection.repository import KnownSubmission
+from api.submissions.rules import is_edited, is_open
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 OLD, NEW = "a" * 64, "b" * 64

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from shared.transport.kafka.producer import partition_of
+from shared.messaging.kafka.producer import partition_of
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
-from shared import metrics
-from shared.exposition import Reading, exposition
+from shared.observability import metrics
+from shared.observability.prometheus import Reading, exposition
 
 SERVICES = [metrics.API, metrics.WORKER, metrics.PROJECTOR]
 ENDS = {"counter": "_total", "histogram": "(_seconds|_events|_per_call)", "gauge": "(_seconds|_info|)"}

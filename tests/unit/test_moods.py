@@ -2,8 +2,8 @@
 
 import pytest
 
-from stand_ins.gemini_moods import GeminiFault
-from stand_ins.gemini_moods import GeminiFaults as Moods
+from simulators.gemini.faults import GeminiFault
+from simulators.gemini.faults import GeminiFaults as Moods
 
 TITLES = ["Oats"]
 

@@ -8,12 +8,12 @@ import httpx
 import pytest
 from old_file import OldFile
 
-from topicflow.api_client import ApiClient
+from topicflow.client.api import ApiClient
 from topicflow.errors import ServiceUnavailable
-from topicflow.moved import MigrationResult
-from topicflow.moving_in import move_in
-from topicflow.old_system import opened
-from topicflow.screen.sending import Sending
+from topicflow.migration.old_system import opened
+from topicflow.migration.topics import move_in
+from topicflow.migration.totals import MigrationResult
+from topicflow.views.sending import Sending
 
 
 class FakeApi:

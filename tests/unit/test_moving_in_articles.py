@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from topicflow.api_client import ApiClient
+from topicflow.client.api import ApiClient
 from topicflow.errors import Unreachable
-from topicflow.moved import ARTICLES, MigrationResult
-from topicflow.moving_in_articles import move_articles_in
-from topicflow.screen.sending import Sending
+from topicflow.migration.articles import move_articles_in
+from topicflow.migration.totals import ARTICLES, MigrationResult
+from topicflow.views.sending import Sending
 
 
 class Old:

@@ -10,7 +10,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from api.app import build
-from api.observe_requests import RequestTelemetry
+from api.monitoring.request_telemetry import RequestTelemetry
 
 
 @pytest.fixture

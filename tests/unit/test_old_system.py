@@ -11,8 +11,8 @@ import pytest
 from old_file import NEWER, OLDER, TOPICS, OldFile, old_card
 
 from topicflow.errors import WrongUse
-from topicflow.old_card import card
-from topicflow.old_system import OldTopic, opened
+from topicflow.migration.old_card import card
+from topicflow.migration.old_system import OldTopic, opened
 
 
 def read(path: Path) -> list[OldTopic]:
@@ -191,7 +191,7 @@ def test_what_is_missing_is_named(tmp_path: Path, status_table: str, what: str) 
 
 
 def test_a_locked_file_is_said_with_what_to_do(file: OldFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topicflow.old_system.LOCKED_AT_MOST", 0.1)
+    monkeypatch.setattr("topicflow.migration.old_system.LOCKED_AT_MOST", 0.1)
     with closing(sqlite3.connect(file.path)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         assert refused(file.path).endswith("database is locked (stop the old system, or bring over a copy)")

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from shared import pace as module
-from shared.allowance import NO_LIMIT, DailyLimits
 from shared.errors import BrokerUnreachable
-from shared.pace import CATCH_UP, AdaptiveConcurrencyLimit, Quota, RateLimiter
+from shared.llm import rate_limit as module
+from shared.llm.daily_limits import NO_LIMIT, DailyLimits
+from shared.llm.rate_limit import CATCH_UP, AdaptiveConcurrencyLimit, Quota, RateLimiter
 
 UNLIMITED = DailyLimits(NO_LIMIT, "topic")
 

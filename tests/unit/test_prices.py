@@ -6,9 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.events import TOKENS
-from shared.llm import Answer
-from shared.paid_call import shares
-from shared.prices import Cost, Prices, Tokens
+from shared.llm.gemini import Answer
+from shared.llm.prices import Cost, Prices, Tokens
+from shared.llm.usage import shares
 
 CALL = Tokens(sent=1_000_000, cached=400_000, answered=3_000_000)
 FLASH_LITE = 0.6 * 0.30 + 0.4 * 0.03 + 3 * 2.50  # gemini-3.5-flash-lite, as gemini-2.5-flash

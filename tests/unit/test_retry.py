@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import InvalidEvent, KeyRefused, RateLimited, Refused, Transient, Unavailable
-from shared.retry import DeadLetter, Decision, Fail, Pause, Retry, RetryPolicy, backoff_delay, decide
+from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, RetryPolicy, backoff_delay, decide
 
 POLICY = RetryPolicy(tries=3, first_pause=0.5, longest_pause=30, bugs_in_a_row=5)
 TIMEOUT = Transient("timeout", "no answer")

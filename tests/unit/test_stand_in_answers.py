@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from enricher.annotate_article import excerpt
 from enricher.annotation import Assessment, Classification
 from shared.errors import Refused
-from shared.judge_answer import AnswerNotUsable, first_valid
-from stand_ins.answers import UnusableSchema, plan
+from shared.llm.answers.answer_validation import AnswerNotUsable, first_valid
+from simulators.gemini.answers import UnusableSchema, plan
 
 Text = Annotated[str, Field(min_length=1)]
 Schema = dict[str, Any]

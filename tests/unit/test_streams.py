@@ -11,7 +11,10 @@ from shared.events import CausesWork, Outcome
 from shared.streams import BY_NAME, EVENT_TYPES, PROJECTED, PROJECTOR, STREAM_OF, STREAMS, groups_of, streams_of
 
 ROOT = Path(__file__).parents[2]
-HANDLERS = sorted(ROOT.glob("services/*/src/*/on_*.py"))
+HANDLERS = [
+    *sorted(ROOT.glob("services/*/src/*/on_*.py")),
+    ROOT / "services/status-projector/src/status_projector/projection.py",
+]
 PARTS = ("Consumes", "Publishes", "Writes", "Fails")
 EVERYTHING_PROJECTED = "every event of the projected streams"
 

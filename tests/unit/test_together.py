@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.together import Coalescer
+from api.coalesce import Coalescer
 
 
 class Slow:

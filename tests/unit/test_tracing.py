@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from shared import tracing
 from shared.events import TopicRemoved
-from shared.wire import encode
+from shared.messaging.cloudevents import encode
+from shared.observability import tracing
 
 THEIRS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from shared.allowance import NO_LIMIT, DailyLimits
 from shared.errors import Unavailable
-from shared.pace import Quota, RateLimiter
-from shared.turns import Turns
+from shared.llm.call_limiter import Turns
+from shared.llm.daily_limits import NO_LIMIT, DailyLimits
+from shared.llm.rate_limit import Quota, RateLimiter
 
 
 async def whole() -> float:

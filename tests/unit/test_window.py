@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shared.transport.window import MOST_IN_FLIGHT, SPAN, PartitionWindow
+from shared.messaging.offset_tracker import MOST_IN_FLIGHT, SPAN, PartitionWindow
 
 POSITIONS = 40
 any_of_them = st.integers(0, POSITIONS - 1)

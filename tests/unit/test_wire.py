@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidEvent, NewerVersion
 from shared.events import Requeued, TopicSubmitted, topic_id
+from shared.messaging.cloudevents import Record, decode, encode
 from shared.streams import EVENT_TYPES, STREAM_OF
-from shared.wire import Record, decode, encode
 
 RECORDED = {path.stem: json.loads(path.read_text()) for path in sorted((Path(__file__).parent / "recorded").iterdir())}
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from topicflow.commands import articles as articles_commands
-from topicflow.commands import topics as topics_commands
-from topicflow.commands.import_old import import_old
-from topicflow.commands.keys import keys
-from topicflow.commands.provision import provision
-from topicflow.commands.stats import stats
-from topicflow.commands.status import status
-from topicflow.commands.submit import submit_titles
-from topicflow.commands.up import up
-from topicflow.commands.usage import usage
+from topicflow.commands.admin.import_old import import_old
+from topicflow.commands.admin.keys import keys
+from topicflow.commands.admin.provision import provision
+from topicflow.commands.articles import app as articles_commands
+from topicflow.commands.local.up import up
+from topicflow.commands.operations.stats import stats
+from topicflow.commands.operations.status import status
+from topicflow.commands.operations.usage import usage
+from topicflow.commands.topics import app as topics_commands
+from topicflow.commands.topics.submit import submit_titles
 from topicflow.errors import CommandError
 
 app = typer.Typer(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import httpx
 import typer
 
-from topicflow.api_client import ApiClient, answer_of, api_url
+from topicflow.client.api import ApiClient, answer_of, api_url
 from topicflow.errors import WrongUse
 
 UrlOption = Annotated[

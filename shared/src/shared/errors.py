@@ -1,8 +1,8 @@
-"""Errors branch by what must be done about them; `retry.py` decides, `transport/settle.py` obeys.
+"""Errors branch by what must be done about them; `retry.py` decides, `worker/consumer_loop.py` obeys.
 
     TopicflowError
     ├── Transient            try again later; spends one of the attempt's tries
-    │   └── Doubtful         or it is an outage: `doubts.py` finds out
+    │   └── Doubtful         or it is an outage: `outage_detection.py` finds out
     ├── Outage               what we call is out: wait, spend no try
     │   ├── RateLimited
     │   ├── DailyQuota

@@ -1,4 +1,4 @@
-"""Every event, on one screen: the words the services exchange. Carried by `wire.py`, routed by `streams.py`."""
+"""Every event, on one screen: the words the services exchange. Carried by `cloudevents.py`, routed by `streams.py`."""
 
 import unicodedata
 from datetime import datetime

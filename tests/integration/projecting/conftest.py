@@ -10,7 +10,7 @@ from integration.projecting.told import HISTORY
 from integration.stories import in_batches
 from servers import Stack
 
-from shared.transport.base import Transport
+from shared.messaging.broker import Transport
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from contextlib import asynccontextmanager, suppress
 from itertools import chain
 
 import pytest
+from contract.memory_broker.transport import MemoryTransport
 from eventually import eventually
 from integration.projected import Projected
 from integration.projecting.told import HALF, HISTORY
 from servers.stack import ON_KAFKA
 
-from shared.progress import StallDetector
+from shared.messaging.broker import Transport
+from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTOR
-from shared.transport.base import Transport
-from shared.transport.memory import MemoryTransport
-from status_projector import project_streams
-from status_projector.on_submission_event import Projection, Read
+from status_projector import projection_loop
+from status_projector.projection import Projection, Read
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def memory() -> MemoryTransport:
 @asynccontextmanager
 async def projecting(transport: Transport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        project_streams.project_for_ever(
+        projection_loop.project_for_ever(
             transport, await projected.projection(), StallDetector("projection"), "projector"
         )
     )
@@ -50,8 +50,8 @@ async def test_one_projector_makes_the_expected_tables(
 async def test_two_projectors_count_exactly(
     transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(project_streams, "STAND_BY", 0.05)
-    monkeypatch.setattr(project_streams, "BATCH", 20)
+    monkeypatch.setattr(projection_loop, "STAND_BY", 0.05)
+    monkeypatch.setattr(projection_loop, "BATCH", 20)
     async with projecting(transport, projected), projecting(transport, projected):
         for at in range(0, len(HISTORY), 50):
             await transport.publish(HISTORY[at : at + 50])
@@ -61,8 +61,8 @@ async def test_two_projectors_count_exactly(
 async def test_two_projectors_count_exactly_while_partitions_change_hands(
     memory: MemoryTransport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(project_streams, "STAND_BY", 60.0)
-    monkeypatch.setattr(project_streams, "BATCH", 20)
+    monkeypatch.setattr(projection_loop, "STAND_BY", 60.0)
+    monkeypatch.setattr(projection_loop, "BATCH", 20)
     async with projecting(memory, projected), projecting(memory, projected):
         for at in range(0, len(HISTORY), 50):
             await memory.publish(HISTORY[at : at + 50])
@@ -75,7 +75,7 @@ async def test_whose_position_was_moved_while_it_is_his_reads_it_again_and_does_
     transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By a frozen one, say, that had the partition before. His other partitions would wait meanwhile."""
-    monkeypatch.setattr(project_streams, "STAND_BY", 60.0)
+    monkeypatch.setattr(projection_loop, "STAND_BY", 60.0)
     async with projecting(transport, projected):
         await transport.publish(HISTORY[:HALF])
         await eventually(lambda: projected.version > 3, within=20)
@@ -89,7 +89,7 @@ async def test_far_behind_several_batches_are_stored_at_a_time_but_of_each_parti
     transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as the database has threads for it: PostgreSQL two, SQLite one."""
-    monkeypatch.setattr(project_streams, "BATCH", 20)
+    monkeypatch.setattr(projection_loop, "BATCH", 20)
     storing: list[Collection[int]] = []
     at_a_time: set[int] = set()
     store = Projection.store

@@ -16,9 +16,9 @@ from integration.projecting.told import HALF, HISTORY
 from servers import Deployment, GeminiStandIn, Process, Stack
 from servers.stack import VALKEY
 
+from shared.messaging.broker import Transport
+from shared.messaging.cloudevents import Record
 from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
-from shared.transport.base import Transport
-from shared.wire import Record
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from integration.installation import Installation
 from servers import Deployment
 
-from shared.transport.base import Transport
+from shared.messaging.broker import Transport
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from eventually import eventually
 from integration.installation import Installation
 
 from shared.events import ArticleSubmitted, article_id
+from shared.messaging.cloudevents import encode
 from shared.streams import ANNOTATOR, ARTICLE_ANNOTATIONS, ARTICLE_SUBMISSIONS, CATALOG_WRITER, ENRICHER
-from shared.wire import encode
 
 URNS = [
     "urn:article:nuts-meta-analysis",

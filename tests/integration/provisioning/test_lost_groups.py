@@ -11,11 +11,11 @@ from eventually import eventually
 from integration.installation import Installation, ended
 from servers.stack import KAFKA, ON_VALKEY
 
-from api.lost_groups import recover
+from api.admin.recover_group import recover
 from shared.db.engine import open_reader
-from shared.transport.base import Transport
-from shared.transport.plan import Lost
-from shared.wire import Record
+from shared.messaging.broker import Transport
+from shared.messaging.cloudevents import Record
+from shared.messaging.provisioning import Lost
 
 DONE, LEFT, LATER = ([f"{what} {n}" for n in range(20)] for what in ("done", "left", "later"))
 

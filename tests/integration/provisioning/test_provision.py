@@ -14,10 +14,10 @@ from integration.installation import Installation, Ran, ended
 from servers import free_port
 from servers.stack import KAFKA, ON_KAFKA, ON_VALKEY, VALKEY
 
+from shared.messaging.broker import Transport
+from shared.messaging.kafka.admin.alter_configs import SetConfigs
+from shared.messaging.kafka.admin.topic_configs import laid_out
 from shared.streams import ARTICLE_SUBMISSIONS, PROJECTED, STREAMS, SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
-from shared.transport.base import Transport
-from shared.transport.kafka.alter_configs import SetConfigs
-from shared.transport.kafka.layout import laid_out
 
 GROUPS = sum(len(stream.groups) for stream in STREAMS)
 DONE_AT_FIRST = {VALKEY: 2 + GROUPS, KAFKA: 2 + len(laid_out()) + GROUPS}  # two schemas, then streams and groups

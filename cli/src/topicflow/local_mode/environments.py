@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from topicflow.local_mode.child import Program
-from topicflow.local_mode.chosen import is_of_the_broker, is_of_the_database
-from topicflow.local_mode.ports import LOOPBACK
+from local_processes.child import Program
+from local_processes.ports import LOOPBACK
+from topicflow.local_mode.external_services import is_of_the_broker, is_of_the_database
 
 GEMINI_KEYS = ("GEMINI_API_KEY", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS")
 GEMINI_SECRETS = frozenset(GEMINI_KEYS) | {f"{name}_FILE" for name in GEMINI_KEYS}
@@ -52,13 +52,13 @@ class LocalMode:
         }
 
     def stand_in(self) -> Program:
-        arguments = (sys.executable, "-m", "stand_ins.gemini", "--port", str(self.stand_in_port))
+        arguments = (sys.executable, "-m", "simulators.gemini", "--port", str(self.stand_in_port))
         return Program("gemini-stand-in", arguments, self.without_secrets())
 
     def catalog_stand_in(self, file: Path) -> Program:
         """`file`: where it keeps what is written."""
         arguments = ("--port", str(self.catalog_port), "--file", str(file))
-        program = (sys.executable, "-m", "stand_ins.catalog", *arguments)
+        program = (sys.executable, "-m", "simulators.catalog", *arguments)
         return Program("catalog-stand-in", program, self.without_secrets())
 
     def status_projector(self) -> Program:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from topicflow.api_client import DEFAULT_URL
+from topicflow.client.api import DEFAULT_URL
 from topicflow.local_mode import data_folder
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from topicflow.local_mode.child import Child, Program
-from topicflow.local_mode.child_log import ChildLog
+from local_processes.child import Child, Program
+from local_processes.child_log import ChildLog
 from topicflow.local_mode.data_folder import DataFolder
 
 SILENCE = 1.5  # seconds of stopping without a word

@@ -7,21 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topicflow.api_client import ApiClient
+from local_processes import ports
+from local_processes.plain_text import one_line
+from local_processes.stop_signals import StopSignals
+from topicflow.actions.system_state import read_state
+from topicflow.client.api import ApiClient
 from topicflow.errors import Unreachable
-from topicflow.first_of import race
-from topicflow.local_mode import data_folder, ports, valkey
-from topicflow.local_mode.chosen import BROKER_URL, DATABASE_URL, Chosen, settings_of
+from topicflow.local_mode import data_folder, valkey
 from topicflow.local_mode.data_folder import DataFolder
 from topicflow.local_mode.environments import ONE_EACH, LocalMode, enriches, gemini_is_configured
+from topicflow.local_mode.external_services import BROKER_URL, DATABASE_URL, Chosen, settings_of
 from topicflow.local_mode.next_steps import next_steps
-from topicflow.local_mode.picture import UpPicture
-from topicflow.local_mode.stop_signals import StopSignals
+from topicflow.local_mode.race import race
 from topicflow.local_mode.supervisor import Supervisor
+from topicflow.local_mode.view import UpPicture
 from topicflow.local_mode.watch import Watch
-from topicflow.screen.display import Display
-from topicflow.screen.plain_text import one_line
-from topicflow.system_state import read_state
+from topicflow.views.display import Display
 
 SHOULD_TAKE, TAKES_LONG = 4.0, 20.0  # seconds; then it is said what is waited for, and where to look
 

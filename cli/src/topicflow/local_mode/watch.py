@@ -4,16 +4,16 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 
-from topicflow.api_client import ApiClient
+from local_processes.plain_text import one_line
+from topicflow.actions.submit import submit
+from topicflow.actions.system_state import read_state_and_health
+from topicflow.actions.wait_for_topics import Follower
+from topicflow.client.api import ApiClient
 from topicflow.errors import CommandError, Unreachable
-from topicflow.first_of import race
-from topicflow.follow import Follower
-from topicflow.local_mode.picture import UpPicture
-from topicflow.screen.display import Display
-from topicflow.screen.plain_text import one_line
-from topicflow.screen.sending import Sending
-from topicflow.submit import submit
-from topicflow.system_state import read_state_and_health
+from topicflow.local_mode.race import race
+from topicflow.local_mode.view import UpPicture
+from topicflow.views.display import Display
+from topicflow.views.sending import Sending
 
 LOOKS_APART = 1.0  # seconds
 FAILURES_NAMED = 10

@@ -5,10 +5,10 @@ import subprocess
 import time
 from collections.abc import Callable
 
+from local_processes.die_with_parent import dying_with_us
+from local_processes.ports import refuse_busy
 from local_servers.server import ServerProgram
 from topicflow.errors import Failed
-from topicflow.local_mode.die_with_parent import dying_with_us
-from topicflow.local_mode.ports import refuse_busy
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

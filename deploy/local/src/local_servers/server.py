@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 from typing import Protocol
 
-from topicflow.local_mode.ports import LOOPBACK
+from local_processes.ports import LOOPBACK
 
 __all__ = ["LOOPBACK", "ServerProgram"]
 

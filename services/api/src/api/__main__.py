@@ -2,7 +2,7 @@
 
 from api.app import SERVICE, main
 from api.settings import ApiSettings
-from shared.service import start
+from shared.service.bootstrap import start
 
 if __name__ == "__main__":
     start(SERVICE, ApiSettings, main)

@@ -9,47 +9,43 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from api import (
-    health,
-    idempotency,
-    import_articles,
-    import_topics,
-    problems,
-    read_articles,
-    read_status,
-    read_topic,
-    read_topics,
-    read_usage,
-    read_worker,
-    reprocess_articles,
-    retry_and_cleanup,
-    scans,
-    submit_articles,
-    submit_topics,
-)
-from api.api_keys import ApiKeys
-from api.authentication import Authentication
-from api.back_pressure import BackPressure
-from api.context import ApiContext
-from api.idempotency import IdempotencyMiddleware
-from api.known_keys import KeyCache
-from api.limits import LimitedBody, LimitedRate
-from api.observe_requests import RequestTelemetry
-from api.projection import ProjectionQueries
-from api.seen import DismissedFailures
+from api import problems
+from api.access import idempotency
+from api.access.admission import BackPressure
+from api.access.api_keys import ApiKeys
+from api.access.authentication import Authentication
+from api.access.dismissed_failures import DismissedFailures
+from api.access.idempotency import IdempotencyMiddleware
+from api.access.idempotency_store import IdempotencyStore
+from api.access.key_cache import KeyCache
+from api.access.limits import LimitedBody, LimitedRate
+from api.articles import read as read_articles
+from api.articles import reprocess, scans
+from api.articles import submit as submit_articles
+from api.articles import worker as read_worker
+from api.coalesce import Coalescer
+from api.dependencies import ApiContext
+from api.imports import articles as import_articles
+from api.imports import topics as import_topics
+from api.monitoring import health
+from api.monitoring.request_telemetry import RequestTelemetry
+from api.projection.repository import ProjectionQueries
 from api.settings import ApiSettings
-from api.stored_answers import IdempotencyStore
-from api.together import Coalescer
-from api.workers import WorkerRegistry
-from shared import __version__, tracing
+from api.status import routes as read_status
+from api.status import usage as read_usage
+from api.topics import read_list, read_one, retry_and_delete
+from api.topics import submit as submit_topics
+from api.worker_registry import WorkerRegistry
+from shared import __version__
 from shared.db.engine import DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import reach_database
-from shared.heartbeat import beat
-from shared.listen import listen
-from shared.service import reach, until_it_answers
-from shared.transport import connect
-from shared.transport.base import Transport
-from shared.wire import Record
+from shared.messaging import connect
+from shared.messaging.broker import Transport
+from shared.messaging.cloudevents import Record
+from shared.observability import tracing
+from shared.service.bootstrap import reach, until_it_answers
+from shared.service.heartbeat import beat
+from shared.service.sockets import listen
 
 SERVICE = "api"
 KEEP_ALIVE = 75  # seconds that an idle connection stays; clients and proxies mostly use theirs for 5 or for 60
@@ -69,10 +65,10 @@ def build() -> FastAPI:
         app.add_middleware(inner_first)
     problems.install(app)
     app.include_router(health.router, tags=["health"])
-    parts = (submit_topics, import_topics, retry_and_cleanup, read_topics, read_topic)
+    parts = (submit_topics, import_topics, retry_and_delete, read_list, read_one)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
-    of_articles = (submit_articles, import_articles, reprocess_articles, scans, read_articles, read_worker)
+    of_articles = (submit_articles, import_articles, reprocess, scans, read_articles, read_worker)
     for part in of_articles:  # in this order: /articles/scan is no URN
         app.include_router(part.router, prefix="/api/v1", tags=["articles"])
     for part in (read_status, read_usage):

@@ -13,7 +13,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerFull, BrokerUnreachable
-from shared.metrics import REQUESTS_REFUSED
+from shared.observability.metrics import REQUESTS_REFUSED
 
 log = structlog.get_logger()
 RETRY_AFTER = 2  # seconds

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from pydantic import field_validator
 
-from shared.broker_settings import BrokerSettings
+from shared.messaging.settings import BrokerSettings
 from shared.settings import DatabaseSettings, OwnPort, env
 
 

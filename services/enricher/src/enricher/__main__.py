@@ -2,7 +2,7 @@
 
 from enricher.app import main
 from enricher.settings import EnricherSettings
-from shared.service import start
+from shared.service.bootstrap import start
 from shared.streams import ENRICHER
 
 if __name__ == "__main__":

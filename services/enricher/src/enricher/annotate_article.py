@@ -13,19 +13,19 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from enricher.annotation import Assessment, Classification, annotation_of
-from shared.answer_fields import schema_of, shortened
 from shared.errors import Refused
 from shared.events import Usage, normal
-from shared.judge_answer import AnswerNotUsable, first_valid, wasted, without_text
-from shared.llm import Answer, LanguageModel
-from shared.observe_call import observed
-from shared.pace import RateLimiter
-from shared.paid_call import shares
-from shared.prices import Prices
-from shared.prompt import Prompt
-from shared.read_answer import extract_json
-from shared.storable import storable_text
-from shared.turns import Turns
+from shared.llm.answers.answer_schema import schema_of, shortened
+from shared.llm.answers.answer_validation import AnswerNotUsable, first_valid, wasted, without_text
+from shared.llm.answers.json_extraction import extract_json
+from shared.llm.call_limiter import Turns
+from shared.llm.gemini import Answer, LanguageModel
+from shared.llm.prices import Prices
+from shared.llm.prompt import Prompt
+from shared.llm.rate_limit import RateLimiter
+from shared.llm.telemetry import observed
+from shared.llm.usage import shares
+from shared.text.storable import storable_text
 
 MOST_TOKENS = 30_000  # of an article's text in a call; a long paper has half of that
 CHARACTERS_A_TOKEN = 4

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from shared.answer_fields import WORDS, Part, Text, shorten
 from shared.events import normal
+from shared.llm.answers.answer_schema import WORDS, Part, Text, shorten
 
 MOST_KEYWORDS = 10
 LONGEST_KEYWORD = 100  # characters, as are

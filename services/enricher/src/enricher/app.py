@@ -9,16 +9,16 @@ from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted
 from enricher.on_catalog_scan_requested import OnCatalogScanRequested
 from enricher.settings import EnricherSettings
-from enricher.submissions_api import SubmissionsApi
-from shared import metrics
-from shared.allowance import DailyLimits
+from enricher.topicflow_api import SubmissionsApi
 from shared.events import ArticleForgotten, CausesWork
-from shared.llm import Gemini
-from shared.ops import Ops, serving
-from shared.pace import RateLimiter
-from shared.run import Reported, Run
+from shared.llm.daily_limits import DailyLimits
+from shared.llm.gemini import Gemini
+from shared.llm.rate_limit import RateLimiter
+from shared.observability import metrics
+from shared.service.ops_server import Ops, serving
 from shared.streams import ANNOTATOR, CATALOG_WRITER, ENRICHER, SCANNER
-from shared.worker import Worker
+from shared.worker.run import Reported, Run
+from shared.worker.runtime import Worker
 
 
 async def main(settings: EnricherSettings, instance: str) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue of articles, the WiseFood data API over HTTP; what it answered is judged in `catalog_answers.py`."""
+"""The catalogue of articles, the WiseFood data API over HTTP; what it answered is judged in `catalog_schema.py`."""
 
 import asyncio
 import time
@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import httpx
 
-from enricher.catalog_answers import FIELDS, CatalogArticle, NotTheCatalog, Reply, article, articles, urns
+from enricher.catalog_schema import FIELDS, CatalogArticle, NotTheCatalog, Reply, article, articles, urns
 from enricher.settings import CatalogSettings
-from shared.doubts import OutageDetector
 from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage, Refused
+from shared.resilience.outage_detection import OutageDetector
 
 PREFIX = "/api/v1"
 SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from enricher.catalog import CatalogClient
-from enricher.catalog_answers import CatalogArticle
-from enricher.submissions_api import SubmissionsApi
+from enricher.catalog_schema import CatalogArticle
+from enricher.topicflow_api import SubmissionsApi
 from shared.events import ArticleAnnotated, CausesWork, SubmissionCompleted
-from shared.run import Run
+from shared.worker.run import Run
 
 AGENT = "topicflow"
 FRESH = timedelta(seconds=10)

@@ -10,7 +10,7 @@ from enricher.catalog import CatalogClient
 from enricher.on_article_annotated import WRITTEN_BY, is_newer, named
 from shared.errors import Refused
 from shared.events import ArticleForgotten, CausesWork
-from shared.run import Run
+from shared.worker.run import Run
 
 
 class OnArticleForgotten:

@@ -11,7 +11,7 @@ Fails: Refused, when there is no such article, no text in it, or Gemini blocks i
 from enricher.annotate_article import ArticleAnnotator
 from enricher.catalog import CatalogClient
 from shared.events import ArticleSubmitted, CausesWork
-from shared.run import Reported, Run
+from shared.worker.run import Reported, Run
 
 
 class OnArticleSubmitted:

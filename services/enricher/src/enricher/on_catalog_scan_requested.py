@@ -13,12 +13,12 @@ import structlog
 
 from enricher.annotate_article import ArticleAnnotator
 from enricher.catalog import CatalogClient
-from enricher.catalog_answers import CatalogArticle
-from enricher.submissions_api import SubmissionsApi
+from enricher.catalog_schema import CatalogArticle
+from enricher.topicflow_api import SubmissionsApi
 from shared.errors import Refused
 from shared.events import CatalogScanRequested, CausesWork
-from shared.run import Reported, Run
-from shared.urn import is_urn
+from shared.text.urns import is_urn
+from shared.worker.run import Reported, Run
 
 log = structlog.get_logger()
 

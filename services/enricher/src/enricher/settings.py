@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
-from shared.gemini_models import MOST_OUTPUT_TOKENS, Thinking
-from shared.gemini_settings import GeminiSettings
+from shared.llm.models import MOST_OUTPUT_TOKENS, Thinking
+from shared.llm.settings import GeminiSettings
 from shared.settings import OpsSettings, Settings, env
-from shared.worker import WorkSettings
+from shared.worker.runtime import WorkSettings
 
 
 def _base_url(value: str) -> str:

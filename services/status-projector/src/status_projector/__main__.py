@@ -1,6 +1,6 @@
 """`python -m status_projector`: one projector, configured by the environment only."""
 
-from shared.service import start
+from shared.service.bootstrap import start
 from shared.streams import PROJECTOR
 from status_projector.app import main
 from status_projector.settings import ProjectorSettings

@@ -6,19 +6,19 @@ from functools import partial
 
 from faststream import FastStream
 
-from shared import metrics
 from shared.db.engine import open_writer
 from shared.db.migrate import reach_database
-from shared.heartbeat import beat
-from shared.ops import Ops, serving
-from shared.progress import StallDetector
-from shared.service import reach, run_beside
+from shared.messaging import connect
+from shared.observability import metrics
+from shared.service.bootstrap import reach, run_beside
+from shared.service.heartbeat import beat
+from shared.service.ops_server import Ops, serving
+from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTOR
-from shared.transport import connect
-from status_projector.on_submission_event import Projection
-from status_projector.project_streams import READ, project_for_ever
+from status_projector.projection import Projection
+from status_projector.projection_loop import READ, project_for_ever
+from status_projector.publish_usage import tell_for_ever
 from status_projector.settings import ProjectorSettings
-from status_projector.tell_usage import tell_for_ever
 from status_projector.trim_streams import trim_for_ever
 
 

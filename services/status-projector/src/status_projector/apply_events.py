@@ -1,4 +1,4 @@
-"""Events onto the tables, within the transaction that `on_submission_event.py` opened."""
+"""Events onto the tables, within the transaction that `projection.py` opened."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from sqlalchemy.exc import StatementError
 from shared.db.engine import is_of_the_data
 from shared.errors import InvalidEvent
 from shared.events import CausesWork, Outcome, Removed
-from shared.transport.base import Delivery
-from shared.wire import decode
+from shared.messaging.broker import Delivery
+from shared.messaging.cloudevents import decode
 from status_projector import statements
+from status_projector.bulk_statements import Writes
 from status_projector.facets import Facet, facets_of
 from status_projector.ledger import book, paid_in
-from status_projector.prepared import Writes
 from status_projector.rows import ended_as, history_row
 from status_projector.statements import CountDelta, Counted, FacetRow
 from status_projector.status_counts import NewContent, State, advance, counted

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from shared.day import day_of
 from shared.events import ArticleAnnotated, Outcome, SubmissionCompleted, SubmissionEvent
+from shared.llm.quota_day import day_of
 
 REPEATED, NOT_USED = "repeated", "not_used"
 Total = tuple[str, str, str, str, bool, str, int]  # day, kind, model, priced_as, simulated, wasted, partition

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from shared import tracing
-from shared.metrics import PROJECTED_EVENTS, PROJECTION_BATCH, PROJECTION_SECONDS
+from shared.observability import tracing
+from shared.observability.metrics import PROJECTED_EVENTS, PROJECTION_BATCH, PROJECTION_SECONDS
 from status_projector.apply_events import DecodedEvent
 
 

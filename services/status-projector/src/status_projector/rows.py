@@ -14,7 +14,7 @@ from shared.events import (
     SubmissionEvent,
     SubmissionFailed,
 )
-from shared.transport.base import Delivery
+from shared.messaging.broker import Delivery
 
 
 def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """What the status-projector is told."""
 
-from shared.broker_settings import BrokerSettings
+from shared.messaging.settings import BrokerSettings
 from shared.settings import DatabaseSettings, OpsSettings, env
 
 

@@ -15,13 +15,13 @@ from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func
 from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows too
 
 from shared.db import tables
+from shared.db.array_params import one_of
 from shared.db.engine import DatabaseUnreachable
-from shared.db.texts import one_of
 from shared.events import UsageTotals
-from shared.transport.base import Positions
+from shared.messaging.broker import Positions
+from status_projector.bulk_statements import Prepared, Rows, Writes, deleting, inserting
 from status_projector.facets import Facet
 from status_projector.ledger import LedgerChanges, LedgerEntry
-from status_projector.prepared import Prepared, Rows, Writes, deleting, inserting
 from status_projector.status_counts import NewContent, State
 
 Counted = tuple[str, int, str]  # kind, partition, and a status or how something ended

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import structlog
 
-from shared import metrics
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
+from shared.messaging.broker import Transport
+from shared.messaging.redis_streams import PARTITION
+from shared.observability import metrics
 from shared.streams import PROJECTED
-from shared.transport.base import Transport
-from shared.transport.redis_streams import PARTITION
-from status_projector.on_submission_event import Projection
+from status_projector.projection import Projection
 from status_projector.settings import ProjectorSettings
 
 log = structlog.get_logger()

@@ -1,6 +1,6 @@
 """`python -m topic_worker`: one worker, configured by the environment only."""
 
-from shared.service import start
+from shared.service.bootstrap import start
 from shared.streams import TOPIC_WORKER
 from topic_worker.app import main
 from topic_worker.settings import WorkerSettings

@@ -3,13 +3,13 @@
 from contextlib import AsyncExitStack
 from math import ceil
 
-from shared import metrics
-from shared.allowance import DailyLimits
-from shared.llm import Gemini
-from shared.ops import Ops, serving
-from shared.pace import RateLimiter
+from shared.llm.daily_limits import DailyLimits
+from shared.llm.gemini import Gemini
+from shared.llm.rate_limit import RateLimiter
+from shared.observability import metrics
+from shared.service.ops_server import Ops, serving
 from shared.streams import TOPIC_WORKER
-from shared.worker import Worker
+from shared.worker.runtime import Worker
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
 from topic_worker.settings import WorkerSettings

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from shared.errors import Refused, Transient
 from shared.events import Usage
-from shared.judge_answer import AnswerNotUsable, wasted
-from shared.llm import Answer, LanguageModel
-from shared.observe_call import observed
-from shared.pace import RateLimiter
-from shared.paid_call import shares
-from shared.prices import Prices
-from shared.prompt import Prompt
-from shared.turns import Turns
-from topic_worker.judge_answer import judge
+from shared.llm.answers.answer_validation import AnswerNotUsable, wasted
+from shared.llm.call_limiter import Turns
+from shared.llm.gemini import Answer, LanguageModel
+from shared.llm.prices import Prices
+from shared.llm.prompt import Prompt
+from shared.llm.rate_limit import RateLimiter
+from shared.llm.telemetry import observed
+from shared.llm.usage import shares
 from topic_worker.topic import StudyCard, answer_schema
+from topic_worker.validate_card import judge
 
 LINGER = 0.005  # seconds that a call which is not full waits for more titles, when some wait already
 

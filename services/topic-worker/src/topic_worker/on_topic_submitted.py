@@ -9,7 +9,7 @@ Fails: Refused, when Gemini blocks the title; Transient, when its answer cannot 
 from datetime import UTC, datetime
 
 from shared.events import CausesWork, SubmissionCompleted, TopicSubmitted
-from shared.run import Run
+from shared.worker.run import Run
 from topic_worker.generate_topics import TopicGenerator
 
 

@@ -3,10 +3,10 @@
 import structlog
 from pydantic import field_validator
 
-from shared.gemini_models import MOST_OUTPUT_TOKENS, Thinking
-from shared.gemini_settings import GeminiSettings
+from shared.llm.models import MOST_OUTPUT_TOKENS, Thinking
+from shared.llm.settings import GeminiSettings
 from shared.settings import OpsSettings, env
-from shared.worker import WorkSettings
+from shared.worker.runtime import WorkSettings
 
 log = structlog.get_logger()
 MOST_TITLES_A_CALL = 5

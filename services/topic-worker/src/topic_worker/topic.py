@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from shared.answer_fields import WORDS, Part, Text, schema_of, shorten
+from shared.llm.answers.answer_schema import WORDS, Part, Text, schema_of, shorten
 
 LONGEST_TITLE = 100
 LONGEST_DESCRIPTION = 5000

@@ -1,0 +1,109 @@
+"""Where everything stands, read from cheap routes; `status` and `up` show it, waiting reads its counts."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from local_processes.plain_text import one_line
+from topicflow.client.api import ApiClient, answer_of
+from topicflow.views.times import local_time
+
+STATUSES = ("pending", "processing", "completed", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class SystemState:
+    status: dict[str, Any]  # GET /processing-status
+    worker: dict[str, Any]  # GET /worker-status
+    health: dict[str, Any] = field(default_factory=dict)  # GET /health, where it was read
+
+    def count(self, status: str) -> int:
+        return int(self.status.get(f"{status}_count") or 0)
+
+    @property
+    def is_processing(self) -> bool:
+        return self.count("pending") + self.count("processing") > 0
+
+    @property
+    def worker_is_running(self) -> bool:
+        return self.worker.get("worker_running") is True
+
+    @property
+    def workers(self) -> list[dict[str, Any]]:
+        return list(self.worker.get("workers") or ())
+
+    @property
+    def simulated(self) -> bool | None:
+        return self.status.get("simulated")
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        return list(self.status.get("recent_failures") or ())
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How long the oldest event waits to be shown; None while that is not known."""
+        lag = self.status.get("projection_lag_seconds")
+        return None if lag is None else float(lag)
+
+    @property
+    def waiting(self) -> str | None:
+        """What pending work waits for, or that nobody is there to work."""
+        if not self.worker_is_running and self.is_processing:
+            return "no worker is running"
+        return waiting_line(self.status.get("waiting_for"))
+
+    @property
+    def no_room(self) -> str | None:
+        """Why more work is refused, if it is."""
+        reason = self.health.get("no_room")
+        return one_line(reason) if reason else None
+
+    @property
+    def problems(self) -> list[str]:
+        """What works, but should be mended: in words, each once."""
+        return list(dict.fromkeys(one_line(problem.get("text") or "") for problem in self.health.get("problems") or ()))
+
+    @property
+    def backlogs(self) -> dict[str, dict[str, Any]]:
+        """What each group of workers has not ended."""
+        groups = self.health.get("lag")
+        return {one_line(name): dict(waits) for name, waits in groups.items()} if isinstance(groups, dict) else {}
+
+    @property
+    def article_worker(self) -> dict[str, Any]:
+        """The group of enrichers; nothing where articles are not worked on."""
+        worker = self.health.get("worker")
+        return dict(worker) if isinstance(worker, dict) else {}
+
+    @property
+    def line(self) -> str:
+        """Everything in one line of text."""
+        counts = ", ".join(f"{self.count(status)} {status}" for status in STATUSES)
+        worker = "" if self.worker_is_running else "; no worker is running"
+        waiting = waiting_line(self.status.get("waiting_for"))
+        no_room = f"; more is refused: {self.no_room}" if self.no_room else ""
+        problems = "".join(f"; problem: {problem}" for problem in self.problems)
+        return counts + worker + (f"; waiting: {waiting}" if waiting else "") + no_room + problems
+
+
+def waiting_line(waiting_for: object) -> str | None:
+    """`{reason, since, until, message}` as one line."""
+    if not isinstance(waiting_for, dict):
+        return None
+    reason = one_line(waiting_for.get("reason") or "something")
+    since, until = local_time(waiting_for.get("since")), local_time(waiting_for.get("until"))
+    message = one_line(waiting_for.get("message") or "")
+    times = (f", since {since}" if since else "") + (f", until {until}" if until else "")
+    return reason + times + (f": {message}" if message else "")
+
+
+async def read_state(api: ApiClient) -> SystemState:
+    """Without health."""
+    status, worker = await asyncio.gather(api.get("/processing-status"), api.get("/worker-status"))
+    return SystemState(answer_of(status), answer_of(worker))
+
+
+async def read_state_and_health(api: ApiClient) -> SystemState:
+    state, health = await asyncio.gather(read_state(api), api.health())
+    return replace(state, health=answer_of(health))

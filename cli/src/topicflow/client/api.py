@@ -1,0 +1,129 @@
+"""The API as the command sees it: answers, or an error that says what the person can do."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from local_processes.plain_text import one_line
+from topicflow.client.problems import problem_of
+from topicflow.errors import ServiceUnavailable, Unreachable, WrongUse
+from topicflow.local_mode import data_folder
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+PREFIX = "/api/v1"
+TIMEOUT = 30.0  # seconds
+PATIENCE = 600.0  # seconds that a request waits for an API that says when to come again
+SHORT_PATIENCE = 15.0  # seconds, for one that does not say
+LONGEST_WAIT = 60.0  # seconds; what asks for more is reported instead of waited for
+
+
+def api_url(option: str | None, environment: Mapping[str, str]) -> str:
+    """`--url` or TOPICFLOW_URL, else that of the `up` that runs on the data folder, else the usual port here."""
+    given = option or environment.get("TOPICFLOW_URL")
+    if not given:
+        folder = Path(environment.get("TOPICFLOW_DATA") or data_folder.DEFAULT)
+        return data_folder.remembered_url(folder) or DEFAULT_URL
+    address = urlsplit(given)
+    if address.scheme not in {"http", "https"} or not address.hostname:
+        raise WrongUse(f"not a URL of an API: {given!r} (like {DEFAULT_URL})")
+    return given.rstrip("/").removesuffix(PREFIX)
+
+
+class ApiClient:
+    """`async with ApiClient(url) as api`. Every call raises the errors of `problem_of`, or Unreachable."""
+
+    def __init__(self, url: str, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.url = url
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        here = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is asked
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=TIMEOUT, trust_env=not here, transport=transport
+        )
+
+    async def get(self, path: str, **query: str | int | None) -> httpx.Response:
+        return await self._call("GET", PREFIX + path, query={k: v for k, v in query.items() if v is not None})
+
+    async def post(self, path: str, body: Mapping[str, Any], *, once: str | None = None) -> httpx.Response:
+        """`once` names the request, so that sending it again is the same request."""
+        headers = {"Idempotency-Key": once} if once else {}
+        return await self._call("POST", PREFIX + path, body=body, headers=headers)
+
+    async def post_at_length(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """What goes over all topics takes its time."""
+        return await self._call("POST", PREFIX + path, body=body, timeout=httpx.Timeout(TIMEOUT, read=PATIENCE))
+
+    async def delete(self, path: str) -> httpx.Response:
+        return await self._call("DELETE", PREFIX + path)
+
+    async def health(self) -> httpx.Response:
+        return await self._call("GET", "/health")
+
+    async def post_patiently(
+        self, path: str, body: Mapping[str, Any], waits: Callable[[ServiceUnavailable], None]
+    ) -> httpx.Response:
+        """One request, sent again while the API says that it may be; `waits` hears why. Raises the last Unavailable."""
+        once, waited, pause = str(uuid.uuid4()), 0.0, 1.0
+        while True:
+            try:
+                return await self.post(path, body, once=once)
+            except ServiceUnavailable as error:
+                after = error.retry_after
+                wait, patience = (pause, SHORT_PATIENCE) if after is None else (max(1.0, after), PATIENCE)
+                if wait > LONGEST_WAIT or waited + wait > patience:
+                    raise
+                waits(error)
+            await asyncio.sleep(wait)
+            waited, pause = waited + wait, pause * 2
+
+    async def missing(self) -> list[str]:
+        """What it needs and cannot reach: broker, database; [] when it is ready. Raises Unreachable."""
+        try:
+            answer = await self._http.get("/ready", timeout=3)
+        except httpx.TransportError as error:
+            raise Unreachable(f"nothing answers at {self.url}") from error
+        needs = {name: what for name, what in answer_of(answer).items() if isinstance(what, dict)}
+        return [name for name, what in needs.items() if what.get("status") != "ok"]
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | httpx.Timeout = TIMEOUT,
+    ) -> httpx.Response:
+        try:
+            response = await self._http.request(method, path, params=query, json=body, headers=headers, timeout=timeout)
+        except httpx.ConnectError as error:
+            raise Unreachable(f"nothing answers at {self.url}: is `topicflow up` running?") from error
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"no answer from {self.url}: {one_line(error) or type(error).__name__}") from error
+        if not response.is_success:
+            raise problem_of(response)
+        return response
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+
+def answer_of(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object in an answer. Raises Unreachable where something else than topicflow answers."""
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Unreachable(f"{response.request.url} is not answered by topicflow")
+    return cast("dict[str, Any]", answer)

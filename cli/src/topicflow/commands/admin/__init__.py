@@ -1,0 +1,1 @@
+"""`topicflow keys`, `provision` and `import`."""

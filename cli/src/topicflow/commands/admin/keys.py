@@ -1,0 +1,10 @@
+"""`topicflow keys`: a module of the API, run next to its database; no HTTP route creates keys."""
+
+import typer
+
+from topicflow.commands.admin.run_api_module import run_module
+
+
+def keys(context: typer.Context) -> None:
+    """Create, list and revoke API keys in the API's database (TOPICFLOW_DATABASE_URL, TOPICFLOW_DATA)."""
+    run_module("api.admin.keys", context.args)

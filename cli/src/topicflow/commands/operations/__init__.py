@@ -1,0 +1,1 @@
+"""`topicflow status`, `stats` and `usage`."""

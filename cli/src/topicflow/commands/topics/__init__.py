@@ -1,0 +1,1 @@
+"""`topicflow submit` and `topicflow topics …`."""

@@ -1,0 +1,1 @@
+"""What the old systems hold, and how it is brought over."""

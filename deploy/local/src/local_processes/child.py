@@ -1,0 +1,118 @@
+"""One child process: started, started again whenever it ends, stopped. `supervisor` has several."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from local_processes.child_log import ChildLog
+from local_processes.die_with_parent import dying_with_us
+from local_processes.plain_text import one_line
+from topicflow.errors import WRONG_USE, WrongUse
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds between an end and the next start
+LIVED_WELL = 30.0  # seconds; after that the pauses begin anew
+GRACE = 15.0  # seconds from SIGTERM to SIGKILL
+WORDS_SHOWN = 120  # characters of a child's last line
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def next_pause(previous: float | None, lived: float) -> float:
+    """Seconds to wait before the next start, doubling while a child keeps dying young."""
+    if previous is None or lived >= LIVED_WELL:
+        return SHORTEST_PAUSE
+    return min(previous * 2, LONGEST_PAUSE)
+
+
+def describe_end(code: int) -> str:
+    if code >= 0:
+        return f"ended (exit code {code})"
+    try:
+        return f"was killed ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"was killed (signal {-code})"
+
+
+class Child:
+    def __init__(self, program: Program, log: ChildLog, inherits: int, say: Callable[[str], None]) -> None:
+        self.program = program
+        self._log = log
+        self._inherits = inherits
+        self._say = say
+        self._stop = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> None:
+        """Until `stop`. Raises WrongUse with its last words when it refuses its settings at the first start."""
+        pause: float | None = None
+        while True:
+            born = time.monotonic()
+            code = await self._one_life()
+            if self._stop.is_set():
+                return
+            if code == WRONG_USE and pause is None:
+                raise WrongUse(self._log.last_line() or f"{self.program.name} refused its settings")
+            pause = next_pause(pause, time.monotonic() - born)
+            self._tell(code, pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stop.wait()
+                    return
+
+    def _tell(self, code: int, pause: float) -> None:
+        words = one_line(self._log.last_line())[:WORDS_SHOWN] if code > 0 else ""
+        why = (
+            f": {words}" if words and not words.startswith("{") else ""
+        )  # a log entry says less than a traceback's end
+        again = "starting it again" if pause <= 1 else f"starting it again in {pause:.0f} s, see {self._log.path}"
+        self._say(f"{self.program.name} {describe_end(code)}{why}; {again}")
+
+    def stop(self) -> None:
+        """Asks `run` to end the process and to return."""
+        self._stop.set()
+
+    def kill(self) -> None:
+        self._stop.set()
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+
+    async def _one_life(self) -> int:
+        with self._log.open() as log:
+            process = await asyncio.create_subprocess_exec(
+                *dying_with_us(self.program.arguments),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(self.program.environment),
+                start_new_session=True,
+                pass_fds=(self._inherits,),
+            )
+        self._process = process
+        ended, asked = asyncio.ensure_future(process.wait()), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await _end(process)
+            return await ended
+        finally:
+            asked.cancel()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            await process.wait()
+            return
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

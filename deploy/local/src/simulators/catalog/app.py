@@ -1,0 +1,271 @@
+"""A stand-in for the catalogue over HTTP: the WiseFood data API's routes for articles, and its moods on demand.
+
+Run with `python -m simulators.catalog --port 8200`; callers reach it by DATA_API_URL, with any credentials but the
+secret `refused`.
+"""
+
+import argparse
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Annotated, Any, get_args
+from uuid import uuid4
+
+from fastapi import Body, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import HTMLResponse
+
+from simulators.catalog.faults import CatalogCalls, CatalogFault, CatalogMoods, Kind, Route
+from simulators.catalog.search import search
+from simulators.catalog.shapes import (
+    CatalogProblem,
+    Credentials,
+    Enhancement,
+    PageRequest,
+    Patch,
+    Search,
+    answer,
+    checked,
+    read,
+    refusal,
+)
+from simulators.catalog.store import ArticleStore, merged
+from simulators.faults import LATE
+from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
+
+TOLD = f"""what it is told while it runs, in JSON:
+  POST   /stand-in/moods           one mood; GET lists those in force, DELETE forgets them
+  PUT    /stand-in/tokens          {{"seconds": 5}}: how long a new token is good; DELETE ends all there are
+  GET    /stand-in/calls           what it was asked; DELETE counts anew
+  GET    /stand-in/articles        what was written, by URN; DELETE forgets it
+  PUT    /stand-in/articles        {{"made": 100000}}: forgets it, and has so many articles behind the invented ones
+  PUT    /stand-in/articles/URN    fields that the article has from now on; GET shows it, DELETE removes it
+
+a mood: {{"mood": "503", "route": "patch", "urn_contains": "oat", "for_seconds": 30}}
+  kinds: {", ".join(get_args(Kind))}
+  routes: {", ".join(get_args(Route))}
+  its scope, and what only some have: {", ".join(name for name in CatalogFault.model_fields if name != "mood")}"""
+REFUSED_SECRET = "refused"  # noqa: S105 -- it opens nothing
+Handler = Callable[[Request], Awaitable[Any]]
+Fields = Annotated[dict[str, Any], Body()]
+
+
+class Lifetime(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class Size(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    made: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class CatalogSimulator:
+    """The routes and what they share."""
+
+    def __init__(self, articles: ArticleStore) -> None:
+        self.articles = articles
+        self.moods = CatalogMoods()
+        self.calls = CatalogCalls()
+        self.token_seconds = 300.0
+        self.tokens: dict[str, float] = {}  # until when they are good, monotonic
+
+    def route(self, route: Route, handle: Handler) -> Callable[[Request], Awaitable[Response]]:
+        """The handler with what every call meets: moods, authentication, the envelope, the counts."""
+
+        async def call(request: Request) -> Response:
+            with self.calls.one_more(route):
+                try:
+                    reply = await self._reply(route, handle, request)
+                    outcome = "reset" if isinstance(reply, Dropped) else str(reply.status_code)
+                except GONE:
+                    reply, outcome = Dropped(), "gone"
+            self.calls.by_status[outcome] += 1
+            return reply
+
+        return call
+
+    async def _reply(self, route: Route, handle: Handler, request: Request) -> Response:
+        mood = self.moods.of_call(route, request.path_params.get("urn", ""))
+        if mood and (instead := _instead(request, mood)):
+            return instead
+        await request.body()  # `wait` would take it for itself
+        await wait(request, mood.seconds if mood and mood.mood in LATE else 0)
+        try:
+            if route != "login":
+                self._must_be_known(request)
+            reply = answer(request, await handle(request))
+        except CatalogProblem as problem:
+            reply = refusal(request, problem)
+        return Dropped() if mood and mood.mood == "lost" else reply
+
+    def _must_be_known(self, request: Request) -> None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or self.tokens.get(token, 0.0) <= time.monotonic():
+            raise CatalogProblem(401, "Token is invalid or expired")
+
+    async def login(self, request: Request) -> dict[str, Any]:
+        credentials = await read(request, Credentials)
+        if credentials.client_secret == REFUSED_SECRET:
+            raise CatalogProblem(401, "Invalid client or Invalid client credentials")
+        now, token = time.monotonic(), token_urlsafe(32)
+        self.tokens = {old: until for old, until in self.tokens.items() if until > now}
+        self.tokens[token] = now + self.token_seconds
+        return {"access_token": token, "expires_in": self.token_seconds, "token_type": "Bearer", "scope": "profile"}
+
+    async def list_page(self, request: Request) -> list[str]:
+        page = checked(PageRequest, request.query_params, "query")
+        return self.articles.page(page.offset, page.limit)
+
+    async def search_page(self, request: Request) -> dict[str, Any]:
+        asked = await read(request, Search)
+        return search(asked, self.articles.urns(), self.articles.read, self.articles.value)
+
+    async def read_article(self, request: Request) -> dict[str, Any]:
+        urn, article = self._found(request)
+        self.calls.reads[urn] += 1
+        return article
+
+    async def patch(self, request: Request) -> dict[str, Any]:
+        urn, article = self._found(request)
+        fields = (await read(request, Patch)).model_dump(exclude_unset=True)
+        if fields.get("extras") is not None:
+            fields["extras"] = merged(article["extras"], fields["extras"])
+        self.calls.patches[urn] += 1
+        return self.articles.write(urn, fields)
+
+    async def enhance(self, request: Request) -> dict[str, Any]:
+        urn, _ = self._found(request)
+        asked = await read(request, Enhancement)
+        fields = asked.fields.model_dump(exclude_unset=True)
+        self.articles.write(urn, fields)
+        self.calls.enhances[urn] += 1
+        return {"urn": urn, "run_id": str(uuid4()), "enhanced_fields": list(fields), "agent": asked.agent}
+
+    def _found(self, request: Request) -> tuple[str, dict[str, Any]]:
+        urn = request.path_params["urn"]
+        if urn not in self.articles:
+            raise CatalogProblem(404, f"Article with URN {urn} not found.")
+        return urn, self.articles.read(urn)
+
+
+def _instead(request: Request, mood: CatalogFault) -> Response | None:
+    """The answer of a mood in which nothing is done; None where it is."""
+    match mood.mood:
+        case "reset":
+            return Dropped()
+        case "page":
+            return HTMLResponse("<html><body>Welcome to the network</body></html>")
+        case "slow" | "hang" | "lost":
+            return None
+    reply = refusal(request, CatalogProblem(int(mood.mood), f"The stand-in was told to answer {mood.mood}"))
+    if mood.retry_after_seconds is not None:
+        reply.headers["retry-after"] = f"{mood.retry_after_seconds:g}"
+    return reply
+
+
+class Control:
+    """What a test or a person tells it."""
+
+    def __init__(self, catalog: CatalogSimulator) -> None:
+        self._catalog = catalog
+
+    async def show_moods(self) -> list[dict[str, Any]]:
+        return self._catalog.moods.listed()
+
+    async def tell_mood(self, mood: CatalogFault) -> list[dict[str, Any]]:
+        self._catalog.moods.tell([mood])
+        return self._catalog.moods.listed()
+
+    async def clear_moods(self) -> None:
+        self._catalog.moods.clear()
+
+    async def set_lifetime(self, lifetime: Lifetime) -> Lifetime:
+        self._catalog.token_seconds = lifetime.seconds
+        return lifetime
+
+    async def end_tokens(self) -> None:
+        self._catalog.tokens.clear()
+
+    async def show_calls(self) -> CatalogCalls:
+        return self._catalog.calls
+
+    async def reset_calls(self) -> None:
+        self._catalog.calls = CatalogCalls(in_flight=self._catalog.calls.in_flight)
+
+    async def show_written(self) -> dict[str, Any]:
+        return self._catalog.articles.written
+
+    async def forget_written(self) -> None:
+        self._catalog.articles.begin(self._catalog.articles.made)
+
+    async def begin(self, size: Size) -> Size:
+        self._catalog.articles.begin(size.made)
+        return size
+
+    async def show_article(self, urn: str) -> dict[str, Any]:
+        if urn not in self._catalog.articles:
+            raise HTTPException(404)
+        return self._catalog.articles.read(urn)
+
+    async def write_article(self, urn: str, fields: Fields) -> dict[str, Any]:
+        return self._catalog.articles.write(urn, fields)
+
+    async def remove_article(self, urn: str) -> None:
+        self._catalog.articles.remove(urn)
+
+
+def build(articles: ArticleStore) -> FastAPI:
+    catalog = CatalogSimulator(articles)
+    app = FastAPI(title="Stand-in for the catalogue", openapi_url=None)
+    app.add_exception_handler(RequestValidationError, nonsense)
+    handlers: dict[Route, tuple[str, str, Handler]] = {
+        "login": ("POST", "/system/mtm", catalog.login),
+        "list": ("GET", "/articles", catalog.list_page),
+        "search": ("POST", "/articles/search", catalog.search_page),
+        "read": ("GET", "/articles/{urn}", catalog.read_article),
+        "patch": ("PATCH", "/articles/{urn}", catalog.patch),
+        "enhance": ("PATCH", "/articles/{urn}/enhance", catalog.enhance),
+    }
+    for route, (method, path, handle) in handlers.items():
+        app.add_route(f"/api/v1{path}", catalog.route(route, handle), methods=[method])
+    add_control(app, Control(catalog))
+    return app
+
+
+def add_control(app: FastAPI, control: Control) -> None:
+    app.get("/stand-in/moods")(control.show_moods)
+    app.post("/stand-in/moods")(control.tell_mood)
+    app.delete("/stand-in/moods")(control.clear_moods)
+    app.put("/stand-in/tokens")(control.set_lifetime)
+    app.delete("/stand-in/tokens")(control.end_tokens)
+    app.get("/stand-in/calls")(control.show_calls)
+    app.delete("/stand-in/calls")(control.reset_calls)
+    app.get("/stand-in/articles")(control.show_written)
+    app.put("/stand-in/articles")(control.begin)
+    app.delete("/stand-in/articles")(control.forget_written)
+    app.get("/stand-in/articles/{urn:path}")(control.show_article)
+    app.put("/stand-in/articles/{urn:path}")(control.write_article)
+    app.delete("/stand-in/articles/{urn:path}")(control.remove_article)
+    app.get("/live")(live)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulators.catalog",
+        description=__doc__,
+        epilog=TOLD,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_address(parser)
+    parser.add_argument("--made", type=int, default=0, help="how many articles there are behind those of its file")
+    parser.add_argument("--file", type=Path, help="where it keeps what is written; without it in memory only")
+    told = parser.parse_args()
+    try:
+        articles = ArticleStore(told.made, told.file)
+    except sqlite3.Error as unusable:
+        raise SystemExit(f"stand-in for the catalogue: {told.file}: {unusable}") from unusable
+    serve(build(articles), "the catalogue", told)

@@ -1,0 +1,222 @@
+"""A stand-in for Gemini over HTTP: simulated answers in the real one's shapes, and its moods on demand.
+
+Run with `python -m simulators.gemini --port 8100`; callers reach it by GOOGLE_GEMINI_BASE_URL.
+"""
+
+import argparse
+import json
+import os
+import time
+from typing import Annotated, Any, get_args
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse
+
+from simulators.faults import LATE, Seconds
+from simulators.gemini.calls import GeminiCalls, Limit, Window
+from simulators.gemini.faults import GeminiFault, GeminiFaults, Kind
+from simulators.gemini.models import BadConfig, NotServed, Version, limits, serving
+from simulators.gemini.shapes import (
+    SPOKEN,
+    Asked,
+    BadRequest,
+    answered,
+    problem,
+    read,
+    refused,
+    unkeyed,
+    without_text,
+)
+from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
+
+TOLD = f"""what it is told while it runs, in JSON:
+  POST   /stand-in/moods    one mood, or a list of them as a script over time, beside those it has
+  GET    /stand-in/moods    those in force and those to come; DELETE forgets them
+  PUT    /stand-in/seconds  {{"seconds": 1.5}}: how long a call takes
+  PUT    /stand-in/model-version  {{"model_version": "gemini-9"}}: what answers name as their model; null: the real one
+  PUT    /stand-in/limit    {{"requests": 60, "seconds": 10}}: more are answered with 429; DELETE lifts it
+  GET    /stand-in/calls    what it was asked; DELETE counts anew
+
+a mood: {{"mood": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
+  kinds: {", ".join(get_args(Kind))}
+  its scope, and what only some have: {", ".join(name for name in GeminiFault.model_fields if name != "mood")}"""
+Script = Annotated[list[GeminiFault], Field(min_length=1)]
+
+
+class CallDuration(BaseModel):
+    """How long the model takes for a call."""
+
+    model_config = ConfigDict(extra="forbid")
+    seconds: Seconds
+
+
+class ModelVersion(BaseModel):
+    """null: the model that serves the request."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_version: str | None = Field(min_length=1)
+
+
+class GeminiSimulator:
+    """The routes and what they share."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.moods = GeminiFaults()
+        self.window: Window | None = None
+        self.model_version: str | None = None  # whose name answers carry, whichever was asked
+        self.calls = GeminiCalls()
+
+    async def generate(self, request: Request) -> Response:
+        """One call. It ends when its caller goes, and is paid for only if its answer is a good one."""
+        with self.calls.one_more():
+            try:
+                reply = unkeyed(request) or await self._reply(request)
+                outcome = "reset" if isinstance(reply, Dropped) else str(reply.status_code)
+            except GONE:
+                reply, outcome = Dropped(), "gone"
+        self.calls.by_status[outcome] += 1
+        return reply
+
+    async def _reply(self, request: Request) -> Response:
+        arrived = time.monotonic()
+        try:
+            model = self.model_of(request)
+            asked = read(await request.body())
+            limited = limits(model, asked.config, len(asked.items))
+        except NotServed as missing:
+            return problem(404, str(missing))
+        except (BadRequest, BadConfig) as bad:
+            return problem(400, str(bad))
+        self.calls.latest.append(asked.titles)
+        self.calls.configs.append(asked.config)
+        key = request.headers.get("x-goog-api-key", "")
+        mood = self.moods.of_call(asked.titles, key)
+        if refusal := refused(mood or (self.window.refusal() if self.window else None)):
+            return refusal
+        instead = without_text(mood)
+        text, good = self._text(asked, key) if instead is None else ("", [])
+        seconds = mood.seconds if mood and mood.mood in LATE else self.seconds
+        await wait(request, arrived + seconds - time.monotonic())
+        if mood and mood.mood == "bad_json":
+            return answered(self.model_version or model, asked, text[: len(text) // 2], limited)
+        self.calls.titles.update(good)
+        spoken = SPOKEN[mood.mood].format(text) if mood and mood.mood in SPOKEN else text
+        return answered(self.model_version or model, asked, spoken, limited, instead)
+
+    def model_of(self, request: Request) -> str:
+        """The model that serves a request. Raises NotServed."""
+        version: Version = "v1beta" if request.url.path.startswith("/v1beta/") else "v1"
+        return serving(request.path_params["model"], version)
+
+    def _text(self, asked: Asked, key: str) -> tuple[str, list[str]]:
+        """The answer's JSON text and the titles, or URNs, that are answered well in it."""
+        answers: list[Any] = []
+        good = []
+        for item, name, spoil in zip(asked.items, asked.names, self.moods.of_items(asked.titles, key), strict=True):
+            if spoil is None:
+                answers.append(asked.plan.answer(item))
+                good.append(name)
+            elif spoil == "bad_item":
+                answers.append(asked.plan.spoiled(item))
+        said: Any = answers if asked.plan.many else next(iter(answers), {})
+        return json.dumps(said, ensure_ascii=False), good
+
+    async def probe(self, request: Request) -> Response:
+        """What a model is; costs nothing, so a worker asks it whether the service is back."""
+        self.calls.probes += 1
+        mood = self.moods.of_probe()
+        if refusal := unkeyed(request) or refused(mood):
+            return refusal
+        try:
+            self.model_of(request)
+        except NotServed as missing:
+            return problem(404, str(missing))
+        try:
+            await wait(request, mood.seconds if mood else 0)
+        except GONE:
+            return Dropped()
+        name = request.path_params["model"]
+        limits = {"inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536}
+        methods = {"supportedGenerationMethods": ["generateContent"]}
+        about = {"name": f"models/{name}", "version": "simulated", "displayName": f"{name} (simulated)"}
+        return JSONResponse(about | limits | methods)
+
+    async def show_moods(self) -> list[dict[str, Any]]:
+        return self.moods.listed()
+
+    async def tell_moods(self, told: GeminiFault | Script) -> list[dict[str, Any]]:
+        self.moods.tell([told] if isinstance(told, GeminiFault) else told)
+        return self.moods.listed()
+
+    async def clear_moods(self) -> list[dict[str, Any]]:
+        self.moods.clear()
+        return self.moods.listed()
+
+    async def set_seconds(self, pace: CallDuration) -> CallDuration:
+        self.seconds = pace.seconds
+        return pace
+
+    async def set_model_version(self, told: ModelVersion) -> ModelVersion:
+        self.model_version = told.model_version
+        return told
+
+    async def set_limit(self, limit: Limit) -> Limit:
+        self.window = Window(limit)
+        return limit
+
+    async def clear_limit(self) -> None:
+        self.window = None
+
+    async def show_calls(self) -> GeminiCalls:
+        return self.calls
+
+    async def reset_calls(self) -> GeminiCalls:
+        self.calls.reset()
+        return self.calls
+
+
+def build(seconds: float) -> FastAPI:
+    """The app, taking `seconds` for a call until told otherwise."""
+    gemini = GeminiSimulator(seconds)
+    app = FastAPI(title="Stand-in for Gemini", openapi_url=None)
+    app.add_exception_handler(RequestValidationError, nonsense)
+    for version in ("v1", "v1beta"):
+        app.add_route(f"/{version}/models/{{model}}:generateContent", gemini.generate, methods=["POST"])
+        app.add_route(f"/{version}/models/{{model}}", gemini.probe, methods=["GET"])
+    app.get("/stand-in/moods")(gemini.show_moods)
+    app.post("/stand-in/moods")(gemini.tell_moods)
+    app.delete("/stand-in/moods")(gemini.clear_moods)
+    app.put("/stand-in/seconds")(gemini.set_seconds)
+    app.put("/stand-in/model-version")(gemini.set_model_version)
+    app.put("/stand-in/limit")(gemini.set_limit)
+    app.delete("/stand-in/limit")(gemini.clear_limit)
+    app.get("/stand-in/calls")(gemini.show_calls)
+    app.delete("/stand-in/calls")(gemini.reset_calls)
+    app.get("/live")(live)
+    return app
+
+
+def seconds(text: str) -> float:
+    """The type of --seconds; argparse tells of a ValueError by this name."""
+    return CallDuration.model_validate({"seconds": text}).seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulators.gemini",
+        description=__doc__,
+        epilog=TOLD,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_address(parser)
+    parser.add_argument(
+        "--seconds",
+        type=seconds,
+        default=os.environ.get("STAND_IN_SECONDS") or "0",
+        help="how long a call takes; without it $STAND_IN_SECONDS or 0",
+    )
+    told = parser.parse_args()
+    serve(build(told.seconds), "Gemini", told)

@@ -1,0 +1,67 @@
+"""The calls that the stand-in for Gemini was asked for, and how many of them there may be."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulators.gemini.faults import GeminiFault
+from simulators.in_flight import InFlight
+
+LATEST = 50  # calls whose titles are told
+
+
+class Limit(BaseModel):
+    """So many calls in any so many seconds; more are answered with 429."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+@dataclass(slots=True)
+class Window:
+    """The calls that count against the limit now."""
+
+    limit: Limit
+    clock: Callable[[], float] = time.monotonic
+    times: deque[float] = field(default_factory=deque)
+
+    def refusal(self) -> GeminiFault | None:
+        """None where one more call is within the limit; it counts then."""
+        now = self.clock()
+        while self.times and self.times[0] <= now - self.limit.seconds:
+            self.times.popleft()
+        if len(self.times) < self.limit.requests:
+            self.times.append(now)
+            return None
+        return GeminiFault(mood="429", retry_after_seconds=self.times[0] + self.limit.seconds - now)
+
+
+@dataclass(slots=True)
+class GeminiCalls(InFlight):
+    """What the model was asked since the last reset, and what came of it."""
+
+    calls: int = 0
+    probes: int = 0
+    by_status: Counter[str] = field(default_factory=Counter)  # "reset", or "gone" where the caller left before
+    titles: Counter[str] = field(default_factory=Counter)  # answered well: what a caller pays for
+    configs: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LATEST))  # generationConfig of each
+    latest: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LATEST))  # the titles of each, as they came
+
+    def one_more(self) -> AbstractContextManager[None]:
+        self.calls += 1
+        return self.one_more_in_flight()
+
+    def reset(self) -> None:
+        self.calls = self.probes = 0
+        self.by_status.clear()
+        self.titles.clear()
+        self.latest.clear()
+        self.configs.clear()
+        self.most_in_flight = self.in_flight

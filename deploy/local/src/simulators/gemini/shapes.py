@@ -1,0 +1,173 @@
+"""Gemini's requests read and its answers and errors shaped, as its REST API has them. Used by `app.py`."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from simulators.gemini.answers import AnswerPlan, UnusableSchema, plan
+from simulators.gemini.faults import GeminiFault
+from simulators.gemini.models import AnswerLimits
+from simulators.server import Dropped
+
+REFUSED_KEY = "refused"
+GOOGLE = "type.googleapis.com/google.rpc"
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+REFUSALS = {
+    "400": "Request contains an invalid argument.",
+    "401": "Request had invalid authentication credentials.",
+    "403": "The caller does not have permission",
+    "404": "The model is not found for this API version, or is not supported for generateContent.",
+    "500": "An internal error has occurred.",
+    "503": "The model is overloaded. Please try again later.",
+    "504": "Deadline expired before operation could complete.",
+}
+SPOKEN = {
+    "fence": "```json\n{}\n```",
+    "chat": "Here are the cards:\n\n{}\n\nShall I write more of them?",
+    "object": '{{"topics": {}}}',
+}
+
+
+class BadRequest(ValueError):
+    """A request Gemini would refuse, or one the stand-in cannot answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one call asks: data items, the plan to answer them by, the length of its texts in characters, and how the
+    model is to answer."""
+
+    items: list[dict[str, Any]]
+    plan: AnswerPlan
+    characters: int
+    config: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """What each item is counted by."""
+        return [str(item.get("urn") or item.get("title") or "") for item in self.items]
+
+    @property
+    def titles(self) -> list[str]:
+        """What moods look for theirs in: an article is met by its title and by its URN."""
+        return [" ".join(str(item[key]) for key in ("title", "urn") if item.get(key)) for item in self.items]
+
+
+def read(body: bytes) -> Asked:
+    """Reads the JSON body of generateContent. Raises BadRequest."""
+    try:
+        request = json.loads(body)
+        config = request.get("generationConfig") or {}
+        system = (request.get("systemInstruction") or {}).get("parts") or []
+        texts = [part["text"] for said in request["contents"] for part in said["parts"] if "text" in part]
+        data = json.loads(texts[-1])
+        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair could not be sent back
+        characters = sum(map(len, texts)) + sum(len(part.get("text", "")) for part in system)
+        answer_by = plan(config.get("responseJsonSchema") or config.get("responseSchema") or {})
+    except UnusableSchema as unusable:
+        raise BadRequest(f"The response schema cannot be answered: {unusable}") from unusable
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as broken:
+        raise BadRequest(f"The last text part of contents must be JSON data: {broken!r}") from broken
+    items = data if isinstance(data, list) else [data]
+    if not all(isinstance(item, dict) for item in items):
+        raise BadRequest("The data must be one object or an array of objects")
+    if answer_by.many != isinstance(data, list):
+        raise BadRequest("An array of data needs an array schema, one object an object schema")
+    about_answer = {key: value for key, value in config.items() if key not in {"responseJsonSchema", "responseSchema"}}
+    return Asked(items, answer_by, characters, about_answer)
+
+
+def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
+    """An error in the shape of Google's APIs."""
+    body = {"code": code, "message": message, "status": STATUS[code]} | ({"details": details} if details else {})
+    return JSONResponse({"error": body}, code)
+
+
+def refused(mood: GeminiFault | None) -> Response | None:
+    """The answer of a mood in which the model is never reached; None where it is."""
+    if mood is None:
+        return None
+    match mood.mood:
+        case "reset":
+            return Dropped()
+        case "page":
+            return HTMLResponse("<!doctype html><title>Please log in</title>", mood.status)
+        case "bad_key":
+            return _bad_key()
+        case "429":
+            return _over_quota(mood)
+    return problem(int(mood.mood), REFUSALS[mood.mood]) if mood.mood in REFUSALS else None
+
+
+def _bad_key() -> Response:
+    info = {"@type": f"{GOOGLE}.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+    return problem(400, "API key not valid. Please pass a valid API key.", info)
+
+
+def _over_quota(mood: GeminiFault) -> Response:
+    """As Gemini has it: also of a day's quota it says to try again in some seconds."""
+    per = "Day" if mood.of_the_day else "Minute"
+    violation = {"quotaId": f"GenerateRequestsPer{per}PerProjectPerModel-FreeTier", "quotaValue": "250"}
+    details: list[dict[str, Any]] = [{"@type": f"{GOOGLE}.QuotaFailure", "violations": [violation]}]
+    seconds = f"{mood.retry_after_seconds:g}"
+    if not mood.in_header:
+        details.append({"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{seconds}s"})
+    refusal = problem(429, "You exceeded your current quota, please check your plan and billing details.", *details)
+    if mood.in_header:
+        refusal.headers["retry-after"] = seconds
+    return refusal
+
+
+def unkeyed(request: Request) -> Response | None:
+    """The refusal of a call without a good API key; None where the key is good."""
+    key = request.headers.get("x-goog-api-key")
+    if not key:
+        return problem(403, "Method doesn't allow unregistered callers. Please use API Key to call this API.")
+    return _bad_key() if key == REFUSED_KEY else None
+
+
+def without_text(mood: GeminiFault | None) -> dict[str, Any] | None:
+    """What an answer of this mood has in the place of its text; None where it has one."""
+    if mood is None:
+        return None
+    match mood.mood:
+        case "block":
+            return {"promptFeedback": {"blockReason": mood.reason}}
+        case "finish":
+            return {"candidates": [{"content": {"role": "model"}, "finishReason": mood.reason, "index": 0}]}
+        case "empty":
+            return {}
+    return None
+
+
+def answered(
+    model: str, asked: Asked, text: str, limits: AnswerLimits, instead: dict[str, Any] | None = None
+) -> Response:
+    """A 200 with its usage, four characters a token; cut off where it is longer than was asked for."""
+    spent_in, spent_out = math.ceil(asked.characters / 4), math.ceil(len(text) / 4)
+    finish = "STOP"
+    if limits.thoughts + spent_out > limits.most:
+        finish, spent_out = "MAX_TOKENS", max(0, int(limits.most) - limits.thoughts)
+        text = text[: spent_out * 4]
+    usage = {"promptTokenCount": spent_in, "candidatesTokenCount": spent_out, "thoughtsTokenCount": limits.thoughts}
+    content = {"parts": [{"text": text}], "role": "model"}
+    outcome = {"candidates": [{"content": content, "finishReason": finish, "index": 0}]}
+    return JSONResponse(
+        (outcome if instead is None else instead)
+        | {"usageMetadata": usage | {"totalTokenCount": sum(usage.values())}}
+        | {"modelVersion": model, "responseId": uuid4().hex}
+    )

@@ -1,0 +1,114 @@
+"""Whether there is room for more work: a look at the broker every half second and every 500 submissions, kept as state.
+
+What causes work is refused here before anything of it is stored. Removals and outcomes never are: they make room.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from api.problems import ProblemError
+from shared.errors import BrokerUnreachable, PositionsLost
+from shared.messaging.broker import Lag, Transport
+from shared.messaging.cloudevents import Record
+from shared.streams import BY_NAME, STREAMS
+
+log = structlog.get_logger()
+GROUPS = sorted({group for stream in STREAMS for group in stream.groups})
+LOOK_EVERY = 0.5  # seconds
+LOOK_AFTER = 500  # submissions: a small memory fills in less than half a second
+PATIENCE = 1.0  # seconds that the broker has to answer
+MEMORY_LIMIT = 0.8  # of what the broker may use; what is left belongs to outcomes
+RETRY_AFTER = 5  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What a group has not ended; `time_to_loss_seconds` until retention removes some of it unread, if it ever does."""
+
+    waiting: int
+    in_flight: int
+    oldest_seconds: float | None
+    time_to_loss_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one look saw. `memory_share`: 0 to 1 (full), None where the broker's memory has no limit."""
+
+    groups: Mapping[str, Waits]
+    memory_share: float | None
+
+
+class BackPressure:
+    """`load`: the last look's; None while the broker does not answer, and then nothing is refused."""
+
+    def __init__(self, transport: Transport, max_backlog: int) -> None:
+        self.max_backlog = max_backlog
+        self.load: Load | None = None
+        self._transport = transport
+        self._since = 0  # submissions since the last look
+
+    async def look(self) -> None:
+        """Raises BrokerUnreachable, PositionsLost."""
+        load = None
+        self._since = 0
+        try:
+            lags = await asyncio.gather(*map(self._transport.lag, GROUPS))
+            groups = dict(zip(GROUPS, map(_waits, lags), strict=True))
+            share = await self._transport.memory_share()
+            load = Load(groups, None if share is None else round(share, 4))
+        finally:
+            self.load = load
+
+    async def poll_backlog(self) -> None:
+        """Until cancelled; says that work is refused, once a minute at most."""
+        say_from = 0.0  # monotonic
+        while True:
+            try:
+                await asyncio.wait_for(self.look(), PATIENCE)
+            except (TimeoutError, BrokerUnreachable, PositionsLost) as error:
+                log.debug("what waits is not known", error=str(error))
+            if (full := self.full()) and time.monotonic() >= say_from:
+                say_from = time.monotonic() + 60
+                log.warning("work is refused", reason=full)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def must_have_room(self, records: Sequence[Record], stored: int = 0) -> None:
+        """Raises Problem 503 where the memory or a group that has to work on these is full."""
+        groups = {group for record in records for group in BY_NAME[record.stream].groups}
+        self._since += len(records)
+        if self._since > LOOK_AFTER:
+            with suppress(TimeoutError, BrokerUnreachable, PositionsLost):  # the publish will say so
+                await asyncio.wait_for(self.look(), PATIENCE)
+        if records and (full := self.full(groups)):
+            progress = f"{stored} submissions were" if stored else "Nothing was"
+            detail = f"{full}. {progress} stored, send it again later"
+            raise ProblemError(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason="no_room")
+
+    def full(self, groups: Collection[str] = GROUPS) -> str | None:
+        """Which limit is reached, in words."""
+        if self.load is None:
+            return None
+        if (share := self.load.memory_share or 0) >= MEMORY_LIMIT:
+            return f"The broker's memory is {share:.0%} full, from {MEMORY_LIMIT:.0%} on it takes no more work"
+        for group in groups:
+            waits = self.load.groups[group]
+            if (backlog := waits.waiting + waits.in_flight) >= self.max_backlog:
+                return f"{backlog} submissions wait for {group}, TOPICFLOW_MAX_BACKLOG is {self.max_backlog}"
+        return None
+
+
+def _waits(lag: Lag) -> Waits:
+    now = datetime.now(UTC)
+    return Waits(
+        waiting=lag.waiting,
+        in_flight=lag.in_flight,
+        oldest_seconds=max(0.0, round((now - lag.oldest).total_seconds(), 3)) if lag.oldest else None,
+        time_to_loss_seconds=max(0.0, round((lag.lost_at - now).total_seconds(), 3)) if lag.lost_at else None,
+    )

@@ -1,0 +1,146 @@
+"""`IdempotencyMiddleware-Key` on a POST: the request runs once, and whoever sends it again gets the same answer."""
+
+import re
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.access.idempotency_store import IdempotencyStore, IdempotentRequest, StoredResponse
+from api.problems import ProblemError
+from shared.db.engine import DatabaseUnreachable
+
+log = structlog.get_logger()
+HEADER = b"idempotency-key"
+KEY = re.compile(rb"[\x20-\x7e]{1,255}")
+DOCUMENTED = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Names this request: sent again within 24 hours it gets the same answer and does nothing.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+class IdempotencyMiddleware:
+    """Only an answer of success is kept; after any other one the request may be sent again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (key := _key(scope)) is None:
+            await self._app(scope, receive, send)
+            return
+        body = await _read(receive)
+        if body is None:
+            return
+        once = IdempotentRequest(scope["state"]["caller"].id, key, _fingerprint(scope, body))
+        answers: IdempotencyStore = scope["app"].state.context.answers
+        claim = await answers.claim(once)
+        if isinstance(claim, str):
+            messages = await self._run(scope, _once_more(body, receive), answers, once, claim)
+        else:
+            messages = _messages(claim)
+        for message in messages:
+            await send(message)
+
+    async def _run(
+        self, scope: Scope, receive: Receive, answers: IdempotencyStore, once: IdempotentRequest, claim: str
+    ) -> list[Message]:
+        """Nothing is sent before it is stored."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        try:
+            await self._app(scope, receive, keep)
+        except Exception:
+            await _settle(answers, once, claim, None)
+            raise
+        answer = _answer(messages)
+        await _settle(answers, once, claim, answer if answer.status // 100 == 2 else None)
+        return messages
+
+
+def document(app: FastAPI) -> None:
+    """Says in OpenAPI that each POST takes the header."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            posts = [methods["post"] for methods in make()["paths"].values() if "post" in methods]
+            for post in posts:
+                post.setdefault("parameters", []).append(DOCUMENTED)
+        return make()
+
+    app.openapi = openapi  # type: ignore[method-assign] # how FastAPI's manual does it
+
+
+def _key(scope: Scope) -> str | None:
+    """Raises Problem 422."""
+    if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith("/api/v1/"):
+        return None
+    given = [value for name, value in scope["headers"] if name == HEADER]
+    if not given:
+        return None
+    if len(given) > 1 or not KEY.fullmatch(given[0]):
+        raise ProblemError(422, "Idempotency-Key: not one text of 1 to 255 printable ASCII characters")
+    return str(given[0].decode("ascii"))
+
+
+def _fingerprint(scope: Scope, body: bytes) -> str:
+    target = f"{scope['method']} {scope['path']}?".encode() + scope["query_string"]
+    return sha256(target + b"\n" + body).hexdigest()
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body; None where the client has gone meanwhile. Raises Problem 413."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _once_more(body: bytes, receive: Receive) -> Receive:
+    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return unread.pop() if unread else await receive()
+
+    return again
+
+
+async def _settle(
+    answers: IdempotencyStore, once: IdempotentRequest, claim: str, answer: StoredResponse | None
+) -> None:
+    """The request has run: its client is answered even where that cannot be written down."""
+    try:
+        if answer:
+            await answers.store(once, claim, answer)
+        else:
+            await answers.release(once, claim)
+    except DatabaseUnreachable as error:
+        log.warning("an answer could not be stored", error=str(error))
+
+
+def _answer(messages: list[Message]) -> StoredResponse:
+    start, *rest = messages
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
+    return StoredResponse(start["status"], headers, b"".join(message.get("body", b"") for message in rest))
+
+
+def _messages(answer: StoredResponse) -> list[Message]:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers.append((b"idempotency-replayed", b"true"))
+    return [
+        {"type": "http.response.start", "status": answer.status, "headers": headers},
+        {"type": "http.response.body", "body": answer.body},
+    ]

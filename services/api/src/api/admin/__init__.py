@@ -1,0 +1,1 @@
+"""Commands that run beside broker and database."""

@@ -1,0 +1,76 @@
+"""Articles once more, or as if never: the next attempt of many, and forgetting that one was enriched."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import RowMapping
+
+from api.access.scopes import Caller, require_scope
+from api.dependencies import ApiContext, Context
+from api.projection.filters import SubmissionQuery
+from api.submissions.commands import found, projected, queue, take_back
+from api.topics.retry_and_delete import Deleted, Queued
+from shared.events import ArticleForgotten, ArticleSubmitted, article_id
+
+router = APIRouter()
+Operator = Annotated[Caller, require_scope("operate")]
+TOGETHER = 200  # submissions in one publish
+ENDED = ("completed", "failed")
+
+
+class WhichArticles(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["completed", "failed"] | None = None
+    search: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
+
+
+@router.post("/articles/reprocess", status_code=202)
+async def reprocess_articles(context: Context, caller: Operator, which: WhichArticles | None = None) -> Queued:
+    """The next attempt of all that are completed or failed by now, or of some, whether the text is new or not."""
+    which = which or WhichArticles()
+    count, last = 0, None
+    for status in [which.status] if which.status else ENDED:
+        wanted = SubmissionQuery(status, which.search, sort_by="created_at", kind="article")
+        async for rows in _pages(context, wanted):
+            submitted = [_next_attempt(row, caller) for row in rows]
+            await queue(context, submitted, stored=count)
+            count, last = count + len(submitted), submitted[-1]
+    if last:
+        await projected(context, last)
+    return Queued(count=count)
+
+
+@router.delete("/articles/{urn}/enrichment")
+async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Deleted:
+    """As if it had never been enriched; the catalogue loses its mark soon after."""
+    row = await found(context, "article", article_id(urn), urn)
+    now = datetime.now(UTC)
+
+    def removal_of(attempt: int) -> ArticleForgotten:
+        return ArticleForgotten(id=row["id"], attempt=attempt, urn=row["title"], by=caller.name, submitted_at=now)
+
+    await take_back(context, row["id"], removal_of, row["attempt"])
+    return Deleted(message=f"forgotten: {row['title']}")
+
+
+async def _pages(context: ApiContext, wanted: SubmissionQuery) -> AsyncIterator[Sequence[RowMapping]]:
+    """In the order of their creation, which never changes: each once."""
+    while rows := (await context.projection.page(wanted, limit=TOGETHER)).rows:
+        yield rows
+        wanted = replace(wanted, after=(rows[-1]["created_at"], rows[-1]["id"]))
+
+
+def _next_attempt(row: RowMapping, caller: Caller) -> ArticleSubmitted:
+    return ArticleSubmitted(
+        id=row["id"],
+        attempt=row["attempt"] + 1,
+        urn=row["title"],
+        submitted_at=datetime.now(UTC),
+        submitted_by=caller.name,
+        force=True,
+    )

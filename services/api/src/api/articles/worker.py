@@ -1,0 +1,91 @@
+"""The worker for articles: what the group has done, who lives, and a pause that all of them keep."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from api.access.scopes import Caller, require_scope
+from api.dependencies import ApiContext, Context
+from api.projection.freshness import freshness
+from api.worker_schema import LiveWorker
+from shared.events import WaitingFor, WorkerPaused
+from shared.messaging.cloudevents import encode
+from shared.streams import ENRICHER
+
+router = APIRouter()
+OFF = "articles are not worked on here: ENABLE_BACKGROUND_WORKER is not true"
+
+
+class Disabled(BaseModel):
+    enabled: Literal[False] = False
+    message: str = OFF
+
+
+class ArticleWorker(BaseModel):
+    """Of the whole group, the same from every replica: `processed`, `failed` and `skipped` are all attempts that were
+    ever ended so; `started_at` and `uptime_seconds` are the oldest live worker's."""
+
+    enabled: Literal[True] = True
+    processed: int
+    failed: int
+    skipped: int
+    started_at: datetime | None
+    running: bool
+    uptime_seconds: float | None
+    paused: bool
+    paused_by: str | None
+    waiting_for: WaitingFor | None
+    workers: list[LiveWorker]
+    simulated: bool | None
+    as_of: datetime | None
+    projection_lag_seconds: float | None
+
+
+class ToPause(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    paused: bool
+
+
+class Paused(BaseModel):
+    paused: bool
+    at: datetime
+
+
+@router.get("/worker/status", dependencies=[require_scope("read")])
+async def article_worker_status(context: Context) -> ArticleWorker | Disabled:
+    return await article_worker(context) if context.enriches else Disabled()
+
+
+@router.post("/worker/pause", status_code=202)
+async def pause_article_workers(
+    body: ToPause, context: Context, caller: Annotated[Caller, require_scope("operate")]
+) -> Paused:
+    """All of them, those that start later too, until somebody lets them go on. Calls that are under way may end."""
+    now = datetime.now(UTC)
+    told = WorkerPaused(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
+    await context.publish([encode(told, source=context.instance)])
+    return Paused(paused=body.paused, at=now)
+
+
+async def article_worker(context: ApiContext) -> ArticleWorker:
+    age = await freshness(context)
+    ends = await context.projection.ends("article")
+    live, pause = context.workers.live(ENRICHER), context.workers.pause_of(ENRICHER)
+    started_at = min((seen.beat.started_at for seen in live), default=None)
+    return ArticleWorker(
+        processed=ends.get("processed", 0),
+        failed=ends.get("failed", 0),
+        skipped=ends.get("skipped", 0),
+        started_at=started_at,
+        running=bool(live),
+        uptime_seconds=round((datetime.now(UTC) - started_at).total_seconds(), 1) if started_at else None,
+        paused=pause is not None,
+        paused_by=pause and pause.by,
+        waiting_for=context.workers.waiting_for(ENRICHER),
+        workers=list(map(LiveWorker.of, live)),
+        simulated=context.workers.simulated(ENRICHER),
+        **age,
+    )

@@ -1,0 +1,1 @@
+"""Routes that bring over what an old system holds."""

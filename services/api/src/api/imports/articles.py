@@ -1,0 +1,83 @@
+"""POST /articles/import: what the old system enriched counts as enriched here, without a result of its own."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.access.scopes import require_scope
+from api.dependencies import Context
+from api.imports.rules import ArticleImportVerdict, Became, judge_articles
+from shared.events import IMPORT, SubmissionCompleted, article_id
+from shared.messaging.cloudevents import Record, encode
+from shared.observability.metrics import SUBMISSIONS
+from shared.text.urns import checked_urn
+
+router = APIRouter()
+
+
+class ArticlesToImport(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    urns: Annotated[list[Annotated[str, AfterValidator(checked_urn)]], Field(min_length=1, max_length=500)]
+    dry_run: bool = False
+
+
+class ImportedArticle(BaseModel):
+    id: str
+    urn: str
+    verdict: Became
+    reason: str | None
+
+
+class ArticlesImported(BaseModel):
+    dry_run: bool
+    imported: int
+    skipped: int
+    articles: list[ImportedArticle]
+
+
+@router.post(
+    "/articles/import",
+    status_code=202,
+    dependencies=[require_scope("operate")],
+    responses={200: {"model": ArticlesImported, "description": "What a dry run would do"}},
+)
+async def import_articles(body: ArticlesToImport, context: Context, response: Response) -> ArticlesImported:
+    """Articles that the old system enriched: none is paid for again until its text is another than at the next scan.
+
+    Sending them again changes nothing; a dry run only says what would be.
+    """
+    judged = judge_articles(body.urns, await context.projection.find({article_id(urn) for urn in body.urns}))
+    counts = Counter(one.became for one in judged)
+    if body.dry_run:
+        response.status_code = 200
+    else:
+        now = datetime.now(UTC)
+        imported = [one for one in judged if one.became == "imported"]
+        await context.publish_work([_record(one, now, context.instance) for one in imported])
+        for verdict, number in counts.items():
+            SUBMISSIONS.labels("article", verdict).inc(number)
+    return ArticlesImported(
+        dry_run=body.dry_run,
+        imported=counts["imported"],
+        skipped=counts["skipped"],
+        articles=[ImportedArticle(id=one.id, urn=one.urn, verdict=one.became, reason=one.reason) for one in judged],
+    )
+
+
+def _record(judged: ArticleImportVerdict, now: datetime, source: str) -> Record:
+    """Without the hash of its text, which the next scan tells."""
+    completed = SubmissionCompleted(
+        id=judged.id,
+        attempt=judged.attempt,
+        kind="article",
+        urn=judged.urn,
+        submitted_at=now,
+        run=IMPORT,
+        worker=IMPORT,
+        skipped=True,
+    )
+    return encode(completed, source=source, time=now)

@@ -1,0 +1,102 @@
+"""/live: the process answers. /ready: it can take submissions and read status. /health: all of it in words.
+/metrics: for Prometheus."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+
+from api.access.admission import MEMORY_LIMIT
+from api.access.scopes import require_scope
+from api.articles.worker import article_worker
+from api.dependencies import ApiContext, Context
+from api.monitoring.system_metrics import read_system_gauges
+from api.projection.freshness import freshness
+from shared import __version__
+from shared.db.engine import DatabaseUnreachable
+from shared.errors import BrokerUnreachable, PositionsLost
+from shared.observability import metrics
+from shared.observability.prometheus import exposition
+from shared.streams import PROJECTOR, TOPIC_WORKER
+
+router = APIRouter()
+PATIENCE = 2.0  # seconds that a dependency has to answer
+
+
+@router.get("/live")
+async def live() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/ready")
+async def ready(context: Context) -> JSONResponse:
+    found = await _dependencies(context)
+    is_ready = all(what["status"] == "ok" for what in found.values())
+    return JSONResponse({"status": "ok" if is_ready else "unavailable", **found}, 200 if is_ready else 503)
+
+
+@router.get("/health", dependencies=[require_scope("read")])
+async def health(context: Context) -> dict[str, Any]:
+    """Always 200: it is there to be read. `status` is ok, degraded (no worker, no projector, or no room for work) or
+    unavailable. `problems`: what works, but should be mended: a model that is retired or has no known price."""
+    found = await _dependencies(context)
+    load, full = context.back_pressure.load, context.back_pressure.full()
+    workers, projectors = context.workers.live(TOPIC_WORKER), context.workers.live(PROJECTOR)
+    status = "ok" if workers and projectors and not full else "degraded"
+    if any(what["status"] != "ok" for what in found.values()):
+        status = "unavailable"
+    answer: dict[str, Any] = {
+        "status": status,
+        "version": __version__,
+        "simulated": context.workers.simulated(),
+        **found,
+        "topic_workers": len(workers),
+        "projectors": len(projectors),
+        "waiting_for": context.workers.waiting_for(),
+        "problems": [problem.model_dump() for problem in context.workers.problems()],
+        "no_room": full,
+        "limits": {"memory_share": MEMORY_LIMIT, "backlog": context.back_pressure.max_backlog},
+    }
+    if load:
+        answer |= {"memory_share": load.memory_share, "lag": load.groups}
+    if status != "unavailable":
+        with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # gone meanwhile
+            answer |= await freshness(context)
+            answer["dead_letters"] = await context.projection.dead_letters()
+            if context.enriches:
+                answer["worker"] = await article_worker(context)
+    return answer
+
+
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[require_scope("read")])
+async def scrape(request: Request, context: Context) -> Response:
+    """In Prometheus' text format, or OpenMetrics where that is asked for."""
+    await read_system_gauges(context)
+    body, content_type = exposition(metrics.API, request.headers.get("accept", ""))
+    return Response(body, media_type=content_type)
+
+
+async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
+    broker, database = await asyncio.gather(
+        _answers(_reached(context)),
+        _answers(context.projection.counts("topic")),
+    )
+    return {"broker": broker, "database": database}
+
+
+async def _reached(context: ApiContext) -> None:
+    context.must_be_provisioned()
+    await context.back_pressure.look()
+
+
+async def _answers(call: Awaitable[Any]) -> dict[str, str]:
+    try:
+        await asyncio.wait_for(call, PATIENCE)
+    except TimeoutError:
+        return {"status": "unavailable", "detail": f"no answer within {PATIENCE:.0f} s"}
+    except (BrokerUnreachable, DatabaseUnreachable, PositionsLost) as error:
+        return {"status": "unavailable", "detail": str(error)}
+    return {"status": "ok"}

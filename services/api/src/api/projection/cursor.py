@@ -1,0 +1,65 @@
+"""Where a list goes on, as text that clients hand back. It is of one list: the same filters in the same order."""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy import Integer, RowMapping
+from sqlalchemy.types import TypeEngine
+
+from api.problems import ProblemError
+from api.projection.filters import SubmissionQuery
+from api.projection.pages import ORDERS, Total
+from shared.db.tables import UtcTime
+
+LONGEST = 4_000  # characters; a title of 500 in UTF-8 and base64 is 2,700
+
+
+class _Content(BaseModel):
+    of: str
+    after: list[str | int]
+    number: int = Field(ge=0)
+    is_capped: bool
+
+
+def cursor_after(wanted: SubmissionQuery, row: RowMapping, total: Total) -> str:
+    """After this row; `total` goes along, for it was counted when the walk began."""
+    place = [row[column.name] for column in ORDERS[wanted.sort_by]]
+    after = [value.isoformat() if isinstance(value, datetime) else value for value in place]
+    content = _Content(of=_list_of(wanted), after=after, number=total.number, is_capped=total.is_capped)
+    return urlsafe_b64encode(content.model_dump_json().encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str, wanted: SubmissionQuery) -> tuple[tuple[Any, ...], Total]:
+    """What the last row was ordered by, and the total. Raises Problem 422."""
+    try:
+        content = _Content.model_validate_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        columns = ORDERS[wanted.sort_by]
+        if content.of != _list_of(wanted):
+            raise _refused("of another list: filters and order must stay the same")
+        place = tuple(_value(value, column.type) for value, column in zip(content.after, columns, strict=True))
+    except (ValidationError, binascii.Error, ValueError, OverflowError) as error:
+        raise _refused("not a cursor that this API gave") from error
+    return place, Total(content.number, content.is_capped)
+
+
+def _value(value: str | int, type_: TypeEngine[Any]) -> Any:
+    if isinstance(type_, UtcTime):
+        return datetime.fromisoformat(str(value)).astimezone(UTC)
+    is_none = "\0" in value if isinstance(value, str) else abs(value) >= 2**31
+    if isinstance(value, int) is not isinstance(type_, Integer) or is_none:
+        raise ValueError(f"{value!r} is no {type_!r}")
+    return value
+
+
+def _list_of(wanted: SubmissionQuery) -> str:
+    parts = [wanted.kind, wanted.sort_by, wanted.ascending, wanted.status, wanted.search, sorted(wanted.facets.items())]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def _refused(why: str) -> ProblemError:
+    return ProblemError(422, f"cursor: {why}", errors=[{"field": "cursor", "message": why}])

@@ -1,0 +1,58 @@
+"""How old an answer is: the projection's newest event, and how long the first one after it waits.
+
+Ask this before what the answer shows is read: then that can only be newer than is said.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from api.dependencies import ApiContext
+from shared.errors import BrokerUnreachable
+from shared.messaging.broker import START, Positions
+from shared.streams import PROJECTED
+
+T = TypeVar("T")
+PATIENCE = 0.5  # seconds that the broker has to say what comes next
+EVENTS = [stream.name for stream in PROJECTED]
+
+
+async def freshness(context: ApiContext) -> dict[str, Any]:
+    """`as_of`, and `projection_lag_seconds`: 0 when all is projected, null while the broker does not say."""
+    positions, as_of = await context.projection.position()
+    try:
+        oldest = await _in_time(context.transport.oldest_after(_of_events(positions)))
+    except BrokerUnreachable:
+        lag = None
+    else:  # clocks differ, but what is behind never looks as if it were not
+        lag = round(max(0.001, (datetime.now(UTC) - oldest).total_seconds()), 3) if oldest else 0.0
+    return {"as_of": as_of, "projection_lag_seconds": lag}
+
+
+async def projected_up_to_now(context: ApiContext, within: float) -> None:
+    """Wait until what the streams hold at this moment is projected, however much comes after it.
+
+    Gives up after `within` seconds, or where the broker does not say what they hold.
+    """
+    give_up = time.monotonic() + within
+    with suppress(BrokerUnreachable):
+        ends = await _in_time(context.transport.ends(EVENTS))
+        while not context.transport.has_reached((await context.projection.position())[0], ends):
+            if time.monotonic() > give_up:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """Raises BrokerUnreachable."""
+    try:
+        return await asyncio.wait_for(answer, PATIENCE)
+    except TimeoutError as error:
+        raise BrokerUnreachable(f"the broker does not answer within {PATIENCE} s") from error
+
+
+def _of_events(positions: Mapping[int, Positions]) -> dict[int, Positions]:
+    return {p: {name: of.get(name, START) for name in EVENTS} for p, of in (positions or {0: {}}).items()}

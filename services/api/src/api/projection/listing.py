@@ -1,0 +1,31 @@
+"""A page of the list of topics or of articles, where it goes on, and how old it is."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from api.dependencies import ApiContext
+from api.projection.cursor import cursor_after, place_of
+from api.projection.filters import SubmissionQuery
+from api.projection.freshness import freshness
+
+
+async def paginate(
+    context: ApiContext, query: SubmissionQuery, *, limit: int, cursor: str | None, offset: int = 0
+) -> tuple[list[RowMapping], dict[str, Any]]:
+    """The rows, and what every such answer says beside them. Raises Problem 422."""
+    total = None
+    if cursor:
+        after, total = place_of(cursor, query)
+        query = replace(query, after=after)
+    age = await freshness(context)
+    page = await context.projection.page(query, limit=limit, offset=offset, total=total)
+    is_full = len(page.rows) == limit
+    return page.rows, {
+        "total_count": page.total.number,
+        "total_count_capped": page.total.is_capped,
+        "limit": limit,
+        "next_cursor": cursor_after(query, page.rows[-1], page.total) if is_full else None,
+        **age,
+    }

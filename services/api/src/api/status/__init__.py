@@ -1,0 +1,1 @@
+"""Routes that show the whole system."""

@@ -1,0 +1,1 @@
+"""What topics and articles have in common."""

@@ -1,0 +1,91 @@
+"""GET /topics: a page of what the projection has, what it can be filtered by, and how old that is."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.access.scopes import require_scope
+from api.dependencies import Context
+from api.projection.cursor import LONGEST
+from api.projection.filters import SubmissionQuery
+from api.projection.listing import paginate
+from api.topics.read_one import Topic, shown
+from shared.status import Status
+
+router = APIRouter(dependencies=[require_scope("read")])
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+FACETS = ("category", "subcategory", "company", "complexity", "tag", "technology")
+
+
+class TopicsWanted(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    status: Status | None = None
+    search: Text | None = None
+    category: Text | None = None
+    subcategory: Text | None = None
+    company: Text | None = None
+    complexity: Text | None = None
+    tag: Text | None = None
+    technology: Text | None = None
+    sort_by: Literal["created_at", "updated_at", "title", "status", "difficulty"] = "created_at"
+    sort_order: Literal["asc", "desc"] = "desc"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str | None, Field(max_length=LONGEST)] = None
+    offset: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+    def as_query(self) -> SubmissionQuery:
+        facets = {name: value for name in FACETS if (value := getattr(self, name)) is not None}
+        return SubmissionQuery(self.status, self.search, facets, self.sort_by, ascending=self.sort_order == "asc")
+
+
+class Topics(BaseModel):
+    topics: list[Topic]
+    total_count: int
+    total_count_capped: bool
+    limit: int
+    offset: int
+    next_cursor: str | None
+    simulated: bool | None
+    as_of: datetime | None
+    projection_lag_seconds: float | None
+
+
+@router.get("/topics")
+async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context) -> Topics:
+    """Go on with `next_cursor`; `offset` is for old clients.
+
+    Sorted by `created_at` or `title`, which never change, a walk meets every topic once, whatever happens meanwhile.
+    In another order that holds for each topic that keeps its place; one that moves may be met again, or be passed by.
+    """
+    rows, about = await paginate(
+        context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor, offset=wanted.offset
+    )
+    waiting_for = context.workers.waiting_for()
+    topics = [shown(row, waiting_for) for row in rows]
+    return Topics(topics=topics, offset=wanted.offset, simulated=context.workers.simulated(), **about)
+
+
+class Filters(BaseModel):
+    categories: list[str]
+    subcategories: list[str]
+    companies: list[str]
+    technologies: list[str]
+    tags: list[str]
+    complexity_levels: list[str]
+
+
+@router.get("/topics/filter-options")
+async def filter_options(context: Context) -> Filters:
+    """What the list can be filtered by; of what has thousands of values, the thousand that are used most."""
+    values = await context.projection.facet_values(FACETS)
+    return Filters(
+        categories=values["category"],
+        subcategories=values["subcategory"],
+        companies=values["company"],
+        technologies=values["technology"],
+        tags=values["tag"],
+        complexity_levels=values["complexity"],
+    )

@@ -1,0 +1,75 @@
+"""GET /topics/{id} and its history: what the projection has, and how old that is."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy import RowMapping
+
+from api.access.scopes import require_scope
+from api.dependencies import Context
+from api.projection.freshness import freshness
+from api.submissions.commands import History, HowMany, contents_of, found, history_of, waiting_for
+from shared.events import WaitingFor
+from shared.status import Status
+
+router = APIRouter(dependencies=[require_scope("read")])
+
+
+class Topic(BaseModel):
+    id: str
+    title: str
+    status: Status
+    attempt: int
+    content: dict[str, Any] | None
+    error_message: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    tries: int
+    worker: str | None
+    legacy_id: int | None
+    simulated: bool | None
+    waiting_for: WaitingFor | None
+
+
+class OneTopic(Topic):
+    as_of: datetime | None
+    projection_lag_seconds: float | None
+
+
+@router.get("/topics/{id}")
+async def get_topic(id: str, context: Context) -> OneTopic:
+    age = await freshness(context)
+    topic = shown(await found(context, "topic", id), context.workers.waiting_for())
+    return OneTopic(**topic.model_dump(), **age)
+
+
+@router.get("/topics/{id}/history")
+async def get_history(id: str, context: Context, limit: HowMany = 200) -> History:
+    """The newest events of all its attempts, in the order of their time, with what was paid in each."""
+    topic = await found(context, "topic", id)
+    return await history_of(context, topic["id"], limit)
+
+
+def shown(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:
+    status: Status = row["status"]
+    return Topic(
+        id=row["id"],
+        title=row["title"] or "",
+        status=status,
+        attempt=row["attempt"],
+        content=contents_of(row),
+        error_message=row["error_message"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        started_at=row["started_at"],
+        completed_at=row["ended_at"] if status == "completed" else None,
+        tries=row["tries"],
+        worker=row["worker"],
+        legacy_id=row["legacy_id"],
+        simulated=row["simulated"],
+        waiting_for=waiting_for(row, all_wait_for),
+    )

@@ -1,0 +1,139 @@
+"""The next attempt at what failed, and taking back what is not wanted: one topic, or all that failed."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import RowMapping
+
+from api.access.scopes import Caller, require_scope
+from api.dependencies import ApiContext, Context
+from api.problems import ProblemError
+from api.submissions.commands import found, projected, queue, take_back
+from shared.events import TopicRemoved, TopicSubmitted
+from shared.messaging.cloudevents import encode
+
+router = APIRouter()
+Operator = Annotated[Caller, require_scope("operate")]
+TOGETHER = 500  # submissions in one publish
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class HowToRetry(_Body):
+    force: bool = False
+
+
+class WhichFailed(_Body):
+    older_than_hours: Annotated[float, Field(ge=0, le=100_000)] = 0
+
+
+class WhichToRetry(WhichFailed):
+    error_contains: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
+
+
+class Retried(BaseModel):
+    id: str
+    title: str
+    status: str
+    attempt: int
+
+
+class Queued(BaseModel):
+    count: int
+
+
+class Deleted(BaseModel):
+    success: Literal[True] = True
+    message: str
+
+
+class CleanedUp(Deleted):
+    cleaned_count: int
+
+
+@router.post("/topics/{id}/retry", status_code=202)
+async def retry_topic(
+    id: str, context: Context, caller: Annotated[Caller, require_scope("submit")], how: HowToRetry | None = None
+) -> Retried:
+    """Queue it again. Answers when that is projected, or after a second."""
+    row = await found(context, "topic", id)
+    how = how or HowToRetry()
+    if row["status"] != "failed" and not how.force:
+        raise ProblemError(409, f"the topic is {row['status']}, only a failed one is retried without force")
+    submitted = _next_attempt(row, caller, force=how.force)
+    await queue(context, [submitted])
+    await projected(context, submitted)
+    return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
+
+
+@router.delete("/topics/{id}")
+async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
+    """Gone from every read and count. Answers when that is projected, or after a second."""
+    row = await found(context, "topic", id)
+
+    def removal_of(attempt: int) -> TopicRemoved:
+        return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)
+
+    await take_back(context, row["id"], removal_of, row["attempt"])
+    return Deleted(message=f"deleted: {row['title'] or row['id']}")
+
+
+@router.post("/topics/retry-failed", status_code=202)
+async def retry_failed_topics(context: Context, caller: Operator, which: WhichToRetry | None = None) -> Queued:
+    """Queue all that failed again, or those whose error has this text. What fails meanwhile is left alone."""
+    which = which or WhichToRetry()
+    count, last = 0, None
+    async for rows in _failed(context, which.older_than_hours, which.error_contains):
+        submitted = [_next_attempt(row, caller, force=False) for row in rows]
+        await queue(context, submitted, stored=count)
+        count, last = count + len(submitted), submitted[-1]
+    if last:
+        await projected(context, last)
+    return Queued(count=count)
+
+
+@router.post("/cleanup-failed")
+async def clean_up_failed_topics(context: Context, caller: Operator, which: WhichFailed | None = None) -> CleanedUp:
+    """Delete all that failed, but not those that somebody retries meanwhile."""
+    count, last = 0, None
+    async for rows in _failed(context, (which or WhichFailed()).older_than_hours):
+        await _publish(context, removed := [_removed(row, caller) for row in rows])
+        count, last = count + len(removed), removed[-1]
+    if last:
+        await projected(context, last)
+    return CleanedUp(message=f"{count} failed {'topic' if count == 1 else 'topics'} deleted", cleaned_count=count)
+
+
+def _next_attempt(row: RowMapping, caller: Caller, *, force: bool) -> TopicSubmitted:
+    return TopicSubmitted(
+        id=row["id"],
+        attempt=row["attempt"] + 1,
+        title=row["title"] or "",
+        submitted_at=datetime.now(UTC),
+        submitted_by=caller.name,
+        force=force,
+    )
+
+
+def _removed(row: RowMapping, caller: Caller) -> TopicRemoved:
+    return TopicRemoved(id=row["id"], attempt=row["attempt"], by=caller.name)
+
+
+async def _publish(context: ApiContext, events: Sequence[TopicRemoved]) -> None:
+    await context.publish([encode(event, source=context.instance) for event in events])
+
+
+async def _failed(
+    context: ApiContext, older_than_hours: float, error_contains: str | None = None
+) -> AsyncIterator[Sequence[RowMapping]]:
+    """Page by page, those that have failed by now."""
+    until = datetime.now(UTC) - timedelta(hours=older_than_hours)
+    after: tuple[datetime, str] | None = None
+    while rows := await context.projection.failed_topics(until, after, TOGETHER, error_contains):
+        yield rows
+        after = rows[-1]["ended_at"], rows[-1]["id"]

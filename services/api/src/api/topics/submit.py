@@ -1,0 +1,75 @@
+"""POST /topics: one TopicSubmitted per title that is neither under way nor completed."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.access.scopes import Caller, require_scope
+from api.dependencies import Context
+from api.submissions.commands import queue
+from api.submissions.rules import is_open, judge
+from shared.events import TopicSubmitted, topic_id
+from shared.observability.metrics import SUBMISSIONS
+from shared.text.titles import checked_title
+
+router = APIRouter()
+
+
+class TopicsToSubmit(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    topics: Annotated[list[Annotated[str, AfterValidator(checked_title)]], Field(min_length=1, max_length=500)]
+    batch_size: Annotated[int, Field(ge=1, le=5)] = 5
+    force: bool = False
+
+
+class TopicNow(BaseModel):
+    id: str
+    title: str
+    status: str
+
+
+class TopicsSubmitted(BaseModel):
+    message: str
+    total_topics: int
+    saved_topics: int
+    skipped_topics: int
+    skipped_titles: list[str]
+    topics: list[TopicNow]
+
+
+@router.post("/topics", status_code=202)
+async def submit_topics(
+    body: TopicsToSubmit, context: Context, caller: Annotated[Caller, require_scope("submit")]
+) -> TopicsSubmitted:
+    """Submit titles. A title that is completed or under way is skipped, unless forced; a failed one is queued again."""
+    ids = [topic_id(title) for title in body.topics]
+    known = await context.projection.find(set(ids))
+    verdicts, skipped = judge(body.topics, ids, known, lambda _, found: is_open(found, force=body.force))
+    now = datetime.now(UTC)
+    submitted = [
+        TopicSubmitted(
+            id=verdict.id,
+            attempt=verdict.attempt,
+            title=verdict.name,
+            submitted_at=now,
+            submitted_by=caller.name,
+            force=body.force,
+            batch_size=body.batch_size,
+        )
+        for verdict in verdicts
+        if verdict.attempt
+    ]
+    await queue(context, submitted)
+    saved = len(submitted)
+    SUBMISSIONS.labels("topic", "skipped").inc(len(skipped))
+    return TopicsSubmitted(
+        message=f"{saved} queued, {len(skipped)} skipped",
+        total_topics=len(body.topics),
+        saved_topics=saved,
+        skipped_topics=len(skipped),
+        skipped_titles=skipped[:5],
+        topics=[TopicNow(id=verdict.id, title=verdict.name, status=verdict.status) for verdict in verdicts],
+    )

@@ -1,0 +1,22 @@
+"""What one answer of the model is worth to each of the titles that shared its call. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared.llm.answers.answer_validation import first_valid, without_text
+from shared.llm.answers.json_extraction import extract_json
+from shared.llm.gemini import Answer
+from topic_worker.topic import StudyCard
+
+
+def judge(answer: Answer, ids: Sequence[str]) -> dict[str, StudyCard | Exception]:
+    """By id: the topic, or why there is none: Refused, AnswerNotUsable. Each is judged alone."""
+    if problem := without_text(answer):
+        return dict.fromkeys(ids, problem)
+    found = extract_json(answer.text)
+    if len(ids) == 1 and len(found) == 1:
+        return {ids[0]: first_valid(StudyCard, found)}
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for answered in found:
+        by_id.setdefault(str(answered.get("id")), []).append(answered)
+    return {id_: first_valid(StudyCard, by_id.get(id_, [])) for id_ in ids}

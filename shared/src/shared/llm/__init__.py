@@ -1,0 +1,1 @@
+"""Gemini: its client, keys, limits, prompts and prices."""

@@ -1,0 +1,1 @@
+"""What a model answered: found, validated, described."""

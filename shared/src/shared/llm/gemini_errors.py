@@ -1,0 +1,47 @@
+"""What Gemini's error answers mean, as one of ours: whether to wait, to ask again or to give up."""
+
+import re
+
+from google.genai import errors
+
+from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Unavailable
+from shared.llm.api_keys import Key
+from shared.llm.quota_day import end_of_day
+
+_DOUBTFUL = {408, 499, 500, 504}  # what Gemini answers when it fails, or takes too long, over one request
+_PROXY_AUTHENTICATION = 407
+
+
+def error_of(error: errors.APIError, key: Key, url: str) -> Outage | Doubtful | Refused:
+    """`url`: where it was asked, as it may be shown."""
+    said = str(error.message or "").replace(key.value, "…")  # some refusals quote the key
+    message = f"Gemini answered {error.code} {error.status or ''}: {said[:300]}".strip()
+    key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
+    if error.code == 404:
+        return Unavailable(not_found(error, url), _retry_after(error))
+    if error.code == 429 and "PerDay" in str(error.details):  # in the quota's id
+        return DailyQuota(message, until=end_of_day())
+    if error.code == 429:
+        return RateLimited(message, _retry_after(error))
+    if key_is_bad:
+        return KeyRefused(f"Gemini refuses the API key ({error.code} {error.status or ''})")
+    if error.code in _DOUBTFUL:
+        return Doubtful(f"gemini_{error.code}", message)
+    if error.code == _PROXY_AUTHENTICATION or error.code < 400 or error.code >= 500:
+        return Unavailable(message, _retry_after(error))
+    return Refused(f"gemini_{error.code}", message)
+
+
+def not_found(error: errors.APIError, url: str) -> str:
+    """Of a 404: Google names the model that it does not have; anything else does not know the path."""
+    if error.status == "NOT_FOUND" and "model" in str(error.message):
+        return f"Gemini has no such model at {url} (404): check GEMINI_MODEL and GEMINI_API_VERSION"
+    return f"nothing is at {url} (404): check GOOGLE_GEMINI_BASE_URL and GEMINI_API_VERSION"
+
+
+def _retry_after(error: errors.APIError) -> float | None:
+    """Seconds, from RetryInfo in the details or the Retry-After header."""
+    found = re.search(r"'retryDelay': '([0-9.]+)s'", str(error.details))
+    header = getattr(error.response, "headers", {}).get("retry-after", "")
+    text = found[1] if found else header
+    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None

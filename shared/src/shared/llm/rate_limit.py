@@ -1,0 +1,105 @@
+"""How fast a member of a group may call what has a quota for all of them, and how many calls it has at a time."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import inf
+
+from shared.errors import BrokerUnreachable
+from shared.llm.daily_limits import DailyLimits
+
+LOOK_EVERY = 1.0  # seconds between looks at the share
+USED = 0.95  # of the quota: the rest is for what the network makes of an even pace
+CATCH_UP = 0.1  # seconds of calls that may be made up for when nobody was ready for them
+NOTHING_YET = 0.2  # seconds until a member without work looks again
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Of the whole group, a minute."""
+
+    requests: float = inf
+    tokens: float = inf
+
+
+class RateLimiter:
+    """This member's part of the quota, spread evenly: no counter is shared, and more members make no more calls."""
+
+    def __init__(self, quota: Quota, allowance: DailyLimits, share: Callable[[], Awaitable[float]]) -> None:
+        """`share`: of the group's work, from 0 to 1. Raises BrokerUnreachable; then what was known last counts."""
+        self._quota = quota
+        self._allowance = allowance
+        self._ask_share = share
+        self._share = 0.0
+        self._looked_at = -LOOK_EVERY
+        self._next_call = self._tokens_paid_at = 0.0  # monotonic
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a call that was not foreseen could exceed what a day may cost."""
+        return self._allowance.is_limited
+
+    async def enter(self) -> None:
+        """Until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
+        if self._quota == Quota() and not self._allowance.is_limited:
+            return
+        while True:
+            await self._look()
+            if not self._share:
+                await asyncio.sleep(NOTHING_YET)
+                continue
+            left = max(self._next_call, self._tokens_paid_at) - time.monotonic()
+            if left <= 0:
+                break
+            await asyncio.sleep(min(left, LOOK_EVERY))
+        self._allowance.check(self._share)
+        began = max(self._next_call, time.monotonic() - CATCH_UP)
+        self._next_call = began + 60 / (USED * self._quota.requests * self._share)
+
+    def spent(self, tokens: int, dollars: float) -> None:
+        """By a call that was answered: the next one waits until the tokens are there again."""
+        self._allowance.spent(tokens, dollars)
+        if self._share:
+            began = max(self._tokens_paid_at, time.monotonic())
+            self._tokens_paid_at = began + tokens * 60 / (USED * self._quota.tokens * self._share)
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
+        try:
+            share = await self._ask_share()
+        except BrokerUnreachable:
+            return
+        if share != self._share:
+            self._share = share
+            if share:  # others may have made the calls that were ours
+                self._next_call = max(self._next_call, now + 60 / (USED * self._quota.requests * share))
+
+
+class AdaptiveConcurrencyLimit:
+    """Calls at a time: half as many after each outage, and one more for each round of them that was answered."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.limit = float(most)
+        self._taken = 0
+        self._freed = asyncio.Event()
+
+    async def acquire(self) -> None:
+        while self._taken >= int(self.limit):
+            self._freed.clear()
+            await self._freed.wait()
+        self._taken += 1
+
+    def release(self) -> None:
+        self._taken -= 1
+        self._freed.set()
+
+    def answered(self) -> None:
+        self.limit = min(self._most, self.limit + 1 / self.limit)
+
+    def refused(self) -> None:
+        self.limit = max(1.0, self.limit / 2)

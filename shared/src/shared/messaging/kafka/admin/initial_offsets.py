@@ -1,0 +1,45 @@
+"""Commits for a group from outside: before it has members, or beside them."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CommitFailedError
+
+from shared.messaging.kafka.connection import PATIENCE, Cluster, gone, reaching
+from shared.messaging.kafka.producer import abandon
+
+
+async def commit_without_members(cluster: Cluster, group: str, offsets: Mapping[TopicPartition, int]) -> bool:
+    """False: it has members, so Kafka refuses it."""
+    consumer = AIOKafkaConsumer(**cluster.options, group_id=cluster.name(group), enable_auto_commit=False)
+    with reaching():
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await consumer.start()
+                consumer.assign(list(offsets))
+                with suppress(CommitFailedError):
+                    await consumer.commit(dict(offsets))
+                    return True
+        finally:
+            await gone(consumer.stop())
+    return False
+
+
+async def commit_beside_members(cluster: Cluster, group: str, offsets: Mapping[TopicPartition, int]) -> bool:
+    """For partitions that the group has no position in, so that no member can have one either. Kafka lets a transaction
+    commit for a group that it is no member of, where it names no member (KIP-447)."""
+    if await commit_without_members(cluster, group, offsets):
+        return True
+    producer = AIOKafkaProducer(**cluster.options, transactional_id=f"{cluster.name(group)}.provision")
+    with reaching():
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await producer.start()
+                await producer.begin_transaction()
+                await producer.send_offsets_to_transaction(dict(offsets), cluster.name(group))
+                await producer.commit_transaction()
+        finally:
+            await abandon(producer)
+    return True

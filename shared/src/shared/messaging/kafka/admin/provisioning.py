@@ -1,0 +1,150 @@
+"""Makes the streams that are missing and each group's first positions; finds lost groups. Changes nothing else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from shared.errors import BrokerUnreachable, BrokerUnsafe, GroupInUse
+from shared.messaging.broker import Positions
+from shared.messaging.kafka.admin.initial_offsets import commit_without_members
+from shared.messaging.kafka.admin.inspector import Observer
+from shared.messaging.kafka.admin.topic_configs import Layout, configured, is_spread, laid_out
+from shared.messaging.kafka.connection import PATIENCE, Cluster, reaching
+from shared.messaging.kafka.positions import Position
+from shared.messaging.provisioning import Lost, ProvisioningPlan, Step
+from shared.streams import STREAMS
+
+Commit = Callable[[Cluster, str, Mapping[TopicPartition, int]], Awaitable[bool]]
+Found = Mapping[str, "Shape"]  # by name, only streams that there are
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of a stream as it is."""
+
+    partitions: int
+    replicas: int
+
+
+async def check_session_timeout(observer: Observer, seconds: float) -> None:
+    """Raises BrokerUnsafe where the brokers would refuse it: a join would fail in a loop without a word."""
+    admin = await observer.admin()
+    node = str((await observer.brokers())[0])
+    wanted = ConfigResource(ConfigResourceType.BROKER, node, {"group.min.session.timeout.ms": None})
+    with reaching():
+        async with asyncio.timeout(PATIENCE):
+            (found,) = await admin.describe_configs([wanted])
+    for name, value, *_ in (entry for resource in found.resources for entry in resource[4]):
+        if name == "group.min.session.timeout.ms" and seconds * 1000 < int(value):
+            raise BrokerUnsafe(
+                f"TOPICFLOW_SESSION_TIMEOUT_SECONDS: {seconds:g} is below what Kafka allows"
+                f" ({int(value) / 1000:g}, group.min.session.timeout.ms)"
+            )
+
+
+async def find(cluster: Cluster, observer: Observer) -> Found:
+    described = {
+        topic["topic"]: topic for topic in await observer.described([cluster.name(name) for name in laid_out()])
+    }
+    there = {name: described[cluster.name(name)]["partitions"] for name in laid_out()}
+    return {
+        name: Shape(len(partitions), len(partitions[0]["replicas"])) for name, partitions in there.items() if partitions
+    }
+
+
+def counts(found: Found) -> set[int]:
+    """Of partitions that those streams have which shall all have the same number."""
+    return {shape.partitions for name, shape in found.items() if is_spread(name, shape.partitions)}
+
+
+async def missing(
+    cluster: Cluster,
+    observer: Observer,
+    layout: Layout,
+    found: Found,
+    *,
+    partitions: int | None = None,
+    commit: Commit = commit_without_members,
+) -> ProvisioningPlan:
+    """`partitions` of new streams; None: as many as the others have. `commit`: how a group gets first positions."""
+    number = partitions or max(counts(found), default=layout.partitions)
+    replicas = layout.replication or min(3, len(await observer.brokers()))
+    streams = []
+    for name in [name for name in laid_out() if name not in found]:
+        topic = _topic(cluster, name, layout, number, replicas)
+        text = f"make the stream {name} with {_count(topic.num_partitions, 'partition')}, {_count(replicas, 'replica')}"
+        streams.append(Step(text, partial(_make, cluster, observer, topic)))
+    groups: list[Step] = []
+    lost: list[Lost] = []
+    for stream, group in _settled():
+        unplaced = await _unplaced(observer, stream, group) if stream in found else []
+        if any((await observer.ends(unplaced)).values()):
+            lost.append(Lost(group, stream))
+        elif unplaced or stream not in found:
+            text = f"make the first positions of group {group} in stream {stream}"
+            groups.append(Step(text, partial(_begin, cluster, observer, stream, group, commit)))
+    return ProvisioningPlan(streams, groups, lost=lost)
+
+
+def _settled() -> list[tuple[str, str]]:
+    """By stream and group."""
+    return [(stream.name, group) for stream in STREAMS for group in stream.groups]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _topic(cluster: Cluster, name: str, layout: Layout, partitions: int, replicas: int) -> NewTopic:
+    number = partitions if is_spread(name) else 1
+    return NewTopic(cluster.name(name), number, replicas, topic_configs=configured(name, layout, replicas))
+
+
+async def _make(cluster: Cluster, observer: Observer, topic: NewTopic) -> bool:
+    admin = await observer.admin()
+    with reaching():
+        async with asyncio.timeout(PATIENCE):
+            answer = await admin.create_topics([topic])
+    [(_, code, *message)] = answer.topic_errors
+    error = for_code(code)
+    if code and error is not TopicAlreadyExistsError:
+        raise BrokerUnreachable(f"Kafka does not make the stream {topic.name}: {(message or [error.__name__])[0]}")
+    await known_everywhere(observer, cluster.stream(topic.name), topic.num_partitions)
+    return not code
+
+
+async def known_everywhere(observer: Observer, stream: str, partitions: int) -> None:
+    """New partitions are there some moments before they can be used."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            observer.forget(stream)
+            with suppress(BrokerUnreachable):
+                if len(await observer.ends(await observer.partitions([stream]))) >= partitions:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def _unplaced(observer: Observer, stream: str, group: str) -> list[TopicPartition]:
+    places = await observer.partitions([stream])
+    return sorted(set(places) - (await observer.commits(group, places)).keys())
+
+
+async def _begin(cluster: Cluster, observer: Observer, stream: str, group: str, commit: Commit) -> bool:
+    """At the beginning of partitions that never had a record."""
+    unplaced = await _unplaced(observer, stream, group)
+    return bool(unplaced) and await commit(cluster, group, dict.fromkeys(unplaced, 0))
+
+
+async def place(cluster: Cluster, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+    """Raises GroupInUse."""
+    topic = cluster.name(stream)
+    at = {TopicPartition(topic, p): Position.of(of.get(stream, "")).offset for p, of in positions.items()}
+    if not await commit_without_members(cluster, group, at):
+        raise GroupInUse(f"the group {group} has members: stop them first")

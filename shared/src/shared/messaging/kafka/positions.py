@@ -1,0 +1,38 @@
+"""A position in a partition: the next offset, and the id of the event before it, so that another stream is noticed."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from aiokafka import ConsumerRecord
+
+from shared.messaging.broker import START
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """As text `<offset>` or `<offset> <event id>`; the beginning is the empty text."""
+
+    offset: int = 0
+    last_event: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        offset, _, last_event = text.partition(" ")
+        return cls(int(offset or 0), last_event)
+
+    @classmethod
+    def after(cls, record: ConsumerRecord) -> Self:
+        return cls(record.offset + 1, _event_id(record))
+
+    def is_after_another(self, record: ConsumerRecord) -> bool:
+        """Whether `record`, found where ours was, is another one."""
+        return bool(self.last_event) and record.offset == self.offset - 1 and _event_id(record) != self.last_event
+
+    def __str__(self) -> str:
+        return f"{self.offset} {self.last_event}".rstrip() if self.offset else START
+
+
+def _event_id(record: ConsumerRecord) -> str:
+    """Of the shape that ids have: what anybody may have written has none."""
+    found = dict(record.headers).get("ce_id", b"")
+    return found.decode("ascii", "replace") if len(found) <= 100 and b" " not in found else ""

@@ -1,0 +1,202 @@
+"""One member of a Redis consumer group: reads, keeps what it has in flight alive, takes over what the dead left."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+import structlog
+from redis.asyncio import Redis
+
+from shared.errors import BrokerUnreachable, PositionsLost
+from shared.messaging.broker import Delivery, Settled
+from shared.messaging.redis_streams.entries import Entries, block, delivery_of, pairs, publish_args, reaching
+from shared.messaging.redis_streams.scripts import CLAIM, LEAVE, OWN, PUBLISH_AND_ACK
+from shared.streams import streams_of
+
+log = structlog.get_logger()
+HANDED_BACK = "handed-back"  # the member that entries wait under until somebody claims them
+LOOK_EVERY = 0.5  # seconds, for what was handed back
+AS_IT_IS = -1
+ALWAYS = (0, 2**53)
+
+
+class RedisConsumer:
+    """A member counts as dead when its heartbeat has not renewed what it has for `idle` seconds. But after a silence
+    that may have been the broker's, or our own, everybody's entries look idle: who notices one claims nothing for
+    as long, so that the others can renew theirs. Times are the broker's."""
+
+    def __init__(self, client: Redis, group: str, member: str, *, idle: float) -> None:
+        """`idle`: seconds without a heartbeat after which a member's entries are taken over."""
+        self._client = client
+        self._group = group
+        self._member = member
+        self._streams = [stream.name for stream in streams_of(group)]
+        self._idle = idle
+        self._settle_script = client.register_script(PUBLISH_AND_ACK)
+        self._claim_script = client.register_script(CLAIM)
+        self._own_script = client.register_script(OWN)
+        self._leave_script = client.register_script(LEAVE)
+        self._in_flight: dict[tuple[str, str], Delivery] = {}
+        self._begun: set[tuple[str, str]] = set()  # whose delivery count in Redis includes this start
+        self._lost: set[str] = set()  # ids that others have taken over while they were in flight here
+        self._left_here = True  # entries may wait under our name: of a process before us, or of an answer that was lost
+        self._next_look = self._next_claim = 0.0  # monotonic
+        self._heard = 0  # when the broker heard our heartbeat last
+        self._may_claim_from = 0
+        self._heart: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        self._heart = asyncio.create_task(self._beat(), name=f"heartbeat of {self._member}")
+
+    async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
+        try:
+            taken = await self._take_over(limit) or await self._read(limit, timeout)
+        except BrokerUnreachable:
+            self._left_here = True
+            raise
+        self._in_flight.update((_key(delivery), delivery) for delivery in taken)
+        return taken
+
+    async def _read(self, limit: int, timeout: float) -> list[Delivery]:
+        """COUNT is per stream: with fewer places than streams, some are asked now and the others next."""
+        asked = self._streams[:limit]
+        self._streams = self._streams[limit:] + asked
+        seconds = timeout if len(asked) == len(self._streams) else min(timeout, 0.02)
+        with reaching():
+            found: Entries | None = await self._client.xreadgroup(  # type: ignore[assignment]  # RESP2's shape
+                self._group,
+                self._member,
+                dict.fromkeys(asked, ">"),
+                count=limit // len(asked),
+                block=block(seconds),
+            )
+        new = [delivery_of(name.decode(), *entry) for name, entries in found or () for entry in entries]
+        self._begun.update(map(_key, new))  # reading made their delivery count 1
+        return new
+
+    async def _take_over(self, limit: int) -> list[Delivery]:
+        """What waits under our own name, what was handed back, and what dead members had."""
+        now = time.monotonic()
+        if self._left_here:
+            taken = await self._claim(limit, self._member, ALWAYS)
+            self._left_here = bool(taken)
+            return taken
+        if now >= self._next_look:
+            self._next_look = now + min(LOOK_EVERY, self._idle / 3)
+            if taken := await self._claim(limit, HANDED_BACK, ALWAYS):
+                return taken
+        if now >= self._next_claim and self._heard:
+            self._next_claim = now + self._idle / 3
+            return await self._claim(limit, "", (self._may_claim_from, self._heard + _ms(self._idle / 2)))
+        return []
+
+    async def _claim(self, limit: int, owner: str, between: tuple[int, int]) -> list[Delivery]:
+        """`owner`: whose entries, or anybody's that is dead."""
+        taken: list[Delivery] = []
+        own = len(self._in_flight) if owner == self._member else 0  # they come along and are left out
+        for stream in self._streams:
+            idle = 0 if owner else _ms(self._idle)
+            args = (self._group, self._member, idle, limit - len(taken) + own, owner, *between)
+            with reaching():
+                claimed = await self._claim_script(keys=[stream], args=args)
+            found = [delivery_of(stream, entry_id, pairs(fields), starts) for entry_id, starts, fields in claimed]
+            taken += [delivery for delivery in found if _key(delivery) not in self._in_flight]
+            if len(taken) >= limit:
+                break
+        return taken[:limit]
+
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        not_counted = [delivery for delivery in deliveries if _key(delivery) not in self._begun]
+        if not not_counted:
+            return []
+        ids = set(await self._own({delivery: delivery.starts + 1 for delivery in not_counted}))
+        lost = [delivery for delivery in not_counted if delivery.position in ids]
+        self._begun.update(map(_key, not_counted))
+        self._forget(lost)
+        return lost
+
+    async def waiting(self, deliveries: Sequence[Delivery]) -> None:
+        await self._own({delivery: delivery.starts for delivery in deliveries})
+        self._begun.difference_update(map(_key, deliveries))
+
+    async def settle(self, batch: Sequence[Settled]) -> None:
+        args = [arg for settled in batch for record in settled.records for arg in publish_args(record)]
+        ended = [settled.delivery for settled in batch if settled.delivery]
+        for delivery in ended:
+            args += ("A", delivery.record.stream, delivery.position)
+        with reaching():
+            await self._settle_script(args=[self._group, *args])
+        self._forget(ended)
+
+    async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._forget(deliveries)
+        await self._own({delivery: delivery.starts for delivery in deliveries}, new_owner=HANDED_BACK)
+
+    def _forget(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._in_flight.pop(_key(delivery), None)
+            self._begun.discard(_key(delivery))
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await self._renew()
+                await asyncio.sleep(self._idle / 3)
+            except (BrokerUnreachable, PositionsLost):  # a lost group is for `fetch` to say
+                await asyncio.sleep(self._idle / 10)
+
+    async def _renew(self) -> None:
+        with reaching():
+            async with asyncio.timeout(self._idle / 3):
+                lost = set(await self._own(dict.fromkeys(self._in_flight.values(), AS_IT_IS)))
+                seconds, microseconds = await self._client.time()
+        lost &= {position for _, position in self._in_flight}  # the others have just been settled
+        if lost - self._lost:
+            log.warning("entries were taken over while this worker had them", entries=len(lost - self._lost))
+        self._lost = lost
+        now = seconds * 1000 + microseconds // 1000
+        if self._heard and now - self._heard > _ms(self._idle / 2):
+            self._may_claim_from = now + _ms(self._idle)
+        self._heard = now
+
+    async def _own(self, counts: Mapping[Delivery, int], *, new_owner: str = "") -> list[str]:
+        """Renew, recount or give away entries while they are ours; answers the ids that are not."""
+        lost: list[str] = []
+        for stream in self._streams:
+            of_stream = [(d.position, n) for d, n in counts.items() if d.record.stream == stream]
+            if not of_stream:
+                continue
+            args = (self._group, self._member, new_owner or self._member)
+            with reaching():
+                gone = await self._own_script(keys=[stream], args=[*args, *(a for pair in of_stream for a in pair)])
+            lost += [entry_id.decode() for entry_id in gone]
+        return lost
+
+    async def share(self) -> float:
+        """The same part for each that was heard of lately; one that is new counts from its first read on."""
+        with reaching():
+            found = await self._client.xinfo_consumers(self._streams[0], self._group)
+        lately = 2 * self._idle * 1000
+        others = [c for c in found if c["idle"] < lately and c["name"] != self._member.encode()]
+        return 1 / (len(others) + 1)
+
+    async def close(self) -> None:
+        """Hand back what is left and leave; where the broker does not answer, others will take over."""
+        if self._heart:
+            self._heart.cancel()
+            await asyncio.wait([self._heart])
+        try:
+            await self.hand_back(list(self._in_flight.values()))
+            for stream in self._streams:
+                with reaching():
+                    await self._leave_script(keys=[stream], args=[self._group, self._member])
+        except (BrokerUnreachable, PositionsLost) as error:
+            log.warning("could not leave the group", error=str(error))
+
+
+def _key(delivery: Delivery) -> tuple[str, str]:
+    return (delivery.record.stream, delivery.position)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -1,0 +1,33 @@
+"""`worker-control` is a hash in Redis, of the last value of each key: every worker looks at all of it now and then."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from redis.asyncio import Redis
+
+from shared.errors import BrokerUnreachable
+from shared.events import Event
+from shared.messaging.broadcast import readable
+from shared.messaging.redis_streams.entries import reaching, record_of
+from shared.streams import WORKER_CONTROL
+
+log = structlog.get_logger()
+LOOK_EVERY = 1.0  # seconds
+
+
+async def follow_control(client: Redis, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+    known: dict[bytes, bytes] = {}
+    while True:
+        try:
+            with reaching():
+                found: dict[bytes, bytes] = await client.hgetall(WORKER_CONTROL.name)  # type: ignore[assignment]
+        except BrokerUnreachable as error:
+            log.debug("no control", error=str(error))
+        else:
+            for key in [key for key in found if found[key] != known.get(key)]:
+                if event := readable(record_of(WORKER_CONTROL.name, key, found[key])):
+                    note(event)
+            known = found
+            caught_up()
+        await asyncio.sleep(LOOK_EVERY)

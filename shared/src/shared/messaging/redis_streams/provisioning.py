@@ -1,0 +1,75 @@
+"""Makes the groups with their streams, and finds those that were lost. Used by `transport.py`."""
+
+from functools import partial
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared.errors import SettingInvalid
+from shared.messaging.provisioning import Lost, ProvisioningPlan, Step
+from shared.messaging.redis_streams.entries import reaching
+from shared.streams import STREAMS
+
+BEGINNING = "0"
+PAGE = 1000  # entries
+
+
+async def plan(client: Redis, partitions: int | None) -> ProvisioningPlan:
+    """Raises SettingInvalid."""
+    if partitions not in {None, 1}:
+        raise SettingInvalid("--partitions: a stream of Redis is one partition, only Kafka has several")
+    groups: list[Step] = []
+    lost: list[Lost] = []
+    for stream in STREAMS:
+        for group in stream.groups:
+            if await _is_there(client, stream.name, group):
+                continue
+            if await _has_had_entries(client, stream.name):
+                lost.append(Lost(group, stream.name))
+            else:
+                text = f"make the stream {stream.name} with group {group}"
+                groups.append(Step(text, partial(make_group, client, stream.name, group)))
+    return ProvisioningPlan(groups=groups, lost=lost)
+
+
+async def place(client: Redis, stream: str, group: str, position: str) -> None:
+    """With how many entries lie before: without that number Redis does not know the group's lag."""
+    with reaching():
+        info = await client.xinfo_stream(stream)
+        last: Any = info["last-generated-id"]
+        after = await _count_between(client, stream, position, last)
+    await make_group(client, stream, group, position, entries_read=info["entries-added"] - after)
+
+
+async def _count_between(client: Redis, stream: str, position: str, last: bytes) -> int:
+    count = 0
+    while entries := await client.xrange(stream, min=f"({position}", max=last, count=PAGE):
+        count += len(entries)
+        position = str(entries[-1][0], "ascii")  # type: ignore[arg-type]  # bytes, as it was asked for
+    return count
+
+
+async def make_group(
+    client: Redis, stream: str, group: str, position: str = BEGINNING, entries_read: int | None = None
+) -> bool:
+    """The first entry that it gets is the one after `position`. False: it is there already."""
+    try:
+        with reaching():
+            await client.xgroup_create(stream, group, id=position, mkstream=True, entries_read=entries_read)
+    except ResponseError as error:
+        if "BUSYGROUP" not in str(error):
+            raise
+        return False
+    return True
+
+
+async def _is_there(client: Redis, stream: str, group: str) -> bool:
+    with reaching():
+        found = await client.xinfo_groups(stream) if await client.exists(stream) else []
+    return group in {info["name"].decode() for info in found}
+
+
+async def _has_had_entries(client: Redis, stream: str) -> bool:
+    with reaching():
+        return bool(await client.exists(stream) and (await client.xinfo_stream(stream))["entries-added"])

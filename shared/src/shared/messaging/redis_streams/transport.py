@@ -1,0 +1,164 @@
+"""Redis Streams (Redis ≥ 7.2, Valkey): one partition, one entry per record, groups settled by `consumer.py`."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Self
+
+from faststream.redis import RedisBroker
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from shared.errors import BrokerUnreachable, BrokerUnsafe
+from shared.events import Event
+from shared.messaging.broker import START, Lag, LoadPositions, Note, Positions
+from shared.messaging.cloudevents import Record
+from shared.messaging.provisioning import ProvisioningPlan, make
+from shared.messaging.redis_streams import PARTITION, provisioning, trimming
+from shared.messaging.redis_streams import lag as load
+from shared.messaging.redis_streams.connection import PackingInC
+from shared.messaging.redis_streams.consumer import RedisConsumer
+from shared.messaging.redis_streams.control_hash import follow_control
+from shared.messaging.redis_streams.entries import SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
+from shared.messaging.redis_streams.heartbeats import follow_heartbeats
+from shared.messaging.redis_streams.provisioning import BEGINNING
+from shared.messaging.redis_streams.reader import RedisReader
+from shared.messaging.redis_streams.scripts import PUBLISH_AND_ACK
+from shared.messaging.settings import BrokerSettings
+from shared.streams import Stream
+
+BATCH = 500  # records per script call, so that no call holds the server for long
+
+
+class RedisTransport:
+    """`idle`: seconds without a heartbeat after which a member's entries are taken over."""
+
+    def __init__(self, url: str, *, idle: float = 3.0, allow_volatile: bool = False) -> None:
+        self._url = url
+        self.client: Redis = Redis.from_url(
+            url,
+            connection_class=PackingInC,
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            socket_connect_timeout=2,
+            socket_timeout=SOCKET_TIMEOUT,
+            health_check_interval=0,
+        )
+        self.idle = idle
+        self._allow_volatile = allow_volatile
+        self._sync_each_publish = False
+        self._publish = self.client.register_script(PUBLISH_AND_ACK)
+
+    @classmethod
+    def of(cls, settings: BrokerSettings) -> Self:
+        return cls(
+            settings.broker_url, idle=settings.session_timeout_seconds, allow_volatile=settings.allow_volatile_broker
+        )
+
+    async def check(self) -> None:
+        with reaching():
+            try:
+                found = await self.client.config_get("appendonly", "appendfsync", "maxmemory-policy")
+            except ResponseError as error:
+                if self._allow_volatile:
+                    return
+                raise BrokerUnsafe(f"Redis does not say whether it keeps what it stores ({error}): {_ALLOW}") from error
+        if found["maxmemory-policy"] != "noeviction":
+            raise BrokerUnsafe(
+                f"Redis may evict streams (maxmemory-policy {found['maxmemory-policy']}): set noeviction"
+            )
+        if found["appendonly"] != "yes" and not self._allow_volatile:
+            raise BrokerUnsafe(
+                f"Redis has no append-only file (appendonly no), a crash would lose answers of 202: {_ALLOW}"
+            )
+        self._sync_each_publish = found["appendonly"] == "yes" and found["appendfsync"] != "always"
+
+    async def provision(self) -> list[str]:
+        return await make(await self.plan())
+
+    async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
+        return await provisioning.plan(self.client, partitions)
+
+    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+        await provisioning.place(self.client, stream, group, positions[PARTITION].get(stream) or BEGINNING)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        for at in range(0, len(records), BATCH):
+            await self._store([arg for r in records[at : at + BATCH] for arg in publish_args(r)])
+
+    async def _store(self, args: Sequence[str | bytes | int]) -> None:
+        """Where Redis syncs its file once a second only, waits for that."""
+        with reaching():
+            if not self._sync_each_publish:
+                await self._publish(args=["", *args])
+                return
+            pipeline = self.client.pipeline(transaction=False)
+            await self._publish(args=["", *args], client=pipeline)
+            pipeline.execute_command("WAITAOF", 1, 0, 4000)
+            _, (synced, _) = await pipeline.execute()
+        if not synced:
+            raise BrokerUnreachable("Redis did not sync its append-only file within 4 s")
+
+    async def consumer(self, group: str, member: str) -> RedisConsumer:
+        consumer = RedisConsumer(self.client, group, member, idle=self.idle)
+        await consumer.open()
+        return consumer
+
+    async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> RedisReader:
+        reader = RedisReader(self.client, streams, load)
+        await reader.open()
+        return reader
+
+    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+        with reaching():
+            pipeline = self.client.pipeline(transaction=False)
+            for stream in streams:
+                pipeline.xrevrange(stream, count=1)
+            last = await pipeline.execute()
+        return {
+            PARTITION: {
+                s: entries[0][0].decode() if entries else START for s, entries in zip(streams, last, strict=True)
+            }
+        }
+
+    def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
+        return all(
+            order(positions.get(partition, {}).get(stream) or "0-0") >= order(end or "0-0")
+            for partition, of in ends.items()
+            for stream, end in of.items()
+        )
+
+    async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
+        with reaching():
+            pipeline = self.client.pipeline(transaction=False)
+            for stream, position in positions.get(PARTITION, {}).items():
+                pipeline.xrange(stream, min=f"({position}" if position else "-", count=1)
+            found = await pipeline.execute()
+        return min((entry_time(entries[0][0]) for entries in found if entries), default=None)
+
+    async def lag(self, group: str) -> Lag:
+        return await load.lag(self.client, group)
+
+    async def memory_share(self) -> float | None:
+        return await load.memory_share(self.client)
+
+    async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
+        return await trimming.trim(self.client, stream, projected[PARTITION], keep, max_bytes)
+
+    async def follow_heartbeats(self, note: Note) -> None:
+        await follow_heartbeats(self.shell(), note)
+
+    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+        await follow_control(self.client, note, caught_up)
+
+    def shell(self) -> RedisBroker:
+        """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""
+        return RedisBroker(self._url, logger=logging.getLogger("shared.broker"))
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+
+_ALLOW = "set appendonly yes, or TOPICFLOW_ALLOW_VOLATILE_BROKER=true to accept losses"

@@ -1,0 +1,1 @@
+"""What is done about errors: retries, circuit breaker, outage detection."""

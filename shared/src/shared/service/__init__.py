@@ -1,0 +1,1 @@
+"""A service's process: start, stop, heartbeat, probes."""

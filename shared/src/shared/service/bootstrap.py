@@ -1,0 +1,109 @@
+"""How every service starts and ends: settings, logs, a broker that answers, and one line when it cannot go on."""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import structlog
+import uvloop
+from faststream import FastStream
+
+from shared import __version__
+from shared.errors import BrokerUnreachable, CannotGoOn, PositionsLost, TopicflowError
+from shared.messaging.broker import Transport
+from shared.messaging.settings import BrokerSettings
+from shared.observability import logs, metrics, tracing
+from shared.resilience.retry import RetryPolicy, backoff_delay
+from shared.settings import unknown_names
+
+log = structlog.get_logger()
+S = TypeVar("S", bound=BrokerSettings)
+
+
+def start(service: str, settings_type: type[S], main: Callable[[S, str], Coroutine[Any, Any, None]]) -> None:
+    """Runs `main(settings, instance)` and leaves the process with its exit code."""
+    end_on_sigterm()
+    try:
+        settings = settings_type.load()
+        instance = settings.instance(service)
+        logs.set_up(service, instance, settings.log_level)
+        tracing.set_up(service, instance)
+        metrics.BUILD_INFO.labels(service, __version__).set(1)
+        for name in unknown_names():
+            log.warning("unknown setting", name=name)
+        collect_rarely()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main(settings, instance))
+    except CannotGoOn as error:
+        print(f"{service}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        tracing.shut_down()
+
+
+def end_on_sigterm() -> None:
+    """Until somebody handles it better. As process 1 of a container nothing else would end it: that one has no default
+    actions (pid_namespaces(7)), so what uvicorn raises again at its end is lost too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+
+
+def collect_rarely() -> None:
+    """A batch is thousands of objects that die together: looking for cycles in them took a sixth of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+async def reach(transport: Transport, *settles: str) -> None:
+    """Wait until the broker answers, then see that it is safe and has its streams. Raises PositionsLost of the groups
+    that the caller settles for; another's loss is only said: reading and projecting go on, which its repair needs."""
+
+    async def provision() -> None:
+        await transport.check()
+        try:
+            if made := await transport.provision():
+                log.info("provisioned", made=made)
+        except PositionsLost as error:
+            if set(settles).intersection(error.groups):
+                raise
+            log.error("a group lost its positions", error=str(error))
+
+    await until_it_answers("broker", provision, BrokerUnreachable)
+
+
+async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unreachable: type[TopicflowError]) -> None:
+    """Repeat the call while it raises `unreachable`; says so once."""
+    failures = 0
+    while True:
+        try:
+            await call()
+        except unreachable as error:
+            failures += 1
+            if failures == 1:
+                log.warning(f"waiting for the {name}", error=str(error))
+            await asyncio.sleep(backoff_delay(failures, RetryPolicy(first_pause=0.1, longest_pause=2.0)))
+        else:
+            return
+
+
+@asynccontextmanager
+async def run_beside(
+    app: FastStream, *coroutines: Coroutine[Any, Any, None]
+) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Run these while the body runs; one that ends in an error stops the app, and is raised when the body is done."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    for task in tasks:
+        task.add_done_callback(lambda _: app.exit())
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

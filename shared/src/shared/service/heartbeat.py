@@ -1,0 +1,37 @@
+"""Every process says every two seconds that it lives: what `/worker-status` is made of."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from shared import __version__
+from shared.errors import BrokerUnreachable
+from shared.events import WorkerBeat
+from shared.messaging.broker import Transport
+from shared.messaging.cloudevents import encode
+
+log = structlog.get_logger()
+EVERY = 2.0  # seconds
+
+
+async def beat(
+    transport: Transport, service: str, instance: str, now: Callable[[], dict[str, Any]] | None = None
+) -> None:
+    """Until cancelled. `now` gives the fields of WorkerBeat that change."""
+    started_at = datetime.now(UTC)
+    while True:
+        about = WorkerBeat(
+            service=service,
+            instance=instance,
+            app_version=__version__,
+            started_at=started_at,
+            **(now() if now else {}),
+        )
+        try:
+            await transport.publish([encode(about, source=instance)])
+        except BrokerUnreachable as error:
+            log.debug("no heartbeat", error=str(error))
+        await asyncio.sleep(EVERY)

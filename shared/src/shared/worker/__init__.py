@@ -1,0 +1,1 @@
+"""The runtime of workers: from a fetched delivery to its stored outcome."""

@@ -1,0 +1,346 @@
+"""A broker inside the process, with partitions and forced rebalances: what Kafka does to a consumer, for tests."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from zlib import crc32
+
+from shared.errors import BrokerFull, PositionsLost
+from shared.events import Event
+from shared.messaging.broadcast import readable
+from shared.messaging.broker import START, Batch, Delivery, Lag, LoadPositions, Note, Positions, Settled
+from shared.messaging.cloudevents import Record
+from shared.messaging.offset_tracker import PartitionWindow
+from shared.messaging.provisioning import Lost, ProvisioningPlan, Step, make
+from shared.streams import STREAMS, WORKER_CONTROL, Stream, streams_of
+
+Place = tuple[str, int]  # stream, partition
+
+
+@dataclass(slots=True)
+class _Group:
+    members: list["MemoryConsumer | MemoryReader"] = field(default_factory=list)
+    commits: dict[Place, tuple[int, str]] = field(default_factory=dict)
+
+
+class MemoryTransport:
+    """One broker and every connection to it."""
+
+    def __init__(self, partitions: int = 12) -> None:
+        self.partitions = partitions
+        self.logs: dict[Place, list[tuple[datetime, Record]]] = {}
+        self.groups: dict[str, _Group] = {}
+        self.changed = asyncio.Condition()
+        self.max_bytes: int | None = None  # of records' data
+        self._stored_ids: set[str] = set()
+
+    async def check(self) -> None: ...
+
+    async def provision(self) -> list[str]:
+        return await make(await self.plan())
+
+    async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
+        names = [name for stream in STREAMS for name in (stream.name, stream.dead_letters)]
+        missing = [name for name in names if (name, 0) not in self.logs]
+        unplaced = [
+            (group, stream.name)
+            for stream in STREAMS
+            for group in stream.groups
+            if not self.group(group).commits.keys() >= set(self._places(stream.name))
+        ]
+        lost = [(group, s) for group, s in unplaced if any(self.logs.get(place) for place in self._places(s))]
+        new = [place for place in unplaced if place not in lost]
+        return ProvisioningPlan(
+            [Step(f"make the stream {name}", partial(self._make_stream, name)) for name in missing],
+            [Step(f"make the group {group} of stream {s}", partial(self._begin, group, s)) for group, s in new],
+            lost=[Lost(group, stream) for group, stream in lost],
+        )
+
+    def _places(self, stream: str) -> list[Place]:
+        return [(stream, partition) for partition in range(self.partitions)]
+
+    async def _make_stream(self, name: str) -> bool:
+        self.logs.update({place: [] for place in self._places(name)})
+        return True
+
+    async def _begin(self, group: str, stream: str) -> bool:
+        self.group(group).commits.update(dict.fromkeys(self._places(stream), (0, "")))
+        return True
+
+    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+        at = {(stream, partition): (int(of.get(stream) or 0), "") for partition, of in positions.items()}
+        self.group(group).commits.update(at)
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        if records and (await self.memory_share() or 0) >= 1:
+            raise BrokerFull("the memory limit is reached")
+        causing = {stream.name for stream in STREAMS if stream.causes_work}
+        for record in records:
+            if record.stream in causing:
+                if record.event_id in self._stored_ids:
+                    continue
+                self._stored_ids.add(record.event_id)
+            number = 0 if record.stream == WORKER_CONTROL.name else crc32(record.key.encode()) % self.partitions
+            self.logs[record.stream, number].append((datetime.now(UTC), record))
+        await self.notify()
+
+    async def notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def consumer(self, group: str, member: str) -> "MemoryConsumer":
+        consumer = MemoryConsumer(self, group)
+        self.group(group).members.append(consumer)
+        await self.rebalance(group)
+        return consumer
+
+    async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> "MemoryReader":
+        reader = MemoryReader(self, group, streams, load)
+        self.group(group).members.append(reader)
+        await self.rebalance(group)
+        return reader
+
+    def group(self, name: str) -> _Group:
+        return self.groups.setdefault(name, _Group())
+
+    async def rebalance(self, name: str, shift: int = 0) -> None:
+        """Deal the partitions out again; `shift` moves every one of them to the next member."""
+        members = self.group(name).members
+        deal = {
+            member: {p for p in range(self.partitions) if (p + shift) % len(members) == number}
+            for number, member in enumerate(members)
+        }
+        for member, mine in deal.items():
+            member.revoke(mine)
+        for member, mine in deal.items():
+            await member.assign(mine)
+        await self.notify()
+
+    async def kill(self, member: "MemoryConsumer | MemoryReader") -> None:
+        """It dies without a word, and its group notices: from now on it may do nothing that counts."""
+        self.group(member.group).members.remove(member)
+        member.forget_partitions()
+        await self.rebalance(member.group)
+
+    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+        return {p: {s: str(len(self.logs[s, p]) or START) for s in streams} for p in range(self.partitions)}
+
+    def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
+        return all(
+            int(positions.get(partition, {}).get(stream) or 0) >= int(end or 0)
+            for partition, of in ends.items()
+            for stream, end in of.items()
+        )
+
+    async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
+        streams = {stream for of in positions.values() for stream in of}
+        at = {place: int(positions.get(place[1], {}).get(place[0]) or 0) for s in streams for place in self._places(s)}
+        unread = [self.logs[place][position][0] for place, position in at.items() if position < len(self.logs[place])]
+        return min(unread, default=None)
+
+    async def lag(self, group: str) -> Lag:
+        of_group = self.group(group)
+        names = {stream.name for stream in streams_of(group)}
+        logs = {place: log for place, log in self.logs.items() if place[0] in names}
+        if not of_group.commits.keys() >= logs.keys():
+            raise PositionsLost(f"the group {group} has no position", [group])
+        windows = {place: PartitionWindow(*of_group.commits[place]) for place in logs}
+        behind = sum(len(log) - windows[place].watermark - windows[place].finished for place, log in logs.items())
+        in_flight = sum(member.in_flight for member in of_group.members if isinstance(member, MemoryConsumer))
+        unsettled = (log[windows[place].watermark :] for place, log in logs.items())
+        return Lag(behind - in_flight, in_flight, min((log[0][0] for log in unsettled if log), default=None))
+
+    async def memory_share(self) -> float | None:
+        if self.max_bytes is None:
+            return None
+        return sum(len(record.data) for log in self.logs.values() for _, record in log) / self.max_bytes
+
+    async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
+        return 0
+
+    async def follow_heartbeats(self, note: Note) -> None:
+        raise NotImplementedError("nothing here beats")
+
+    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+        told = 0
+        while True:
+            log = [record for _, record in self.logs[WORKER_CONTROL.name, 0]]
+            for event in filter(None, map(readable, log[told:])):
+                note(event)
+            told = len(log)
+            caught_up()
+            async with self.changed:
+                await self.changed.wait()
+
+    def shell(self) -> Any:
+        raise NotImplementedError("nothing runs on it")
+
+    async def close(self) -> None: ...
+
+
+class MemoryConsumer:
+    def __init__(self, broker: MemoryTransport, group: str) -> None:
+        self._broker = broker
+        self.group = group
+        self._streams = streams_of(group)
+        self._windows: dict[Place, PartitionWindow] = {}
+        self._in_flight: dict[Place, dict[int, Delivery]] = {}  # whoever owns the partition now
+        self._is_lost = False
+
+    @property
+    def in_flight(self) -> int:
+        return sum(window.in_flight for window in self._windows.values())
+
+    def revoke(self, keep: set[int]) -> None:
+        """What is in flight elsewhere from now on was not begun there."""
+        for place, deliveries in self._in_flight.items():
+            if place[1] not in keep:
+                self._count(list(deliveries.values()), 0)
+        self._windows = {place: window for place, window in self._windows.items() if place[1] in keep}
+
+    def forget_partitions(self) -> None:
+        self._windows = {}
+
+    async def assign(self, partitions: set[int]) -> None:
+        """The commit wins over memory for what was not owned; what is in flight here is not handed out again."""
+        commits = self._broker.group(self.group).commits
+        places = {(stream.name, p) for stream in self._streams for p in partitions}
+        self._is_lost = not commits.keys() >= places
+        self._windows = {
+            place: self._windows.get(place) or PartitionWindow(*commits[place], self._in_flight.get(place, ()))
+            for place in sorted(places & commits.keys())
+        }
+
+    async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
+        if not (taken := self._take(limit)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout), self._broker.changed:
+                    await self._broker.changed.wait()
+            taken = self._take(limit)
+        return taken
+
+    def _take(self, limit: int) -> list[Delivery]:
+        if self._is_lost:
+            raise PositionsLost(f"the group {self.group} has no position", [self.group])
+        taken: list[Delivery] = []
+        for place, window in self._windows.items():
+            log = self._broker.logs[place]
+            while len(taken) < limit and window.next < len(log) and not window.is_full:
+                position = window.next
+                starts = window.take(position)
+                if starts is not None:
+                    delivery = Delivery(log[position][1], place[1], str(position), starts)
+                    self._in_flight.setdefault(place, {})[position] = delivery
+                    taken.append(delivery)
+        return taken
+
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        lost = [delivery for delivery in deliveries if not self._holds(delivery)]
+        for delivery in lost:
+            self._forget(delivery)
+        self._count([delivery for delivery in deliveries if delivery not in lost], 1)
+        return lost
+
+    def _holds(self, delivery: Delivery) -> bool:
+        window = self._windows.get(_place(delivery))
+        return window is not None and window.holds(int(delivery.position))
+
+    async def waiting(self, deliveries: Sequence[Delivery]) -> None:
+        self._count(deliveries, 0)
+
+    def _count(self, deliveries: Sequence[Delivery], more: int) -> None:
+        for delivery in deliveries:
+            if window := self._windows.get(_place(delivery)):
+                window.set_starts(int(delivery.position), delivery.starts + more)
+        self._commit()
+
+    async def settle(self, batch: Sequence[Settled]) -> None:
+        await self._broker.publish([record for settled in batch for record in settled.records])
+        for settled in batch:
+            if settled.delivery:
+                self._forget(settled.delivery)
+                if window := self._windows.get(_place(settled.delivery)):
+                    window.finish(int(settled.delivery.position))
+        self._commit()
+
+    def _commit(self) -> None:
+        commits = self._broker.group(self.group).commits
+        for place, window in self._windows.items():
+            commits[place] = (window.watermark, window.metadata())
+
+    async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._count(deliveries, 0)
+        for delivery in deliveries:
+            self._forget(delivery)
+            if window := self._windows.get(_place(delivery)):
+                window.give_back(int(delivery.position))
+        await self._broker.notify()
+
+    def _forget(self, delivery: Delivery) -> None:
+        self._in_flight.get(_place(delivery), {}).pop(int(delivery.position), None)
+
+    async def share(self) -> float:
+        return len(self._windows) / (self._broker.partitions * len(self._streams))
+
+    async def close(self) -> None:
+        if self in self._broker.group(self.group).members:
+            await self.hand_back([delivery for place in self._in_flight.values() for delivery in place.values()])
+            await self._broker.kill(self)
+
+
+class MemoryReader:
+    owns_partitions = True
+
+    def __init__(self, broker: MemoryTransport, group: str, streams: Sequence[str], load: LoadPositions) -> None:
+        self._broker = broker
+        self.group = group
+        self._streams = streams
+        self._load = load
+        self._positions: dict[int, dict[str, str]] = {}
+
+    def revoke(self, keep: set[int]) -> None:
+        self._positions = {p: of for p, of in self._positions.items() if p in keep}
+
+    def forget_partitions(self) -> None:
+        self._positions = {}
+
+    async def assign(self, partitions: set[int]) -> None:
+        for partition in partitions - self._positions.keys():
+            await self.reload(partition)
+
+    async def reload(self, partition: int) -> None:
+        stored = await self._load(partition)
+        self._positions[partition] = {stream: stored.get(stream, START) for stream in self._streams}
+
+    async def read(self, limit: int, timeout: float) -> Batch | None:
+        if batch := self._take(limit):
+            return batch
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout), self._broker.changed:
+                await self._broker.changed.wait()
+        return self._take(limit)
+
+    def _take(self, limit: int) -> Batch | None:
+        taken: list[Delivery] = []
+        left = dict.fromkeys(self._streams, limit)
+        for partition, positions in self._positions.items():
+            for stream, position in positions.items():
+                at = int(position or 0)
+                log = self._broker.logs[stream, partition][at : at + left[stream]]
+                taken += [Delivery(r, partition, str(n)) for n, (_, r) in enumerate(log, at)]
+                positions[stream] = str(at + len(log))
+                left[stream] -= len(log)
+        read = {delivery.partition for delivery in taken}
+        return Batch(taken, {partition: dict(self._positions[partition]) for partition in read}) if taken else None
+
+    async def close(self) -> None:
+        if self in self._broker.group(self.group).members:
+            await self._broker.kill(self)
+
+
+def _place(delivery: Delivery) -> Place:
+    return (delivery.record.stream, delivery.partition)
