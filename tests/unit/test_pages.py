@@ -34,7 +34,9 @@ def test_each_test_of_a_suffering_is_named_on_its_page() -> None:
 
 
 def test_each_suffering_has_its_row() -> None:
-    rows = re.findall(r"^\| (\d+) \|.*`test_|^\| (\d+) \|.*::test_", (ROOT / "docs/known-problems.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| (\d+) \|.*`test_|^\| (\d+) \|.*::test_", (ROOT / "docs/known-problems.md").read_text(), re.M
+    )
     assert [int(one or other) for one, other in rows] == list(range(1, 21))
 
 
