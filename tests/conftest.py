@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from integration.api import Api
 from integration.databases import sqlite_in
-from servers import Deployment, GeminiStandIn, KafkaServer, Stack, Stacks, ValkeyServer
+from servers import Deployment, GeminiSimulator, KafkaServer, Stack, Stacks, ValkeyServer
 from servers.found import OwnServer, Server, a_kafka, a_postgres, shared, started
 from servers.postgres import own_database
 from servers.stack import STACKS, VALKEY, KafkaAndPostgres, ValkeyAndSqlite
@@ -127,8 +127,8 @@ def stack(request: pytest.FixtureRequest, stacks: Stacks, tmp_path: Path) -> Ite
 
 @pytest.fixture
 def deployment(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
-    """Broker and Gemini's stand-in run, no service yet."""
-    gemini = GeminiStandIn(tmp_path)
+    """Broker and Gemini's simulator run, no service yet."""
+    gemini = GeminiSimulator(tmp_path)
     gemini.start()
     deployed = Deployment(tmp_path, stack, gemini)
     yield deployed

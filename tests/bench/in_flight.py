@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 from integration.databases import rows
-from servers import GeminiStandIn
+from servers import GeminiSimulator
 
 from bench.figure import Aim, Figure
 from bench.filling import fill, submission
@@ -62,7 +62,7 @@ def in_flight(sizes: Sizes) -> Iterator[Figure]:
 def _alone(sizes: Sizes) -> float:
     """Seconds that the calls take without topicflow."""
     with TemporaryDirectory(prefix="topicflow-bench-") as folder:
-        gemini = GeminiStandIn(Path(folder), CALL_SECONDS)
+        gemini = GeminiSimulator(Path(folder), CALL_SECONDS)
         try:
             gemini.start()
             told = [gemini.url, str(sizes.topics or TOPICS), str(IN_FLIGHT)]

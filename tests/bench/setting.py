@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 from eventually import eventually
-from servers import GeminiStandIn, Process
+from servers import GeminiSimulator, Process
 from servers.deployment import Deployment
 
 from bench.projection import Projection
@@ -102,6 +102,6 @@ def setting(on: str, kept: Path | None = None) -> Iterator[Setting]:
         stack, servers = opened.enter_context(running_stack(on, folder, kept or folder))
         projection = Projection(stack.database_url)
         opened.callback(projection.close)
-        run = Setting(kept or folder, stack, GeminiStandIn(folder), servers=servers, projection=projection)
+        run = Setting(kept or folder, stack, GeminiSimulator(folder), servers=servers, projection=projection)
         opened.callback(run.end)
         yield run

@@ -100,4 +100,4 @@ class Arena:
         self.deployment.gemini.tell("block", title_contains=by)
         await self.api.submit(*titles)
         await self.quiet()
-        self.deployment.gemini.forget_moods()
+        self.deployment.gemini.forget_faults()

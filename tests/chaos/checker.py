@@ -58,7 +58,7 @@ class Checker:
         assert {id_: found[id_] for id_ in event_ids} == event_ids
 
     def paid_twice(self) -> list[str]:
-        """Titles that the stand-in answered well more than once."""
+        """Titles that the simulator answered well more than once."""
         return [title for title, times in self._deployment.gemini.calls["titles"].items() if times > 1]
 
     def has_begun(self, worker: str, since: datetime | None = None) -> bool:

@@ -27,11 +27,11 @@ def two_of_each(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 async def arena(two_of_each: tuple[Deployment, int]) -> AsyncIterator[Arena]:
-    """Ready, in no mood, with a seed that is printed when the test fails; RACES_SEED repeats one."""
+    """Ready, in no fault, with a seed that is printed when the test fails; RACES_SEED repeats one."""
     seed = int(os.environ.get("RACES_SEED") or random.randrange(10**9))
     print(f"RACES_SEED={seed}")
     deployed, port = two_of_each
-    deployed.gemini.forget_moods()
+    deployed.gemini.forget_faults()
     deployed.gemini.take(0)
     async with AsyncExitStack() as opened:
         clients = [await opened.enter_async_context(deployed.client(at)) for at in (deployed.api_port, port)]

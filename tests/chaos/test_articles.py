@@ -60,7 +60,7 @@ async def storm(deployment: Deployment, chance: random.Random) -> None:
     catalog = deployment.catalog
     replicas = [deployment.services[f"{ENRICHER}-{n}"] for n in range(1, REPLICAS + 1)]
     for n in range(KILLS):
-        catalog.forget_moods()
+        catalog.forget_faults()
         if n == 1:
             catalog.tell("503", for_seconds=AWAY)
         catalog.tell("slow", route="search", seconds=0.3)
@@ -70,7 +70,7 @@ async def storm(deployment: Deployment, chance: random.Random) -> None:
         catalog.end_tokens()
         await asyncio.sleep(chance.uniform(0, 3))
         victim.start()
-    catalog.forget_moods()
+    catalog.forget_faults()
 
 
 def assert_each_is_enriched(articles: Articles) -> None:

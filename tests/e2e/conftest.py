@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from e2e.local_mode import LocalMode
 from integration.api import Api
-from servers import Deployment, GeminiStandIn, Stacks, free_port
+from servers import Deployment, GeminiSimulator, Stacks, free_port
 from servers.stack import BY_DEFAULT
 
 from shared.streams import PROJECTOR
@@ -22,10 +22,10 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
 
 @pytest.fixture
 async def local_mode(started: LocalMode) -> LocalMode:
-    """Ready, with a stand-in in no particular mood."""
+    """Ready, with a simulator in no particular fault."""
     await started.ready()
-    started.stand_in("DELETE", "/moods")
-    started.stand_in("PUT", "/seconds", {"seconds": 0})
+    started.simulator("DELETE", "/faults")
+    started.simulator("PUT", "/seconds", {"seconds": 0})
     return started
 
 
@@ -36,7 +36,7 @@ def deployed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     settings = BY_DEFAULT | {"TOPICFLOW_SESSION_TIMEOUT_SECONDS": str(SESSION_TIMEOUT)}
     with stacks.own(folder) as stack:
         stack.broker.start()
-        deployed = Deployment(folder, stack, GeminiStandIn(folder), settings)
+        deployed = Deployment(folder, stack, GeminiSimulator(folder), settings)
         deployed.gemini.start()
         deployed.add("api", "api-1")
         deployed.add("api", "api-2", TOPICFLOW_PORT=str(free_port()))
@@ -48,7 +48,7 @@ def deployed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 async def api(deployed: Deployment) -> AsyncIterator[Api]:
-    """Everything runs, whatever the test before left, and Gemini has forgotten moods and calls."""
+    """Everything runs, whatever the test before left, and Gemini has forgotten faults and calls."""
     if not deployed.stack.broker.is_alive:
         deployed.stack.broker.start()
     for process in (deployed.gemini, *deployed.services.values()):
@@ -57,7 +57,7 @@ async def api(deployed: Deployment) -> AsyncIterator[Api]:
         else:
             process.start()
     deployed.gemini.take(0)
-    deployed.gemini.forget_moods()
+    deployed.gemini.forget_faults()
     deployed.gemini.forget_calls()
     async with deployed.client() as client:
         yield await Api(deployed, client).ready()

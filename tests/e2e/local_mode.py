@@ -112,10 +112,10 @@ class LocalMode:
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, trust_env=False)
 
-    def stand_in(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        """Tells the stand-in for Gemini how to behave."""
+    def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        """Tells the simulator for Gemini how to behave."""
         words = self.children()["simulators.gemini"].cmdline()
-        url = f"http://127.0.0.1:{words[words.index('--port') + 1]}/stand-in{path}"
+        url = f"http://127.0.0.1:{words[words.index('--port') + 1]}/simulator{path}"
         httpx.request(method, url, json=body, trust_env=False).raise_for_status()
 
     def end(self) -> None:

@@ -53,7 +53,7 @@ def test_more_titles_than_a_request_takes_are_one_submission_to_their_sender(
 
 
 def test_a_topic_that_fails_is_named_and_the_exit_code_is_1(local_mode: LocalMode) -> None:
-    local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": "forbidden"})
+    local_mode.simulator("POST", "/faults", {"fault": "block", "title_contains": "forbidden"})
     waited = local_mode.run("submit", "forbidden [red]fruit", "allowed fruit", "--wait")
     assert (waited.code, waited.out) == (1, "2 topics submitted\n1 of 2 completed, 1 failed\n")
     assert "failed: forbidden [red]fruit: " in waited.err
@@ -63,17 +63,17 @@ def test_a_topic_that_fails_is_named_and_the_exit_code_is_1(local_mode: LocalMod
 
 
 def test_a_failed_topic_that_is_submitted_again_is_waited_for_to_its_next_end(local_mode: LocalMode) -> None:
-    local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": "twice"})
+    local_mode.simulator("POST", "/faults", {"fault": "block", "title_contains": "twice"})
     assert local_mode.run("submit", "twice", "--wait").code == 1
-    local_mode.stand_in("DELETE", "/moods")
+    local_mode.simulator("DELETE", "/faults")
     again = local_mode.run("submit", "twice", "--wait")
     assert (again.code, again.out) == (0, "1 topic submitted\n1 of 1 completed\n")
 
 
 def test_a_failed_topic_is_run_again_and_another_one_only_when_forced(local_mode: LocalMode) -> None:
-    local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": "retried"})
+    local_mode.simulator("POST", "/faults", {"fault": "block", "title_contains": "retried"})
     assert local_mode.run("submit", "retried", "--wait").code == 1
-    local_mode.stand_in("DELETE", "/moods")
+    local_mode.simulator("DELETE", "/faults")
     assert local_mode.run("topics", "retry", "retried").code == 0
     assert local_mode.run("submit", "retried", "--wait").code == 0
     refused = local_mode.run("topics", "retry", "retried")
@@ -83,7 +83,7 @@ def test_a_failed_topic_is_run_again_and_another_one_only_when_forced(local_mode
 
 
 async def test_an_interrupted_wait_says_that_the_work_continues(local_mode: LocalMode) -> None:
-    local_mode.stand_in("PUT", "/seconds", {"seconds": 60})
+    local_mode.simulator("PUT", "/seconds", {"seconds": 60})
     waiting = local_mode.begin("submit", "slow one", "--wait")
     await eventually(lambda: "slow one" in local_mode.get("/api/v1/topics?status=processing").text, within=10)
     waiting.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`topicflow articles …` beside a running `topicflow up`, which has a stand-in for the catalogue."""
+"""`topicflow articles …` beside a running `topicflow up`, which has a simulator for the catalogue."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def test_one_is_shown_with_its_past_enriched_again_and_forgotten(local_mode: Loc
     local_mode.run("articles", "scan", "--wait")
     shown, article = local_mode.run("articles", "show", ONE).out, _json(local_mode, "show", ONE)
     assert ONE in shown
-    assert "a stand-in for Gemini wrote this" in shown
+    assert "a simulator for Gemini wrote this" in shown
     assert article["result"]["study_type"] in shown
     assert "annotated" in local_mode.run("articles", "history", ONE).out
     assert (

@@ -26,7 +26,7 @@ async def test_a_file_that_is_too_much_is_submitted_whole_when_there_is_room_aga
 ) -> None:
     titles = tmp_path / "many.txt"
     titles.write_text("\n".join(f"many {n}" for n in range(6000)))
-    local_mode.stand_in("PUT", "/seconds", {"seconds": 15})
+    local_mode.simulator("PUT", "/seconds", {"seconds": 15})
     with local_mode.begin("submit", str(titles)) as interrupted:
         _read_until_refused(interrupted)
         assert REFUSED in local_mode.run("status").out
@@ -39,7 +39,7 @@ async def test_a_file_that_is_too_much_is_submitted_whole_when_there_is_room_aga
         )
     with local_mode.begin("submit", str(titles)) as again:
         _read_until_refused(again)
-        local_mode.stand_in("PUT", "/seconds", {"seconds": 0})
+        local_mode.simulator("PUT", "/seconds", {"seconds": 0})
         assert again.wait(120) == 0
 
     def all_completed() -> bool:

@@ -25,9 +25,9 @@ def _json(local_mode: LocalMode, *arguments: str) -> dict[str, Any]:
 
 def _fail(local_mode: LocalMode, *titles: str) -> None:
     for title in titles:
-        local_mode.stand_in("POST", "/moods", {"mood": "block", "title_contains": title})
+        local_mode.simulator("POST", "/faults", {"fault": "block", "title_contains": title})
     assert local_mode.run("submit", *titles, "--wait").code == 1
-    local_mode.stand_in("DELETE", "/moods")
+    local_mode.simulator("DELETE", "/faults")
 
 
 def _failed(local_mode: LocalMode) -> list[str]:

@@ -1,4 +1,4 @@
-"""`topicflow up` with a Gemini key, of which nothing is Google's: the stand-in is reached by the base URL."""
+"""`topicflow up` with a Gemini key, of which nothing is Google's: the simulator is reached by the base URL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,45 +7,45 @@ import pytest
 from e2e.local_mode import LocalMode
 from eventually import eventually
 from integration.test_gemini_endpoint import READ_BY_GOOGLE_GENAI
-from servers import GeminiStandIn
+from servers import GeminiSimulator
 
 TITLES = [f"Beside other programs {n}" for n in range(10)]
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> Iterator[GeminiStandIn]:
-    server = GeminiStandIn(tmp_path)
+def simulator(tmp_path: Path) -> Iterator[GeminiSimulator]:
+    server = GeminiSimulator(tmp_path)
     server.start()
     yield server
     server.end()
 
 
 @pytest.fixture
-def up(tmp_path: Path, stand_in: GeminiStandIn) -> Iterator[LocalMode]:
+def up(tmp_path: Path, simulator: GeminiSimulator) -> Iterator[LocalMode]:
     titles = tmp_path / "topics.txt"
     titles.write_text("\n".join(TITLES))
-    nonsense = {**READ_BY_GOOGLE_GENAI, "GOOGLE_GEMINI_BASE_URL": stand_in.url + "/v1beta"}
+    nonsense = {**READ_BY_GOOGLE_GENAI, "GOOGLE_GEMINI_BASE_URL": simulator.url + "/v1beta"}
     local_mode = LocalMode(tmp_path, "--submit", str(titles), port=None, GEMINI_API_KEY="a-key", **nonsense)
     yield local_mode
     local_mode.end()
 
 
 async def test_variables_that_are_meant_for_other_programs_keep_no_topic_from_its_card(
-    up: LocalMode, stand_in: GeminiStandIn
+    up: LocalMode, simulator: GeminiSimulator
 ) -> None:
     await up.ready()
     await eventually(lambda: f"{len(TITLES)} of {len(TITLES)} completed\n" in up.out, within=30)
-    assert stand_in.calls["titles"] == dict.fromkeys(TITLES, 1)
+    assert simulator.calls["titles"] == dict.fromkeys(TITLES, 1)
 
 
 async def test_a_model_that_is_not_there_is_said_on_the_screen_with_its_url(
-    tmp_path: Path, stand_in: GeminiStandIn
+    tmp_path: Path, simulator: GeminiSimulator
 ) -> None:
-    told = {"GEMINI_API_KEY": "a-key", "GEMINI_MODEL": "gemini-2.0-flash", "GOOGLE_GEMINI_BASE_URL": stand_in.url}
+    told = {"GEMINI_API_KEY": "a-key", "GEMINI_MODEL": "gemini-2.0-flash", "GOOGLE_GEMINI_BASE_URL": simulator.url}
     local_mode = LocalMode(tmp_path, port=None, **told)
     try:
         await local_mode.ready()
-        missing = f"no such model at {stand_in.url}/v1beta/models/gemini-2.0-flash:generateContent (404)"
+        missing = f"no such model at {simulator.url}/v1beta/models/gemini-2.0-flash:generateContent (404)"
         await eventually(lambda: missing in "".join(local_mode.run("status").out.split("\n")), within=30)
         await eventually(lambda: "gemini-2.0-flash was shut down on 2026-06-01" in local_mode.out, within=10)
     finally:

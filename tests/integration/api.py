@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 from eventually import eventually
-from servers import MODULES, Deployment, GeminiStandIn, Stack
+from servers import MODULES, Deployment, GeminiSimulator, Stack
 
 Json = dict[str, Any]
 STARTS_WITHIN = 60  # seconds, on a machine that many share
@@ -80,8 +80,8 @@ class Api:
 
 
 def started(stack: Stack, folder: Path, **settings: str) -> Deployment:
-    """Gemini's stand-in and one replica of each service, on their way. `settings`: of all of them."""
-    gemini = GeminiStandIn(folder)
+    """Gemini's simulator and one replica of each service, on their way. `settings`: of all of them."""
+    gemini = GeminiSimulator(folder)
     gemini.start()
     deployed = Deployment(folder, stack, gemini, settings)
     for service in MODULES:

@@ -14,8 +14,8 @@ OWN_PORTS = {
     "topic-worker": "9000",
     "enricher": "9000",
     "status-projector": "9000",
-    "gemini-stand-in": "8100",
-    "catalog-stand-in": "8101",
+    "gemini-simulator": "8100",
+    "catalog-simulator": "8101",
 }
 NOT_SAID = {"api": "TOPICFLOW_PORT"}  # for the default is the port that is published
 PATIENCE = 30  # seconds
@@ -34,7 +34,7 @@ class Composed:
     def __post_init__(self) -> None:
         self._given = variables(TRIAL)
         self.services = services(self._given)
-        for name in ("gemini-stand-in", "catalog-stand-in", "api"):
+        for name in ("gemini-simulator", "catalog-simulator", "api"):
             self.addresses[f"{name}:{OWN_PORTS[name]}"] = f"127.0.0.1:{self.ports[name]}"
 
     def give(self, **more: str) -> None:

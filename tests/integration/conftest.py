@@ -11,9 +11,9 @@ from integration.api import Api, started
 from integration.known_topics import LAST, known_records
 from integration.observed import Observed
 from integration.projected import Projected
-from integration.stand_in import asking
+from integration.simulator import asking
 from integration.stories import BEGAN
-from servers import CatalogStandIn, Deployment, GeminiStandIn, Stack, Stacks
+from servers import CatalogSimulator, Deployment, GeminiSimulator, Stack, Stacks
 
 from shared.messaging.cloudevents import Record
 from shared.streams import PROJECTOR
@@ -30,8 +30,8 @@ def everything(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 async def api(everything: Deployment) -> AsyncIterator[Api]:
-    """Ready, with a stand-in in no mood."""
-    everything.gemini.forget_moods()
+    """Ready, with a simulator in no fault."""
+    everything.gemini.forget_faults()
     async with everything.client() as client:
         api = Api(everything, client)
         await api.ready()
@@ -49,58 +49,58 @@ def everything_observed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 async def observed(everything_observed: Observed) -> AsyncIterator[Observed]:
-    """Ready, with a stand-in in no mood."""
-    everything_observed.deployment.gemini.forget_moods()
+    """Ready, with a simulator in no fault."""
+    everything_observed.deployment.gemini.forget_faults()
     async with everything_observed.deployment.client() as client:
         everything_observed.api = await Api(everything_observed.deployment, client).ready()
         yield everything_observed
 
 
 @pytest.fixture(scope="session")
-def gemini_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiStandIn]:
-    server = GeminiStandIn(tmp_path_factory.mktemp("gemini"))
+def gemini_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiSimulator]:
+    server = GeminiSimulator(tmp_path_factory.mktemp("gemini"))
     server.start()
     yield server
     server.stop()
     server.end()
-    assert server.said.splitlines() == [f"stand-in for Gemini at {server.url} (simulated answers)"]
+    assert server.said.splitlines() == [f"simulator for Gemini at {server.url} (simulated answers)"]
 
 
 @pytest.fixture
-def stand_in(gemini_server: GeminiStandIn) -> GeminiStandIn:
-    """In no mood, without a limit, and asked nothing yet."""
+def simulator(gemini_server: GeminiSimulator) -> GeminiSimulator:
+    """In no fault, without a limit, and asked nothing yet."""
     gemini_server.take(0)
     gemini_server.lift_limit()
     gemini_server.answer_as(None)
-    gemini_server.forget_moods()
+    gemini_server.forget_faults()
     gemini_server.forget_calls()
     return gemini_server
 
 
 @pytest.fixture(scope="session")
-def catalog_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogStandIn]:
-    server = CatalogStandIn(tmp_path_factory.mktemp("catalog"))
+def catalog_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogSimulator]:
+    server = CatalogSimulator(tmp_path_factory.mktemp("catalog"))
     server.start()
     yield server
     server.end()
 
 
 @pytest.fixture
-def catalog_stand_in(catalog_server: CatalogStandIn) -> CatalogStandIn:
-    """In no mood, with nothing written and asked nothing yet."""
+def catalog_simulator(catalog_server: CatalogSimulator) -> CatalogSimulator:
+    """In no fault, with nothing written and asked nothing yet."""
     catalog_server.fresh()
     return catalog_server
 
 
 @pytest.fixture
-async def gemini(stand_in: GeminiStandIn) -> AsyncIterator[genai.Client]:
-    async with asking(stand_in.url) as client:
+async def gemini(simulator: GeminiSimulator) -> AsyncIterator[genai.Client]:
+    async with asking(simulator.url) as client:
         yield client
 
 
 @pytest.fixture
-async def impatient(stand_in: GeminiStandIn) -> AsyncIterator[genai.Client]:
-    async with asking(stand_in.url, seconds=0.3) as client:
+async def impatient(simulator: GeminiSimulator) -> AsyncIterator[genai.Client]:
+    async with asking(simulator.url, seconds=0.3) as client:
         yield client
 
 
@@ -127,7 +127,7 @@ def known(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The known topics are projected; no topic-worker runs."""
     folder = tmp_path_factory.mktemp("reads")
     with stacks.shared(folder) as stack:
-        deployed = Deployment(folder, stack, GeminiStandIn(folder))
+        deployed = Deployment(folder, stack, GeminiSimulator(folder))
         deployed.add("api", "api-1")
         deployed.add(PROJECTOR, "projector-1")
         asyncio.run(_publish(stack, known_records()))

@@ -10,7 +10,7 @@ from contract.kafka_broker import forget_group
 from contract.submissions import SUBMISSIONS, submitted
 from integration.databases import rows
 from redis.asyncio import Redis
-from servers import Deployment, GeminiStandIn, Process, Stack
+from servers import Deployment, GeminiSimulator, Process, Stack
 from servers.stack import KAFKA
 
 from shared.messaging.kafka.connection import Cluster
@@ -43,7 +43,7 @@ class Installation:
         return self.deployment.stack
 
     @property
-    def gemini(self) -> GeminiStandIn:
+    def gemini(self) -> GeminiSimulator:
         return self.deployment.gemini
 
     @property
@@ -90,7 +90,7 @@ class Installation:
 
     @property
     def paid(self) -> dict[str, int]:
-        """How often the stand-in answered each title well."""
+        """How often the simulator answered each title well."""
         return dict(self.gemini.calls["titles"])
 
 

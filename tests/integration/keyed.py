@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from servers import Deployment, GeminiStandIn, Stack
+from servers import Deployment, GeminiSimulator, Stack
 
 from api.access.api_keys import ApiKey, ApiKeys
 from shared.db.engine import open_access
@@ -17,7 +17,7 @@ class Keyed:
     """Listens on every address; a second replica, in front of the same database, on loopback only."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
-        self.open = Deployment(folder, stack, GeminiStandIn(folder))
+        self.open = Deployment(folder, stack, GeminiSimulator(folder))
         self.local = Deployment(folder, stack, self.open.gemini)
         self.secrets: list[str] = []
         self.reader = asyncio.run(self.create("reader", "read"))

@@ -7,7 +7,7 @@ from typing import Any
 from integration.api import Api, Json
 from otlp_collector import OtlpCollector, Span
 from scrape import Scraped, scrape
-from servers import Deployment, GeminiStandIn, Stack, free_port
+from servers import Deployment, GeminiSimulator, Stack, free_port
 
 from shared.streams import PROJECTOR
 
@@ -19,7 +19,7 @@ class Observed:
     api: Api
 
     def __init__(self, stack: Stack, folder: Path) -> None:
-        gemini = GeminiStandIn(folder)
+        gemini = GeminiSimulator(folder)
         gemini.start()
         self.collector = OtlpCollector()
         self.deployment = Deployment(folder, stack, gemini, LOUD | self.collector.settings)

@@ -1,4 +1,4 @@
-"""Articles are annotated by the real client over HTTP, in every mood of the model."""
+"""Articles are annotated by the real client over HTTP, in every fault of the model."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from servers import GeminiStandIn
+from servers import GeminiSimulator
 
 from enricher.annotate_article import Annotated, ArticleAnnotator, input_hash
 from enricher.annotation import Assessment, Classification
@@ -49,8 +49,8 @@ class Asked(Gemini):
 
 
 @pytest.fixture
-async def gemini(stand_in: GeminiStandIn) -> AsyncIterator[Asked]:
-    client = Asked(stand_in.url)
+async def gemini(simulator: GeminiSimulator) -> AsyncIterator[Asked]:
+    client = Asked(simulator.url)
     yield client
     await client.close()
 
@@ -89,7 +89,7 @@ def is_of(annotation: dict[str, Any], article: Article) -> bool:
 
 
 async def test_an_article_is_annotated_in_two_calls_that_are_booked_by_their_own_prompts(
-    annotator: ArticleAnnotator, stand_in: GeminiStandIn
+    annotator: ArticleAnnotator, simulator: GeminiSimulator
 ) -> None:
     made, booked = await annotate(annotator)
     assert is_of(made.annotation, ARTICLE)
@@ -98,7 +98,7 @@ async def test_an_article_is_annotated_in_two_calls_that_are_booked_by_their_own
     assert made.prompt_version == annotator.prompt_version == "-".join(usage.prompt_version for usage in booked)
     assert booked.wasted == ["", ""]
     assert all(usage.tokens_in and usage.tokens_out and usage.cost and usage.shared_by == 1 for usage in booked)
-    assert stand_in.calls["titles"] == {ARTICLE.urn: 2}
+    assert simulator.calls["titles"] == {ARTICLE.urn: 2}
 
 
 async def test_the_same_article_gets_the_same_annotation_and_another_one_another(annotator: ArticleAnnotator) -> None:
@@ -110,18 +110,18 @@ async def test_the_same_article_gets_the_same_annotation_and_another_one_another
 
 
 async def test_an_article_without_text_is_refused_before_any_call(
-    annotator: ArticleAnnotator, stand_in: GeminiStandIn
+    annotator: ArticleAnnotator, simulator: GeminiSimulator
 ) -> None:
     with pytest.raises(Refused, match="neither"):
         await annotate(annotator, replace(ARTICLE, abstract=" ", content=None))
-    assert stand_in.calls["calls"] == 0
+    assert simulator.calls["calls"] == 0
 
 
 # -- answers that cannot be used ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("mood", "wasted", "reason"),
+    ("fault", "wasted", "reason"),
     [
         ("bad_json", "missing", "no readable JSON"),
         ("bad_item", "invalid", "keywords: Value error"),
@@ -132,10 +132,16 @@ async def test_an_article_without_text_is_refused_before_any_call(
 )
 @pytest.mark.parametrize("named", ["COFFEE AND", "article:coffee"], ids=["title", "urn"])
 async def test_an_answer_of_no_use_is_asked_for_once_more_with_the_reason(
-    annotator: ArticleAnnotator, gemini: Asked, stand_in: GeminiStandIn, mood: str, wasted: str, reason: str, named: str
+    annotator: ArticleAnnotator,
+    gemini: Asked,
+    simulator: GeminiSimulator,
+    fault: str,
+    wasted: str,
+    reason: str,
+    named: str,
 ) -> None:
-    because = {"reason": "MAX_TOKENS"} if mood == "finish" else {}
-    stand_in.tell(mood, times=1, title_contains=named, **because)
+    because = {"reason": "MAX_TOKENS"} if fault == "finish" else {}
+    simulator.tell(fault, times=1, title_contains=named, **because)
     made, booked = await annotate(annotator)
     assert is_of(made.annotation, ARTICLE)
     assert booked.wasted == [wasted, "", ""]
@@ -144,9 +150,9 @@ async def test_an_answer_of_no_use_is_asked_for_once_more_with_the_reason(
 
 
 async def test_what_is_of_no_use_twice_is_a_failed_try_and_paid_for(
-    annotator: ArticleAnnotator, stand_in: GeminiStandIn
+    annotator: ArticleAnnotator, simulator: GeminiSimulator
 ) -> None:
-    stand_in.tell("finish", reason="MAX_TOKENS", times=2)
+    simulator.tell("finish", reason="MAX_TOKENS", times=2)
     booked = Booked()
     with pytest.raises(AnswerNotUsable, match="cut off"):
         await annotator.annotate(ARTICLE, paid=booked.append)
@@ -154,32 +160,32 @@ async def test_what_is_of_no_use_twice_is_a_failed_try_and_paid_for(
     assert (await annotate(annotator))[1].wasted == ["", ""]
 
 
-async def test_a_block_is_final_at_once(annotator: ArticleAnnotator, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("block")
+async def test_a_block_is_final_at_once(annotator: ArticleAnnotator, simulator: GeminiSimulator) -> None:
+    simulator.tell("block")
     booked = Booked()
     with pytest.raises(Refused, match="SAFETY"):
         await annotator.annotate(ARTICLE, paid=booked.append)
     assert booked.wasted == ["blocked"]
-    assert stand_in.calls["calls"] == 1
+    assert simulator.calls["calls"] == 1
 
 
 @pytest.mark.parametrize(
-    ("mood", "times", "error"),
+    ("fault", "times", "error"),
     [("503", None, Unavailable), ("429", None, RateLimited), ("bad_json", 2, AnswerNotUsable)],
 )
 async def test_what_was_paid_before_the_second_call_failed_is_not_paid_again(
-    annotator: ArticleAnnotator, stand_in: GeminiStandIn, mood: str, times: int | None, error: type[Exception]
+    annotator: ArticleAnnotator, simulator: GeminiSimulator, fault: str, times: int | None, error: type[Exception]
 ) -> None:
     booked = Booked()
 
     def paid(usage: Usage) -> None:
         if not booked:
-            stand_in.tell(mood, times=times)
+            simulator.tell(fault, times=times)
         booked.append(usage)
 
     with pytest.raises(error):
         await annotator.annotate(ARTICLE, paid=paid)
-    stand_in.forget_moods()
+    simulator.forget_faults()
     made, later = await annotate(annotator)
     assert is_of(made.annotation, ARTICLE)
     assert [usage.prompt_version for usage in booked[:1] + later] == made.prompt_version.split("-")
@@ -230,18 +236,18 @@ async def test_a_huge_text_is_cut_before_it_is_sent(annotator: ArticleAnnotator,
 # -- turns ---------------------------------------------------------------------------------------------------------
 
 
-async def test_an_outage_is_told_to_all_who_wait(gemini: Asked, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("503")
+async def test_an_outage_is_told_to_all_who_wait(gemini: Asked, simulator: GeminiSimulator) -> None:
+    simulator.tell("503")
     annotator = annotator_with(gemini, calls=2)
     articles = [replace(ARTICLE, urn=f"urn:article:n{n}") for n in range(30)]
     calls = (annotator.annotate(article, paid=Booked().append) for article in articles)
     made = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(error) for error in made] == [Unavailable] * 30
-    assert stand_in.calls["calls"] <= 4
+    assert simulator.calls["calls"] <= 4
 
 
-async def test_a_spent_budget_stops_it_between_two_calls(gemini: Asked, stand_in: GeminiStandIn) -> None:
+async def test_a_spent_budget_stops_it_between_two_calls(gemini: Asked, simulator: GeminiSimulator) -> None:
     annotator = annotator_with(gemini, UsedToday(dollars=1e-9, requests=9, tokens=1e9))
     with pytest.raises(BudgetSpent):
         await annotate(annotator)
-    assert stand_in.calls["calls"] == 1
+    assert simulator.calls["calls"] == 1

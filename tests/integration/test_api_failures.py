@@ -12,7 +12,7 @@ from integration.api import Api, problem, started
 from integration.databases import held
 from integration.losses import lose_group
 from integration.projected import Projected
-from servers import Deployment, GeminiStandIn, Stacks
+from servers import Deployment, GeminiSimulator, Stacks
 from servers.found import OwnServer
 
 from shared.messaging.broker import START
@@ -40,7 +40,7 @@ async def own(breakable: Deployment) -> AsyncIterator[Api]:
 async def alone(stacks: Stacks, tmp_path: Path) -> AsyncIterator[Api]:
     """An API with nothing behind it; its broker is not started yet."""
     with stacks.own(tmp_path) as stack:
-        deployed = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
+        deployed = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
         deployed.add("api", "api-1")
         async with deployed.client() as client:
             api = Api(deployed, client)

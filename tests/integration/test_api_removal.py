@@ -20,7 +20,7 @@ async def failed(api: Api, *names: str) -> list[Json]:
     api.deployment.gemini.tell("block", title_contains="unwanted")
     topics = (await api.submit(*titles))["topics"]
     found = await api.ended(*(topic["id"] for topic in topics), as_="failed")
-    api.deployment.gemini.forget_moods()
+    api.deployment.gemini.forget_faults()
     return found
 
 
@@ -63,7 +63,7 @@ async def test_a_topic_that_is_deleted_while_it_waits_does_not_come_back(api: Ap
     [topic] = (await api.submit("Deleted while it waits"))["topics"]
     assert (await api.ask("DELETE", f"/topics/{topic['id']}")).status_code == 200
     problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)
-    api.deployment.gemini.forget_moods()
+    api.deployment.gemini.forget_faults()
     [other] = (await api.submit("After the deleted one"))["topics"]
     await api.ended(other["id"])
     problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)

@@ -54,7 +54,7 @@ async def test_a_failed_topic_is_queued_again(api: Api) -> None:
     [topic] = (await api.submit("Unlucky"))["topics"]
     [failed] = await api.ended(topic["id"], as_="failed")
     assert failed["error_message"]
-    api.deployment.gemini.forget_moods()
+    api.deployment.gemini.forget_faults()
     assert (await api.submit("unlucky"))["saved_topics"] == 1
     [completed] = await api.ended(topic["id"])
     assert (completed["attempt"], completed["error_message"]) == (2, None)
@@ -225,7 +225,7 @@ async def test_a_retry_queues_a_failed_topic_with_the_next_attempt(api: Api) -> 
     api.deployment.gemini.tell("block", title_contains="Retried")
     [topic] = (await api.submit("Retried"))["topics"]
     await api.ended(topic["id"], as_="failed")
-    api.deployment.gemini.forget_moods()
+    api.deployment.gemini.forget_faults()
     answer = await api.ask("POST", f"/topics/{topic['id']}/retry")
     assert answer.status_code == 202
     assert answer.json() == {"id": topic["id"], "title": "Retried", "status": "pending", "attempt": 2}

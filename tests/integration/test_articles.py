@@ -11,7 +11,7 @@ from servers import Deployment
 
 from shared.streams import ENRICHER, PROJECTOR
 
-ALL, WITHOUT_TEXT = 40, 2  # of the stand-in's articles
+ALL, WITHOUT_TEXT = 40, 2  # of the simulator's articles
 ONE, OTHER = "urn:article:nuts-meta-analysis", "urn:article:sourdough-bread-fodmap"
 SOON = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.5", "WORKER_BATCH_SIZE": "15"}
 Json = dict[str, Any]
@@ -194,7 +194,7 @@ async def test_an_outage_of_the_catalogue_spends_no_try_and_holds_back_no_topic(
     await eventually(waits, within=20)
     [topic] = (await articles.submit("Meanwhile"))["topics"]
     await articles.ended(topic["id"])
-    articles.deployment.catalog.forget_moods()
+    articles.deployment.catalog.forget_faults()
     article = await ended(articles, ONE)
     assert article["tries"] == 0
 

@@ -9,7 +9,7 @@ from contract.submissions import submitted
 from eventually import eventually
 from integration.api import Api, Json, problem
 from redis import Redis
-from servers import Deployment, GeminiStandIn, Stacks, ValkeyServer
+from servers import Deployment, GeminiSimulator, Stacks, ValkeyServer
 from servers.stack import ON_VALKEY
 
 from api.access.admission import BackPressure
@@ -26,7 +26,7 @@ def limited(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """The API takes 20 submissions and no more; no worker runs until a test starts one."""
     folder = tmp_path_factory.mktemp("limited")
     with stacks.shared(folder) as stack:
-        deployed = Deployment(folder, stack, GeminiStandIn(folder))
+        deployed = Deployment(folder, stack, GeminiSimulator(folder))
         deployed.gemini.start()
         deployed.add("api", "api-1", TOPICFLOW_MAX_BACKLOG=str(MAX_BACKLOG))
         deployed.add(PROJECTOR, "projector-1")

@@ -1,4 +1,4 @@
-"""What the catalogue's moods mean: the real client over HTTP, each error as what must be done about it."""
+"""What the catalogue's faults mean: the real client over HTTP, each error as what must be done about it."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from eventually import eventually
-from servers import LOOPBACK, CatalogStandIn, free_port
+from servers import LOOPBACK, CatalogSimulator, free_port
 
 from enricher.catalog import MOST_BYTES, CatalogClient
 from enricher.catalog_schema import NotTheCatalog
@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def stand_in(catalog_stand_in: CatalogStandIn) -> CatalogStandIn:
-    return catalog_stand_in
+def simulator(catalog_simulator: CatalogSimulator) -> CatalogSimulator:
+    return catalog_simulator
 
 
 def client_of(url: str, secret: str = SECRET, timeout: float = TIMEOUT) -> CatalogClient:
@@ -40,11 +40,11 @@ async def opened(catalog: CatalogClient) -> AsyncIterator[CatalogClient]:
 
 
 @pytest.fixture
-async def catalog(stand_in: CatalogStandIn) -> AsyncIterator[CatalogClient]:
+async def catalog(simulator: CatalogSimulator) -> AsyncIterator[CatalogClient]:
     """Logged in."""
-    async with opened(client_of(stand_in.url)) as catalog:
+    async with opened(client_of(simulator.url)) as catalog:
         await catalog.list_page(offset=0, limit=1)
-        stand_in.forget_calls()
+        simulator.forget_calls()
         yield catalog
 
 
@@ -84,16 +84,16 @@ async def test_what_is_written_is_read_again(catalog: CatalogClient) -> None:
 
 
 async def test_any_urn_arrives_as_it_is_and_what_cannot_be_stored_is_replaced(
-    catalog: CatalogClient, stand_in: CatalogStandIn
+    catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     urn = "urn:article:straße 日誌?a=b&c#d%2F+é"
-    stand_in.write(urn, title="Brot\0brief", abstract="Teig 🍞", extras={"n": 1})
+    simulator.write(urn, title="Brot\0brief", abstract="Teig 🍞", extras={"n": 1})
     article = await catalog.read(urn)
     assert (article.urn, article.title, article.abstract) == (urn, "Brot\N{REPLACEMENT CHARACTER}brief", "Teig 🍞")
     await catalog.patch(urn, {"m": 2})
     await catalog.enhance(urn, "enricher", {"ai_tags": ["Brot"]})
-    assert stand_in.article(urn)["extras"] == {"n": 1, "m": 2}
-    assert stand_in.article(urn)["ai_tags"] == ["Brot"]
+    assert simulator.article(urn)["extras"] == {"n": 1, "m": 2}
+    assert simulator.article(urn)["ai_tags"] == ["Brot"]
 
 
 async def test_the_list_has_no_end_marked_and_moves_while_articles_are_written(catalog: CatalogClient) -> None:
@@ -104,9 +104,9 @@ async def test_the_list_has_no_end_marked_and_moves_while_articles_are_written(c
 
 
 async def test_a_search_has_whole_articles_in_an_order_that_stays(
-    catalog: CatalogClient, stand_in: CatalogStandIn
+    catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
-    stand_in.begin(made=2_000)
+    simulator.begin(made=2_000)
     await catalog.patch(NATTO, {"input_hash": "abc"})
     urns = [article.urn for article in await catalog.search_page(offset=0, limit=1000, sort="urn asc")]
     assert urns == sorted(urns)
@@ -119,10 +119,10 @@ async def test_a_search_has_whole_articles_in_an_order_that_stays(
 
 
 async def test_pages_by_urn_leave_nothing_out_while_articles_are_written(
-    catalog: CatalogClient, stand_in: CatalogStandIn
+    catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
-    stand_in.begin(made=500)
-    stand_in.write(NATTO, status="deleted")
+    simulator.begin(made=500)
+    simulator.write(NATTO, status="deleted")
     there = {urn for urn in await catalog.list_page(offset=0, limit=1000) if urn != NATTO}
     seen: list[str] = []
     while page := await catalog.page_after(seen[-1] if seen else "", 100):
@@ -132,22 +132,22 @@ async def test_pages_by_urn_leave_nothing_out_while_articles_are_written(
     assert seen == sorted(there)
 
 
-async def test_an_answer_that_is_too_large_is_refused(stand_in: CatalogStandIn) -> None:
-    stand_in.write(OATS, content="x" * (MOST_BYTES + 1))
-    async with opened(client_of(stand_in.url, timeout=30)) as catalog:
+async def test_an_answer_that_is_too_large_is_refused(simulator: CatalogSimulator) -> None:
+    simulator.write(OATS, content="x" * (MOST_BYTES + 1))
+    async with opened(client_of(simulator.url, timeout=30)) as catalog:
         refused = await outcome(catalog.read(OATS))
         assert isinstance(refused, Refused)
         assert refused.code == "answer_too_large"
-        stand_in.write(OATS, content="x" * (MOST_BYTES - 10_000))
+        simulator.write(OATS, content="x" * (MOST_BYTES - 10_000))
         assert len((await catalog.read(OATS)).content) == MOST_BYTES - 10_000
 
 
 # -- errors --------------------------------------------------------------------------------------------------------
 
 
-# mood, its scope, what a read ends in, whether the catalogue was probed
+# fault, its scope, what a read ends in, whether the catalogue was probed
 @pytest.mark.parametrize(
-    ("mood", "scope", "error", "probed"),
+    ("fault", "scope", "error", "probed"),
     [
         ("429", {"retry_after_seconds": 7}, CatalogUnavailable, False),
         ("503", {"retry_after_seconds": 7}, CatalogUnavailable, False),
@@ -170,32 +170,32 @@ async def test_an_answer_that_is_too_large_is_refused(stand_in: CatalogStandIn) 
 )
 async def test_each_error_is_what_must_be_done_about_it(
     catalog: CatalogClient,
-    stand_in: CatalogStandIn,
-    mood: str,
+    simulator: CatalogSimulator,
+    fault: str,
     scope: dict[str, Any],
     error: type[Exception],
     probed: bool,
 ) -> None:
-    stand_in.tell(mood, **scope)
+    simulator.tell(fault, **scope)
     found = await outcome(catalog.read(OATS))
     assert type(found) is error
-    assert (stand_in.calls["by_route"]["list"] > 0) is probed
+    assert (simulator.calls["by_route"]["list"] > 0) is probed
     if "retry_after_seconds" in scope:
         assert isinstance(found, Outage)
         assert found.retry_after == 7
 
 
 async def test_reasons_tell_the_catalogues_outages_from_geminis(
-    catalog: CatalogClient, stand_in: CatalogStandIn
+    catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     reasons = {}
-    for mood in ("503", "401"):
-        stand_in.tell(mood)
+    for fault in ("503", "401"):
+        simulator.tell(fault)
         found = await outcome(catalog.read(OATS))
         assert isinstance(found, Outage)
         assert "catalogue" in str(found)
-        reasons[mood] = found.reason
-        stand_in.forget_moods()
+        reasons[fault] = found.reason
+        simulator.forget_faults()
     assert reasons == {"503": "catalog_unavailable", "401": "catalog_refuses_us"}
     assert (await catalog.read(OATS)).urn == OATS
 
@@ -237,43 +237,45 @@ async def test_nobody_there_is_an_outage_at_once() -> None:
     assert "cannot be reached" in str(found)
 
 
-async def test_another_server_at_its_address_is_an_outage_that_names_the_setting(stand_in: CatalogStandIn) -> None:
-    async with opened(client_of(f"{stand_in.url}/elsewhere")) as catalog:
+async def test_another_server_at_its_address_is_an_outage_that_names_the_setting(simulator: CatalogSimulator) -> None:
+    async with opened(client_of(f"{simulator.url}/elsewhere")) as catalog:
         found = await outcome(catalog.read(OATS))
     assert type(found) is CatalogUnavailable
     assert "DATA_API_URL" in str(found)
 
 
 async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
-    catalog: CatalogClient, stand_in: CatalogStandIn
+    catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
-    stand_in.tell("hang", urn_contains="oat")
+    simulator.tell("hang", urn_contains="oat")
     oats, natto = await asyncio.gather(outcome(catalog.read(OATS)), outcome(catalog.read(NATTO)))
     assert type(oats) is Doubtful
     assert not isinstance(natto, TopicflowError)
-    assert stand_in.calls["by_route"]["list"] == 0
+    assert simulator.calls["by_route"]["list"] == 0
 
 
 async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
-    catalog: CatalogClient, stand_in: CatalogStandIn
+    catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     urns = await catalog.list_page(offset=0, limit=SEVERAL)
-    stand_in.tell("500", route="read")
+    simulator.tell("500", route="read")
     found = [await outcome(catalog.read(urn)) for urn in urns]
     assert [type(error) for error in found] == [Doubtful] * (SEVERAL - 1) + [CatalogUnavailable]
     await catalog.patch(urns[0], {"a": 1})
     assert type(await outcome(catalog.read(urns[0]))) is Doubtful
 
 
-async def test_a_write_whose_answer_was_lost_may_be_repeated(catalog: CatalogClient, stand_in: CatalogStandIn) -> None:
-    stand_in.tell("lost", urn_contains="oat", times=2)
+async def test_a_write_whose_answer_was_lost_may_be_repeated(
+    catalog: CatalogClient, simulator: CatalogSimulator
+) -> None:
+    simulator.tell("lost", urn_contains="oat", times=2)
     for write in (catalog.patch(OATS, {"a": 1}), catalog.enhance(OATS, "enricher", {"ai_tags": ["Oats"]})):
         assert type(await outcome(write)) is Doubtful
     await catalog.patch(OATS, {"a": 1})
     await catalog.enhance(OATS, "enricher", {"ai_tags": ["Oats"]})
     article = await catalog.read(OATS)
     assert (article.extras, article.ai_tags) == ({"a": 1}, ["Oats"])
-    assert (stand_in.calls["patches"], stand_in.calls["enhances"]) == ({OATS: 2}, {OATS: 2})
+    assert (simulator.calls["patches"], simulator.calls["enhances"]) == ({OATS: 2}, {OATS: 2})
 
 
 async def test_an_answer_that_drips_ends_with_its_time() -> None:
@@ -303,58 +305,58 @@ async def test_an_answer_that_drips_ends_with_its_time() -> None:
 # -- tokens --------------------------------------------------------------------------------------------------------
 
 
-async def test_calls_of_one_moment_share_one_login(stand_in: CatalogStandIn) -> None:
-    async with opened(client_of(stand_in.url, timeout=5)) as catalog:
+async def test_calls_of_one_moment_share_one_login(simulator: CatalogSimulator) -> None:
+    async with opened(client_of(simulator.url, timeout=5)) as catalog:
         for logins in (1, 2):
             await asyncio.gather(*(catalog.read(OATS) for _ in range(30)))
-            assert stand_in.calls["by_route"]["login"] == logins
-            stand_in.end_tokens()
-    assert stand_in.calls["reads"] == {OATS: 60}
+            assert simulator.calls["by_route"]["login"] == logins
+            simulator.end_tokens()
+    assert simulator.calls["reads"] == {OATS: 60}
 
 
-async def test_a_login_that_fails_fails_for_all_who_wait_for_it(stand_in: CatalogStandIn) -> None:
-    stand_in.tell("503", route="login", retry_after_seconds=7, times=1)
-    async with opened(client_of(stand_in.url)) as catalog:
+async def test_a_login_that_fails_fails_for_all_who_wait_for_it(simulator: CatalogSimulator) -> None:
+    simulator.tell("503", route="login", retry_after_seconds=7, times=1)
+    async with opened(client_of(simulator.url)) as catalog:
         found = await asyncio.gather(*(outcome(catalog.read(OATS)) for _ in range(10)))
         assert {type(error) for error in found} == {CatalogUnavailable}
-        assert stand_in.calls["by_route"]["login"] == 1
+        assert simulator.calls["by_route"]["login"] == 1
         assert (await catalog.read(OATS)).urn == OATS
 
 
-async def test_who_gives_up_waiting_for_a_login_does_not_take_it_from_others(stand_in: CatalogStandIn) -> None:
-    stand_in.tell("slow", route="login", seconds=0.2)
-    async with opened(client_of(stand_in.url, timeout=5)) as catalog:
+async def test_who_gives_up_waiting_for_a_login_does_not_take_it_from_others(simulator: CatalogSimulator) -> None:
+    simulator.tell("slow", route="login", seconds=0.2)
+    async with opened(client_of(simulator.url, timeout=5)) as catalog:
         impatient, patient = (asyncio.create_task(catalog.read(OATS)) for _ in range(2))
-        await eventually(lambda: stand_in.calls["by_route"]["login"] == 1, within=5)
+        await eventually(lambda: simulator.calls["by_route"]["login"] == 1, within=5)
         impatient.cancel()
         assert (await patient).urn == OATS
-    assert stand_in.calls["by_route"]["login"] == 1
+    assert simulator.calls["by_route"]["login"] == 1
 
 
-async def test_tokens_are_renewed_while_they_expire(stand_in: CatalogStandIn) -> None:
-    stand_in.tokens_last(0.3)
-    async with opened(client_of(stand_in.url, timeout=5)) as catalog:
+async def test_tokens_are_renewed_while_they_expire(simulator: CatalogSimulator) -> None:
+    simulator.tokens_last(0.3)
+    async with opened(client_of(simulator.url, timeout=5)) as catalog:
         began = time.monotonic()
         while time.monotonic() - began < 1.5:
             await asyncio.gather(*(catalog.read(OATS) for _ in range(10)))
-    calls = stand_in.calls
+    calls = simulator.calls
     assert calls["by_route"]["login"] >= 3
     assert calls["by_status"].get("401", 0) <= 10 * calls["by_route"]["login"]
 
 
 async def test_a_refused_token_is_renewed_once_and_a_second_refusal_is_an_outage(
-    catalog: CatalogClient, stand_in: CatalogStandIn
+    catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
-    stand_in.tell("401", route="patch", times=1)
+    simulator.tell("401", route="patch", times=1)
     await catalog.patch(OATS, {"a": 1})
-    assert (stand_in.calls["by_route"]["login"], stand_in.calls["patches"]) == (1, {OATS: 1})
-    stand_in.tell("401", route="patch", times=2)
+    assert (simulator.calls["by_route"]["login"], simulator.calls["patches"]) == (1, {OATS: 1})
+    simulator.tell("401", route="patch", times=2)
     assert type(await outcome(catalog.patch(OATS, {"a": 1}))) is CatalogRefusesUs
-    assert stand_in.calls["by_route"]["login"] == 2
+    assert simulator.calls["by_route"]["login"] == 2
 
 
-async def test_refused_credentials_are_an_outage_that_names_the_settings(stand_in: CatalogStandIn) -> None:
-    async with opened(client_of(stand_in.url, secret="refused")) as catalog:
+async def test_refused_credentials_are_an_outage_that_names_the_settings(simulator: CatalogSimulator) -> None:
+    async with opened(client_of(simulator.url, secret="refused")) as catalog:
         found = await outcome(catalog.read(OATS))
     assert type(found) is CatalogRefusesUs
     assert "KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET" in str(found)

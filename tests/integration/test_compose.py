@@ -13,7 +13,7 @@ from integration.keyed import bearer
 from servers.found import OwnServer
 
 SERVICES = ("api", "topic-worker", "enricher", "status-projector")
-WELL = ("gemini-stand-in", "catalog-stand-in", *SERVICES)
+WELL = ("gemini-simulator", "catalog-simulator", *SERVICES)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_a_topic_that_is_submitted_with_a_key_completes_and_the_catalogue_
 
         async def enriched() -> bool:
             of = await api.get("/api/v1/articles", params={"status": "completed"}, **bearer(key))
-            return int(of.json()["total_count"]) == 38  # of the stand-in's 40; two have nothing but a title
+            return int(of.json()["total_count"]) == 38  # of the simulator's 40; two have nothing but a title
 
         await eventually(enriched, within=60)
     for name in SERVICES:
@@ -60,5 +60,5 @@ def test_all_of_ours_are_tried_and_find_no_container_here(tmp_path: Path) -> Non
     ours = {name for name, told in composed.services.items() if "build" in told}
     assert ours == {"provision", *WELL}
     told = " ".join(" ".join(composed.command(name)) for name in ours)
-    assert not re.search(r"[/@](kafka|postgres|gemini-stand-in|catalog-stand-in|api):", told)
+    assert not re.search(r"[/@](kafka|postgres|gemini-simulator|catalog-simulator|api):", told)
     assert told.count("kafka://here:1 ") == 5

@@ -1,4 +1,4 @@
-"""What Gemini's moods mean: the real client over HTTP, each error as what must be done about it."""
+"""What Gemini's faults mean: the real client over HTTP, each error as what must be done about it."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from eventually import eventually
-from servers import LOOPBACK, GeminiStandIn, free_port
+from servers import LOOPBACK, GeminiSimulator, free_port
 
 from shared.errors import DailyQuota, Doubtful, KeyRefused, RateLimited, Refused, TopicflowError, Unavailable
 from shared.llm.api_keys import Keys
@@ -28,8 +28,8 @@ def client_of(url: str, *keys: str, timeout: float = TIMEOUT, **more: Any) -> Ge
 
 
 @pytest.fixture
-async def gemini(stand_in: GeminiStandIn) -> AsyncIterator[Gemini]:
-    client = client_of(stand_in.url)
+async def gemini(simulator: GeminiSimulator) -> AsyncIterator[Gemini]:
+    client = client_of(simulator.url)
     yield client
     await client.close()
 
@@ -43,22 +43,24 @@ async def ask(gemini: Gemini, title: str) -> Answer | TopicflowError:
         return error
 
 
-async def test_so_many_calls_run_at_a_time_and_what_more_are_asked_for_wait_their_turn(stand_in: GeminiStandIn) -> None:
+async def test_so_many_calls_run_at_a_time_and_what_more_are_asked_for_wait_their_turn(
+    simulator: GeminiSimulator,
+) -> None:
     """The HTTP client's own limit is 100 connections."""
-    gemini = client_of(stand_in.url, calls=120, timeout=30)
-    stand_in.take(2)
-    stand_in.http.delete("/stand-in/calls").raise_for_status()
+    gemini = client_of(simulator.url, calls=120, timeout=30)
+    simulator.take(2)
+    simulator.http.delete("/simulator/calls").raise_for_status()
     answers = await asyncio.gather(*(ask(gemini, f"Title {n}") for n in range(130)))
     assert {type(answer) for answer in answers} == {Answer}
-    assert stand_in.calls["most_in_flight"] == 120
+    assert simulator.calls["most_in_flight"] == 120
     await gemini.close()
 
 
-async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(stand_in: GeminiStandIn) -> None:
-    gemini = client_of(stand_in.url, calls=2, timeout=30)
-    stand_in.tell("hang", title_contains="Title", seconds=30)
+async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(simulator: GeminiSimulator) -> None:
+    gemini = client_of(simulator.url, calls=2, timeout=30)
+    simulator.tell("hang", title_contains="Title", seconds=30)
     hanging = [asyncio.create_task(ask(gemini, f"Title {n}")) for n in range(4)]
-    await eventually(lambda: stand_in.calls["in_flight"] == 2, within=5)
+    await eventually(lambda: simulator.calls["in_flight"] == 2, within=5)
     assert await asyncio.wait_for(gemini.is_simulated(), 2)
     for task in hanging:
         task.cancel()
@@ -66,15 +68,15 @@ async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(sta
     await gemini.close()
 
 
-async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, stand_in: GeminiStandIn) -> None:
+async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, simulator: GeminiSimulator) -> None:
     """As when all calls time out together: one after another some would take longer than a look may."""
-    stand_in.tell("hang", seconds=0.3)
+    simulator.tell("hang", seconds=0.3)
     assert set(await asyncio.gather(*(gemini.is_simulated() for _ in range(30)))) == {True}
 
 
-# mood, its scope, what a call ends in, whether Gemini was probed
+# fault, its scope, what a call ends in, whether Gemini was probed
 @pytest.mark.parametrize(
-    ("mood", "scope", "error", "probed"),
+    ("fault", "scope", "error", "probed"),
     [
         ("429", {"retry_after_seconds": 7}, RateLimited, False),
         ("429", {"of_the_day": True, "retry_after_seconds": 7}, DailyQuota, False),
@@ -91,13 +93,13 @@ async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, s
     ],
 )
 async def test_each_error_is_what_must_be_done_about_it(
-    gemini: Gemini, stand_in: GeminiStandIn, mood: str, scope: dict[str, Any], error: type[Exception], probed: bool
+    gemini: Gemini, simulator: GeminiSimulator, fault: str, scope: dict[str, Any], error: type[Exception], probed: bool
 ) -> None:
-    stand_in.tell(mood, **scope)
-    before = stand_in.calls["probes"]
+    simulator.tell(fault, **scope)
+    before = simulator.calls["probes"]
     found = await ask(gemini, "The victim")
     assert type(found) is error
-    assert (stand_in.calls["probes"] > before) is probed
+    assert (simulator.calls["probes"] > before) is probed
     if isinstance(found, RateLimited):
         assert found.retry_after == 7
 
@@ -110,13 +112,13 @@ async def test_nobody_there_is_an_outage_at_once() -> None:
     assert "cannot be reached" in str(found)
 
 
-@pytest.mark.parametrize("mood", ["page", "503", "reset", "401"])
+@pytest.mark.parametrize("fault", ["page", "503", "reset", "401"])
 async def test_whether_it_is_simulated_is_not_known_until_it_says_so(
-    gemini: Gemini, stand_in: GeminiStandIn, mood: str
+    gemini: Gemini, simulator: GeminiSimulator, fault: str
 ) -> None:
-    stand_in.tell(mood)
+    simulator.tell(fault)
     assert await gemini.is_simulated() is None
-    stand_in.forget_moods()
+    simulator.forget_faults()
     assert await gemini.is_simulated() is True
 
 
@@ -142,20 +144,20 @@ async def test_what_can_not_be_read_and_a_probe_that_can_not_either_are_an_outag
 
 
 async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
-    gemini: Gemini, stand_in: GeminiStandIn
+    gemini: Gemini, simulator: GeminiSimulator
 ) -> None:
-    stand_in.tell("hang", title_contains="victim")
-    before = stand_in.calls["probes"]
+    simulator.tell("hang", title_contains="victim")
+    before = simulator.calls["probes"]
     victim, other = await asyncio.gather(ask(gemini, "The victim"), ask(gemini, "Another"))
     assert type(victim) is Doubtful
     assert isinstance(other, Answer)
-    assert stand_in.calls["probes"] == before
+    assert simulator.calls["probes"] == before
 
 
 async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
-    gemini: Gemini, stand_in: GeminiStandIn
+    gemini: Gemini, simulator: GeminiSimulator
 ) -> None:
-    stand_in.tell("500", title_contains="victim")
+    simulator.tell("500", title_contains="victim")
     found = [await ask(gemini, f"Victim {n}") for n in range(SEVERAL)]
     assert [type(error) for error in found] == [Doubtful] * (SEVERAL - 1) + [Unavailable]
     assert isinstance(await ask(gemini, "Another"), Answer)
@@ -170,57 +172,57 @@ async def test_a_request_that_it_does_not_understand_is_refused_for_good(gemini:
 # -- several keys --------------------------------------------------------------------------------------------------
 
 
-async def test_a_refused_key_is_left_out_and_the_call_is_made_with_another(stand_in: GeminiStandIn) -> None:
-    gemini = client_of(stand_in.url, "refused", "good")
-    before = stand_in.calls["by_status"].get("400", 0)
+async def test_a_refused_key_is_left_out_and_the_call_is_made_with_another(simulator: GeminiSimulator) -> None:
+    gemini = client_of(simulator.url, "refused", "good")
+    before = simulator.calls["by_status"].get("400", 0)
     for n in range(4):
         assert isinstance(await ask(gemini, f"Title {n}"), Answer)
-    assert stand_in.calls["by_status"].get("400", 0) == before + 1
+    assert simulator.calls["by_status"].get("400", 0) == before + 1
     await gemini.close()
 
 
-async def test_while_every_key_is_refused_it_is_said_and_asked_again_later(stand_in: GeminiStandIn) -> None:
-    gemini = client_of(stand_in.url, "a", "b")
+async def test_while_every_key_is_refused_it_is_said_and_asked_again_later(simulator: GeminiSimulator) -> None:
+    gemini = client_of(simulator.url, "a", "b")
     for key in ("a", "b"):
-        stand_in.tell("401", of_key=key)
+        simulator.tell("401", of_key=key)
     assert type(await ask(gemini, "Title")) is KeyRefused
-    stand_in.forget_moods()
+    simulator.forget_faults()
     assert isinstance(await ask(gemini, "Title"), Answer)
     await gemini.close()
 
 
-async def test_a_key_without_quota_for_the_day_rests_until_midnight_in_california(stand_in: GeminiStandIn) -> None:
-    gemini = client_of(stand_in.url, "a", "b")
-    stand_in.tell("429", of_key="a", of_the_day=True)
-    before = stand_in.calls["by_status"].get("429", 0)
+async def test_a_key_without_quota_for_the_day_rests_until_midnight_in_california(simulator: GeminiSimulator) -> None:
+    gemini = client_of(simulator.url, "a", "b")
+    simulator.tell("429", of_key="a", of_the_day=True)
+    before = simulator.calls["by_status"].get("429", 0)
     for n in range(4):
         assert isinstance(await ask(gemini, f"Title {n}"), Answer)
-    assert stand_in.calls["by_status"].get("429", 0) <= before + 1
-    stand_in.tell("429", of_key="b", of_the_day=True)
-    calls = stand_in.calls["calls"]
+    assert simulator.calls["by_status"].get("429", 0) <= before + 1
+    simulator.tell("429", of_key="b", of_the_day=True)
+    calls = simulator.calls["calls"]
     found = [await ask(gemini, "Title") for _ in range(3)]
     assert [type(error) for error in found] == [DailyQuota] * 3
     assert isinstance(found[0], DailyQuota)
     assert found[0].until == end_of_day()
-    assert stand_in.calls["calls"] <= calls + 2
+    assert simulator.calls["calls"] <= calls + 2
     await gemini.close()
 
 
 @pytest.mark.parametrize("own_projects", [False, True])
 async def test_a_quota_of_a_minute_is_the_projects_unless_each_key_has_one_of_its_own(
-    stand_in: GeminiStandIn, own_projects: bool
+    simulator: GeminiSimulator, own_projects: bool
 ) -> None:
-    gemini = client_of(stand_in.url, "a", "b", own_projects=own_projects)
+    gemini = client_of(simulator.url, "a", "b", own_projects=own_projects)
     for key in ("a", "b"):
-        stand_in.tell("429", of_key=key, times=1, retry_after_seconds=0.3)
-    calls = stand_in.calls["calls"]
+        simulator.tell("429", of_key=key, times=1, retry_after_seconds=0.3)
+    calls = simulator.calls["calls"]
     found = await ask(gemini, "Title")
     assert type(found) is RateLimited
-    assert stand_in.calls["calls"] == calls + (2 if own_projects else 1)
+    assert simulator.calls["calls"] == calls + (2 if own_projects else 1)
     assert (found.until is not None) is own_projects or found.retry_after == 0.3
     if own_projects:
         assert type(await ask(gemini, "Title")) is RateLimited
-        assert stand_in.calls["calls"] == calls + 2
+        assert simulator.calls["calls"] == calls + 2
         await asyncio.sleep(0.4)
         assert isinstance(await ask(gemini, "Title"), Answer)
     await gemini.close()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from integration.test_gemini import ask, client_of
-from servers import GeminiStandIn
+from servers import GeminiSimulator
 
 from shared.errors import SettingInvalid, Unavailable
 from shared.llm.endpoint import Endpoint
@@ -38,11 +38,11 @@ async def asked_of(endpoint: Endpoint, **about: Any) -> Answer | Exception:
 
 @pytest.mark.parametrize("name", READ_BY_GOOGLE_GENAI)
 async def test_a_variable_of_google_genai_changes_nothing(
-    stand_in: GeminiStandIn, monkeypatch: pytest.MonkeyPatch, name: str
+    simulator: GeminiSimulator, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, READ_BY_GOOGLE_GENAI[name])
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:9")
-    assert isinstance(await asked_of(Endpoint(stand_in.url)), Answer)
+    assert isinstance(await asked_of(Endpoint(simulator.url)), Answer)
 
 
 async def test_certificates_that_are_not_there_are_said_before_anything_is_called(
@@ -54,39 +54,39 @@ async def test_certificates_that_are_not_there_are_said_before_anything_is_calle
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1beta", "/v1", "/v1/"])
-async def test_a_base_url_may_carry_the_version(stand_in: GeminiStandIn, path: str) -> None:
-    assert isinstance(await asked_of(Endpoint.of(stand_in.url + path, None)), Answer)
+async def test_a_base_url_may_carry_the_version(simulator: GeminiSimulator, path: str) -> None:
+    assert isinstance(await asked_of(Endpoint.of(simulator.url + path, None)), Answer)
 
 
 @pytest.mark.parametrize("model", ["gemini-flash-lite-latest", "gemini-3-flash-preview"])
-async def test_what_lives_on_v1beta_only_is_found_there_by_default(stand_in: GeminiStandIn, model: str) -> None:
-    assert isinstance(await asked_of(Endpoint(stand_in.url), model=model), Answer)
-    found = await asked_of(Endpoint(stand_in.url, "v1"), model=model)
+async def test_what_lives_on_v1beta_only_is_found_there_by_default(simulator: GeminiSimulator, model: str) -> None:
+    assert isinstance(await asked_of(Endpoint(simulator.url), model=model), Answer)
+    found = await asked_of(Endpoint(simulator.url, "v1"), model=model)
     assert isinstance(found, Unavailable)
-    assert f"no such model at {stand_in.url}/v1/models/{model}:generateContent (404)" in str(found)
+    assert f"no such model at {simulator.url}/v1/models/{model}:generateContent (404)" in str(found)
 
 
-async def test_a_path_that_is_not_there_is_told_from_a_model_that_is_not(stand_in: GeminiStandIn) -> None:
-    found = await asked_of(Endpoint(f"{stand_in.url}/elsewhere"))
+async def test_a_path_that_is_not_there_is_told_from_a_model_that_is_not(simulator: GeminiSimulator) -> None:
+    found = await asked_of(Endpoint(f"{simulator.url}/elsewhere"))
     assert isinstance(found, Unavailable)
-    assert f"nothing is at {stand_in.url}/elsewhere/v1beta/models/" in str(found)
+    assert f"nothing is at {simulator.url}/elsewhere/v1beta/models/" in str(found)
     assert "check GOOGLE_GEMINI_BASE_URL" in str(found)
 
 
-async def test_a_model_that_is_not_there_is_known_before_there_is_any_work(stand_in: GeminiStandIn) -> None:
-    gemini = client_of(stand_in.url, model="gemini-2.0-flash")
+async def test_a_model_that_is_not_there_is_known_before_there_is_any_work(simulator: GeminiSimulator) -> None:
+    gemini = client_of(simulator.url, model="gemini-2.0-flash")
     assert await gemini.is_simulated() is None
     assert [problem.code for problem in gemini.problems] == ["model_retired", "model_not_found"]
-    assert f"no such model at {stand_in.url}/v1beta/models/gemini-2.0-flash" in gemini.problems[1].text
+    assert f"no such model at {simulator.url}/v1beta/models/gemini-2.0-flash" in gemini.problems[1].text
     await gemini.close()
 
 
-async def test_settings_tell_it_all(stand_in: GeminiStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": f"{stand_in.url}/v1", "GEMINI_TOPIC_THINKING": "high"}
+async def test_settings_tell_it_all(simulator: GeminiSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": f"{simulator.url}/v1", "GEMINI_TOPIC_THINKING": "high"}
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     settings = WorkerSettings.load()
-    assert settings.endpoint == Endpoint(stand_in.url, "v1")
+    assert settings.endpoint == Endpoint(simulator.url, "v1")
     assert (settings.model, settings.thinking, settings.answer_tokens) == ("gemini-3.5-flash-lite", "high", 4096)
 
 
@@ -103,10 +103,10 @@ async def test_a_setting_that_makes_no_sense_is_refused_by_name(
         WorkerSettings.load()
 
 
-async def test_each_call_says_how_long_the_answer_may_be_and_how_much_to_think(stand_in: GeminiStandIn) -> None:
-    gemini = client_of(stand_in.url, thinking="minimal", answer_tokens=4096)
+async def test_each_call_says_how_long_the_answer_may_be_and_how_much_to_think(simulator: GeminiSimulator) -> None:
+    gemini = client_of(simulator.url, thinking="minimal", answer_tokens=4096)
     assert isinstance(answer := await ask(gemini, "Title"), Answer)
-    assert stand_in.calls["configs"][-1] == {
+    assert simulator.calls["configs"][-1] == {
         "responseMimeType": "application/json",
         "maxOutputTokens": 5120,
         "thinkingConfig": {"thinkingLevel": "minimal"},
@@ -115,8 +115,8 @@ async def test_each_call_says_how_long_the_answer_may_be_and_how_much_to_think(s
     await gemini.close()
 
 
-async def test_thoughts_are_counted(stand_in: GeminiStandIn) -> None:
-    gemini = client_of(stand_in.url, thinking="medium")
+async def test_thoughts_are_counted(simulator: GeminiSimulator) -> None:
+    gemini = client_of(simulator.url, thinking="medium")
     assert isinstance(answer := await ask(gemini, "Title"), Answer)
     assert answer.tokens_thought == 256
     await gemini.close()

@@ -113,7 +113,7 @@ async def test_an_outage_is_a_gauge_by_reason_only_while_it_lasts(observed: Obse
 
     during = await eventually(waits, within=10)
     assert during.get("topicflow_in_flight") == 1
-    observed.deployment.gemini.forget_moods()
+    observed.deployment.gemini.forget_faults()
     await observed.api.ended(id_)
     after = await observed.scrape("topic-worker")
     assert after.get("topicflow_waiting_seconds") is None

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from eventually import eventually
 from integration.observed import Observed
-from servers import Deployment, GeminiStandIn, Process, Stack, free_port
+from servers import Deployment, GeminiSimulator, Process, Stack, free_port
 
 from shared.streams import PROJECTOR
 from status_projector.settings import ProjectorSettings
@@ -47,8 +47,8 @@ async def test_a_service_that_works_is_alive_and_ready(observed: Observed, servi
 
 @pytest.fixture
 def deployed(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
-    """A broker; the stand-in is not asked."""
-    made = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
+    """A broker; the simulator is not asked."""
+    made = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
     yield made
     made.end()
 

@@ -51,7 +51,7 @@ async def test_after_a_long_outage_work_goes_on_at_its_pace_and_nothing_was_spen
         topics = (await api.submit(*TITLES[:100], batch_size=1))["topics"]
         await asyncio.sleep(10)
         refused = gemini.calls["by_status"]["503"]
-        gemini.forget_moods()
+        gemini.forget_faults()
 
         async def completed() -> int:
             return int((await api.get("/topic-status-summary"))["summary"]["completed"])

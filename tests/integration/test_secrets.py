@@ -12,7 +12,7 @@ from integration.keyed import bearer
 from integration.secured import Secured, on_kafka_with_a_password, on_valkey_with_a_password
 from integration.written import Place, arguments, database, files, leaks, said_by
 from otlp_collector import OtlpCollector
-from servers import LOOPBACK, Deployment, GeminiStandIn, Process, Stacks, free_port
+from servers import LOOPBACK, Deployment, GeminiSimulator, Process, Stacks, free_port
 from servers.gossiping_gemini import GossipingGemini
 from servers.stack import VALKEY
 
@@ -47,7 +47,7 @@ class Suffering:
 
     def __init__(self, secured: Secured) -> None:
         self.secured, self.secrets, self.folder = secured, secured.secrets, secured.secrets.folder
-        self.collector, self.gossip, self.gemini = OtlpCollector(), GossipingGemini(), GeminiStandIn(self.folder)
+        self.collector, self.gossip, self.gemini = OtlpCollector(), GossipingGemini(), GeminiSimulator(self.folder)
         self.deployment = Deployment(
             self.folder, secured.stack, self.gemini, LOUD | QUICK | self.collector.settings | {"GEMINI_API_KEY": ""}
         )
@@ -77,16 +77,16 @@ class Suffering:
     def new_keys(self, *names: str) -> str:
         return ",".join(map(self.secrets.new, names))
 
-    async def meets_moods(self, api: Api) -> None:
+    async def meets_faults(self, api: Api) -> None:
         """Of one key each, and of all; its worker is told by the environment, and aborted in the middle of a call."""
         keys = self.new_keys("a good key", "a refused key", "a resting key")
         _, refused, resting = keys.split(",")
         self.gemini.tell("401", of_key=refused)
         self.gemini.tell("429", of_key=resting, of_the_day=True)
-        for mood in ("hang", "reset", "503"):
-            self.gemini.tell(mood, title_contains=mood, times=1)
+        for fault in ("hang", "reset", "503"):
+            self.gemini.tell(fault, title_contains=fault, times=1)
         worker = self._add("topic-worker", "moody", GEMINI_API_KEYS=keys, GEMINI_API_KEY="")
-        await ended(api, "hang", "reset", "503", *(f"Of a mood {n}" for n in range(6)))
+        await ended(api, "hang", "reset", "503", *(f"Of a fault {n}" for n in range(6)))
         assert "left out from now on" in worker.said
         assert "a key rests" in worker.said
         await self.is_looked_at(api, "moody")
@@ -94,7 +94,7 @@ class Suffering:
         await api.submit("Aborted")
         await eventually(lambda: self.gemini.calls["in_flight"], within=WITHIN)
         self.aborts("moody")
-        self.gemini.forget_moods()
+        self.gemini.forget_faults()
 
     async def meets_gossip(self, api: Api) -> None:
         """Its worker is told everything by files, and its Gemini tells of the key wherever it can."""
@@ -115,8 +115,8 @@ class Suffering:
             "GEMINI_API_KEY": self.new_keys("key 8"),
         }
         catalog = self.deployment.catalog
-        for mood in ("401", "503", "page", "reset"):
-            catalog.tell(mood, times=2)
+        for fault in ("401", "503", "page", "reset"):
+            catalog.tell(fault, times=2)
         enricher = self._add(ENRICHER, "enricher", **told)
         assert (await api.ask("POST", "/articles/scan")).is_success
         await eventually(lambda: len(catalog.written) > 30, within=WITHIN)
@@ -198,7 +198,7 @@ class Suffering:
         in_broker = [place async for place in self.secured.broker()]
         in_database = list(database(self.secured.stack.database_url))
         in_files = list(files(self.folder, self.secrets.files))
-        for what, places in (("Of a mood 1", in_broker), ("Of a mood 1", in_database), ("a key rests", in_files)):
+        for what, places in (("Of a fault 1", in_broker), ("Of a fault 1", in_database), ("a key rests", in_files)):
             assert any(what.encode() in written for _, written in places), (what, [where for where, _ in places])
         return [*self.seen, *spans, *in_broker, *in_database, *in_files]
 
@@ -228,7 +228,7 @@ async def test_no_secret_is_in_anything_that_is_written(secured: Secured) -> Non
     suffering = Suffering(secured)
     try:
         api = await suffering.begins()
-        await suffering.meets_moods(api)
+        await suffering.meets_faults(api)
         await suffering.meets_gossip(api)
         await suffering.meets_the_catalogue(api)
         await suffering.starts_badly()

@@ -8,7 +8,7 @@ import pytest
 from eventually import eventually
 from integration.observed import Observed
 from scrape import Scraped, scrape
-from servers import MODULES, Deployment, GeminiStandIn, Stack
+from servers import MODULES, Deployment, GeminiSimulator, Stack
 
 
 async def test_gauges_of_the_system_are_what_the_status_routes_say(observed: Observed) -> None:
@@ -25,7 +25,7 @@ async def test_gauges_of_the_system_are_what_the_status_routes_say(observed: Obs
 @pytest.fixture
 def alone(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
     """An API and a broker; nobody projects, so there are no tables."""
-    deployed = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
+    deployed = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
     deployed.add("api")
     yield deployed
     deployed.end()

@@ -1,4 +1,4 @@
-"""The topic-worker seen through the API: the real client over HTTP, the real broker; all moods are in test_moods.py."""
+"""The topic-worker seen through the API: the real client over HTTP, the real broker; faults are in test_faults.py."""
 
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ async def test_an_outage_is_said_plainly_wherever_status_is_shown_and_spends_not
     assert topic["status"] == "pending"
     behind = (await api.submit("Behind the outage"))["topics"][0]["id"]
     assert (await api.get(f"/topics/{behind}"))["waiting_for"]["reason"] == "unavailable"
-    api.deployment.gemini.forget_moods()
+    api.deployment.gemini.forget_faults()
     for topic in await api.ended(parked, behind):
         assert topic["tries"] == 0
         assert topic["simulated"] is True

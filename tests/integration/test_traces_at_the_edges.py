@@ -8,11 +8,11 @@ from integration.api import Api, started
 from integration.observed import Observed
 from integration.traces import HANDLING, PROJECTED, SERVER, spans_of, the_one
 from otlp_collector import Span
-from servers import Deployment, GeminiStandIn, Process, Stack, free_port
+from servers import Deployment, GeminiSimulator, Process, Stack, free_port
 
 
 async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: Path, stack: Stack) -> None:
-    gemini = GeminiStandIn(tmp_path)
+    gemini = GeminiSimulator(tmp_path)
     gemini.start()
     settings = observed.collector.settings | {"TOPICFLOW_HELD_SECONDS": "0.2"}
     deployed = Deployment(tmp_path, stack, gemini, settings)

@@ -1,8 +1,8 @@
 """Real servers and services for tests: started, killed, frozen and stopped at will."""
 
-from servers.catalog import CatalogStandIn
+from servers.catalog import CatalogSimulator
 from servers.deployment import MODULES, Deployment
-from servers.gemini import GeminiStandIn
+from servers.gemini import GeminiSimulator
 from servers.kafka import KafkaServer
 from servers.ports import LOOPBACK, free_port
 from servers.postgres import PostgresServer
@@ -13,9 +13,9 @@ from servers.valkey import ValkeyServer
 __all__ = [
     "LOOPBACK",
     "MODULES",
-    "CatalogStandIn",
+    "CatalogSimulator",
     "Deployment",
-    "GeminiStandIn",
+    "GeminiSimulator",
     "KafkaServer",
     "PostgresServer",
     "Process",

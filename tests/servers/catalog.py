@@ -1,37 +1,37 @@
-"""The stand-in for the catalogue, and what a test tells it."""
+"""The simulator for the catalogue, and what a test tells it."""
 
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from servers.stand_in import StandIn
+from servers.simulator import Simulator
 
 
-class CatalogStandIn(StandIn):
+class CatalogSimulator(Simulator):
     def __init__(self, folder: Path, made: int = 0, file: Path | None = None) -> None:
         """`made`: articles behind the invented ones; `file`: where it keeps what is written."""
         kept = [] if file is None else ["--file", str(file)]
         super().__init__(folder, "catalog", "--made", str(made), *kept)
 
-    def tell(self, mood: str, **scope: Any) -> None:
+    def tell(self, fault: str, **scope: Any) -> None:
         """How it behaves from now on: `route`, `urn_contains`, `for_seconds`, `times`, …"""
-        self.http.post("/stand-in/moods", json={"mood": mood} | scope).raise_for_status()
+        self.http.post("/simulator/faults", json={"fault": fault} | scope).raise_for_status()
 
     def tokens_last(self, seconds: float) -> None:
         """Those that it gives from now on."""
-        self.http.put("/stand-in/tokens", json={"seconds": seconds}).raise_for_status()
+        self.http.put("/simulator/tokens", json={"seconds": seconds}).raise_for_status()
 
     def end_tokens(self) -> None:
-        self.http.delete("/stand-in/tokens").raise_for_status()
+        self.http.delete("/simulator/tokens").raise_for_status()
 
     @property
     def written(self) -> dict[str, dict[str, Any]]:
         """By URN, the fields that were written since it began."""
-        return dict(self.http.get("/stand-in/articles").raise_for_status().json())
+        return dict(self.http.get("/simulator/articles").raise_for_status().json())
 
     def begin(self, made: int = 0) -> None:
         """Anew, with so many articles behind the invented ones."""
-        self.http.put("/stand-in/articles", json={"made": made}).raise_for_status()
+        self.http.put("/simulator/articles", json={"made": made}).raise_for_status()
 
     def article(self, urn: str) -> dict[str, Any]:
         return dict(self.http.get(_path(urn)).raise_for_status().json())
@@ -44,12 +44,12 @@ class CatalogStandIn(StandIn):
         self.http.delete(_path(urn)).raise_for_status()
 
     def fresh(self) -> None:
-        """In no mood, with nothing written and nothing counted."""
-        self.forget_moods()
+        """In no fault, with nothing written and nothing counted."""
+        self.forget_faults()
         self.tokens_last(300)
         self.begin()
         self.forget_calls()
 
 
 def _path(urn: str) -> str:
-    return f"/stand-in/articles/{quote(urn)}"
+    return f"/simulator/articles/{quote(urn)}"

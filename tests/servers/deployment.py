@@ -1,4 +1,4 @@
-"""Services of a test's, on a broker and a database, beside the stand-ins of Gemini and the catalogue."""
+"""Services of a test's, on a broker and a database, beside the simulators of Gemini and the catalogue."""
 
 import sys
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from servers.catalog import CatalogStandIn
-from servers.gemini import GeminiStandIn
+from servers.catalog import CatalogSimulator
+from servers.gemini import GeminiSimulator
 from servers.ports import LOOPBACK, free_port
 from servers.process import Process
 from servers.stack import Stack
@@ -19,11 +19,11 @@ MODULES = {"api": "api", "topic-worker": "topic_worker", PROJECTOR: "status_proj
 
 @dataclass
 class Deployment:
-    """Gemini's stand-in and services, each started alone, by environment only. `folder`: of what they say."""
+    """Gemini's simulator and services, each started alone, by environment only. `folder`: of what they say."""
 
     folder: Path
     stack: Stack
-    gemini: GeminiStandIn
+    gemini: GeminiSimulator
     settings: dict[str, str] = field(default_factory=dict)
     services: dict[str, Process] = field(default_factory=dict)
     api_port: int = field(default_factory=free_port)
@@ -37,11 +37,11 @@ class Deployment:
         return self.stack.database_url
 
     @cached_property
-    def catalog(self) -> CatalogStandIn:
-        """Its stand-in, which runs from when it is first asked for and loses nothing when it is killed."""
-        stand_in = CatalogStandIn(self.folder, file=self.folder / "catalog.db")
-        stand_in.start()
-        return stand_in
+    def catalog(self) -> CatalogSimulator:
+        """Its simulator, which runs from when it is first asked for and loses nothing when it is killed."""
+        simulator = CatalogSimulator(self.folder, file=self.folder / "catalog.db")
+        simulator.start()
+        return simulator
 
     def add(self, service: str, instance: str = "", **settings: str) -> Process:
         """One more replica, running. `instance`: its stable name, none if empty."""
@@ -75,6 +75,6 @@ class Deployment:
         return httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port or self.api_port}", trust_env=False, timeout=30)
 
     def end(self) -> None:
-        stand_ins = [self.gemini, *([self.catalog] if "catalog" in vars(self) else [])]
-        for process in (*self.services.values(), *stand_ins):
+        simulators = [self.gemini, *([self.catalog] if "catalog" in vars(self) else [])]
+        for process in (*self.services.values(), *simulators):
             process.end()

@@ -36,12 +36,12 @@ class GossipingGemini:
         self._server.server_close()
         self._thread.join()
 
-    def mood(self, text: str) -> str:
+    def fault(self, text: str) -> str:
         """Of what is asked for the first time; "" later."""
         found = re.search(r"answers (?:\d{3}|nonsense)|hangs|resets|invalid key", text)
-        mood = found[0] if found else ""
-        self.seen[mood] += 1
-        return mood if self.seen[mood] == 1 else ""
+        fault = found[0] if found else ""
+        self.seen[fault] += 1
+        return fault if self.seen[fault] == 1 else ""
 
 
 def _problem(code: int, key: str, reason: str = "") -> dict[str, Any]:
@@ -64,20 +64,20 @@ def _handler(gemini: GossipingGemini) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             key = self.headers["x-goog-api-key"]
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            mood = gemini.mood(json.dumps(asked["contents"]))
-            if mood == "invalid key":
+            fault = gemini.fault(json.dumps(asked["contents"]))
+            if fault == "invalid key":
                 self._say(400, _problem(400, key, "API_KEY_INVALID"))
-            elif mood == "resets":
+            elif fault == "resets":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
                 self.close_connection = True
-            elif mood == "answers nonsense":
+            elif fault == "answers nonsense":
                 self._say(200, {"candidates": f"for {key}"})
-            elif mood.startswith("answers"):
-                code = int(mood[-3:])
+            elif fault.startswith("answers"):
+                code = int(fault[-3:])
                 self._say(code, _problem(code, key))
             else:
-                time.sleep(HANGS if mood == "hangs" else 0)
+                time.sleep(HANGS if fault == "hangs" else 0)
                 self._say(200, ANSWER)
 
         def _say(self, code: int, body: dict[str, Any]) -> None:

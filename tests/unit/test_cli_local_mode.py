@@ -47,8 +47,8 @@ OWN_BROKER = {"TOPICFLOW_BROKER_URL": "redis://:secret@127.0.0.1:1/0"}
 OWN_DATABASE = {"TOPICFLOW_DATABASE_URL": "sqlite:////data/topicflow.db"}
 
 
-def _local_mode(environment: dict[str, str], stand_in_port: int | None) -> LocalMode:
-    return LocalMode(environment, OWN_BROKER, OWN_DATABASE, 8000, stand_in_port)
+def _local_mode(environment: dict[str, str], simulator_port: int | None) -> LocalMode:
+    return LocalMode(environment, OWN_BROKER, OWN_DATABASE, 8000, simulator_port)
 
 
 def test_secrets_reach_only_those_who_need_them() -> None:
@@ -63,14 +63,14 @@ def test_secrets_reach_only_those_who_need_them() -> None:
     assert mode.without_secrets() == {"PATH": "/bin"}
 
 
-def test_without_a_key_the_worker_talks_to_the_stand_in_past_any_proxy() -> None:
+def test_without_a_key_the_worker_talks_to_the_simulator_past_any_proxy() -> None:
     mode = _local_mode({"HTTP_PROXY": "http://proxy", "no_proxy": "intranet", "GEMINI_API_KEY": ""}, 8100)
     worker = mode.topic_worker().environment
     assert worker["GOOGLE_GEMINI_BASE_URL"] == "http://127.0.0.1:8100"
-    assert worker["GEMINI_API_KEY"] == "stand-in"
+    assert worker["GEMINI_API_KEY"] == "simulator"
     assert worker["NO_PROXY"] == "intranet,127.0.0.1"
-    assert mode.stand_in().arguments[1:] == ("-m", "simulators.gemini", "--port", "8100")
-    assert "TOPICFLOW_BROKER_URL" not in mode.stand_in().environment
+    assert mode.simulator().arguments[1:] == ("-m", "simulators.gemini", "--port", "8100")
+    assert "TOPICFLOW_BROKER_URL" not in mode.simulator().environment
 
 
 def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None:
@@ -84,7 +84,7 @@ def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None
         assert not [argument for argument in program.arguments if "secret" in argument]
     assert database.items() <= mode.api().environment.items()
     assert "TOPICFLOW_DATABASE_URL" not in mode.topic_worker().environment
-    assert mode.stand_in().environment == mode.without_secrets() == {}
+    assert mode.simulator().environment == mode.without_secrets() == {}
 
 
 def test_workers_have_names_and_logs_of_their_own() -> None:

@@ -51,7 +51,7 @@ def test_a_card_is_shown_whole_and_its_markup_is_only_text() -> None:
     }
     topic = {"id": "1", "title": "raft\x1b]0;x\x07", "status": "completed", "simulated": True, "content": content}
     card = _drawn(topic_card(topic))
-    for text in ("[red]Raft[/red]", "[bold]not bold", "a, b", "• one", "Learning objectives", "Latency", "stand-in"):
+    for text in ("[red]Raft[/red]", "[bold]not bold", "a, b", "• one", "Learning objectives", "Latency", "simulator"):
         assert text in card
     assert "\x1b" not in card
 
@@ -106,7 +106,7 @@ def test_an_article_shows_where_it_stands_and_what_was_found_out_never_markup() 
         "Meta-analysis",
         "Verdict",
         "Plainly said.",
-        "stand-in",
+        "simulator",
     ):
         assert text in drawn
     assert "\x1b" not in drawn

@@ -54,7 +54,7 @@ def test_an_old_card_gives_way_only_to_what_is_completed_or_removed_here(
     assert (judged.reason is None) == (became == "imported")
 
 
-def test_an_old_card_replaces_what_only_a_stand_in_wrote() -> None:
+def test_an_old_card_replaces_what_only_a_simulator_wrote() -> None:
     judged = one(old(), here("completed", simulated=True))
     assert (judged.became, judged.attempt) == ("imported", 3)
     assert one(old(status="failed"), here("completed", simulated=True)).became == "skipped"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SUFFERINGS = "e2e/test_sufferings.py"  # where that page's tests are that it names without a file
+SUFFERINGS = "e2e/test_known_problems.py"  # where that page's tests are that it names without a file
 Test = tuple[str, str]
 
 
@@ -29,7 +29,9 @@ def test_every_test_that_a_page_names_exists(page: str) -> None:
 
 
 def test_each_test_of_a_suffering_is_named_on_its_page() -> None:
-    files = [path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests/e2e").glob("test_sufferings*.py")]
+    files = [
+        path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests/e2e").glob("test_known_problems*.py")
+    ]
     assert set[Test]().union(*map(there_are_in, files)) <= named_on("known-problems.md")
 
 

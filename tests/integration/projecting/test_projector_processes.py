@@ -13,7 +13,7 @@ from integration.databases import NOT_MIGRATED, counted, held, not_there_yet, ro
 from integration.losses import lose_all_but_the_newest, lose_stream
 from integration.projected import Projected
 from integration.projecting.told import HALF, HISTORY
-from servers import Deployment, GeminiStandIn, Process, Stack
+from servers import Deployment, GeminiSimulator, Process, Stack
 from servers.stack import VALKEY
 
 from shared.messaging.broker import Transport
@@ -24,7 +24,7 @@ from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBM
 @pytest.fixture
 def projectors(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
     """A broker and a database's address; whoever projects is added by the test."""
-    deployed = Deployment(tmp_path, stack, GeminiStandIn(tmp_path))
+    deployed = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
     yield deployed
     deployed.end()
 

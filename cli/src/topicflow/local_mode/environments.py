@@ -25,7 +25,7 @@ def gemini_is_configured(environment: Mapping[str, str]) -> bool:
 
 
 def enriches(environment: Mapping[str, str]) -> bool:
-    """Unless told otherwise; but nobody is to pay Gemini for a stand-in's articles who did not ask for that."""
+    """Unless told otherwise; but nobody is to pay Gemini for a simulator's articles who did not ask for that."""
     if told := environment.get(ENRICHES):
         return told.lower() in {"1", "true", "yes", "on", "t", "y"}
     return bool(environment.get("DATA_API_URL")) or not gemini_is_configured(environment)
@@ -39,8 +39,8 @@ class LocalMode:
     broker: Mapping[str, str]  # settings
     database: Mapping[str, str]
     port: int
-    stand_in_port: int | None  # None: the real Gemini
-    catalog_port: int | None = None  # of the stand-in for the catalogue; None: the real one, or none
+    simulator_port: int | None  # None: the real Gemini
+    catalog_port: int | None = None  # of the simulator for the catalogue; None: the real one, or none
     enriches: bool = False
     instances: str = ""  # what the names of its instances begin with; nothing where nobody else uses the broker
 
@@ -51,15 +51,15 @@ class LocalMode:
             if name not in SECRETS | ONE_EACH and not is_of_the_broker(name) and not is_of_the_database(name)
         }
 
-    def stand_in(self) -> Program:
-        arguments = (sys.executable, "-m", "simulators.gemini", "--port", str(self.stand_in_port))
-        return Program("gemini-stand-in", arguments, self.without_secrets())
+    def simulator(self) -> Program:
+        arguments = (sys.executable, "-m", "simulators.gemini", "--port", str(self.simulator_port))
+        return Program("gemini-simulator", arguments, self.without_secrets())
 
-    def catalog_stand_in(self, file: Path) -> Program:
+    def catalog_simulator(self, file: Path) -> Program:
         """`file`: where it keeps what is written."""
         arguments = ("--port", str(self.catalog_port), "--file", str(file))
         program = (sys.executable, "-m", "simulators.catalog", *arguments)
-        return Program("catalog-stand-in", program, self.without_secrets())
+        return Program("catalog-simulator", program, self.without_secrets())
 
     def status_projector(self) -> Program:
         return self._service("status-projector", "status-projector-1", self.database)
@@ -75,21 +75,21 @@ class LocalMode:
         if self.catalog_port is not None:
             catalog = {
                 "DATA_API_URL": f"http://{LOOPBACK}:{self.catalog_port}",
-                "KEYCLOAK_CLIENT_ID": "stand-in",
-                "KEYCLOAK_CLIENT_SECRET": "stand-in",
+                "KEYCLOAK_CLIENT_ID": "simulator",
+                "KEYCLOAK_CLIENT_SECRET": "simulator",
             }
         api = {ENRICHES: "true", "TOPICFLOW_URL": f"http://{LOOPBACK}:{self.port}"} | _past_any_proxy(self.environment)
         return self._service("enricher", "enricher-1", self._of_a_worker() | catalog | api)
 
     def _of_a_worker(self) -> dict[str, str]:
         stop = {"TOPICFLOW_STOP_SECONDS": self.environment.get("TOPICFLOW_STOP_SECONDS") or WORKER_STOPS_WITHIN}
-        if self.stand_in_port is None:
+        if self.simulator_port is None:
             return stop | {key: value for key, value in self.environment.items() if key in GEMINI_SECRETS}
-        stand_in = {
-            "GOOGLE_GEMINI_BASE_URL": f"http://{LOOPBACK}:{self.stand_in_port}",
-            "GEMINI_API_KEY": "stand-in",
+        simulator = {
+            "GOOGLE_GEMINI_BASE_URL": f"http://{LOOPBACK}:{self.simulator_port}",
+            "GEMINI_API_KEY": "simulator",
         }
-        return stop | stand_in | _past_any_proxy(self.environment)
+        return stop | simulator | _past_any_proxy(self.environment)
 
     def _service(self, name: str, instance: str, settings: Mapping[str, str]) -> Program:
         """Its log is named after the instance, or after the service where there is one of it."""

@@ -82,17 +82,17 @@ class Up:
             broker={BROKER_URL: own.url} if own else settings_of(self.broker),
             database=settings_of(self.database) or {DATABASE_URL: folder.database_url},
             port=self.port,
-            stand_in_port=ports.free_port() if simulated else None,
-            catalog_port=ports.free_port() if self._has_stand_in_for_catalog else None,
+            simulator_port=ports.free_port() if simulated else None,
+            catalog_port=ports.free_port() if self._has_simulator_for_catalog else None,
             enriches=enriches(self.environment),
             instances="" if own else ports.name_of_this_one(self.port),
         )
         if own:
             supervisor.start(own.program(mode.without_secrets()))
         if simulated:
-            supervisor.start(mode.stand_in())
+            supervisor.start(mode.simulator())
         if mode.catalog_port:
-            supervisor.start(mode.catalog_stand_in(folder.path / "catalog.db"))
+            supervisor.start(mode.catalog_simulator(folder.path / "catalog.db"))
         if own:
             await own.wait_until_it_answers()
         workers = [mode.topic_worker(number) for number in range(1, self.workers + 1)]
@@ -102,17 +102,17 @@ class Up:
 
     @property
     def _remarks(self) -> list[str]:
-        simulated = "Gemini is simulated: no GEMINI_API_KEY is set, so a stand-in writes cards and annotations"
+        simulated = "Gemini is simulated: no GEMINI_API_KEY is set, so a simulator writes cards and annotations"
         if not enriches(self.environment):
             articles = "Articles are off: DATA_API_URL or ENABLE_BACKGROUND_WORKER=true turns them on"
-        elif self._has_stand_in_for_catalog:
-            articles = "The catalogue of articles is simulated: no DATA_API_URL is set, so a stand-in has some"
+        elif self._has_simulator_for_catalog:
+            articles = "The catalogue of articles is simulated: no DATA_API_URL is set, so a simulator has some"
         else:
             articles = f"Articles are those of the catalogue at {one_line(self.environment['DATA_API_URL'])}"
         return [articles] if gemini_is_configured(self.environment) else [simulated, articles]
 
     @property
-    def _has_stand_in_for_catalog(self) -> bool:
+    def _has_simulator_for_catalog(self) -> bool:
         return enriches(self.environment) and not self.environment.get("DATA_API_URL")
 
     async def _until_ready(self, api: ApiClient, folder: DataFolder) -> None:

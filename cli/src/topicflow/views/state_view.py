@@ -46,7 +46,7 @@ def facts(state: SystemState, more: dict[str, Text] | None = None) -> Renderable
 
 def gemini(simulated: bool | None) -> Text:
     if simulated:
-        return Text("simulated: a stand-in writes the cards", style="magenta")
+        return Text("simulated: a simulator writes the cards", style="magenta")
     return Text("real" if simulated is False else "not known yet")
 
 

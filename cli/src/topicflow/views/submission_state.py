@@ -23,6 +23,6 @@ def summary(submission: dict[str, Any], **ended_at: str | None) -> dict[str, Tex
         **{word: Text(local_time(time)) for word, time in ended_at.items()},
         "Waiting": Text(waiting_line(submission.get("waiting_for")) or "", style="yellow"),
         "Error": Text(plain(submission.get("error_message") or ""), style="red"),
-        "Simulated": Text("a stand-in for Gemini wrote this" if submission.get("simulated") else "", style="magenta"),
+        "Simulated": Text("a simulator for Gemini wrote this" if submission.get("simulated") else "", style="magenta"),
     }
     return {label: value for label, value in facts.items() if value.plain}

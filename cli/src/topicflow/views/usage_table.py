@@ -31,7 +31,7 @@ def usage_picture(usage: dict[str, Any]) -> RenderableType:
         table.add_row("all", "", "", *_amounts(usage["total"]), in_vain, style="bold")
     parts: list[RenderableType] = [table]
     if any(paid["simulated"] for paid in usage["days"]):
-        parts.append(Text("What is simulated was answered by a stand-in: nobody was paid for it.", style="yellow"))
+        parts.append(Text("What is simulated was answered by a simulator: nobody was paid for it.", style="yellow"))
     return Group(*parts)
 
 

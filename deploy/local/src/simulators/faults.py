@@ -1,4 +1,4 @@
-"""When a mood that a stand-in was told is in force, and which calls are its share, whatever it is about."""
+"""When a fault that a simulator was told is in force, and which calls are its share, whatever it is about."""
 
 import math
 import time
@@ -31,19 +31,19 @@ M = TypeVar("M", bound=FaultSchedule)
 class ScheduledFault(Generic[M]):
     """`begins`: by the clock; `left`: of its times; `calls`: in its scope, of which it has its share."""
 
-    mood: M
+    fault: M
     begins: float
     left: int | None
     calls: int = 0
 
     @property
     def ends(self) -> float:
-        return math.inf if self.mood.for_seconds is None else self.begins + self.mood.for_seconds
+        return math.inf if self.fault.for_seconds is None else self.begins + self.fault.for_seconds
 
     def takes_one_more(self) -> bool:
         """Whether this call in its scope belongs to its share, and counts as one of its times."""
         before, self.calls = self.calls, self.calls + 1
-        taken, takes = (math.floor(calls * self.mood.share + ROUNDING) for calls in (before, self.calls))
+        taken, takes = (math.floor(calls * self.fault.share + ROUNDING) for calls in (before, self.calls))
         if taken == takes:
             return False
         self.left = None if self.left is None else self.left - 1
@@ -57,9 +57,9 @@ class Faults(Generic[M]):
     clock: Callable[[], float] = time.monotonic
     told: list[ScheduledFault[M]] = field(default_factory=list)
 
-    def tell(self, moods: Sequence[M]) -> None:
+    def tell(self, faults: Sequence[M]) -> None:
         now = self.clock()
-        self.told += [ScheduledFault(mood, now + mood.after_seconds, mood.times) for mood in moods]
+        self.told += [ScheduledFault(fault, now + fault.after_seconds, fault.times) for fault in faults]
 
     def clear(self) -> None:
         self.told.clear()
@@ -79,7 +79,7 @@ class Faults(Generic[M]):
 
 
 def _listed(one: ScheduledFault[M], now: float) -> dict[str, Any]:
-    listed = one.mood.model_dump(exclude_unset=True)
+    listed = one.fault.model_dump(exclude_unset=True)
     if now < one.begins:
         listed["begins_in_seconds"] = round(one.begins - now, 3)
     elif one.ends < math.inf:

@@ -1,4 +1,4 @@
-"""How many calls a stand-in has at a time, and had at most."""
+"""How many calls a simulator has at a time, and had at most."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The process of a stand-in: its listener, resets when told to, no waiting for sleeping calls at its end."""
+"""The process of a simulator: its listener, resets when told to, no waiting for sleeping calls at its end."""
 
 import argparse
 import asyncio
@@ -73,7 +73,7 @@ class SimulatorServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = sockets[0].getsockname()[:2] if sockets else (LOOPBACK, 0)
-        sys.stderr.write(f"stand-in for {self._of} at http://{host}:{port} (simulated answers)\n")
+        sys.stderr.write(f"simulator for {self._of} at http://{host}:{port} (simulated answers)\n")
         sys.stderr.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -88,11 +88,11 @@ def add_address(parser: argparse.ArgumentParser) -> None:
 
 
 def serve(app: FastAPI, of: str, told: argparse.Namespace) -> None:
-    """Until it is told to stop. `of`: whose stand-in it is; `told`: with what `add_address` added."""
+    """Until it is told to stop. `of`: whose simulator it is; `told`: with what `add_address` added."""
     try:
         listener = socket.create_server((told.host, told.port), backlog=2048)
     except (OSError, OverflowError) as taken:
-        raise SystemExit(f"stand-in for {of}: {taken}") from taken
+        raise SystemExit(f"simulator for {of}: {taken}") from taken
     config = uvicorn.Config(
         app,
         http=Connection,

@@ -79,6 +79,6 @@ class WorkerRegistry:
         return sorted(found, key=lambda problem: (problem.code, problem.text, problem.service))
 
     def simulated(self, service: str = TOPIC_WORKER) -> bool | None:
-        """Whether what its live workers call is a stand-in; None while none of them knows."""
+        """Whether what its live workers call is a simulator; None while none of them knows."""
         known = [seen.beat.simulated for seen in self.live(service) if seen.beat.simulated is not None]
         return any(known) if known else None

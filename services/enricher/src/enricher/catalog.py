@@ -14,7 +14,7 @@ from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage
 from shared.resilience.outage_detection import OutageDetector
 
 PREFIX = "/api/v1"
-SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
+SIMULATED = "x-topicflow-simulated"  # the header by which a simulator says what it is
 CONNECTIONS = 50
 IDLE_SECONDS = 3.0  # before a connection is given up: less than the 5 s after which uvicorn closes it
 PROBE_SECONDS = 5.0

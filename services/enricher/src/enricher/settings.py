@@ -36,7 +36,7 @@ class CatalogSettings(Settings):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if not self.catalog_url:
-            raise ValueError("DATA_API_URL: not set; `topicflow up` runs with a stand-in when there is none")
+            raise ValueError("DATA_API_URL: not set; `topicflow up` runs with a simulator when there is none")
         if not self.client_id:
             raise ValueError("KEYCLOAK_CLIENT_ID: not set")
         if not self.client_secret.get_secret_value():

@@ -24,7 +24,7 @@ from shared.observability.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 from shared.resilience.outage_detection import OutageDetector
 
 log = structlog.get_logger()
-SIMULATED = "x-topicflow-simulated"  # the header by which a stand-in says what it is
+SIMULATED = "x-topicflow-simulated"  # the header by which a simulator says what it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Gemini:
         self._answer_tokens = answer_tokens
         self._not_found: str | None = None  # what Gemini said of our model, the last time that we looked
         self._doubts = OutageDetector(self._is_there)
-        self.simulated: bool | None = None  # whether a stand-in answers, as far as it is known
+        self.simulated: bool | None = None  # whether a simulator answers, as far as it is known
 
     @classmethod
     def of(cls, settings: GeminiSettings, calls: int) -> Self:

@@ -45,7 +45,7 @@ class GeminiSettings(Settings):
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
         if not self._values:
-            raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a stand-in when there is none")
+            raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a simulator when there is none")
         return self
 
     @model_validator(mode="after")

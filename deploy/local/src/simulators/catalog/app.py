@@ -1,4 +1,4 @@
-"""A stand-in for the catalogue over HTTP: the WiseFood data API's routes for articles, and its moods on demand.
+"""A simulator for the catalogue over HTTP: the WiseFood data API's routes for articles, and its faults on demand.
 
 Run with `python -m simulators.catalog --port 8200`; callers reach it by DATA_API_URL, with any credentials but the
 secret `refused`.
@@ -37,17 +37,17 @@ from simulators.faults import LATE
 from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
 TOLD = f"""what it is told while it runs, in JSON:
-  POST   /stand-in/moods           one mood; GET lists those in force, DELETE forgets them
-  PUT    /stand-in/tokens          {{"seconds": 5}}: how long a new token is good; DELETE ends all there are
-  GET    /stand-in/calls           what it was asked; DELETE counts anew
-  GET    /stand-in/articles        what was written, by URN; DELETE forgets it
-  PUT    /stand-in/articles        {{"made": 100000}}: forgets it, and has so many articles behind the invented ones
-  PUT    /stand-in/articles/URN    fields that the article has from now on; GET shows it, DELETE removes it
+  POST   /simulator/faults           one fault; GET lists those in force, DELETE forgets them
+  PUT    /simulator/tokens          {{"seconds": 5}}: how long a new token is good; DELETE ends all there are
+  GET    /simulator/calls           what it was asked; DELETE counts anew
+  GET    /simulator/articles        what was written, by URN; DELETE forgets it
+  PUT    /simulator/articles        {{"made": 100000}}: forgets it, and has so many articles behind the invented ones
+  PUT    /simulator/articles/URN    fields that the article has from now on; GET shows it, DELETE removes it
 
-a mood: {{"mood": "503", "route": "patch", "urn_contains": "oat", "for_seconds": 30}}
+a fault: {{"fault": "503", "route": "patch", "urn_contains": "oat", "for_seconds": 30}}
   kinds: {", ".join(get_args(Kind))}
   routes: {", ".join(get_args(Route))}
-  its scope, and what only some have: {", ".join(name for name in CatalogFault.model_fields if name != "mood")}"""
+  its scope, and what only some have: {", ".join(name for name in CatalogFault.model_fields if name != "fault")}"""
 REFUSED_SECRET = "refused"  # noqa: S105 -- it opens nothing
 Handler = Callable[[Request], Awaitable[Any]]
 Fields = Annotated[dict[str, Any], Body()]
@@ -68,13 +68,13 @@ class CatalogSimulator:
 
     def __init__(self, articles: ArticleStore) -> None:
         self.articles = articles
-        self.moods = CatalogMoods()
+        self.faults = CatalogMoods()
         self.calls = CatalogCalls()
         self.token_seconds = 300.0
         self.tokens: dict[str, float] = {}  # until when they are good, monotonic
 
     def route(self, route: Route, handle: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """The handler with what every call meets: moods, authentication, the envelope, the counts."""
+        """The handler with what every call meets: faults, authentication, the envelope, the counts."""
 
         async def call(request: Request) -> Response:
             with self.calls.one_more(route):
@@ -89,18 +89,18 @@ class CatalogSimulator:
         return call
 
     async def _reply(self, route: Route, handle: Handler, request: Request) -> Response:
-        mood = self.moods.of_call(route, request.path_params.get("urn", ""))
-        if mood and (instead := _instead(request, mood)):
+        fault = self.faults.of_call(route, request.path_params.get("urn", ""))
+        if fault and (instead := _instead(request, fault)):
             return instead
         await request.body()  # `wait` would take it for itself
-        await wait(request, mood.seconds if mood and mood.mood in LATE else 0)
+        await wait(request, fault.seconds if fault and fault.fault in LATE else 0)
         try:
             if route != "login":
                 self._must_be_known(request)
             reply = answer(request, await handle(request))
         except CatalogProblem as problem:
             reply = refusal(request, problem)
-        return Dropped() if mood and mood.mood == "lost" else reply
+        return Dropped() if fault and fault.fault == "lost" else reply
 
     def _must_be_known(self, request: Request) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
@@ -152,18 +152,18 @@ class CatalogSimulator:
         return urn, self.articles.read(urn)
 
 
-def _instead(request: Request, mood: CatalogFault) -> Response | None:
-    """The answer of a mood in which nothing is done; None where it is."""
-    match mood.mood:
+def _instead(request: Request, fault: CatalogFault) -> Response | None:
+    """The answer of a fault in which nothing is done; None where it is."""
+    match fault.fault:
         case "reset":
             return Dropped()
         case "page":
             return HTMLResponse("<html><body>Welcome to the network</body></html>")
         case "slow" | "hang" | "lost":
             return None
-    reply = refusal(request, CatalogProblem(int(mood.mood), f"The stand-in was told to answer {mood.mood}"))
-    if mood.retry_after_seconds is not None:
-        reply.headers["retry-after"] = f"{mood.retry_after_seconds:g}"
+    reply = refusal(request, CatalogProblem(int(fault.fault), f"The simulator was told to answer {fault.fault}"))
+    if fault.retry_after_seconds is not None:
+        reply.headers["retry-after"] = f"{fault.retry_after_seconds:g}"
     return reply
 
 
@@ -173,15 +173,15 @@ class Control:
     def __init__(self, catalog: CatalogSimulator) -> None:
         self._catalog = catalog
 
-    async def show_moods(self) -> list[dict[str, Any]]:
-        return self._catalog.moods.listed()
+    async def show_faults(self) -> list[dict[str, Any]]:
+        return self._catalog.faults.listed()
 
-    async def tell_mood(self, mood: CatalogFault) -> list[dict[str, Any]]:
-        self._catalog.moods.tell([mood])
-        return self._catalog.moods.listed()
+    async def tell_fault(self, fault: CatalogFault) -> list[dict[str, Any]]:
+        self._catalog.faults.tell([fault])
+        return self._catalog.faults.listed()
 
-    async def clear_moods(self) -> None:
-        self._catalog.moods.clear()
+    async def clear_faults(self) -> None:
+        self._catalog.faults.clear()
 
     async def set_lifetime(self, lifetime: Lifetime) -> Lifetime:
         self._catalog.token_seconds = lifetime.seconds
@@ -220,7 +220,7 @@ class Control:
 
 def build(articles: ArticleStore) -> FastAPI:
     catalog = CatalogSimulator(articles)
-    app = FastAPI(title="Stand-in for the catalogue", openapi_url=None)
+    app = FastAPI(title="Simulator for the catalogue", openapi_url=None)
     app.add_exception_handler(RequestValidationError, nonsense)
     handlers: dict[Route, tuple[str, str, Handler]] = {
         "login": ("POST", "/system/mtm", catalog.login),
@@ -237,19 +237,19 @@ def build(articles: ArticleStore) -> FastAPI:
 
 
 def add_control(app: FastAPI, control: Control) -> None:
-    app.get("/stand-in/moods")(control.show_moods)
-    app.post("/stand-in/moods")(control.tell_mood)
-    app.delete("/stand-in/moods")(control.clear_moods)
-    app.put("/stand-in/tokens")(control.set_lifetime)
-    app.delete("/stand-in/tokens")(control.end_tokens)
-    app.get("/stand-in/calls")(control.show_calls)
-    app.delete("/stand-in/calls")(control.reset_calls)
-    app.get("/stand-in/articles")(control.show_written)
-    app.put("/stand-in/articles")(control.begin)
-    app.delete("/stand-in/articles")(control.forget_written)
-    app.get("/stand-in/articles/{urn:path}")(control.show_article)
-    app.put("/stand-in/articles/{urn:path}")(control.write_article)
-    app.delete("/stand-in/articles/{urn:path}")(control.remove_article)
+    app.get("/simulator/faults")(control.show_faults)
+    app.post("/simulator/faults")(control.tell_fault)
+    app.delete("/simulator/faults")(control.clear_faults)
+    app.put("/simulator/tokens")(control.set_lifetime)
+    app.delete("/simulator/tokens")(control.end_tokens)
+    app.get("/simulator/calls")(control.show_calls)
+    app.delete("/simulator/calls")(control.reset_calls)
+    app.get("/simulator/articles")(control.show_written)
+    app.put("/simulator/articles")(control.begin)
+    app.delete("/simulator/articles")(control.forget_written)
+    app.get("/simulator/articles/{urn:path}")(control.show_article)
+    app.put("/simulator/articles/{urn:path}")(control.write_article)
+    app.delete("/simulator/articles/{urn:path}")(control.remove_article)
     app.get("/live")(live)
 
 
@@ -267,5 +267,5 @@ def main() -> None:
     try:
         articles = ArticleStore(told.made, told.file)
     except sqlite3.Error as unusable:
-        raise SystemExit(f"stand-in for the catalogue: {told.file}: {unusable}") from unusable
+        raise SystemExit(f"simulator for the catalogue: {told.file}: {unusable}") from unusable
     serve(build(articles), "the catalogue", told)

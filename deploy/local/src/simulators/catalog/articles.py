@@ -1,4 +1,4 @@
-"""What the stand-in for the catalogue begins with: the invented articles of a file, and made ones. Pure."""
+"""What the simulator for the catalogue begins with: the invented articles of a file, and made ones. Pure."""
 
 import tomllib
 from collections.abc import Mapping

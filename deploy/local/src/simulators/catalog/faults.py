@@ -1,4 +1,4 @@
-"""How the stand-in for the catalogue behaves when told to, which calls meet it, and what it was asked."""
+"""How the simulator for the catalogue behaves when told to, which calls meet it, and what it was asked."""
 
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -17,13 +17,13 @@ Kind = Literal[
 
 
 class CatalogFault(FaultSchedule):
-    """One mood and its scope: without `route` and `urn_contains` every call.
+    """One fault and its scope: without `route` and `urn_contains` every call.
 
     `page` answers 200 as a proxy would that knows nothing of the catalogue; `lost` does what it is asked, and then
     resets the connection.
     """
 
-    mood: Kind
+    fault: Kind
     route: Route | None = None
     urn_contains: str | None = Field(default=None, min_length=1)
     retry_after_seconds: Seconds | None = None  # as Retry-After; 429 and 503 only
@@ -35,10 +35,10 @@ class CatalogFault(FaultSchedule):
 
 class CatalogMoods(Faults[CatalogFault]):
     def of_call(self, route: Route, urn: str) -> CatalogFault | None:
-        """The mood that this call meets."""
+        """The fault that this call meets."""
         for one in self.in_force():
-            if one.mood.is_about(route, urn) and one.takes_one_more():
-                return one.mood
+            if one.fault.is_about(route, urn) and one.takes_one_more():
+                return one.fault
         return None
 
 

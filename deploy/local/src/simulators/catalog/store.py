@@ -1,4 +1,4 @@
-"""What is in the stand-in's catalogue: what it began with, what was written over that, in which order."""
+"""What is in the simulator's catalogue: what it began with, what was written over that, in which order."""
 
 import json
 import sqlite3

@@ -135,7 +135,7 @@ def _make(schema: Schema, field: str, root: Schema, opened: frozenset[str]) -> M
     schema, opened = _resolved(schema, root, opened)
     schema = {CAMEL.get(key, key): value for key, value in schema.items()}
     if unsupported := [key for key in UNSUPPORTED if schema.get(key)]:
-        raise UnusableSchema(f"the stand-in does not know {unsupported[0]}")
+        raise UnusableSchema(f"the simulator does not know {unsupported[0]}")
     if options := schema.get("anyOf") or schema.get("any_of") or schema.get("oneOf"):
         shared = {key: value for key, value in schema.items() if key not in ("anyOf", "any_of", "oneOf")}
         return _one_of([shared | option for option in options], field, root, opened)
@@ -158,7 +158,7 @@ def _make(schema: Schema, field: str, root: Schema, opened: frozenset[str]) -> M
         case "string":
             return _string(schema, field)
         case other:
-            raise UnusableSchema(f"the stand-in does not know the type {other}")
+            raise UnusableSchema(f"the simulator does not know the type {other}")
 
 
 def _one_of(options: list[Schema], field: str, root: Schema, opened: frozenset[str]) -> Make:
@@ -255,7 +255,7 @@ def _matching(make: Make, pattern: str, field: str) -> Make:
     """The text where it fits the pattern, else a plain word that does."""
     plain = next((word for word in ("Topic", "topic", "10 minutes", "10", "topic-1") if re.search(pattern, word)), None)
     if plain is None:
-        raise UnusableSchema(f"{field}: the stand-in has no text for the pattern {pattern}")
+        raise UnusableSchema(f"{field}: the simulator has no text for the pattern {pattern}")
     return lambda subject, seed: said if re.search(pattern, said := make(subject, seed)) else plain
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for Gemini over HTTP: simulated answers in the real one's shapes, and its moods on demand.
+"""A simulator for Gemini over HTTP: simulated answers in the real one's shapes, and its faults on demand.
 
 Run with `python -m simulators.gemini --port 8100`; callers reach it by GOOGLE_GEMINI_BASE_URL.
 """
@@ -32,16 +32,16 @@ from simulators.gemini.shapes import (
 from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
 TOLD = f"""what it is told while it runs, in JSON:
-  POST   /stand-in/moods    one mood, or a list of them as a script over time, beside those it has
-  GET    /stand-in/moods    those in force and those to come; DELETE forgets them
-  PUT    /stand-in/seconds  {{"seconds": 1.5}}: how long a call takes
-  PUT    /stand-in/model-version  {{"model_version": "gemini-9"}}: what answers name as their model; null: the real one
-  PUT    /stand-in/limit    {{"requests": 60, "seconds": 10}}: more are answered with 429; DELETE lifts it
-  GET    /stand-in/calls    what it was asked; DELETE counts anew
+  POST   /simulator/faults    one fault, or a list of them as a script over time, beside those it has
+  GET    /simulator/faults    those in force and those to come; DELETE forgets them
+  PUT    /simulator/seconds  {{"seconds": 1.5}}: how long a call takes
+  PUT    /simulator/model-version  {{"model_version": "gemini-9"}}: what answers name as their model; null: the real one
+  PUT    /simulator/limit    {{"requests": 60, "seconds": 10}}: more are answered with 429; DELETE lifts it
+  GET    /simulator/calls    what it was asked; DELETE counts anew
 
-a mood: {{"mood": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
+a fault: {{"fault": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
   kinds: {", ".join(get_args(Kind))}
-  its scope, and what only some have: {", ".join(name for name in GeminiFault.model_fields if name != "mood")}"""
+  its scope, and what only some have: {", ".join(name for name in GeminiFault.model_fields if name != "fault")}"""
 Script = Annotated[list[GeminiFault], Field(min_length=1)]
 
 
@@ -64,7 +64,7 @@ class GeminiSimulator:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.moods = GeminiFaults()
+        self.faults = GeminiFaults()
         self.window: Window | None = None
         self.model_version: str | None = None  # whose name answers carry, whichever was asked
         self.calls = GeminiCalls()
@@ -93,17 +93,17 @@ class GeminiSimulator:
         self.calls.latest.append(asked.titles)
         self.calls.configs.append(asked.config)
         key = request.headers.get("x-goog-api-key", "")
-        mood = self.moods.of_call(asked.titles, key)
-        if refusal := refused(mood or (self.window.refusal() if self.window else None)):
+        fault = self.faults.of_call(asked.titles, key)
+        if refusal := refused(fault or (self.window.refusal() if self.window else None)):
             return refusal
-        instead = without_text(mood)
+        instead = without_text(fault)
         text, good = self._text(asked, key) if instead is None else ("", [])
-        seconds = mood.seconds if mood and mood.mood in LATE else self.seconds
+        seconds = fault.seconds if fault and fault.fault in LATE else self.seconds
         await wait(request, arrived + seconds - time.monotonic())
-        if mood and mood.mood == "bad_json":
+        if fault and fault.fault == "bad_json":
             return answered(self.model_version or model, asked, text[: len(text) // 2], limited)
         self.calls.titles.update(good)
-        spoken = SPOKEN[mood.mood].format(text) if mood and mood.mood in SPOKEN else text
+        spoken = SPOKEN[fault.fault].format(text) if fault and fault.fault in SPOKEN else text
         return answered(self.model_version or model, asked, spoken, limited, instead)
 
     def model_of(self, request: Request) -> str:
@@ -115,7 +115,7 @@ class GeminiSimulator:
         """The answer's JSON text and the titles, or URNs, that are answered well in it."""
         answers: list[Any] = []
         good = []
-        for item, name, spoil in zip(asked.items, asked.names, self.moods.of_items(asked.titles, key), strict=True):
+        for item, name, spoil in zip(asked.items, asked.names, self.faults.of_items(asked.titles, key), strict=True):
             if spoil is None:
                 answers.append(asked.plan.answer(item))
                 good.append(name)
@@ -127,15 +127,15 @@ class GeminiSimulator:
     async def probe(self, request: Request) -> Response:
         """What a model is; costs nothing, so a worker asks it whether the service is back."""
         self.calls.probes += 1
-        mood = self.moods.of_probe()
-        if refusal := unkeyed(request) or refused(mood):
+        fault = self.faults.of_probe()
+        if refusal := unkeyed(request) or refused(fault):
             return refusal
         try:
             self.model_of(request)
         except NotServed as missing:
             return problem(404, str(missing))
         try:
-            await wait(request, mood.seconds if mood else 0)
+            await wait(request, fault.seconds if fault else 0)
         except GONE:
             return Dropped()
         name = request.path_params["model"]
@@ -144,16 +144,16 @@ class GeminiSimulator:
         about = {"name": f"models/{name}", "version": "simulated", "displayName": f"{name} (simulated)"}
         return JSONResponse(about | limits | methods)
 
-    async def show_moods(self) -> list[dict[str, Any]]:
-        return self.moods.listed()
+    async def show_faults(self) -> list[dict[str, Any]]:
+        return self.faults.listed()
 
-    async def tell_moods(self, told: GeminiFault | Script) -> list[dict[str, Any]]:
-        self.moods.tell([told] if isinstance(told, GeminiFault) else told)
-        return self.moods.listed()
+    async def tell_faults(self, told: GeminiFault | Script) -> list[dict[str, Any]]:
+        self.faults.tell([told] if isinstance(told, GeminiFault) else told)
+        return self.faults.listed()
 
-    async def clear_moods(self) -> list[dict[str, Any]]:
-        self.moods.clear()
-        return self.moods.listed()
+    async def clear_faults(self) -> list[dict[str, Any]]:
+        self.faults.clear()
+        return self.faults.listed()
 
     async def set_seconds(self, pace: CallDuration) -> CallDuration:
         self.seconds = pace.seconds
@@ -181,20 +181,20 @@ class GeminiSimulator:
 def build(seconds: float) -> FastAPI:
     """The app, taking `seconds` for a call until told otherwise."""
     gemini = GeminiSimulator(seconds)
-    app = FastAPI(title="Stand-in for Gemini", openapi_url=None)
+    app = FastAPI(title="Simulator for Gemini", openapi_url=None)
     app.add_exception_handler(RequestValidationError, nonsense)
     for version in ("v1", "v1beta"):
         app.add_route(f"/{version}/models/{{model}}:generateContent", gemini.generate, methods=["POST"])
         app.add_route(f"/{version}/models/{{model}}", gemini.probe, methods=["GET"])
-    app.get("/stand-in/moods")(gemini.show_moods)
-    app.post("/stand-in/moods")(gemini.tell_moods)
-    app.delete("/stand-in/moods")(gemini.clear_moods)
-    app.put("/stand-in/seconds")(gemini.set_seconds)
-    app.put("/stand-in/model-version")(gemini.set_model_version)
-    app.put("/stand-in/limit")(gemini.set_limit)
-    app.delete("/stand-in/limit")(gemini.clear_limit)
-    app.get("/stand-in/calls")(gemini.show_calls)
-    app.delete("/stand-in/calls")(gemini.reset_calls)
+    app.get("/simulator/faults")(gemini.show_faults)
+    app.post("/simulator/faults")(gemini.tell_faults)
+    app.delete("/simulator/faults")(gemini.clear_faults)
+    app.put("/simulator/seconds")(gemini.set_seconds)
+    app.put("/simulator/model-version")(gemini.set_model_version)
+    app.put("/simulator/limit")(gemini.set_limit)
+    app.delete("/simulator/limit")(gemini.clear_limit)
+    app.get("/simulator/calls")(gemini.show_calls)
+    app.delete("/simulator/calls")(gemini.reset_calls)
     app.get("/live")(live)
     return app
 
@@ -215,8 +215,8 @@ def main() -> None:
     parser.add_argument(
         "--seconds",
         type=seconds,
-        default=os.environ.get("STAND_IN_SECONDS") or "0",
-        help="how long a call takes; without it $STAND_IN_SECONDS or 0",
+        default=os.environ.get("SIMULATOR_SECONDS") or "0",
+        help="how long a call takes; without it $SIMULATOR_SECONDS or 0",
     )
     told = parser.parse_args()
     serve(build(told.seconds), "Gemini", told)

@@ -1,4 +1,4 @@
-"""The calls that the stand-in for Gemini was asked for, and how many of them there may be."""
+"""The calls that the simulator for Gemini was asked for, and how many of them there may be."""
 
 import time
 from collections import Counter, deque
@@ -40,7 +40,7 @@ class Window:
         if len(self.times) < self.limit.requests:
             self.times.append(now)
             return None
-        return GeminiFault(mood="429", retry_after_seconds=self.times[0] + self.limit.seconds - now)
+        return GeminiFault(fault="429", retry_after_seconds=self.times[0] + self.limit.seconds - now)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""How the stand-in for Gemini behaves when told to, and which of its moods a call or a probe meets."""
+"""How the simulator for Gemini behaves when told to, and which of its faults a call or a probe meets."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -18,9 +18,9 @@ OF_PROBES = frozenset({"500", "503", "504", "401", "403", "404", "bad_key", "pag
 
 
 class GeminiFault(FaultSchedule):
-    """One mood and its scope: without `title_contains` every call."""
+    """One fault and its scope: without `title_contains` every call."""
 
-    mood: Kind
+    fault: Kind
     title_contains: str | None = Field(default=None, min_length=1)
     of_key: str | None = None  # of calls with this API key only
     retry_after_seconds: Seconds = 3  # 429 only
@@ -44,26 +44,26 @@ class GeminiFault(FaultSchedule):
 
 class GeminiFaults(Faults[GeminiFault]):
     def of_call(self, titles: Sequence[str], key: str = "") -> GeminiFault | None:
-        """The mood this call meets as a whole."""
+        """The fault this call meets as a whole."""
         for one in self.in_force():
-            mood = one.mood
-            if mood.mood not in OF_ITEMS and mood.is_about(titles, key) and one.takes_one_more():
-                return mood
+            fault = one.fault
+            if fault.fault not in OF_ITEMS and fault.is_about(titles, key) and one.takes_one_more():
+                return fault
         return None
 
     def of_items(self, titles: Sequence[str], key: str = "") -> list[Kind | None]:
-        """How each item is spoiled, in the order of the titles; a mood's call counts once, however many it meets."""
+        """How each item is spoiled, in the order of the titles; a fault's call counts once, however many it meets."""
         spoils: list[Kind | None] = [None] * len(titles)
         for one in self.in_force():
-            if one.mood.mood not in OF_ITEMS:
+            if one.fault.fault not in OF_ITEMS:
                 continue
-            met = [n for n, title in enumerate(titles) if spoils[n] is None and one.mood.is_about([title], key)]
+            met = [n for n, title in enumerate(titles) if spoils[n] is None and one.fault.is_about([title], key)]
             if met and one.takes_one_more():
                 for n in met:
-                    spoils[n] = one.mood.mood
+                    spoils[n] = one.fault.fault
         return spoils
 
     def of_probe(self) -> GeminiFault | None:
-        """The mood a look at the model meets; a probe uses up none of its times."""
-        moods = (one.mood for one in self.in_force())
-        return next((mood for mood in moods if mood.mood in OF_PROBES and mood.is_of_all), None)
+        """The fault a look at the model meets; a probe uses up none of its times."""
+        faults = (one.fault for one in self.in_force())
+        return next((fault for fault in faults if fault.fault in OF_PROBES and fault.is_of_all), None)

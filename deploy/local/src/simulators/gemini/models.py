@@ -1,4 +1,4 @@
-"""Which models the stand-in for Gemini has, on which version of the API, and how each takes thinking."""
+"""Which models the simulator for Gemini has, on which version of the API, and how each takes thinking."""
 
 import math
 import re

@@ -43,7 +43,7 @@ SPOKEN = {
 
 
 class BadRequest(ValueError):
-    """A request Gemini would refuse, or one the stand-in cannot answer."""
+    """A request Gemini would refuse, or one the simulator cannot answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Asked:
 
     @property
     def titles(self) -> list[str]:
-        """What moods look for theirs in: an article is met by its title and by its URN."""
+        """What faults look for theirs in: an article is met by its title and by its URN."""
         return [" ".join(str(item[key]) for key in ("title", "urn") if item.get(key)) for item in self.items]
 
 
@@ -97,20 +97,20 @@ def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
     return JSONResponse({"error": body}, code)
 
 
-def refused(mood: GeminiFault | None) -> Response | None:
-    """The answer of a mood in which the model is never reached; None where it is."""
-    if mood is None:
+def refused(fault: GeminiFault | None) -> Response | None:
+    """The answer of a fault in which the model is never reached; None where it is."""
+    if fault is None:
         return None
-    match mood.mood:
+    match fault.fault:
         case "reset":
             return Dropped()
         case "page":
-            return HTMLResponse("<!doctype html><title>Please log in</title>", mood.status)
+            return HTMLResponse("<!doctype html><title>Please log in</title>", fault.status)
         case "bad_key":
             return _bad_key()
         case "429":
-            return _over_quota(mood)
-    return problem(int(mood.mood), REFUSALS[mood.mood]) if mood.mood in REFUSALS else None
+            return _over_quota(fault)
+    return problem(int(fault.fault), REFUSALS[fault.fault]) if fault.fault in REFUSALS else None
 
 
 def _bad_key() -> Response:
@@ -118,16 +118,16 @@ def _bad_key() -> Response:
     return problem(400, "API key not valid. Please pass a valid API key.", info)
 
 
-def _over_quota(mood: GeminiFault) -> Response:
+def _over_quota(fault: GeminiFault) -> Response:
     """As Gemini has it: also of a day's quota it says to try again in some seconds."""
-    per = "Day" if mood.of_the_day else "Minute"
+    per = "Day" if fault.of_the_day else "Minute"
     violation = {"quotaId": f"GenerateRequestsPer{per}PerProjectPerModel-FreeTier", "quotaValue": "250"}
     details: list[dict[str, Any]] = [{"@type": f"{GOOGLE}.QuotaFailure", "violations": [violation]}]
-    seconds = f"{mood.retry_after_seconds:g}"
-    if not mood.in_header:
+    seconds = f"{fault.retry_after_seconds:g}"
+    if not fault.in_header:
         details.append({"@type": f"{GOOGLE}.RetryInfo", "retryDelay": f"{seconds}s"})
     refusal = problem(429, "You exceeded your current quota, please check your plan and billing details.", *details)
-    if mood.in_header:
+    if fault.in_header:
         refusal.headers["retry-after"] = seconds
     return refusal
 
@@ -140,15 +140,15 @@ def unkeyed(request: Request) -> Response | None:
     return _bad_key() if key == REFUSED_KEY else None
 
 
-def without_text(mood: GeminiFault | None) -> dict[str, Any] | None:
-    """What an answer of this mood has in the place of its text; None where it has one."""
-    if mood is None:
+def without_text(fault: GeminiFault | None) -> dict[str, Any] | None:
+    """What an answer of this fault has in the place of its text; None where it has one."""
+    if fault is None:
         return None
-    match mood.mood:
+    match fault.fault:
         case "block":
-            return {"promptFeedback": {"blockReason": mood.reason}}
+            return {"promptFeedback": {"blockReason": fault.reason}}
         case "finish":
-            return {"candidates": [{"content": {"role": "model"}, "finishReason": mood.reason, "index": 0}]}
+            return {"candidates": [{"content": {"role": "model"}, "finishReason": fault.reason, "index": 0}]}
         case "empty":
             return {}
     return None

@@ -79,7 +79,7 @@ def judge(topics: Sequence[TopicToImport], known: Mapping[str, KnownSubmission])
 
 
 def _judge_one(old: TopicToImport, found: KnownSubmission | None) -> ImportVerdict:
-    """What is completed here stays, unless a stand-in wrote it; what was removed here stays away."""
+    """What is completed here stays, unless a simulator wrote it; what was removed here stays away."""
     is_completed = old.status == "completed"
     if found is None:
         return ImportVerdict(old, topic_id(old.title), old.title, 1, "imported" if is_completed else "queued")

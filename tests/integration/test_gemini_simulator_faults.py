@@ -1,4 +1,4 @@
-"""The moods of Gemini's stand-in: what each looks like, which calls it meets, when it begins and ends."""
+"""The faults of Gemini's simulator: what each looks like, which calls it meets, when it begins and ends."""
 
 import json
 import time
@@ -9,15 +9,15 @@ import pytest
 from eventually import eventually
 from google import genai
 from google.genai import errors, types
-from integration.stand_in import CARDS, MODEL, A, B, C, Card, ask, ids, refusal
-from servers import GeminiStandIn
+from integration.simulator import CARDS, MODEL, A, B, C, Card, ask, ids, refusal
+from servers import GeminiSimulator
 
 
 @pytest.mark.parametrize("per", ["Minute", "Day"])
 async def test_a_quota_says_which_it_is_and_when_to_come_back(
-    gemini: genai.Client, stand_in: GeminiStandIn, per: str
+    gemini: genai.Client, simulator: GeminiSimulator, per: str
 ) -> None:
-    stand_in.tell("429", retry_after_seconds=1.5, times=1, of_the_day=per == "Day")
+    simulator.tell("429", retry_after_seconds=1.5, times=1, of_the_day=per == "Day")
     limited = await refusal(gemini, A)
     assert (limited.code, limited.status) == (429, "RESOURCE_EXHAUSTED")
     failure, retry = limited.details["error"]["details"]
@@ -26,18 +26,18 @@ async def test_a_quota_says_which_it_is_and_when_to_come_back(
     assert retry == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"}
     assert "retry-after" not in limited.response.headers
     assert ids(await ask(gemini, A)) == ["t0"]
-    assert stand_in.calls["by_status"] == {"429": 1, "200": 1}
+    assert simulator.calls["by_status"] == {"429": 1, "200": 1}
 
 
-async def test_a_quota_may_say_it_in_the_header(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("429", retry_after_seconds=7, in_header=True)
+async def test_a_quota_may_say_it_in_the_header(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.tell("429", retry_after_seconds=7, in_header=True)
     limited = await refusal(gemini, A)
     assert limited.response.headers["retry-after"] == "7"
     assert "RetryInfo" not in str(limited.details)
 
 
 @pytest.mark.parametrize(
-    ("mood", "code", "status"),
+    ("fault", "code", "status"),
     [
         ("401", 401, "UNAUTHENTICATED"),
         ("403", 403, "PERMISSION_DENIED"),
@@ -49,70 +49,72 @@ async def test_a_quota_may_say_it_in_the_header(gemini: genai.Client, stand_in: 
     ],
 )
 async def test_what_is_wrong_with_all_calls_is_wrong_with_probes_too(
-    gemini: genai.Client, stand_in: GeminiStandIn, mood: str, code: int, status: str
+    gemini: genai.Client, simulator: GeminiSimulator, fault: str, code: int, status: str
 ) -> None:
-    stand_in.tell(mood)
+    simulator.tell(fault)
     refused = await refusal(gemini, A)
     assert (refused.code, refused.status) == (code, status)
     with pytest.raises(errors.APIError):
         await gemini.aio.models.get(model=MODEL)
-    stand_in.forget_moods()
+    simulator.forget_faults()
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
 async def test_a_quota_a_poisonous_title_and_a_part_of_the_calls_do_not_stop_probes(
-    gemini: genai.Client, stand_in: GeminiStandIn
+    gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
-    stand_in.tell("429")
-    stand_in.tell("400")
-    stand_in.tell("503", title_contains="shard")
-    stand_in.tell("503", share=0.5)
+    simulator.tell("429")
+    simulator.tell("400")
+    simulator.tell("503", title_contains="shard")
+    simulator.tell("503", share=0.5)
     for _ in range(2):
         assert (await gemini.aio.models.get(model=MODEL)).name
 
 
-async def test_a_mood_with_a_title_meets_only_calls_that_hold_it(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("503", title_contains="sharding")
+async def test_a_mood_with_a_title_meets_only_calls_that_hold_it(
+    gemini: genai.Client, simulator: GeminiSimulator
+) -> None:
+    simulator.tell("503", title_contains="sharding")
     assert (await refusal(gemini, C, A)).code == 503
     assert ids(await ask(gemini, C, B)) == ["t0", "t1"]
 
 
-async def test_a_share_of_the_calls_is_every_so_many(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("empty", share=0.25)
+async def test_a_share_of_the_calls_is_every_so_many(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.tell("empty", share=0.25)
     texts = [(await ask(gemini, A)).text for _ in range(8)]
     assert [n for n, text in enumerate(texts, 1) if not text] == [4, 8]
 
 
-async def test_a_script_plays_over_time(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    outage, quota = {"mood": "503", "for_seconds": 1}, {"mood": "429", "after_seconds": 1, "for_seconds": 600}
-    stand_in.play(outage, quota)
-    [now, to_come] = stand_in.moods
+async def test_a_script_plays_over_time(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    outage, quota = {"fault": "503", "for_seconds": 1}, {"fault": "429", "after_seconds": 1, "for_seconds": 600}
+    simulator.play(outage, quota)
+    [now, to_come] = simulator.faults
     assert (now.items() > outage.items(), 0 < now["seconds_left"] <= 1) == (True, True)
     assert (to_come.items() > quota.items(), 0 < to_come["begins_in_seconds"] <= 1) == (True, True)
     assert (await refusal(gemini, A)).code == 503
-    await eventually(lambda: len(stand_in.moods) == 1, within=5)
+    await eventually(lambda: len(simulator.faults) == 1, within=5)
     assert (await refusal(gemini, A)).code == 429
 
 
-async def test_a_mood_ends_with_its_time(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("500", for_seconds=0.3)
+async def test_a_mood_ends_with_its_time(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.tell("500", for_seconds=0.3)
     assert (await refusal(gemini, A)).code == 500
-    await eventually(lambda: stand_in.moods == [], within=5)
+    await eventually(lambda: simulator.faults == [], within=5)
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
-async def test_moods_come_in_the_order_they_were_told(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("500", times=2)
-    stand_in.tell("503", times=1)
+async def test_moods_come_in_the_order_they_were_told(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.tell("500", times=2)
+    simulator.tell("503", times=1)
     assert [(await refusal(gemini, A)).code for _ in range(3)] == [500, 500, 503]
-    assert stand_in.moods == []
+    assert simulator.faults == []
 
 
 @pytest.mark.parametrize("reason", ["SAFETY", "PROHIBITED_CONTENT"])
 async def test_a_block_has_a_reason_and_no_candidates(
-    gemini: genai.Client, stand_in: GeminiStandIn, reason: str
+    gemini: genai.Client, simulator: GeminiSimulator, reason: str
 ) -> None:
-    stand_in.tell("block", title_contains=B, reason=reason)
+    simulator.tell("block", title_contains=B, reason=reason)
     blocked = await ask(gemini, A, B)
     assert blocked.prompt_feedback is not None
     assert blocked.prompt_feedback.block_reason == types.BlockedReason(reason)
@@ -121,82 +123,84 @@ async def test_a_block_has_a_reason_and_no_candidates(
 
 @pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "MAX_TOKENS"])
 async def test_an_answer_that_was_broken_off_has_a_reason_and_no_text(
-    gemini: genai.Client, stand_in: GeminiStandIn, reason: str
+    gemini: genai.Client, simulator: GeminiSimulator, reason: str
 ) -> None:
-    stand_in.tell("finish", reason=reason)
+    simulator.tell("finish", reason=reason)
     response = await ask(gemini, A)
     assert response.candidates is not None
     assert response.candidates[0].finish_reason == types.FinishReason(reason)
     assert response.text is None
 
 
-async def test_an_empty_answer_has_usage_only(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("empty")
+async def test_an_empty_answer_has_usage_only(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.tell("empty")
     response = await ask(gemini, A)
     assert response.candidates is None
     assert response.usage_metadata is not None
-    assert stand_in.calls["titles"] == {}
+    assert simulator.calls["titles"] == {}
 
 
-async def test_bad_json_is_no_json(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("bad_json")
+async def test_bad_json_is_no_json(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.tell("bad_json")
     text = (await ask(gemini, A, B)).text or ""
     with pytest.raises(json.JSONDecodeError):
         json.loads(text)
-    assert stand_in.calls["titles"] == {}
+    assert simulator.calls["titles"] == {}
 
 
 @pytest.mark.parametrize(
-    ("mood", "begins", "ends"),
+    ("fault", "begins", "ends"),
     [("fence", "```json\n[{", "}]\n```"), ("chat", "Here are", "?"), ("object", '{"topics": [{', "}]}")],
 )
 async def test_a_good_answer_may_be_wrapped_up(
-    gemini: genai.Client, stand_in: GeminiStandIn, mood: str, begins: str, ends: str
+    gemini: genai.Client, simulator: GeminiSimulator, fault: str, begins: str, ends: str
 ) -> None:
-    stand_in.tell(mood)
+    simulator.tell(fault)
     text = (await ask(gemini, A, B)).text or ""
     assert (text.startswith(begins), text.endswith(ends)) == (True, True)
     cards = CARDS.validate_json(text[text.index("[") : text.rindex("]") + 1])
     assert [card.title for card in cards] == [A, B]
-    assert stand_in.calls["titles"] == {A: 1, B: 1}
+    assert simulator.calls["titles"] == {A: 1, B: 1}
 
 
 async def test_one_bad_and_one_missing_item_leave_their_neighbours_good(
-    gemini: genai.Client, stand_in: GeminiStandIn
+    gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
-    stand_in.tell("bad_item", title_contains=A, times=1)
-    stand_in.tell("missing_item", title_contains=B, times=1)
+    simulator.tell("bad_item", title_contains=A, times=1)
+    simulator.tell("missing_item", title_contains=B, times=1)
     bad, good = json.loads((await ask(gemini, A, B, C)).text or "")
     assert (bad["id"], bad["technologies"], bad["difficulty"]) == ("t0", [], 99)
     assert Card.model_validate(good).title == C
-    assert stand_in.calls["titles"] == {C: 1}
+    assert simulator.calls["titles"] == {C: 1}
     assert ids(await ask(gemini, A, B)) == ["t0", "t1"]
 
 
 async def test_a_hanging_call_ends_unpaid_when_its_caller_gives_up(
-    gemini: genai.Client, stand_in: GeminiStandIn, impatient: genai.Client
+    gemini: genai.Client, simulator: GeminiSimulator, impatient: genai.Client
 ) -> None:
-    stand_in.tell("hang", seconds=600, times=1)
+    simulator.tell("hang", seconds=600, times=1)
     with pytest.raises(httpx2.TimeoutException):
         await ask(impatient, A)
-    await eventually(lambda: stand_in.calls["in_flight"] == 0, within=5)
-    assert (stand_in.calls["by_status"], stand_in.calls["titles"]) == ({"gone": 1}, {})
-    stand_in.tell("hang", seconds=0.01)
+    await eventually(lambda: simulator.calls["in_flight"] == 0, within=5)
+    assert (simulator.calls["by_status"], simulator.calls["titles"]) == ({"gone": 1}, {})
+    simulator.tell("hang", seconds=0.01)
     assert ids(await ask(gemini, A)) == ["t0"]
     assert (await gemini.aio.models.get(model=MODEL)).name
 
 
-async def test_a_page_is_answered_in_its_place(stand_in: GeminiStandIn) -> None:
-    stand_in.tell("page")
+async def test_a_page_is_answered_in_its_place(simulator: GeminiSimulator) -> None:
+    simulator.tell("page")
     for method, path in (("GET", f"/v1/models/{MODEL}"), ("POST", f"/v1/models/{MODEL}:generateContent")):
         schema = {"type": "ARRAY", "items": {"type": "OBJECT"}}
         body = {"contents": [{"parts": [{"text": "[]"}]}], "generationConfig": {"responseSchema": schema}}
-        answer = stand_in.http.request(method, path, json=body, headers={"x-goog-api-key": "some-key"})
+        answer = simulator.http.request(method, path, json=body, headers={"x-goog-api-key": "some-key"})
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
-async def test_a_slow_call_is_answered_well_and_takes_its_time(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("slow", seconds=0.5, share=0.5)
+async def test_a_slow_call_is_answered_well_and_takes_its_time(
+    gemini: genai.Client, simulator: GeminiSimulator
+) -> None:
+    simulator.tell("slow", seconds=0.5, share=0.5)
     took = []
     for _ in range(2):
         began = time.monotonic()
@@ -204,34 +208,34 @@ async def test_a_slow_call_is_answered_well_and_takes_its_time(gemini: genai.Cli
         took.append(time.monotonic() - began)
     assert took[1] >= 0.5
     assert took[1] > took[0]
-    assert stand_in.calls["titles"] == {A: 2}
+    assert simulator.calls["titles"] == {A: 2}
 
 
-async def test_a_reset_connection_is_a_transport_error(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.tell("reset", times=2)
+async def test_a_reset_connection_is_a_transport_error(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.tell("reset", times=2)
     for _ in range(2):
         with pytest.raises(httpx2.TransportError):
             await ask(gemini, A)
     assert ids(await ask(gemini, A)) == ["t0"]
-    assert stand_in.calls["by_status"] == {"reset": 2, "200": 1}
+    assert simulator.calls["by_status"] == {"reset": 2, "200": 1}
 
 
 @pytest.mark.parametrize(
-    "mood",
+    "fault",
     [
         {},
-        {"mood": "418"},
-        {"mood": "429", "times": 0},
-        {"mood": "429", "for_seconds": -1},
-        {"mood": "429", "title_contains": ""},
-        {"mood": "429", "title": "misspelt"},
-        {"mood": "hang", "seconds": "long"},
-        {"mood": "503", "share": 0},
-        {"mood": "503", "share": 1.1},
+        {"fault": "418"},
+        {"fault": "429", "times": 0},
+        {"fault": "429", "for_seconds": -1},
+        {"fault": "429", "title_contains": ""},
+        {"fault": "429", "title": "misspelt"},
+        {"fault": "hang", "seconds": "long"},
+        {"fault": "503", "share": 0},
+        {"fault": "503", "share": 1.1},
         [],
-        [{"mood": "503"}, {"mood": "503", "after_seconds": -1}],
+        [{"fault": "503"}, {"fault": "503", "after_seconds": -1}],
     ],
 )
-def test_a_mood_that_makes_no_sense_is_refused(stand_in: GeminiStandIn, mood: Any) -> None:
-    assert stand_in.http.post("/stand-in/moods", json=mood).status_code == 422
-    assert stand_in.moods == []
+def test_a_mood_that_makes_no_sense_is_refused(simulator: GeminiSimulator, fault: Any) -> None:
+    assert simulator.http.post("/simulator/faults", json=fault).status_code == 422
+    assert simulator.faults == []

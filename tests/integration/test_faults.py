@@ -1,6 +1,6 @@
-"""Every mood of Gemini met by a running worker: what becomes of five titles that share a call, what is called and paid.
+"""Every fault of Gemini met by a running worker: what becomes of five titles that share a call, what is paid.
 
-A mood is about one of them, the victim, or about all; the others, A to D, are completed whatever it is.
+A fault is about one of them, the victim, or about all; the others, A to D, are completed whatever it is.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pytest
 from eventually import eventually
 from integration.api import Api, Json
-from servers import Deployment, GeminiStandIn, Stacks
+from servers import Deployment, GeminiSimulator, Stacks
 from servers.raw_streams import entries
 
 from shared.streams import PROJECTOR
@@ -35,7 +35,7 @@ class Row:
     `wasted`: why shares of calls were paid in vain, and how many; `probes`: how many free looks there may be.
     """
 
-    moods: tuple[Json, ...]
+    faults: tuple[Json, ...]
     calls: str
     waits: str = ""
     error: tuple[str, str] | None = None
@@ -45,29 +45,29 @@ class Row:
     batch_size: int = 5
 
     def __str__(self) -> str:
-        return ", then ".join(" ".join(map(str, mood.values())) for mood in self.moods)
+        return ", then ".join(" ".join(map(str, fault.values())) for fault in self.faults)
 
 
-def mood(kind: str, **scope: Any) -> Json:
-    return {"mood": kind} | scope
+def fault(kind: str, **scope: Any) -> Json:
+    return {"fault": kind} | scope
 
 
 def once(kind: str, **scope: Any) -> tuple[Json, ...]:
-    return (mood(kind, times=1, **scope),)
+    return (fault(kind, times=1, **scope),)
 
 
 def always(kind: str, **scope: Any) -> tuple[Json, ...]:
     """Whenever the victim is asked for."""
-    return (mood(kind, title_contains="victim", **scope),)
+    return (fault(kind, title_contains="victim", **scope),)
 
 
 def outage(kind: str, reason: str, **scope: Any) -> Row:
-    return Row((mood(kind, times=2, **scope),), OUTAGE, waits=reason)
+    return Row((fault(kind, times=2, **scope),), OUTAGE, waits=reason)
 
 
 def doubtful(kind: str, code: str, says: str, **scope: Any) -> list[Row]:
     """One request's own, one title's own, or an outage where a look at the model fails too."""
-    of_all = (*once(kind, **scope), mood("503", times=1))
+    of_all = (*once(kind, **scope), fault("503", times=1))
     return [
         Row(once(kind, **scope), ALONE, probes=(1,)),
         Row(always(kind, **scope), f"{ALONE} v v", "trying again", (code, says), tries=3, probes=(3, 4)),
@@ -146,10 +146,10 @@ ROWS = [
 @pytest.fixture(scope="module")
 def quick(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """One of each, with short pauses and a file of keys."""
-    folder = tmp_path_factory.mktemp("moods")
+    folder = tmp_path_factory.mktemp("faults")
     (folder / "keys").write_text("key-0")
     with stacks.shared(folder) as stack:
-        gemini = GeminiStandIn(folder)
+        gemini = GeminiSimulator(folder)
         gemini.start()
         deployed = Deployment(folder, stack, gemini)
         for service in ("api", PROJECTOR):
@@ -167,13 +167,13 @@ def quick(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 async def test_each_ends_as_it_should_and_costs_what_it_must(quick: Deployment, row: Row) -> None:
-    name, gemini = f"Mood {next(NUMBER)}", quick.gemini
+    name, gemini = f"Fault {next(NUMBER)}", quick.gemini
     titles = [f"{name} {who}" for who in ("victim", "A", "B", "C", "D")]
-    gemini.forget_moods()
+    gemini.forget_faults()
     async with quick.client() as client:
         api = await Api(quick, client).ready()
         gemini.forget_calls()
-        gemini.play(*row.moods)
+        gemini.play(*row.faults)
         topics = (await api.submit(*titles, batch_size=row.batch_size))["topics"]
         if row.waits == "daily_quota":
             await waits(api, row.waits)
@@ -194,7 +194,7 @@ async def test_each_ends_as_it_should_and_costs_what_it_must(quick: Deployment, 
 
 
 def test_no_mood_is_left_out() -> None:
-    assert {mood["mood"] for row in ROWS for mood in row.moods} == set(get_args(Kind))
+    assert {fault["fault"] for row in ROWS for fault in row.faults} == set(get_args(Kind))
 
 
 def name_of(titles: list[str]) -> str:
@@ -230,7 +230,7 @@ def assert_error(seen: Json, events: list[Json], row: Row) -> None:
 def assert_waited(events: list[Json], row: Row) -> None:
     parked = [event for event in events if "reason" in event]
     assert {event["reason"].split(":")[0] for event in parked} == ({row.waits} if row.waits else set())
-    if parked and (asked_for := row.moods[0].get("retry_after_seconds")):
+    if parked and (asked_for := row.faults[0].get("retry_after_seconds")):
         until, said = (datetime.fromisoformat(parked[0][name]) for name in ("until", "time"))
         assert until - said > timedelta(seconds=asked_for) / 2  # the longest pause is a quarter of it
 

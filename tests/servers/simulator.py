@@ -1,4 +1,4 @@
-"""A stand-in as a process, told over HTTP how to behave: what those for Gemini and for the catalogue share."""
+"""A simulator as a process, told over HTTP how to behave: what those for Gemini and for the catalogue share."""
 
 import sys
 from pathlib import Path
@@ -10,17 +10,17 @@ from servers.ports import LOOPBACK, free_port
 from servers.process import Process, until
 
 
-class StandIn(Process):
+class Simulator(Process):
     def __init__(self, folder: Path, name: str, *arguments: str) -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         command = [sys.executable, "-m", f"simulators.{name}", "--port", str(self.port), *arguments]
-        super().__init__(command, folder / f"{name}-stand-in.log")
+        super().__init__(command, folder / f"{name}-simulator.log")
         self.http = httpx.Client(base_url=self.url, trust_env=False)
 
     def start(self) -> None:
         super().start()
-        until(self._answers, 10, "the stand-in does not answer")
+        until(self._answers, 10, "the simulator does not answer")
 
     def _answers(self) -> bool:
         try:
@@ -28,15 +28,15 @@ class StandIn(Process):
         except httpx.TransportError:
             return False
 
-    def forget_moods(self) -> None:
-        self.http.delete("/stand-in/moods").raise_for_status()
+    def forget_faults(self) -> None:
+        self.http.delete("/simulator/faults").raise_for_status()
 
     def forget_calls(self) -> None:
-        self.http.delete("/stand-in/calls").raise_for_status()
+        self.http.delete("/simulator/calls").raise_for_status()
 
     @property
     def calls(self) -> dict[str, Any]:
-        return dict(self.http.get("/stand-in/calls").raise_for_status().json())
+        return dict(self.http.get("/simulator/calls").raise_for_status().json())
 
     def end(self) -> None:
         super().end()

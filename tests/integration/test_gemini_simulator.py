@@ -1,4 +1,4 @@
-"""What Gemini's stand-in answers: its cards, and what it cannot answer, as Gemini would say it."""
+"""What Gemini's simulator answers: its cards, and what it cannot answer, as Gemini would say it."""
 
 import json
 from typing import Any
@@ -7,11 +7,11 @@ import httpx
 import pytest
 from google import genai
 from google.genai import errors, types
-from integration.stand_in import CARDS, MODEL, A, Article, B, ask, client
-from servers import GeminiStandIn
+from integration.simulator import CARDS, MODEL, A, Article, B, ask, client
+from servers import GeminiSimulator
 
 
-async def test_each_topic_gets_a_card_with_its_id_and_title(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
+async def test_each_topic_gets_a_card_with_its_id_and_title(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     response = await ask(gemini, A, B)
     cards = CARDS.validate_json(response.text or "")
     assert [(card.id, card.title) for card in cards] == [("t0", A), ("t1", B)]
@@ -19,7 +19,7 @@ async def test_each_topic_gets_a_card_with_its_id_and_title(gemini: genai.Client
     assert response.candidates[0].finish_reason == types.FinishReason.STOP
     assert response.model_version == MODEL
     assert response.response_id
-    assert stand_in.calls["titles"] == {A: 1, B: 1}
+    assert simulator.calls["titles"] == {A: 1, B: 1}
 
 
 async def test_tokens_are_a_quarter_of_the_characters(gemini: genai.Client) -> None:
@@ -54,26 +54,26 @@ async def test_an_article_gets_one_object_in_either_dialect_of_schema(gemini: ge
         ("of-our-own", []),
     ],
 )
-def test_which_models_live_on_which_version(stand_in: GeminiStandIn, model: str, versions: list[str]) -> None:
+def test_which_models_live_on_which_version(simulator: GeminiSimulator, model: str, versions: list[str]) -> None:
     for version in ("v1", "v1beta"):
-        looked = stand_in.http.get(f"/{version}/models/{model}", headers=KEY)
-        asked = generate(stand_in, {}, model, version)
+        looked = simulator.http.get(f"/{version}/models/{model}", headers=KEY)
+        asked = generate(simulator, {}, model, version)
         assert [looked.status_code, asked.status_code] == [200 if version in versions else 404] * 2
         if version not in versions:
             said = f"models/{model} is not found for API version {version}"
             assert all(answer.json()["error"]["message"].startswith(said) for answer in (looked, asked))
 
 
-def test_a_model_that_google_has_shut_down_is_answered_for_by_its_successor(stand_in: GeminiStandIn) -> None:
-    assert generate(stand_in, {}, "gemini-2.5-flash").json()["modelVersion"] == "gemini-3.5-flash-lite"
-    assert generate(stand_in, {}, "gemini-2.5-pro").json()["modelVersion"] == "gemini-3.8-flash"
+def test_a_model_that_google_has_shut_down_is_answered_for_by_its_successor(simulator: GeminiSimulator) -> None:
+    assert generate(simulator, {}, "gemini-2.5-flash").json()["modelVersion"] == "gemini-3.5-flash-lite"
+    assert generate(simulator, {}, "gemini-2.5-pro").json()["modelVersion"] == "gemini-3.8-flash"
 
 
-def test_it_answers_in_the_name_of_another_model_when_told(stand_in: GeminiStandIn) -> None:
-    stand_in.answer_as("gemini-9")
-    assert generate(stand_in, {}).json()["modelVersion"] == "gemini-9"
-    stand_in.answer_as(None)
-    assert generate(stand_in, {}).json()["modelVersion"] == MODEL
+def test_it_answers_in_the_name_of_another_model_when_told(simulator: GeminiSimulator) -> None:
+    simulator.answer_as("gemini-9")
+    assert generate(simulator, {}).json()["modelVersion"] == "gemini-9"
+    simulator.answer_as(None)
+    assert generate(simulator, {}).json()["modelVersion"] == MODEL
 
 
 @pytest.mark.parametrize(
@@ -91,30 +91,30 @@ def test_it_answers_in_the_name_of_another_model_when_told(stand_in: GeminiStand
     ],
 )
 def test_thoughts_are_counted_and_what_a_model_does_not_take_is_refused(
-    stand_in: GeminiStandIn, model: str, thinking: dict[str, Any], thoughts: int | None
+    simulator: GeminiSimulator, model: str, thinking: dict[str, Any], thoughts: int | None
 ) -> None:
-    answer = generate(stand_in, {"thinkingConfig": thinking}, model)
+    answer = generate(simulator, {"thinkingConfig": thinking}, model)
     assert answer.status_code == (400 if thoughts is None else 200)
     if thoughts is not None:
         assert answer.json()["usageMetadata"]["thoughtsTokenCount"] == thoughts
 
 
-def test_thoughts_and_answer_together_are_cut_off_at_the_limit(stand_in: GeminiStandIn) -> None:
+def test_thoughts_and_answer_together_are_cut_off_at_the_limit(simulator: GeminiSimulator) -> None:
     config = {"thinkingConfig": {"thinkingLevel": "low"}, "maxOutputTokens": 70}
-    answer = generate(stand_in, config).json()
+    answer = generate(simulator, config).json()
     assert answer["candidates"][0]["finishReason"] == "MAX_TOKENS"
     assert len(answer["candidates"][0]["content"]["parts"][0]["text"]) == (70 - 64) * 4
     usage = answer["usageMetadata"]
     assert (usage["thoughtsTokenCount"], usage["candidatesTokenCount"]) == (64, 6)
 
 
-async def test_looking_at_a_model_is_free(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
+async def test_looking_at_a_model_is_free(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     assert (await gemini.aio.models.get(model=MODEL)).name == f"models/{MODEL}"
-    assert (stand_in.calls["calls"], stand_in.calls["probes"]) == (0, 1)
+    assert (simulator.calls["calls"], simulator.calls["probes"]) == (0, 1)
 
 
-async def test_a_refused_key_is_an_invalid_argument_as_with_google(stand_in: GeminiStandIn) -> None:
-    async with client(stand_in.url, api_key="refused").aio as gemini:
+async def test_a_refused_key_is_an_invalid_argument_as_with_google(simulator: GeminiSimulator) -> None:
+    async with client(simulator.url, api_key="refused").aio as gemini:
         for asked in (gemini.models.generate_content(model=MODEL, contents="[]"), gemini.models.get(model=MODEL)):
             with pytest.raises(errors.ClientError, match="API key not valid") as caught:
                 await asked
@@ -122,9 +122,9 @@ async def test_a_refused_key_is_an_invalid_argument_as_with_google(stand_in: Gem
             assert caught.value.details["error"]["details"][0]["reason"] == "API_KEY_INVALID"
 
 
-def test_every_response_says_that_it_is_simulated(stand_in: GeminiStandIn) -> None:
-    paths = ("/live", "/nowhere", "/stand-in/calls", f"/v1/models/{MODEL}", "/v1/models/x:generateContent")
-    answers = [stand_in.http.request("POST" if ":" in path else "GET", path) for path in paths]
+def test_every_response_says_that_it_is_simulated(simulator: GeminiSimulator) -> None:
+    paths = ("/live", "/nowhere", "/simulator/calls", f"/v1/models/{MODEL}", "/v1/models/x:generateContent")
+    answers = [simulator.http.request("POST" if ":" in path else "GET", path) for path in paths]
     assert [answer.status_code for answer in answers] == [200, 404, 200, 403, 403]
     assert all(answer.headers["x-topicflow-simulated"] == "true" for answer in answers)
 
@@ -133,7 +133,7 @@ KEY = {"x-goog-api-key": "some-key"}
 
 
 def generate(
-    stand_in: GeminiStandIn, config: dict[str, Any], model: str = MODEL, version: str = "v1beta"
+    simulator: GeminiSimulator, config: dict[str, Any], model: str = MODEL, version: str = "v1beta"
 ) -> httpx.Response:
     """One card of that model, by a request in JSON."""
     data = json.dumps([{"id": "t0", "title": A}])
@@ -141,25 +141,25 @@ def generate(
         "contents": [{"parts": [{"text": data}]}],
         "generationConfig": {"responseJsonSchema": CARDS.json_schema(), **config},
     }
-    return stand_in.http.post(f"/{version}/models/{model}:generateContent", json=body, headers=KEY)
+    return simulator.http.post(f"/{version}/models/{model}:generateContent", json=body, headers=KEY)
 
 
-def post(stand_in: GeminiStandIn, body: str) -> httpx.Response:
+def post(simulator: GeminiSimulator, body: str) -> httpx.Response:
     """A call in bytes that no client would send."""
     path, key = f"/v1beta/models/{MODEL}:generateContent", {"x-goog-api-key": "some-key"}
-    return stand_in.http.post(path, content=body, headers=key)
+    return simulator.http.post(path, content=body, headers=key)
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", "{}", '{"contents": []}', '{"contents": [{"parts": []}]}'])
-def test_a_request_it_cannot_read_is_a_400_in_geminis_shape(stand_in: GeminiStandIn, body: str) -> None:
-    refused = post(stand_in, body)
+def test_a_request_it_cannot_read_is_a_400_in_geminis_shape(simulator: GeminiSimulator, body: str) -> None:
+    refused = post(simulator, body)
     assert (refused.status_code, refused.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
-def test_data_it_cannot_answer_is_a_400(stand_in: GeminiStandIn) -> None:
+def test_data_it_cannot_answer_is_a_400(simulator: GeminiSimulator) -> None:
     def asked(data: str, schema: dict[str, Any]) -> int:
         request = {"contents": [{"parts": [{"text": data}]}], "generationConfig": {"responseJsonSchema": schema}}
-        return post(stand_in, json.dumps(request)).status_code
+        return post(simulator, json.dumps(request)).status_code
 
     schema = Article.model_json_schema()
     half_a_pair, far_too_deep = '{"title": "\\ud800"}', "[" * 100_000

@@ -103,7 +103,7 @@ async def test_16_paid_annotations_lost_because_the_catalogue_could_not_be_writt
     await eventually(waits, within=20)
     enricher.kill()
     enricher.start()
-    deployment.catalog.forget_moods()
+    deployment.catalog.forget_faults()
     article = await ended(api, ONE)
     assert deployment.catalog.written[ONE]["ai_tags"] == article["result"]["keywords"]
     assert len(await history(api, ONE, "ArticleAnnotated")) == 1

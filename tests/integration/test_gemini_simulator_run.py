@@ -1,4 +1,4 @@
-"""Gemini's stand-in as a process: how it starts and stops, how long its calls take and how many there may be."""
+"""Gemini's simulator as a process: how it starts and stops, how long its calls take and how many there may be."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ import pytest
 from eventually import eventually
 from google import genai
 from google.genai import types
-from integration.stand_in import MODEL, A, Article, B, C, ask, asking, ids, refusal
-from servers import GeminiStandIn
+from integration.simulator import MODEL, A, Article, B, C, ask, asking, ids, refusal
+from servers import GeminiSimulator
 
 
 def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
@@ -23,7 +23,7 @@ def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], s
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
     assert process.stderr is not None
     said = process.stderr.readline()
-    assert said.startswith("stand-in for Gemini at http://127.0.0.1:"), said
+    assert said.startswith("simulator for Gemini at http://127.0.0.1:"), said
     assert said.endswith(" (simulated answers)\n")
     return process, said.split()[4]
 
@@ -34,63 +34,67 @@ def stop(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=5)[1]
 
 
-async def test_calls_take_their_time_side_by_side(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.take(0.4)
+async def test_calls_take_their_time_side_by_side(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+    simulator.take(0.4)
     began = time.monotonic()
     await asyncio.gather(*(ask(gemini, A) for _ in range(10)))
     assert 0.4 <= time.monotonic() - began < 3
-    calls = stand_in.calls
+    calls = simulator.calls
     assert (calls["calls"], calls["most_in_flight"], calls["in_flight"]) == (10, 10, 0)
-    assert stand_in.http.delete("/stand-in/calls").json() == stand_in.calls
-    assert stand_in.calls["calls"] == 0
+    assert simulator.http.delete("/simulator/calls").json() == simulator.calls
+    assert simulator.calls["calls"] == 0
 
 
-async def test_it_tells_which_titles_the_latest_calls_had(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
+async def test_it_tells_which_titles_the_latest_calls_had(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     await ask(gemini, A, B)
     await ask(gemini, C)
-    stand_in.tell("503")
+    simulator.tell("503")
     await refusal(gemini, B)
-    assert stand_in.calls["latest"] == [[A, B], [C], [B]]
+    assert simulator.calls["latest"] == [[A, B], [C], [B]]
     for _ in range(50):
         await refusal(gemini, A)
-    assert stand_in.calls["latest"] == [[A]] * 50
+    assert simulator.calls["latest"] == [[A]] * 50
 
 
 async def test_more_calls_than_the_limit_are_over_quota_until_it_is_lifted(
-    gemini: genai.Client, stand_in: GeminiStandIn
+    gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
-    stand_in.limit(2, seconds=600)
+    simulator.limit(2, seconds=600)
     assert [ids(await ask(gemini, A)) for _ in range(2)] == [["t0"]] * 2
     limited = await refusal(gemini, A)
     assert limited.code == 429
     [_, retry] = limited.details["error"]["details"]
     assert 500 < float(retry["retryDelay"].removesuffix("s")) <= 600
-    stand_in.lift_limit()
+    simulator.lift_limit()
     for _ in range(3):
         assert ids(await ask(gemini, A)) == ["t0"]
-    assert stand_in.calls["by_status"] == {"429": 1, "200": 5}
+    assert simulator.calls["by_status"] == {"429": 1, "200": 5}
 
 
-async def test_a_limit_lets_calls_through_again_after_its_time(gemini: genai.Client, stand_in: GeminiStandIn) -> None:
-    stand_in.limit(1, seconds=0.5)
+async def test_a_limit_lets_calls_through_again_after_its_time(
+    gemini: genai.Client, simulator: GeminiSimulator
+) -> None:
+    simulator.limit(1, seconds=0.5)
     assert ids(await ask(gemini, A)) == ["t0"]
     assert (await refusal(gemini, A)).code == 429
     await asyncio.sleep(0.5)
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
-def test_a_time_that_is_no_number_is_refused(stand_in: GeminiStandIn) -> None:
+def test_a_time_that_is_no_number_is_refused(simulator: GeminiSimulator) -> None:
     for nonsense in ('{"seconds": -1}', '{"seconds": NaN}', "{}", "7", "{"):
-        answer = stand_in.http.put("/stand-in/seconds", content=nonsense, headers={"content-type": "application/json"})
+        answer = simulator.http.put(
+            "/simulator/seconds", content=nonsense, headers={"content-type": "application/json"}
+        )
         assert answer.status_code == 422
 
 
 async def test_told_to_stop_it_does_not_wait_for_sleeping_calls() -> None:
-    process, url = start(STAND_IN_SECONDS="600")
+    process, url = start(SIMULATOR_SECONDS="600")
     async with httpx.AsyncClient(base_url=url, trust_env=False) as told, asking(url, seconds=60) as gemini:
 
         async def is_under_way() -> bool:
-            return bool((await told.get("/stand-in/calls")).json()["in_flight"])
+            return bool((await told.get("/simulator/calls")).json()["in_flight"])
 
         config = types.GenerateContentConfig(response_json_schema=Article.model_json_schema())
         asked = asyncio.create_task(gemini.aio.models.generate_content(model=MODEL, contents="{}", config=config))

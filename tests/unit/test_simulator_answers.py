@@ -1,4 +1,4 @@
-"""What the stand-in for Gemini answers: whatever the schema and the titles, the answer validates."""
+"""What the simulator for Gemini answers: whatever the schema and the titles, the answer validates."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The stand-in for the catalogue as a process, asked with bytes over HTTP as anybody's client would."""
+"""The simulator for the catalogue as a process, asked with bytes over HTTP as anybody's client would."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from eventually import eventually
-from servers import CatalogStandIn
+from servers import CatalogSimulator
 
 OATS = "urn:article:oat-beta-glucan-ldl"
 JAPANESE = "urn:article:natto-osteoporosis"
@@ -19,8 +19,8 @@ WITHOUT_TEXT = "urn:article:title-only-corrigendum"
 class Asked:
     """The API's routes as a client sees them, with a token of its own."""
 
-    def __init__(self, stand_in: CatalogStandIn) -> None:
-        self.http = httpx.Client(base_url=f"{stand_in.url}/api/v1", trust_env=False, timeout=5)
+    def __init__(self, simulator: CatalogSimulator) -> None:
+        self.http = httpx.Client(base_url=f"{simulator.url}/api/v1", trust_env=False, timeout=5)
         self.log_in()
 
     def log_in(self) -> None:
@@ -47,14 +47,14 @@ class Asked:
 
 
 @pytest.fixture
-def stand_in(catalog_stand_in: CatalogStandIn) -> CatalogStandIn:
-    return catalog_stand_in
+def simulator(catalog_simulator: CatalogSimulator) -> CatalogSimulator:
+    return catalog_simulator
 
 
 @pytest.fixture
-def api(stand_in: CatalogStandIn) -> Iterator[Asked]:
-    asked = Asked(stand_in)
-    stand_in.forget_calls()
+def api(simulator: CatalogSimulator) -> Iterator[Asked]:
+    asked = Asked(simulator)
+    simulator.forget_calls()
     yield asked
     asked.http.close()
 
@@ -62,8 +62,8 @@ def api(stand_in: CatalogStandIn) -> Iterator[Asked]:
 # -- authentication ------------------------------------------------------------------------------------------------
 
 
-def test_a_token_says_how_long_it_is_good(api: Asked, stand_in: CatalogStandIn) -> None:
-    stand_in.tokens_last(5)
+def test_a_token_says_how_long_it_is_good(api: Asked, simulator: CatalogSimulator) -> None:
+    simulator.tokens_last(5)
     token = api.ask("POST", "/system/mtm", json={"client_id": "c", "client_secret": "s"})
     assert (len(token["access_token"]) > 20, token["expires_in"]) == (True, 5)
 
@@ -90,20 +90,20 @@ def test_every_route_needs_a_token(api: Asked, method: str, path: str) -> None:
         assert api.refused(method, path, headers={"authorization": header})[0] == 401
 
 
-async def test_a_token_expires_with_its_time_and_when_all_are_ended(api: Asked, stand_in: CatalogStandIn) -> None:
-    stand_in.tokens_last(0.2)
+async def test_a_token_expires_with_its_time_and_when_all_are_ended(api: Asked, simulator: CatalogSimulator) -> None:
+    simulator.tokens_last(0.2)
     api.log_in()
     assert api.ask("GET", "/articles", params={"limit": 1})
     await eventually(lambda: api.http.get("/articles").status_code == 401, within=5)
-    stand_in.tokens_last(300)
+    simulator.tokens_last(300)
     api.log_in()
     assert api.ask("GET", "/articles", params={"limit": 1})
-    stand_in.end_tokens()
+    simulator.end_tokens()
     assert api.refused("GET", "/articles")[0] == 401
 
 
-def test_every_response_says_that_it_is_simulated(stand_in: CatalogStandIn) -> None:
-    answers = [stand_in.http.get(path) for path in ("/live", "/nowhere", "/api/v1/articles", "/stand-in/calls")]
+def test_every_response_says_that_it_is_simulated(simulator: CatalogSimulator) -> None:
+    answers = [simulator.http.get(path) for path in ("/live", "/nowhere", "/api/v1/articles", "/simulator/calls")]
     assert [answer.status_code for answer in answers] == [200, 404, 401, 200]
     assert all(answer.headers["x-topicflow-simulated"] == "true" for answer in answers)
 
@@ -170,8 +170,8 @@ def test_a_search_filters_and_sorts(api: Asked) -> None:
     assert api.refused("POST", "/articles/search", json={"fq": ["(((("]})[0] == 400
 
 
-def test_a_search_refuses_windows_past_ten_thousand(api: Asked, stand_in: CatalogStandIn) -> None:
-    stand_in.begin(made=100_000)
+def test_a_search_refuses_windows_past_ten_thousand(api: Asked, simulator: CatalogSimulator) -> None:
+    simulator.begin(made=100_000)
     last = api.ask("POST", "/articles/search", json={"limit": 1000, "offset": 9000, "sort": "urn"})
     assert (len(last["results"]), last["total"]) == (1000, 10_000)
     status, error = api.refused("POST", "/articles/search", json={"limit": 1000, "offset": 9001})
@@ -200,13 +200,13 @@ def test_what_is_not_for_people_is_a_422_in_a_plain_patch(api: Asked, field: str
     assert api.ask("GET", f"/articles/{OATS}")["extras"] is None
 
 
-def test_an_enhancement_says_what_it_wrote(api: Asked, stand_in: CatalogStandIn) -> None:
+def test_an_enhancement_says_what_it_wrote(api: Asked, simulator: CatalogSimulator) -> None:
     fields = {"ai_tags": ["Oats", "LDL"], "ai_category": "Other", "ai_key_takeaways": ["Small effect."]}
     done = api.ask("PATCH", f"/articles/{OATS}/enhance", json={"agent": "enricher-1", "fields": fields})
     assert (done["urn"], done["agent"], set(done["enhanced_fields"])) == (OATS, "enricher-1", set(fields))
     assert done["run_id"]
     assert api.ask("GET", f"/articles/{OATS}") | fields == api.ask("GET", f"/articles/{OATS}")
-    assert stand_in.calls["enhances"] == {OATS: 1}
+    assert simulator.calls["enhances"] == {OATS: 1}
 
 
 @pytest.mark.parametrize(
@@ -234,84 +234,86 @@ def test_a_body_that_is_no_json_is_a_422(api: Asked) -> None:
         assert api.refused("PATCH", f"/articles/{OATS}", content=body)[0] == 422
 
 
-# -- moods ---------------------------------------------------------------------------------------------------------
+# -- faults ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_mood_has_a_scope_and_an_end(api: Asked, stand_in: CatalogStandIn) -> None:
-    stand_in.tell("404", route="read", urn_contains="oat", times=1)
-    stand_in.tell("422", route="patch", urn_contains="natto")
+def test_a_mood_has_a_scope_and_an_end(api: Asked, simulator: CatalogSimulator) -> None:
+    simulator.tell("404", route="read", urn_contains="oat", times=1)
+    simulator.tell("422", route="patch", urn_contains="natto")
     assert api.refused("GET", f"/articles/{OATS}")[0] == 404
     assert api.ask("GET", f"/articles/{OATS}")["urn"] == OATS
     assert api.refused("PATCH", f"/articles/{JAPANESE}", json={})[0] == 422
     assert api.ask("PATCH", f"/articles/{OATS}", json={})["urn"] == OATS
-    stand_in.forget_moods()
+    simulator.forget_faults()
     assert api.ask("PATCH", f"/articles/{JAPANESE}", json={})["urn"] == JAPANESE
 
 
-def test_an_outage_meets_every_route_and_says_when_to_come_again(api: Asked, stand_in: CatalogStandIn) -> None:
-    stand_in.tell("503", retry_after_seconds=7)
+def test_an_outage_meets_every_route_and_says_when_to_come_again(api: Asked, simulator: CatalogSimulator) -> None:
+    simulator.tell("503", retry_after_seconds=7)
     answers = [api.http.get("/articles"), api.http.post("/system/mtm"), api.http.get(f"/articles/{OATS}")]
     assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "7")] * 3
 
 
-def test_a_lost_answer_is_carried_out_before_and_a_reset_is_not(api: Asked, stand_in: CatalogStandIn) -> None:
-    for mood in ("reset", "lost"):
-        stand_in.tell(mood, route="patch", times=1)
+def test_a_lost_answer_is_carried_out_before_and_a_reset_is_not(api: Asked, simulator: CatalogSimulator) -> None:
+    for fault in ("reset", "lost"):
+        simulator.tell(fault, route="patch", times=1)
         with pytest.raises(httpx.TransportError):
-            api.http.patch(f"/articles/{OATS}", json={"extras": {"by": mood}})
-    assert stand_in.calls["patches"] == {OATS: 1}
-    assert stand_in.calls["by_status"] == {"reset": 2}
-    assert stand_in.article(OATS)["extras"] == {"by": "lost"}
+            api.http.patch(f"/articles/{OATS}", json={"extras": {"by": fault}})
+    assert simulator.calls["patches"] == {OATS: 1}
+    assert simulator.calls["by_status"] == {"reset": 2}
+    assert simulator.article(OATS)["extras"] == {"by": "lost"}
 
 
 async def test_a_slow_call_is_answered_later_and_a_hanging_one_ends_with_its_caller(
-    api: Asked, stand_in: CatalogStandIn
+    api: Asked, simulator: CatalogSimulator
 ) -> None:
-    stand_in.tell("slow", seconds=0.05, times=1)
+    simulator.tell("slow", seconds=0.05, times=1)
     assert api.ask("GET", f"/articles/{OATS}")["urn"] == OATS
-    stand_in.tell("hang")
+    simulator.tell("hang")
     with pytest.raises(httpx.TimeoutException):
         api.http.get(f"/articles/{OATS}", timeout=0.2)
-    await eventually(lambda: stand_in.calls["in_flight"] == 0, within=5)
-    assert stand_in.calls["by_status"] == {"200": 1, "gone": 1}
+    await eventually(lambda: simulator.calls["in_flight"] == 0, within=5)
+    assert simulator.calls["by_status"] == {"200": 1, "gone": 1}
 
 
-@pytest.mark.parametrize("mood", [{}, {"mood": "418"}, {"mood": "503", "times": 0}, {"mood": "503", "urn": "misspelt"}])
-def test_a_mood_that_makes_no_sense_is_refused(stand_in: CatalogStandIn, mood: dict[str, Any]) -> None:
-    assert stand_in.http.post("/stand-in/moods", json=mood).status_code == 422
-    assert stand_in.http.get("/stand-in/moods").json() == []
+@pytest.mark.parametrize(
+    "fault", [{}, {"fault": "418"}, {"fault": "503", "times": 0}, {"fault": "503", "urn": "misspelt"}]
+)
+def test_a_mood_that_makes_no_sense_is_refused(simulator: CatalogSimulator, fault: dict[str, Any]) -> None:
+    assert simulator.http.post("/simulator/faults", json=fault).status_code == 422
+    assert simulator.http.get("/simulator/faults").json() == []
 
 
 # -- what it holds -------------------------------------------------------------------------------------------------
 
 
-def test_a_test_adds_edits_and_removes_articles(api: Asked, stand_in: CatalogStandIn) -> None:
+def test_a_test_adds_edits_and_removes_articles(api: Asked, simulator: CatalogSimulator) -> None:
     urn = "urn:article:straße/日誌"
-    stand_in.write(urn, title="Ein Tagebuch", abstract="Über Brot.")
+    simulator.write(urn, title="Ein Tagebuch", abstract="Über Brot.")
     assert api.ask("GET", "/articles", params={"limit": 1}) == [urn]
-    stand_in.write(OATS, abstract="Edited.")
+    simulator.write(OATS, abstract="Edited.")
     assert api.ask("GET", f"/articles/{OATS}")["abstract"] == "Edited."
-    assert list(stand_in.written) == [urn, OATS]
-    stand_in.remove(OATS)
+    assert list(simulator.written) == [urn, OATS]
+    simulator.remove(OATS)
     assert api.refused("GET", f"/articles/{OATS}")[0] == 404
-    stand_in.begin()
-    assert stand_in.written == {}
+    simulator.begin()
+    assert simulator.written == {}
     assert api.ask("GET", f"/articles/{OATS}")["abstract"] != "Edited."
 
 
 def test_with_a_file_what_was_written_and_its_order_outlive_a_restart(tmp_path: Path) -> None:
-    stand_in = CatalogStandIn(tmp_path, made=3, file=tmp_path / "catalog.db")
-    stand_in.start()
+    simulator = CatalogSimulator(tmp_path, made=3, file=tmp_path / "catalog.db")
+    simulator.start()
     for urn in (OATS, JAPANESE, OATS, "urn:article:made-000001"):
-        stand_in.write(urn, extras={"input_hash": urn})
-    before = stand_in.written
-    stand_in.kill()
-    stand_in.start()
-    assert stand_in.written == before
-    api = Asked(stand_in)
+        simulator.write(urn, extras={"input_hash": urn})
+    before = simulator.written
+    simulator.kill()
+    simulator.start()
+    assert simulator.written == before
+    api = Asked(simulator)
     assert api.ask("GET", "/articles", params={"limit": 3}) == ["urn:article:made-000001", OATS, JAPANESE]
     api.http.close()
-    stand_in.end()
+    simulator.end()
 
 
 def test_a_file_that_is_none_of_its_own_stops_it_at_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Gemini's stand-in as the client that the services use sees it, and what tests ask it again and again."""
+"""Gemini's simulator as the client that the services use sees it, and what tests ask it again and again."""
 
 import json
 from collections.abc import AsyncIterator

@@ -30,7 +30,7 @@ async def failed(api: Api, *titles: str) -> list[str]:
     api.deployment.gemini.tell("block")
     ids = await submitted(api, *titles)
     await api.ended(*ids, as_="failed")
-    api.deployment.gemini.forget_moods()
+    api.deployment.gemini.forget_faults()
     return ids
 
 
@@ -121,7 +121,7 @@ async def test_05_a_failed_batch_losing_the_finished_ones(api: Api) -> None:
     ids = await submitted(api, *finished, *(f"Of a cursed batch {n}" for n in range(5)))
     before = await api.ended(*ids[:5])
     await api.ended(*ids[5:], as_="failed")
-    api.deployment.gemini.forget_moods()
+    api.deployment.gemini.forget_faults()
     assert (await api.ask("POST", "/topics/retry-failed")).json() == {"count": 5}
     assert {topic["attempt"] for topic in await api.ended(*ids[5:])} == {2}
     assert [without_age(topic) for topic in await api.ended(*ids[:5])] == [without_age(topic) for topic in before]
