@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MEMBERS := shared services/api services/topic-worker services/enricher services/status-projector cli deploy/local
 SETUP := $(VENV)/.ready
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes \
-	--no-emit-index-url --no-header --no-emit-package topicflow --no-emit-package topicflow-shared \
+	--no-emit-index-url --no-header --no-emit-package topicflow-shared \
 	--no-emit-package topicflow-local
 
 .DEFAULT_GOAL := help

@@ -13,7 +13,7 @@ from bench.benchmarks import BENCHMARKS
 from bench.machine import facts
 from bench.sizes import Sizes
 from bench.table import WIDTH, show
-from topicflow.errors import Failed
+from local_processes.errors import Failed
 
 SERVERS = {"valkey": "Valkey", "sqlite": "SQLite", "kafka": "Kafka", "postgresql": "PostgreSQL"}
 

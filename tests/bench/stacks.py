@@ -15,7 +15,7 @@ S = TypeVar("S", KafkaServer, PostgresServer, ValkeyServer)
 def running_stack(on: str, folder: Path, kept: Path) -> Iterator[tuple[Stack, Mapping[str, Process]]]:
     """Running, as a deployment has them by default; its servers by name. `kept`: where SQLite's file lies.
 
-    Raises topicflow.errors.Failed where Kafka or PostgreSQL cannot run.
+    Raises local_processes.errors.Failed where Kafka or PostgreSQL cannot run.
     """
     with ExitStack() as opened:
 

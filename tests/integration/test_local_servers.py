@@ -19,7 +19,7 @@ from servers import LOOPBACK, PostgresServer, Process, free_port
 from servers.found import OwnServer, started
 from servers.postgres import lives
 
-from topicflow.errors import Failed
+from local_processes.errors import Failed
 
 STREAM = "kept"
 URLS = {

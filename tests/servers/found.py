@@ -10,10 +10,10 @@ from typing import Protocol
 
 import pytest
 
+from local_processes.errors import Failed
 from servers.container import docker_answers
 from servers.kafka import KafkaServer, kafka_container
 from servers.postgres import PostgresServer, postgres_container
-from topicflow.errors import Failed
 
 has_docker = cache(docker_answers)
 

@@ -10,7 +10,7 @@ class LocalServer(Process):
     """Its ports, and what it keeps, stay the same however often it is started."""
 
     def __init__(self, server: ServerProgram) -> None:
-        """Raises topicflow.errors.Failed where it cannot run here."""
+        """Raises local_processes.errors.Failed where it cannot run here."""
         super().__init__(server.command(), server.log)
         self.server = server
 

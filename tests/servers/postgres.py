@@ -23,7 +23,7 @@ class PostgresServer(LocalServer):
     """Freezes and dies with all its connections, which are processes of their own."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        """`settings`: over ours. Raises topicflow.errors.Failed without the wheel."""
+        """`settings`: over ours. Raises local_processes.errors.Failed without the wheel."""
         super().__init__(Postgres(folder, free_port(), SETTINGS | settings))
 
     def freeze(self) -> None:

@@ -1,32 +1,24 @@
 """How a command can end, each with its exit code. Raised anywhere, shown and obeyed in `app.main` only."""
 
-FAILED, WRONG_USE, UNREACHABLE, NOT_ALLOWED, INTERRUPTED = 1, 2, 3, 4, 130
+from local_processes.errors import UNREACHABLE, CommandError, Failed, InUse, WrongUse
 
+__all__ = [
+    "CommandError",
+    "Failed",
+    "InUse",
+    "Interrupted",
+    "NotAllowed",
+    "NotFound",
+    "ServiceUnavailable",
+    "Unreachable",
+    "WrongUse",
+]
 
-class CommandError(Exception):
-    """Ends the command with one line on stderr and this exit code."""
-
-    exit_code = FAILED
-
-
-class Failed(CommandError):
-    """Something that was asked for did not succeed."""
+NOT_ALLOWED, INTERRUPTED = 4, 130
 
 
 class NotFound(Failed):
     """There is no such thing (404, 410)."""
-
-
-class WrongUse(CommandError):
-    """A wrong argument or a bad setting: asking the same way again cannot help."""
-
-    exit_code = WRONG_USE
-
-
-class InUse(CommandError):
-    """The port or the data folder belongs to somebody else."""
-
-    exit_code = UNREACHABLE
 
 
 class Unreachable(CommandError):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from local_processes.child_log import ChildLog
 from local_processes.die_with_parent import dying_with_us
+from local_processes.errors import WRONG_USE, WrongUse
 from local_processes.plain_text import one_line
-from topicflow.errors import WRONG_USE, WrongUse
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 10.0  # seconds between an end and the next start
 LIVED_WELL = 30.0  # seconds; after that the pauses begin anew

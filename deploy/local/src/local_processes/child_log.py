@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import BinaryIO
 
-from topicflow.errors import WrongUse
+from local_processes.errors import WrongUse
 
 TURN_OVER_AT = 10 * 1024 * 1024  # bytes
 

@@ -6,7 +6,7 @@ import random
 import re
 import socket
 
-from topicflow.errors import InUse, WrongUse
+from local_processes.errors import InUse, WrongUse
 
 LOOPBACK = "127.0.0.1"
 _BELOW_OUTGOING = range(20_000, 32_000)  # no outgoing connection takes one while its owner is being restarted

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from local_processes.errors import CommandError
 from local_servers import class_archive, foreground
 from local_servers.kafka import Kafka
 from local_servers.postgres import Postgres
-from topicflow.errors import CommandError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 

@@ -5,11 +5,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from local_processes.errors import Failed
 from local_processes.plain_text import one_line
 from local_processes.ports import free_port
 from local_servers.kafka import Kafka
 from local_servers.kafka_jars import cache, only_one
-from topicflow.errors import Failed
 
 
 def jvm_options() -> list[str]:

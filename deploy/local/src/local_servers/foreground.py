@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from local_processes.die_with_parent import dying_with_us
+from local_processes.errors import Failed
 from local_processes.ports import refuse_busy
 from local_servers.server import ServerProgram
-from topicflow.errors import Failed
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local_processes.errors import Failed
 from local_processes.plain_text import one_line
 from local_servers import kafka_jars
 from local_servers.server import LOOPBACK
-from topicflow.errors import Failed
 
 CLUSTER = "dG9waWNmbG93LWxvY2FsLQ"  # 16 bytes; every folder is a cluster of its own all the same
 JVM = (

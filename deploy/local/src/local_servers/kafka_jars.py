@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
+from local_processes.errors import Failed
 from local_processes.plain_text import one_line
-from topicflow.errors import Failed
 
 POM = Path(__file__).with_name("pom.xml")
 MOST_SAID = 300  # characters; Maven says much

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local_processes.errors import Failed
 from local_processes.plain_text import one_line
 from local_servers.server import LOOPBACK
-from topicflow.errors import Failed
 
 OWNER = "topicflow"
 OWNS_THE_SERVER = "postgres"  # has no way in: nobody who reaches the port may run programs as us
