@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from shared.errors import Outage
 from shared.llm.rate_limit import AdaptiveConcurrencyLimit, RateLimiter
-from shared.worker.concurrency import most_ready
+from shared.resilience.concurrency import most_ready
 
 
 class Turns:

@@ -3,16 +3,12 @@
 import asyncio
 import time
 
+from shared.resilience.concurrency import most_ready
 from shared.worker.in_flight import Work
 
 MOST_AT_HAND = 300
 AHEAD = 0.05  # seconds of work at hand: storing an end and fetching the next takes some of it
 READY = 0.03  # seconds of work that is begun ahead: making a request and reading an answer takes some of it
-
-
-def most_ready(calls: int) -> int:
-    """How many more than `calls` may be at work: their requests are made, or their answers read, meanwhile."""
-    return calls // 10
 
 
 class Places:
