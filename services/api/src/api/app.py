@@ -43,7 +43,8 @@ from shared.messaging import connect
 from shared.messaging.broker import Transport
 from shared.messaging.cloudevents import Record
 from shared.observability import tracing
-from shared.service.bootstrap import reach, until_it_answers
+from shared.resilience.backoff import until_it_answers
+from shared.service.bootstrap import reach
 from shared.service.heartbeat import beat
 from shared.service.sockets import listen
 

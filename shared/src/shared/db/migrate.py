@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from shared.db.engine import Database, DatabaseUnreachable
 from shared.errors import NewerVersion
-from shared.service.bootstrap import until_it_answers
+from shared.resilience.backoff import until_it_answers
 
 SCRIPTS = Path(__file__).parent / "migrations"
 ONE_AT_A_TIME = 0x746F706963666C6F  # the advisory lock of whoever migrates: "topicflo"

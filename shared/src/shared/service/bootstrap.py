@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
@@ -13,11 +13,11 @@ import uvloop
 from faststream import FastStream
 
 from shared import __version__
-from shared.errors import BrokerUnreachable, CannotGoOn, PositionsLost, TopicflowError
+from shared.errors import BrokerUnreachable, CannotGoOn, PositionsLost
 from shared.messaging.broker import Transport
 from shared.messaging.settings import BrokerSettings
 from shared.observability import logs, metrics, tracing
-from shared.resilience.retry import RetryPolicy, backoff_delay
+from shared.resilience.backoff import until_it_answers
 from shared.settings import unknown_names
 
 log = structlog.get_logger()
@@ -74,21 +74,6 @@ async def reach(transport: Transport, *settles: str) -> None:
             log.error("a group lost its positions", error=str(error))
 
     await until_it_answers("broker", provision, BrokerUnreachable)
-
-
-async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unreachable: type[TopicflowError]) -> None:
-    """Repeat the call while it raises `unreachable`; says so once."""
-    failures = 0
-    while True:
-        try:
-            await call()
-        except unreachable as error:
-            failures += 1
-            if failures == 1:
-                log.warning(f"waiting for the {name}", error=str(error))
-            await asyncio.sleep(backoff_delay(failures, RetryPolicy(first_pause=0.1, longest_pause=2.0)))
-        else:
-            return
 
 
 @asynccontextmanager
