@@ -48,4 +48,9 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         worker.settle(annotating, asked)
         worker.settle(writing, OnArticleAnnotated(catalog, api))
         worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
-        await worker.run(ops, gemini, allowance.note, lambda: [*gemini.problems, *prices.problems])
+        await worker.run(
+            ops,
+            allowance.note,
+            lambda: {"simulated": gemini.simulated, "problems": (*gemini.problems, *prices.problems)},
+            gemini.detect_simulator,
+        )

@@ -33,4 +33,9 @@ async def main(settings: WorkerSettings, instance: str) -> None:
             prices=prices,
         )
         worker.settle(consumer, OnTopicSubmitted(generator))
-        await worker.run(ops, gemini, allowance.note, lambda: [*gemini.problems, *prices.problems])
+        await worker.run(
+            ops,
+            allowance.note,
+            lambda: {"simulated": gemini.simulated, "problems": (*gemini.problems, *prices.problems)},
+            gemini.detect_simulator,
+        )

@@ -1,7 +1,7 @@
 """How a worker runs: what it settles, beside its heartbeat and what all workers are told, until it is to stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -10,8 +10,7 @@ from typing import Any
 import structlog
 from faststream import FastStream
 
-from shared.events import Event, Problem, WaitingFor, WorkerPaused
-from shared.llm.gemini import Gemini
+from shared.events import Event, WaitingFor, WorkerPaused
 from shared.messaging import connect
 from shared.messaging.broker import Consumer
 from shared.messaging.settings import BrokerSettings
@@ -73,11 +72,12 @@ class Worker:
     async def run(
         self,
         ops: Ops,
-        gemini: Gemini,
         note: Callable[[Event], None],
-        problems: Callable[[], Sequence[Problem]],
+        status: Callable[[], Mapping[str, Any]],
+        background: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        """`note`: what all workers are told, which comes before any work. `problems`: for the heartbeats."""
+        """`note`: what all workers are told, which comes before any work. `status`: more fields of the heartbeats.
+        `background`: runs meanwhile; it may end before, and its errors stop nothing."""
         ops.checks = [self._gets_on, *(partial(self._transport.lag, group) for group in self._groups)]
         ops.before_scrape = self._show
         may_begin = asyncio.Event()
@@ -95,9 +95,9 @@ class Worker:
 
         @asynccontextmanager
         async def lifespan() -> AsyncIterator[None]:
-            asking = asyncio.create_task(gemini.detect_simulator())
+            beside = asyncio.create_task(background())
             told = self._transport.follow_control(hear, may_begin.set)
-            beating = beat(self._transport, self._service, self._instance, partial(self._now, gemini, problems))
+            beating = beat(self._transport, self._service, self._instance, partial(self._now, status))
             async with run_beside(app, *map(settling, self._settlements), told, beating) as running:
                 try:
                     yield
@@ -106,7 +106,7 @@ class Worker:
                         settlement.stop()
                     may_begin.set()
                     await asyncio.wait(running[: len(self._settlements)])
-                    asking.cancel()
+                    beside.cancel()
 
         app = FastStream(self._transport.shell(), lifespan=lifespan, logger=None)
         await app.run()
@@ -124,14 +124,13 @@ class Worker:
         waits = [waiting for settlement in self._settlements if (waiting := settlement.gate.waiting_for)]
         return sorted(waits, key=lambda waiting: waiting.since)
 
-    def _now(self, gemini: Gemini, problems: Callable[[], Sequence[Problem]]) -> dict[str, Any]:
+    def _now(self, status: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         return {
             "in_flight": sum(settlement.in_flight for settlement in self._settlements),
             "processed": sum(settlement.processed for settlement in self._settlements),
             "failed": sum(settlement.failed for settlement in self._settlements),
             "waiting_for": next(iter(self._waits), None),
-            "simulated": gemini.simulated,
-            "problems": tuple(problems()),
+            **status(),
         }
 
     def _show(self) -> None:
