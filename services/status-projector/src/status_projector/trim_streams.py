@@ -9,8 +9,7 @@ import structlog
 
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
-from shared.messaging.broker import Transport
-from shared.messaging.redis_streams import PARTITION
+from shared.messaging.broker import ONLY_PARTITION, Transport
 from shared.observability import metrics
 from shared.streams import PROJECTED
 from status_projector.projection import Projection
@@ -47,7 +46,7 @@ async def trim_for_ever(transport: Transport, projection: Projection, settings: 
 
 async def _trim(transport: Transport, projection: Projection, keep: timedelta, max_bytes: int) -> dict[str, int]:
     """How many entries were removed, by stream."""
-    positions = {PARTITION: (await projection.stored(PARTITION)).positions}
+    positions = {ONLY_PARTITION: (await projection.stored(ONLY_PARTITION)).positions}
     removed = {stream.name: await transport.trim(stream, positions, keep, max_bytes) for stream in PROJECTED}
     for name, entries in removed.items():
         metrics.TRIMMED_ENTRIES.labels(name).inc(entries)

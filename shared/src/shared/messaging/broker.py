@@ -11,6 +11,7 @@ from shared.messaging.provisioning import ProvisioningPlan
 from shared.streams import Stream
 
 Positions = Mapping[str, str]  # stream name → where to read on; opaque text, "" is the beginning
+ONLY_PARTITION = 0  # of a broker whose streams are not divided
 START = ""
 
 

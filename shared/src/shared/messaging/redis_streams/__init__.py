@@ -1,3 +1,1 @@
 """Redis Streams (Redis ≥ 7.2, Valkey)."""
-
-PARTITION = 0  # the only one

@@ -10,10 +10,9 @@ from pydantic_core import from_json, to_json
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from shared.errors import BrokerFull, BrokerUnreachable, PositionsLost, TopicflowError
-from shared.messaging.broker import Delivery
+from shared.messaging.broker import ONLY_PARTITION, Delivery
 from shared.messaging.cloudevents import Record
 from shared.messaging.provisioning import PROVISION
-from shared.messaging.redis_streams import PARTITION
 from shared.observability.metrics import BROKER_ERRORS
 from shared.streams import BY_NAME
 
@@ -98,7 +97,7 @@ def record_of(stream: str, key: bytes, value: bytes) -> Record:
 def delivery_of(stream: str, entry_id: bytes, fields: Mapping[bytes, bytes], starts: int = 0) -> Delivery:
     headers = {_name(name): value.decode("ascii", NOT_OURS) for name, value in fields.items() if name != b"data"}
     record = Record(stream, headers.get("ce_subject", ""), headers, fields.get(b"data", b""))
-    return Delivery(record, PARTITION, entry_id.decode(), starts)
+    return Delivery(record, ONLY_PARTITION, entry_id.decode(), starts)
 
 
 @lru_cache(256)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from shared.errors import PositionsLost
-from shared.messaging.broker import START, Batch, LoadPositions
-from shared.messaging.redis_streams import PARTITION
+from shared.messaging.broker import ONLY_PARTITION, START, Batch, LoadPositions
 from shared.messaging.redis_streams.entries import Entries, block, delivery_of, reaching
 
 
@@ -20,7 +19,7 @@ class RedisReader:
         self._positions: dict[str, str] = {}
 
     async def open(self) -> None:
-        await self.reload(PARTITION)
+        await self.reload(ONLY_PARTITION)
         for stream, position in self._positions.items():
             await self._check(stream, position)
 
@@ -59,6 +58,6 @@ class RedisReader:
             stream = name.decode()
             deliveries += [delivery_of(stream, entry_id, fields) for entry_id, fields in entries]
             self._positions[stream] = entries[-1][0].decode()
-        return Batch(deliveries, {PARTITION: dict(self._positions)})
+        return Batch(deliveries, {ONLY_PARTITION: dict(self._positions)})
 
     async def close(self) -> None: ...

@@ -14,11 +14,11 @@ from redis.exceptions import ResponseError
 
 from shared.errors import BrokerUnreachable, BrokerUnsafe
 from shared.events import Event
-from shared.messaging.broker import START, Lag, LoadPositions, Note, Positions
+from shared.messaging.broker import ONLY_PARTITION, START, Lag, LoadPositions, Note, Positions
 from shared.messaging.cloudevents import Record
 from shared.messaging.provisioning import ProvisioningPlan, make
-from shared.messaging.redis_streams import PARTITION, provisioning, trimming
 from shared.messaging.redis_streams import lag as load
+from shared.messaging.redis_streams import provisioning, trimming
 from shared.messaging.redis_streams.connection import PackingInC
 from shared.messaging.redis_streams.consumer import RedisConsumer
 from shared.messaging.redis_streams.control_hash import follow_control
@@ -82,7 +82,7 @@ class RedisTransport:
         return await provisioning.plan(self.client, partitions)
 
     async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
-        await provisioning.place(self.client, stream, group, positions[PARTITION].get(stream) or BEGINNING)
+        await provisioning.place(self.client, stream, group, positions[ONLY_PARTITION].get(stream) or BEGINNING)
 
     async def publish(self, records: Sequence[Record]) -> None:
         for at in range(0, len(records), BATCH):
@@ -118,7 +118,7 @@ class RedisTransport:
                 pipeline.xrevrange(stream, count=1)
             last = await pipeline.execute()
         return {
-            PARTITION: {
+            ONLY_PARTITION: {
                 s: entries[0][0].decode() if entries else START for s, entries in zip(streams, last, strict=True)
             }
         }
@@ -133,7 +133,7 @@ class RedisTransport:
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
         with reaching():
             pipeline = self.client.pipeline(transaction=False)
-            for stream, position in positions.get(PARTITION, {}).items():
+            for stream, position in positions.get(ONLY_PARTITION, {}).items():
                 pipeline.xrange(stream, min=f"({position}" if position else "-", count=1)
             found = await pipeline.execute()
         return min((entry_time(entries[0][0]) for entries in found if entries), default=None)
@@ -145,7 +145,7 @@ class RedisTransport:
         return await load.memory_share(self.client)
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
-        return await trimming.trim(self.client, stream, projected[PARTITION], keep, max_bytes)
+        return await trimming.trim(self.client, stream, projected[ONLY_PARTITION], keep, max_bytes)
 
     async def follow_heartbeats(self, note: Note) -> None:
         await follow_heartbeats(self.shell(), note)
