@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.access.key_cache import KeyCache
 from api.access.scopes import LOCAL, PROBE, Caller
-from api.dependencies import ApiContext
 from api.problems import ProblemError
 
 PROBES = frozenset({"/live", "/ready"})  # need no key, and the database is not asked about one
@@ -22,21 +22,22 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            caller = await _caller(scope["app"].state.context, scope["path"], dict(scope["headers"]))
+            context, headers = scope["app"].state.context, dict(scope["headers"])
+            caller = await _caller(context.known_keys, context.needs_key, scope["path"], headers)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
 
-async def _caller(context: ApiContext, path: str, headers: Mapping[bytes, bytes]) -> Caller:
+async def _caller(known_keys: KeyCache, needs_key: bool, path: str, headers: Mapping[bytes, bytes]) -> Caller:
     """Raises Problem 401 or 403, and DatabaseUnreachable."""
     given = headers.get(b"authorization")
     if given is not None and path not in PROBES:
         scheme, _, key = given.decode("latin-1").partition(" ")
-        caller = await context.known_keys.caller(key.strip()) if scheme.lower() == "bearer" else None
+        caller = await known_keys.caller(key.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
             raise ProblemError(401, "this API key is not known or was revoked", headers=WITH_A_KEY)
         return caller
-    if not context.needs_key:
+    if not needs_key:
         if not _is_from_here(headers):
             raise ProblemError(403, "without an API key only this machine may use this API, by its loopback address")
         return LOCAL

@@ -70,7 +70,9 @@ class ArticleList(BaseModel):
 @router.get("/articles")
 async def list_articles(wanted: Annotated[ArticleQuery, Query()], context: Context) -> ArticleList:
     """The newest first; go on with `next_cursor`. `search` is for a part of the URN."""
-    rows, about = await paginate(context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor)
+    rows, about = await paginate(
+        context.projection, context.transport, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor
+    )
     all_wait_for = context.workers.waiting_for(ENRICHER)
     articles = [shown(row, all_wait_for) for row in rows]
     return ArticleList(articles=articles, simulated=context.workers.simulated(ENRICHER), **about)
@@ -78,7 +80,7 @@ async def list_articles(wanted: Annotated[ArticleQuery, Query()], context: Conte
 
 @router.get("/articles/{urn}")
 async def get_article(urn: str, context: Context) -> OneArticle:
-    age = await freshness(context)
+    age = await freshness(context.projection, context.transport)
     article = shown(await found(context, "article", article_id(urn), urn), context.workers.waiting_for(ENRICHER))
     return OneArticle(**article.model_dump(), **age)
 

@@ -80,7 +80,7 @@ async def scan_articles(context: Context, caller: Annotated[Caller, require_scop
 
 @router.get("/articles/scan", dependencies=[require_scope("read")])
 async def latest_scan(context: Context) -> ScanNow:
-    age = await freshness(context)
+    age = await freshness(context.projection, context.transport)
     last = await _last(context)
     if last.row is None:
         raise ProblemError(404, "there was no scan yet")

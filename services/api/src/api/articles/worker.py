@@ -71,7 +71,7 @@ async def pause_article_workers(
 
 
 async def article_worker(context: ApiContext) -> ArticleWorker:
-    age = await freshness(context)
+    age = await freshness(context.projection, context.transport)
     ends = await context.projection.ends("article")
     live, pause = context.workers.live(ENRICHER), context.workers.pause_of(ENRICHER)
     started_at = min((seen.beat.started_at for seen in live), default=None)

@@ -64,7 +64,7 @@ async def health(context: Context) -> dict[str, Any]:
         answer |= {"memory_share": load.memory_share, "lag": load.groups}
     if status != "unavailable":
         with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # gone meanwhile
-            answer |= await freshness(context)
+            answer |= await freshness(context.projection, context.transport)
             answer["dead_letters"] = await context.projection.dead_letters()
             if context.enriches:
                 answer["worker"] = await article_worker(context)

@@ -27,7 +27,7 @@ async def read_system_gauges(context: ApiContext) -> None:
         _or_none(context.projection.counts("topic")),
         _or_none(context.projection.counts("article")),
         _or_none(context.projection.dead_letters()),
-        _or_none(freshness(context)),
+        _or_none(freshness(context.projection, context.transport)),
     )
     known = {kind: counts for kind, counts in (("topic", topics), ("article", articles)) if counts is not None}
     metrics.SUBMISSIONS_NOW.show(

@@ -10,9 +10,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from api.dependencies import ApiContext
+from api.projection.repository import ProjectionQueries
 from shared.errors import BrokerUnreachable
-from shared.messaging.broker import START, Positions
+from shared.messaging.broker import START, Positions, Transport
 from shared.streams import PROJECTED
 
 T = TypeVar("T")
@@ -20,11 +20,11 @@ PATIENCE = 0.5  # seconds that the broker has to say what comes next
 EVENTS = [stream.name for stream in PROJECTED]
 
 
-async def freshness(context: ApiContext) -> dict[str, Any]:
+async def freshness(projection: ProjectionQueries, transport: Transport) -> dict[str, Any]:
     """`as_of`, and `projection_lag_seconds`: 0 when all is projected, null while the broker does not say."""
-    positions, as_of = await context.projection.position()
+    positions, as_of = await projection.position()
     try:
-        oldest = await _in_time(context.transport.oldest_after(_of_events(positions)))
+        oldest = await _in_time(transport.oldest_after(_of_events(positions)))
     except BrokerUnreachable:
         lag = None
     else:  # clocks differ, but what is behind never looks as if it were not
@@ -32,15 +32,15 @@ async def freshness(context: ApiContext) -> dict[str, Any]:
     return {"as_of": as_of, "projection_lag_seconds": lag}
 
 
-async def projected_up_to_now(context: ApiContext, within: float) -> None:
+async def projected_up_to_now(projection: ProjectionQueries, transport: Transport, within: float) -> None:
     """Wait until what the streams hold at this moment is projected, however much comes after it.
 
     Gives up after `within` seconds, or where the broker does not say what they hold.
     """
     give_up = time.monotonic() + within
     with suppress(BrokerUnreachable):
-        ends = await _in_time(context.transport.ends(EVENTS))
-        while not context.transport.has_reached((await context.projection.position())[0], ends):
+        ends = await _in_time(transport.ends(EVENTS))
+        while not transport.has_reached((await projection.position())[0], ends):
             if time.monotonic() > give_up:
                 return
             await asyncio.sleep(0.02)

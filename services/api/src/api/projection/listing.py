@@ -5,22 +5,29 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from api.dependencies import ApiContext
 from api.projection.cursor import cursor_after, place_of
 from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness
+from api.projection.repository import ProjectionQueries
+from shared.messaging.broker import Transport
 
 
 async def paginate(
-    context: ApiContext, query: SubmissionQuery, *, limit: int, cursor: str | None, offset: int = 0
+    projection: ProjectionQueries,
+    transport: Transport,
+    query: SubmissionQuery,
+    *,
+    limit: int,
+    cursor: str | None,
+    offset: int = 0,
 ) -> tuple[list[RowMapping], dict[str, Any]]:
     """The rows, and what every such answer says beside them. Raises Problem 422."""
     total = None
     if cursor:
         after, total = place_of(cursor, query)
         query = replace(query, after=after)
-    age = await freshness(context)
-    page = await context.projection.page(query, limit=limit, offset=offset, total=total)
+    age = await freshness(projection, transport)
+    page = await projection.page(query, limit=limit, offset=offset, total=total)
     is_full = len(page.rows) == limit
     return page.rows, {
         "total_count": page.total.number,

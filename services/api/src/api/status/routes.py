@@ -75,7 +75,7 @@ class Dismissed(BaseModel):
 
 @router.get("/processing-status", dependencies=[require_scope("read")])
 async def processing_status(context: Context) -> ProcessingStatus:
-    age = await freshness(context)
+    age = await freshness(context.projection, context.transport)
     counts, failures, seen_up_to = await asyncio.gather(
         _counts(context), context.projection.recent_failures("topic", SHOWN_FAILURES), context.seen.up_to()
     )

@@ -58,7 +58,7 @@ class UsageReport(BaseModel):
 @router.get("/usage", dependencies=[require_scope("read")])
 async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30) -> UsageReport:
     """Of the last so many days, today included."""
-    age = await freshness(context)
+    age = await freshness(context.projection, context.transport)
     since = (date.fromisoformat(day_of(datetime.now(UTC))) - timedelta(days=days - 1)).isoformat()
     paid: dict[Key, Reasons] = {}
     for row in await context.projection.usage(since):

@@ -51,7 +51,7 @@ async def found(context: ApiContext, kind: Kind, id_: str, called: str = "") -> 
     """
     row = await context.projection.submission(kind, id_)
     if row is None:
-        await projected_up_to_now(context, PATIENCE)
+        await projected_up_to_now(context.projection, context.transport, PATIENCE)
         row = await context.projection.submission(kind, id_)
     if row is None:
         raise ProblemError(404, f"there is no {kind} {(called or id_)[:80]!r}")

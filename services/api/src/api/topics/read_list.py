@@ -61,7 +61,12 @@ async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context
     In another order that holds for each topic that keeps its place; one that moves may be met again, or be passed by.
     """
     rows, about = await paginate(
-        context, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor, offset=wanted.offset
+        context.projection,
+        context.transport,
+        wanted.as_query(),
+        limit=wanted.limit,
+        cursor=wanted.cursor,
+        offset=wanted.offset,
     )
     waiting_for = context.workers.waiting_for()
     topics = [shown(row, waiting_for) for row in rows]

@@ -42,7 +42,7 @@ class OneTopic(Topic):
 
 @router.get("/topics/{id}")
 async def get_topic(id: str, context: Context) -> OneTopic:
-    age = await freshness(context)
+    age = await freshness(context.projection, context.transport)
     topic = shown(await found(context, "topic", id), context.workers.waiting_for())
     return OneTopic(**topic.model_dump(), **age)
 
