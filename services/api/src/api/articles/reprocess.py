@@ -13,7 +13,7 @@ from api.access.scopes import Caller, require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.filters import SubmissionQuery
 from api.submissions.commands import found, projected, queue, take_back
-from api.topics.retry_and_delete import Deleted, Queued
+from api.submissions.schemas import Deleted, Queued
 from shared.events import ArticleForgotten, ArticleSubmitted, article_id
 
 router = APIRouter()

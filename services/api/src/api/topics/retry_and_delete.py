@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from api.access.scopes import Caller, require_scope
 from api.dependencies import ApiContext, Context
 from api.problems import ProblemError
 from api.submissions.commands import found, projected, queue, take_back
+from api.submissions.schemas import Deleted, Queued
 from shared.events import TopicRemoved, TopicSubmitted
 from shared.messaging.cloudevents import encode
 
@@ -41,15 +42,6 @@ class Retried(BaseModel):
     title: str
     status: str
     attempt: int
-
-
-class Queued(BaseModel):
-    count: int
-
-
-class Deleted(BaseModel):
-    success: Literal[True] = True
-    message: str
 
 
 class CleanedUp(Deleted):

@@ -1,0 +1,14 @@
+"""Answers that routes of topics and of articles share."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class Queued(BaseModel):
+    count: int
+
+
+class Deleted(BaseModel):
+    success: Literal[True] = True
+    message: str
