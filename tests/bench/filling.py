@@ -6,7 +6,8 @@ from itertools import islice
 
 from servers import Stack
 
-from shared.events import TopicSubmitted, topic_id
+from shared.events import TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record, encode
 
 AT_ONCE = 2000  # records

@@ -12,7 +12,7 @@ from bench.figure import NO_AIM, Aim, Figure
 from bench.filling import fill, submission
 from bench.setting import API, BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, Setting, setting
 from bench.sizes import Sizes
-from shared.events import topic_id
+from shared.ids import topic_id
 
 WARM_UP = 20
 LOOKS_EVERY = 0.001  # seconds, while something is waited for: a look is one short query

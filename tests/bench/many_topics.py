@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from shared.db.engine import open_writer
 from shared.db.migrate import migrate
 from shared.db.tables import submissions
-from shared.events import derived_id, normal, topic_id
+from shared.ids import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.bulk_statements import Writes

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from shared.events import SubmissionEvent, TopicSubmitted, topic_id
+from shared.events import SubmissionEvent, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import Record, encode
 from shared.observability import logs, tracing

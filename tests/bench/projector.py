@@ -15,7 +15,8 @@ from bench.filling import fill
 from bench.processes import Costs
 from bench.setting import BY_HAND, PROJECTING, setting
 from bench.sizes import Sizes
-from shared.events import SubmissionCompleted, SubmissionStarted, TopicSubmitted, topic_id
+from shared.events import SubmissionCompleted, SubmissionStarted, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record, encode
 
 TOPICS = 40_000

@@ -14,7 +14,7 @@ from servers.stack import VALKEY
 from chaos.checker import Checker
 from chaos.looks import Looks
 from chaos.oracle import Said, end_of, said_of
-from shared.events import topic_id
+from shared.ids import topic_id
 
 SPREAD = 3.0  # seconds in which the repetitions of a race begin
 SLOWEST_CALL = 0.2  # seconds

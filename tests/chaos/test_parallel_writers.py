@@ -9,7 +9,7 @@ import pytest
 from integration.api import Api
 
 from chaos.arena import Arena
-from shared.events import normal, topic_id
+from shared.ids import normal, topic_id
 
 pytestmark = pytest.mark.chaos
 WRITERS = 60

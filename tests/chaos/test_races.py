@@ -16,7 +16,8 @@ from integration.api import Api, problem
 
 from chaos.arena import Arena
 from chaos.oracle import Said, place_of
-from shared.events import SubmissionCompleted, topic_id
+from shared.events import SubmissionCompleted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import encode
 
 pytestmark = pytest.mark.chaos

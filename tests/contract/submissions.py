@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.events import Event, SubmissionStarted, TopicRemoved, TopicSubmitted, topic_id
+from shared.events import Event, SubmissionStarted, TopicRemoved, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.broker import START, Consumer, Delivery, LoadPositions, Positions, Settled, Transport
 from shared.messaging.cloudevents import Record, decode, encode
 

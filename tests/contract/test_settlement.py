@@ -19,7 +19,8 @@ from contract.workers import Workers, remains
 from eventually import eventually
 
 from shared.errors import Refused, Transient, Unavailable
-from shared.events import Requeued, SubmissionStarted, TopicSubmitted, topic_id
+from shared.events import Requeued, SubmissionStarted, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record
 from shared.resilience.retry import RetryPolicy
 from shared.worker.outcome_writer import LINGER, MANY

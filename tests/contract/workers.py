@@ -11,7 +11,8 @@ from contract.brokers import Broker
 from contract.submissions import OUTCOMES, stored
 from eventually import eventually
 
-from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted, topic_id
+from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.broker import Consumer, Delivery, Lag, Settled
 from shared.resilience.retry import RetryPolicy
 from shared.worker.consumer_loop import Limits, Settlement

@@ -15,8 +15,8 @@ from shared.events import (
     TopicRemoved,
     TopicSubmitted,
     Usage,
-    topic_id,
 )
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record, encode
 
 TIES = 10  # topics that were submitted at the same moment

@@ -17,8 +17,8 @@ from shared.events import (
     TopicRemoved,
     TopicSubmitted,
     Usage,
-    topic_id,
 )
+from shared.ids import topic_id
 from shared.messaging.broker import Batch, Delivery
 from shared.messaging.cloudevents import Record, encode
 

@@ -12,7 +12,8 @@ from servers import GeminiSimulator
 from enricher.annotate_article import Annotated, ArticleAnnotator, input_hash
 from enricher.annotation import Assessment, Classification
 from shared.errors import BudgetSpent, RateLimited, Refused, Unavailable
-from shared.events import Usage, normal
+from shared.events import Usage
+from shared.ids import normal
 from shared.llm.answers.answer_validation import AnswerNotUsable
 from shared.llm.api_keys import Keys
 from shared.llm.daily_limits import NO_LIMIT, DailyLimits, UsedToday

@@ -20,7 +20,7 @@ from api.problems import ProblemError
 from shared.db.engine import Database, open_access
 from shared.db.migrate import migrate
 from shared.db.tables import idempotency_keys
-from shared.events import topic_id
+from shared.ids import topic_id
 
 ANSWER = StoredResponse(202, [("content-type", "application/json")], b'{"said": "\xc3\xbc"}')
 

@@ -9,7 +9,8 @@ import pytest
 from eventually import eventually
 from integration.api import Api, problem
 
-from shared.events import SubmissionCompleted, SubmissionEvent, TopicRemoved, topic_id
+from shared.events import SubmissionCompleted, SubmissionEvent, TopicRemoved
+from shared.ids import topic_id
 from shared.messaging.cloudevents import encode
 
 NUMBERS = count(1000)

@@ -6,7 +6,7 @@ import pytest
 from eventually import eventually
 from integration.api import Api, Json, problem
 
-from shared.events import article_id
+from shared.ids import article_id
 
 THEN, LATER = "a" * 64, "b" * 64  # hashes of a text, and of another
 

@@ -8,7 +8,7 @@ from integration.api import Api, Json, problem
 from integration.known_topics import CATEGORIES, COMPLETED, FAILED, PENDING, TITLES, card
 from integration.test_api_reads import titles, walk
 
-from shared.events import normal, topic_id
+from shared.ids import normal, topic_id
 
 SORTS = ("created_at", "updated_at", "title", "status", "difficulty")
 

@@ -21,7 +21,7 @@ from integration.known_topics import (
 )
 from integration.stories import BEGAN
 
-from shared.events import topic_id
+from shared.ids import topic_id
 
 TOPIC = {"id", "title", "status", "attempt", "content", "error_message", "created_at", "updated_at", "started_at"}
 TOPIC |= {"completed_at", "tries", "worker", "legacy_id", "simulated", "waiting_for"}

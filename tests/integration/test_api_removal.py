@@ -9,7 +9,7 @@ import pytest
 from integration.api import Api, Json, problem
 from integration.databases import execute
 
-from shared.events import topic_id
+from shared.ids import topic_id
 
 NUMBER = count()
 

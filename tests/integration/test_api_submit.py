@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from integration.api import Api, problem
 
-from shared.events import topic_id
+from shared.ids import topic_id
 
 ANSWER = {"message", "total_topics", "saved_topics", "skipped_topics", "skipped_titles", "topics"}
 

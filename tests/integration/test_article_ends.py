@@ -6,7 +6,8 @@ from typing import Any
 from integration.projected import Projected
 from integration.stories import BEGAN, at, in_batches
 
-from shared.events import ErrorDetail, Outcome, SubmissionCompleted, SubmissionFailed, article_id
+from shared.events import ErrorDetail, Outcome, SubmissionCompleted, SubmissionFailed
+from shared.ids import article_id
 from shared.messaging.cloudevents import Record, encode
 
 URN = "urn:article:oats"

@@ -14,7 +14,7 @@ from servers.stack import ON_VALKEY
 
 from api.access.admission import BackPressure
 from api.problems import ProblemError
-from shared.events import topic_id
+from shared.ids import topic_id
 from shared.messaging.redis_streams.transport import RedisTransport
 from shared.streams import PROJECTOR
 

@@ -22,7 +22,8 @@ from sqlalchemy import Connection
 from shared.db import engine
 from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import migrate
-from shared.events import SubmissionStarted, topic_id
+from shared.events import SubmissionStarted
+from shared.ids import topic_id
 from shared.messaging.broker import Batch
 from shared.messaging.cloudevents import Record, encode
 from shared.service.stall_detector import StallDetector

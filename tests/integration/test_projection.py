@@ -15,7 +15,8 @@ from sqlalchemy import Connection, event
 
 from shared.db.engine import DatabaseUnreachable, open_reader
 from shared.errors import BrokerUnreachable, NewerVersion
-from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerBeat, topic_id
+from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerBeat
+from shared.ids import topic_id
 from shared.messaging.broker import Batch, Delivery
 from shared.messaging.cloudevents import Record, decode, encode
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS

@@ -19,7 +19,8 @@ from api.projection.filters import FEW, SubmissionQuery
 from api.projection.pages import COUNT_AT_MOST, ORDERS, Total
 from api.projection.repository import ProjectionQueries
 from shared.db.engine import Database, open_reader
-from shared.events import SubmissionCompleted, TopicSubmitted, topic_id
+from shared.events import SubmissionCompleted, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record, encode
 
 SIZE = COUNT_AT_MOST + 50

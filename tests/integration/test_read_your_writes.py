@@ -11,7 +11,7 @@ from contract.submissions import submitted
 from integration.api import Api, problem
 from servers import Deployment
 
-from shared.events import topic_id
+from shared.ids import topic_id
 from shared.streams import PROJECTOR
 
 WELL_BELOW_A_SECOND = 0.5

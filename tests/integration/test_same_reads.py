@@ -19,7 +19,7 @@ from api.projection.pages import ORDERS
 from api.projection.repository import ProjectionQueries
 from shared.db.engine import Database, open_access, open_reader
 from shared.db.migrate import migrate
-from shared.events import topic_id
+from shared.ids import topic_id
 
 FILTERS: list[dict[str, Any]] = [
     {},

@@ -14,7 +14,8 @@ from api.projection.filters import SubmissionQuery
 from api.projection.pages import ORDERS
 from api.projection.repository import ProjectionQueries
 from shared.db.engine import open_reader
-from shared.events import TopicRemoved, TopicSubmitted, topic_id
+from shared.events import TopicRemoved, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record, encode
 
 LASTING = [f"Lasting {n}" for n in range(120)]

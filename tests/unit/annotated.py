@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.events import normal
+from shared.ids import normal
 
 TEXT = normal(
     "Coffee and sleep: a cohort of nurses. Caffeine after noon delays sleep. Naïve Bayes, 日誌 and β-glucan too."

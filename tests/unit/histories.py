@@ -20,8 +20,8 @@ from shared.events import (
     Submitted,
     TopicRemoved,
     TopicSubmitted,
-    topic_id,
 )
+from shared.ids import topic_id
 from status_projector.status_counts import State, advance, counted
 
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)

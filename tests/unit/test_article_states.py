@@ -16,9 +16,8 @@ from shared.events import (
     SubmissionEvent,
     SubmissionStarted,
     Usage,
-    article_id,
-    scan_id,
 )
+from shared.ids import article_id, scan_id
 from status_projector.ledger import paid_in
 from status_projector.rows import ended_as
 from status_projector.status_counts import State, advance

@@ -6,7 +6,6 @@ from uuid import UUID, uuid5
 import pytest
 
 from shared.events import (
-    NAMESPACE,
     Event,
     Requeued,
     SubmissionCompleted,
@@ -14,12 +13,10 @@ from shared.events import (
     TopicRemoved,
     TopicSubmitted,
     WorkerBeat,
-    article_id,
     event_id,
-    normal,
     subject,
-    topic_id,
 )
+from shared.ids import NAMESPACE, article_id, normal, topic_id
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from unit.annotated import ASSESSMENT, CLASSIFICATION, TEXT
 from enricher.annotate_article import judge
 from enricher.annotation import MOST_KEYWORDS, Assessment, Classification
 from shared.errors import Refused
-from shared.events import normal
+from shared.ids import normal
 from shared.llm.answers.answer_validation import AnswerNotUsable
 from shared.llm.gemini import Answer
 from shared.text.storable import is_storable

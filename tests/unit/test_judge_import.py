@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from api.imports.rules import ArticleImportVerdict, ImportVerdict, TopicToImport, judge, judge_articles
 from api.projection.repository import KnownSubmission
-from shared.events import article_id, topic_id
+from shared.ids import article_id, topic_id
 
 CARD = {"title": "Raft", "description": "Elects a leader."}
 

@@ -29,8 +29,8 @@ from shared.events import (
     SubmissionParked,
     SubmissionStarted,
     Submitted,
-    topic_id,
 )
+from shared.ids import topic_id
 from status_projector.status_counts import NewContent, State, advance
 
 

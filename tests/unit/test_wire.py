@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidEvent, NewerVersion
-from shared.events import Requeued, TopicSubmitted, topic_id
+from shared.events import Requeued, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record, decode, encode
 from shared.streams import EVENT_TYPES, STREAM_OF
 

@@ -1,15 +1,12 @@
 """Every event, on one screen: the words the services exchange. Carried by `cloudevents.py`, routed by `streams.py`."""
 
-import unicodedata
 from datetime import datetime
-from hashlib import sha1
 from typing import Any, ClassVar, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-NAMESPACE = UUID("90854226-d4ce-58ec-b4b5-06b0c2d3c460")
-_NAMESPACE_BYTES = NAMESPACE.bytes
+from shared.ids import derived_id
+
 Kind = Literal["topic", "article", "scan"]
 IMPORT, SCAN = "import", "scan"  # named as the worker of an end that is only told: no worker brought it
 
@@ -235,32 +232,6 @@ class UsageTotals(Event):
         """The same on every day: the last value is the newest day's."""
         model = self.model.encode("ascii", "backslashreplace").decode()
         return f"usage|{self.kind}|{model}|{self.partition}"
-
-
-def normal(title: str) -> str:
-    """What makes two titles the same topic: NFKC, casefold, trim, one space for each run of whitespace."""
-    return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
-
-
-def derived_id(name: str) -> str:
-    """UUIDv5 (RFC 9562 §5.5) of our namespace as text, in a third of the time that `uuid.uuid5` takes."""
-    digest = bytearray(sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def topic_id(title: str) -> str:
-    return derived_id("topic:" + normal(title))
-
-
-def article_id(urn: str) -> str:
-    return derived_id("article:" + urn)
-
-
-def scan_id(scan: str) -> str:
-    return derived_id("scan:" + scan)
 
 
 def subject(event: Event) -> str:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from eventually import eventually
 from integration.installation import Installation
 
-from shared.events import ArticleSubmitted, article_id
+from shared.events import ArticleSubmitted
+from shared.ids import article_id
 from shared.messaging.cloudevents import encode
 from shared.streams import ANNOTATOR, ARTICLE_ANNOTATIONS, ARTICLE_SUBMISSIONS, CATALOG_WRITER, ENRICHER
 

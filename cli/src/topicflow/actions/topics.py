@@ -1,4 +1,4 @@
-"""How a topic is addressed. Used by the commands of `topicflow topics`."""
+"""Addresses a topic by id or title. Used by the commands of `topicflow topics`."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from local_processes.plain_text import one_line
+from shared.ids import topic_id
 from topicflow.client.api import ApiClient
 from topicflow.errors import NotFound
 from topicflow.options import ApiAnswer, answer_from
@@ -14,18 +15,16 @@ _AN_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 def topic_path(id_or_title: str) -> str:
-    """`/topics/{id}`; a title is as good, because the id of a topic is made from it."""
+    """`/topics/{id}`. A title works as well, because a topic's id is derived from it."""
     if _AN_ID.fullmatch(id_or_title):
         return f"/topics/{id_or_title}"
-    from shared.events import topic_id  # here, because pydantic takes longer to load than the rest of the command
-
     return f"/topics/{topic_id(id_or_title)}"
 
 
 def answer_about(
     id_or_title: str, url: str | None, call: Callable[[ApiClient, str], Awaitable[httpx.Response]]
 ) -> ApiAnswer:
-    """To one call that is about one topic, given its path. A topic that is not there is named as it was typed."""
+    """The response to a call about one topic, given its path. A missing topic is named as it was typed."""
     try:
         return answer_from(url, lambda api: call(api, topic_path(id_or_title)))
     except NotFound as error:

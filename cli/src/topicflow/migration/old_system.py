@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local_processes.plain_text import one_line
-from shared.events import topic_id
+from shared.ids import topic_id
 from shared.text.titles import checked_title
 from topicflow.errors import WrongUse
 from topicflow.migration.old_card import COLUMNS, card

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from shared.events import topic_id
+from shared.ids import topic_id
 from shared.text.titles import checked_title
 from topicflow.client.api import ApiClient, answer_of
 from topicflow.migration.old_system import OldSystem, OldTopic

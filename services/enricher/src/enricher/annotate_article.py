@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from enricher.annotation import Assessment, Classification, annotation_of
 from shared.errors import Refused
-from shared.events import Usage, normal
+from shared.events import Usage
+from shared.ids import normal
 from shared.llm.answers.answer_schema import schema_of, shortened
 from shared.llm.answers.answer_validation import AnswerNotUsable, first_valid, wasted, without_text
 from shared.llm.answers.json_extraction import extract_json

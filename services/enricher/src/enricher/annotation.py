@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from shared.events import normal
+from shared.ids import normal
 from shared.llm.answers.answer_schema import WORDS, Part, Text, shorten
 
 MOST_KEYWORDS = 10

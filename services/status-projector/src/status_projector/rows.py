@@ -6,7 +6,6 @@ from uuid import uuid5
 
 from shared.events import (
     IMPORT,
-    NAMESPACE,
     SCAN,
     ArticleAnnotated,
     Outcome,
@@ -14,6 +13,7 @@ from shared.events import (
     SubmissionEvent,
     SubmissionFailed,
 )
+from shared.ids import NAMESPACE
 from shared.messaging.broker import Delivery
 
 

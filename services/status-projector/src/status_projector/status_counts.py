@@ -22,9 +22,8 @@ from shared.events import (
     SubmissionStarted,
     Submitted,
     TopicSubmitted,
-    normal,
-    topic_id,
 )
+from shared.ids import normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING, PROCESSING, REMOVED
 
 

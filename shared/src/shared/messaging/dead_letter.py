@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid5
 
 from shared import __version__
-from shared.events import NAMESPACE
+from shared.ids import NAMESPACE
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import Record
 from shared.streams import BY_NAME

@@ -1,4 +1,4 @@
-"""`IdempotencyMiddleware-Key` on a POST: the request runs once, and whoever sends it again gets the same answer."""
+"""`Idempotency-Key` on a POST: the request runs once, and a client that repeats it gets the same response."""
 
 import re
 from hashlib import sha256

@@ -14,7 +14,8 @@ from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness
 from api.projection.listing import paginate
 from api.submissions.commands import History, HowMany, contents_of, found, history_of, waiting_for
-from shared.events import WaitingFor, article_id
+from shared.events import WaitingFor
+from shared.ids import article_id
 from shared.status import Status
 from shared.streams import ENRICHER
 

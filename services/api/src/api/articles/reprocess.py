@@ -14,7 +14,8 @@ from api.dependencies import ApiContext, Context
 from api.projection.filters import SubmissionQuery
 from api.submissions.commands import found, projected, queue, take_back
 from api.submissions.schemas import Deleted, Queued
-from shared.events import ArticleForgotten, ArticleSubmitted, article_id
+from shared.events import ArticleForgotten, ArticleSubmitted
+from shared.ids import article_id
 
 router = APIRouter()
 Operator = Annotated[Caller, require_scope("operate")]

@@ -18,7 +18,8 @@ from api.projection.freshness import freshness
 from api.submissions.commands import contents_of, projected, waiting_for
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
-from shared.events import CatalogScanRequested, WaitingFor, scan_id
+from shared.events import CatalogScanRequested, WaitingFor
+from shared.ids import scan_id
 from shared.messaging.cloudevents import encode
 from shared.status import Status
 from shared.streams import ENRICHER

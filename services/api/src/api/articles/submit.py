@@ -12,7 +12,8 @@ from api.dependencies import ApiContext, Context
 from api.projection.repository import KnownSubmission
 from api.submissions.commands import queue
 from api.submissions.rules import is_edited, is_open, judge
-from shared.events import SCAN, ArticleSubmitted, SubmissionCompleted, article_id
+from shared.events import SCAN, ArticleSubmitted, SubmissionCompleted
+from shared.ids import article_id
 from shared.messaging.cloudevents import Record, encode
 from shared.observability.metrics import SUBMISSIONS
 from shared.text.urns import checked_urn

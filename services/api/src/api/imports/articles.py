@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api.access.scopes import require_scope
 from api.dependencies import Context
 from api.imports.rules import ArticleImportVerdict, Became, judge_articles
-from shared.events import IMPORT, SubmissionCompleted, article_id
+from shared.events import IMPORT, SubmissionCompleted
+from shared.ids import article_id
 from shared.messaging.cloudevents import Record, encode
 from shared.observability.metrics import SUBMISSIONS
 from shared.text.urns import checked_urn

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from api.projection.repository import KnownSubmission
-from shared.events import article_id, topic_id
+from shared.ids import article_id, topic_id
 from shared.text.storable import is_storable, storable
 from shared.text.titles import checked_title
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access.scopes import require_scope
 from api.dependencies import Context
 from api.imports.rules import Became, ImportVerdict, TopicToImport, judge
-from shared.events import IMPORT, SubmissionCompleted, TopicSubmitted, topic_id
+from shared.events import IMPORT, SubmissionCompleted, TopicSubmitted
+from shared.ids import topic_id
 from shared.messaging.cloudevents import Record, encode
 from shared.observability.metrics import SUBMISSIONS
 

@@ -10,7 +10,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.db.tables import facet_counts, facets, status_counts, submissions
-from shared.events import Kind, normal
+from shared.events import Kind
+from shared.ids import normal
 
 FEW = 2_000  # titles that a search looks up; what more have is met soon enough
 ALL = ""  # the filter that every topic has

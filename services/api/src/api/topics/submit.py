@@ -10,7 +10,8 @@ from api.access.scopes import Caller, require_scope
 from api.dependencies import Context
 from api.submissions.commands import queue
 from api.submissions.rules import is_open, judge
-from shared.events import TopicSubmitted, topic_id
+from shared.events import TopicSubmitted
+from shared.ids import topic_id
 from shared.observability.metrics import SUBMISSIONS
 from shared.text.titles import checked_title
 
