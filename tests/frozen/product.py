@@ -1,0 +1,68 @@
+"""Everything the recorder imports from the product, in one place: when a module moves or a class is renamed, change
+only this file. All else is read from documents and sources.
+"""
+
+from api.admin.keys import _parser as keys_parser
+from api.admin.provision import _parser as provision_parser
+from api.settings import ApiSettings
+from enricher.annotate_article import Annotated
+from enricher.annotation import Assessment, Classification, annotation_of
+from enricher.catalog import CatalogClient as Catalog
+from enricher.on_article_annotated import OnArticleAnnotated
+from enricher.on_article_forgotten import OnArticleForgotten
+from enricher.on_article_submitted import OnArticleSubmitted
+from enricher.settings import EnricherSettings
+from shared.errors import BrokerUnsafe, CannotGoOn, GroupInUse, NewerVersion, PositionsLost, SettingInvalid
+from shared.events import ArticleAnnotated, ArticleForgotten, ArticleSubmitted, TopicSubmitted, article_id, topic_id
+from shared.messaging.broker import Delivery
+from shared.messaging.cloudevents import Record, encode
+from shared.messaging.dead_letter import dead_letter
+from shared.service.sockets import CannotListen
+from shared.streams import PROJECTOR, STREAMS
+from shared.worker.run import Run
+from status_projector.settings import ProjectorSettings
+from topic_worker.settings import WorkerSettings
+from topicflow.app import app as command_app
+from topicflow.app import main as run_command
+
+ENDS_OF_SERVICES: dict[str, type[CannotGoOn]] = {
+    "a bad setting": SettingInvalid,
+    "a broker that may lose what it stored": BrokerUnsafe,
+    "a group that is in use": GroupInUse,
+    "a group without its positions": PositionsLost,
+    "a port in use": CannotListen,
+    "an event of a newer version": NewerVersion,
+}
+
+__all__ = [
+    "ENDS_OF_SERVICES",
+    "PROJECTOR",
+    "STREAMS",
+    "Annotated",
+    "ApiSettings",
+    "ArticleAnnotated",
+    "ArticleForgotten",
+    "ArticleSubmitted",
+    "Assessment",
+    "Catalog",
+    "Classification",
+    "Delivery",
+    "EnricherSettings",
+    "OnArticleAnnotated",
+    "OnArticleForgotten",
+    "OnArticleSubmitted",
+    "ProjectorSettings",
+    "Record",
+    "Run",
+    "TopicSubmitted",
+    "WorkerSettings",
+    "annotation_of",
+    "article_id",
+    "command_app",
+    "dead_letter",
+    "encode",
+    "keys_parser",
+    "provision_parser",
+    "run_command",
+    "topic_id",
+]
