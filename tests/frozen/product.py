@@ -13,7 +13,8 @@ from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted
 from enricher.settings import EnricherSettings
 from shared.errors import BrokerUnsafe, CannotGoOn, GroupInUse, NewerVersion, PositionsLost, SettingInvalid
-from shared.events import ArticleAnnotated, ArticleForgotten, ArticleSubmitted, TopicSubmitted, article_id, topic_id
+from shared.events import ArticleAnnotated, ArticleForgotten, ArticleSubmitted, TopicSubmitted
+from shared.ids import article_id, topic_id
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import Record, encode
 from shared.messaging.dead_letter import dead_letter
