@@ -61,7 +61,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _last(follower: Follower, patience: float = 0) -> ProgressLine:
     last = None
     async with asyncio.timeout(10):
-        async for progress in follower.looks(patience):
+        async for progress in follower.polls(patience):
             last = progress
     assert last
     return last
@@ -92,7 +92,7 @@ async def test_topics_that_end_in_any_order_are_found_behind_those_that_wait() -
     fake = FakeApi(count=300, each_look=0)
     for key in list(fake.topics)[40:]:
         fake.end(key)
-    looks = Follower(fake.client(), fake.submitted()).looks(patience=0)
+    looks = Follower(fake.client(), fake.submitted()).polls(patience=0)
     found = [(await anext(looks)).completed for _ in range(15)]
     assert found[-1] == 260
     await looks.aclose()
@@ -103,7 +103,7 @@ async def test_what_may_be_the_end_of_an_earlier_attempt_is_not_the_end(lag: flo
     fake = FakeApi(count=1, each_look=0)
     fake.end("0", "failed")
     fake.lag = lag
-    looks = Follower(fake.client(), fake.submitted()).looks(patience=0)
+    looks = Follower(fake.client(), fake.submitted()).polls(patience=0)
     assert (await anext(looks)).finished == 0
     fake.lag = 0
     fake.end("0")
@@ -113,7 +113,7 @@ async def test_what_may_be_the_end_of_an_earlier_attempt_is_not_the_end(lag: flo
 
 async def test_a_topic_that_somebody_removes_ends_the_wait_for_it() -> None:
     fake = FakeApi(count=2, each_look=0)
-    looks = Follower(fake.client(), fake.submitted()).looks(patience=0)
+    looks = Follower(fake.client(), fake.submitted()).polls(patience=0)
     await anext(looks)
     del fake.topics["1"]
     fake.end("0")
@@ -124,7 +124,7 @@ async def test_a_topic_that_somebody_removes_ends_the_wait_for_it() -> None:
 async def test_a_short_silence_of_the_api_is_borne_and_shown() -> None:
     fake = FakeApi(count=3, each_look=1)
     fake.silent_looks = 2
-    looks = Follower(fake.client(), fake.submitted()).looks(patience=60)
+    looks = Follower(fake.client(), fake.submitted()).polls(patience=60)
     assert (await anext(looks)).waiting == "the API does not answer"
     assert (await anext(looks)).waiting == "the API does not answer"
     assert (await anext(looks)).waiting is None

@@ -15,7 +15,7 @@ from topicflow.errors import InUse, WrongUse
 from topicflow.local_mode import external_services, valkey
 from topicflow.local_mode.data_folder import remembered_url, write_private
 from topicflow.local_mode.environments import LocalMode, gemini_is_configured
-from topicflow.local_mode.external_services import Chosen
+from topicflow.local_mode.external_services import ExternalService
 from topicflow.local_mode.next_steps import next_steps
 
 
@@ -134,7 +134,7 @@ def test_an_option_is_stronger_than_the_environment(environment: pytest.MonkeyPa
     environment.setenv("TOPICFLOW_DATABASE_URL_FILE", "/nowhere")
     environment.setenv("TOPICFLOW_DATABASE_URL", "sqlite:////elsewhere")
     external_services.prefer("TOPICFLOW_DATABASE_URL", "postgresql://u:secret@h:1/d")
-    assert external_services.database() == Chosen(
+    assert external_services.database() == ExternalService(
         {"TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h:1/d"}, "postgresql://h:1/d"
     )
 

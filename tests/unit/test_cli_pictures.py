@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from local_processes.plain_text import one_line, plain
-from topicflow.actions.status import picture
+from topicflow.actions.status import status_view
 from topicflow.actions.system_state import SystemState
 from topicflow.actions.topics import topic_path
 from topicflow.views.article_view import article_picture
@@ -74,19 +74,19 @@ def test_the_list_shows_whole_titles_and_whole_ids() -> None:
 def test_status_shows_what_became_of_articles_and_a_pause_of_their_workers() -> None:
     worker = {"processed": 1200, "failed": 2, "skipped": 0, "running": True}
     state = replace(_state(), health={"worker": worker})
-    assert "1,200 processed, 2 failed, 0 skipped" in _drawn(picture(state, "here"))
+    assert "1,200 processed, 2 failed, 0 skipped" in _drawn(status_view(state, "here"))
     paused = worker | {"waiting_for": {"reason": "paused", "since": "2026-11-29T06:00:00Z"}}
-    assert "waiting: paused, since" in _drawn(picture(replace(state, health={"worker": paused}), "here"))
+    assert "waiting: paused, since" in _drawn(status_view(replace(state, health={"worker": paused}), "here"))
     dead = worker | {"running": False}
-    assert "no enricher is running" in _drawn(picture(replace(state, health={"worker": dead}), "here"))
-    assert "Articles" not in _drawn(picture(_state(), "here"))
+    assert "no enricher is running" in _drawn(status_view(replace(state, health={"worker": dead}), "here"))
+    assert "Articles" not in _drawn(status_view(_state(), "here"))
 
 
 def test_status_shows_what_should_be_mended_and_what_is_waited_for_in_words() -> None:
     problem = {"service": "topic-worker", "code": "model_retired", "text": "gemini-2.5-flash was shut down"}
     waiting = {"reason": "unavailable", "since": None, "until": None, "message": "no such model at http://x (404)"}
     state = replace(_state(waiting_for=waiting), health={"problems": [problem, {**problem, "service": "enricher"}]})
-    drawn = _drawn(picture(state, "here"))
+    drawn = _drawn(status_view(state, "here"))
     assert drawn.count("gemini-2.5-flash was shut down") == 1
     assert "unavailable: no such model at http://x (404)" in drawn
 
@@ -124,7 +124,7 @@ def test_status_tells_counts_simulation_and_what_is_waited_for() -> None:
     state = _state(
         simulated=True, waiting_for={"reason": "quota", "since": None, "until": None}, projection_lag_seconds=7
     )
-    drawn = _drawn(picture(state, "http://127.0.0.1:8000"))
+    drawn = _drawn(status_view(state, "http://127.0.0.1:8000"))
     for text in ("1,234 completed", "1 pending", "simulated", "quota", "as it was 7 s ago", "http://127.0.0.1:8000"):
         assert text in drawn
     assert state.line == "1 pending, 0 processing, 1234 completed, 0 failed; waiting: quota"
@@ -132,7 +132,7 @@ def test_status_tells_counts_simulation_and_what_is_waited_for() -> None:
 
 def test_a_worker_that_is_not_there_is_said_everywhere() -> None:
     state = SystemState({"pending_count": 1}, {"worker_running": False, "message": "No worker since 12:00"})
-    assert "No worker since 12:00" in _drawn(picture(state, "u"))
+    assert "No worker since 12:00" in _drawn(status_view(state, "u"))
     assert "no worker is running" in state.line
     assert state.waiting == "no worker is running"
 
@@ -143,34 +143,34 @@ def test_refused_work_and_an_old_backlog_are_said_and_a_young_one_is_not() -> No
         "topic-worker": {"waiting": 41_210, "in_flight": 30, "oldest_seconds": 310.2},
     }
     full = replace(_state(), health={"no_room": "The broker's memory is 83% full", "lag": lag})
-    drawn = _drawn(picture(full, "u"), width=120)
+    drawn = _drawn(status_view(full, "u"), width=120)
     assert "more work is refused: The broker's memory is 83% full" in drawn
     assert "topic-worker: 41,210 waiting, 30 in flight, the oldest for 5 min" in drawn
     assert "status-projector" not in drawn
     assert full.line.endswith("; more is refused: The broker's memory is 83% full")
     young = replace(full, health={"no_room": None, "lag": {"topic-worker": {"oldest_seconds": 2.0}}})
     for absent in ("No room", "Backlog", "refused"):
-        assert absent not in _drawn(picture(young, "u")) + young.line
+        assert absent not in _drawn(status_view(young, "u")) + young.line
 
 
 def test_what_is_sent_waits_visibly() -> None:
     sending = Sending(1200, "titles", lambda _: None, sent=500)
     assert sending.full_line == "500 of 1,200 titles sent"
     sending.waits("no room")
-    assert "Waiting, the API says: no room" in _drawn(sending.picture)
+    assert "Waiting, the API says: no room" in _drawn(sending.view)
     sending.reached(1000)
-    assert "no room" not in sending.full_line + _drawn(sending.picture)
+    assert "no room" not in sending.full_line + _drawn(sending.view)
 
 
 def test_failures_are_listed_with_their_errors() -> None:
     failure = {"id": "1", "title": "Raft", "error_message": "blocked [by] safety", "created_at": "2026-01-01T00:00:00Z"}
-    assert "blocked [by] safety" in _drawn(picture(_state(recent_failures=[failure]), "u"))
+    assert "blocked [by] safety" in _drawn(status_view(_state(recent_failures=[failure]), "u"))
 
 
 def test_progress_says_how_many_how_fast_and_how_long() -> None:
     progress = ProgressLine(total=60, completed=28, failed=2, finished_here=20, seconds=10)
     assert progress.full_line == "28 of 60 completed, 2 failed; 2.0/s, 15 s left"
-    assert "28 of 60 completed, 2 failed" in _drawn(progress.picture)
+    assert "28 of 60 completed, 2 failed" in _drawn(progress.view)
     assert ProgressLine(total=60, completed=60, failed=0).full_line == "60 of 60 completed"
     assert not ProgressLine(total=60, completed=59, failed=0).is_over
 

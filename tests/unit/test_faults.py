@@ -41,13 +41,13 @@ def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
     faults = Faults(clock)
     faults.tell([GeminiFault(fault="503", after_seconds=5, for_seconds=2, times=3)])
     told = {"fault": "503", "after_seconds": 5, "for_seconds": 2, "times": 3, "times_left": 3}
-    assert faults.listed() == [told | {"begins_in_seconds": 5}]
+    assert faults.as_dicts() == [told | {"begins_in_seconds": 5}]
     assert (faults.of_call(TITLES), faults.of_probe()) == (None, None)
     clock.now += 6
-    assert faults.listed() == [told | {"seconds_left": 1}]
+    assert faults.as_dicts() == [told | {"seconds_left": 1}]
     assert faults.of_probe() == GeminiFault(fault="503", after_seconds=5, for_seconds=2, times=3)
     clock.now += 1
-    assert faults.listed() == []
+    assert faults.as_dicts() == []
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ for name, command in (("keys", keys), ("provision", provision)):
     )(command)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"topicflow {version('topicflow')}")
         raise typer.Exit
 

@@ -1,1 +1,1 @@
-"""What commands do, whatever shows it."""
+"""The work behind the commands, independent of how it is displayed."""

@@ -1,4 +1,4 @@
-"""`topicflow status`: where everything stands, once or every second."""
+"""`topicflow status`: shows the state of the system, once or every second."""
 
 import asyncio
 
@@ -12,10 +12,10 @@ from topicflow.errors import Unreachable
 from topicflow.views.display import display_on
 from topicflow.views.state_view import counts_row, facts, failures, gemini
 
-LOOKS_APART = 1.0  # seconds
+REFRESH_SECONDS = 1.0
 
 
-def picture(state: SystemState, url: str) -> RenderableType:
+def status_view(state: SystemState, url: str) -> RenderableType:
     parts = [counts_row(state), Text(), facts(state, {"API": Text(url), "Gemini": gemini(state.simulated)})]
     if failed := failures(state):
         parts += [Text(), failed]
@@ -23,27 +23,27 @@ def picture(state: SystemState, url: str) -> RenderableType:
 
 
 async def show_status(api: ApiClient, console: Console) -> None:
-    console.print(picture(await read_state_and_health(api), api.url))
+    console.print(status_view(await read_state_and_health(api), api.url))
 
 
 async def watch_status(api: ApiClient, console: Console) -> None:
-    """Until Ctrl-C. An API that is gone for a while is said, not fatal; at the start it is."""
+    """Runs until Ctrl-C. An API that goes away is reported and tolerated, except at the first request."""
     state = await read_state_and_health(api)
-    shown, line = picture(state, api.url), state.line
+    shown, line = status_view(state, api.url), state.line
     try:
         with display_on(console) as display:
             while True:
                 display.show(shown, line)
-                await asyncio.sleep(LOOKS_APART)
+                await asyncio.sleep(REFRESH_SECONDS)
                 try:
                     state = await read_state_and_health(api)
                 except Unreachable as error:
                     shown, line = Text(str(error), style="red"), str(error)
                 else:
-                    shown, line = picture(state, api.url), state.line
+                    shown, line = status_view(state, api.url), state.line
     finally:
         if console.is_terminal:
-            console.print(shown)  # what was seen last stays
+            console.print(shown)  # keep the last state on screen
 
 
 async def print_status(api: ApiClient) -> None:
@@ -51,7 +51,7 @@ async def print_status(api: ApiClient) -> None:
 
 
 async def watch_status_as_json(api: ApiClient) -> None:
-    """The route's answer, a line a second."""
+    """Prints the route's response once a second, one line each."""
     while True:
         await print_status(api)
-        await asyncio.sleep(LOOKS_APART)
+        await asyncio.sleep(REFRESH_SECONDS)

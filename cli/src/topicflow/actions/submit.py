@@ -1,4 +1,4 @@
-"""Sends titles to the API, as many as a request takes at a time. Used by `submit` and `up --submit`."""
+"""Submits titles to the API in requests of up to 500. Used by `submit` and `up --submit`."""
 
 import json
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ _SKIPPED_TITLES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class SubmitResult:
-    answer: dict[str, Any]  # in the shape of the route
-    text: str  # the same, exactly as it was answered where one request was enough
+    answer: dict[str, Any]  # in the shape of the route's response
+    text: str  # the same as text: the raw response if one request was enough
 
     @property
     def line(self) -> str:
@@ -31,7 +31,7 @@ class SubmitResult:
 async def submit(
     api: ApiClient, titles: Sequence[str], sending: Sending, *, force: bool = False, batch_size: int | None = None
 ) -> SubmitResult:
-    """A chunk that is refused ends it; its error then says how many titles were taken before."""
+    """Stops at the first request that fails; the error then says how many titles were submitted before."""
     options: dict[str, Any] = {"force": True} if force else {}
     if batch_size is not None:
         options["batch_size"] = batch_size
@@ -51,7 +51,7 @@ async def submit(
 
 
 def merged(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One answer of the same shape: counts added up, one entry for each topic with its latest status."""
+    """One response of the same shape: counts added up, one entry per topic with its latest status."""
     topics = {topic["id"]: topic for answer in answers for topic in answer.get("topics", ())}
     skipped = [title for answer in answers for title in answer.get("skipped_titles", ())]
     answer = {
@@ -66,7 +66,7 @@ def merged(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _after(sent: int, count: int, error: CommandError) -> CommandError:
     if not sent:
         return error
-    message = f"titles {sent + 1} to {sent + count}: {error}; the {sent} before them are submitted"
+    message = f"titles {sent + 1} to {sent + count}: {error}; the first {sent} were submitted"
     return (
         ServiceUnavailable(message, error.retry_after)
         if isinstance(error, ServiceUnavailable)

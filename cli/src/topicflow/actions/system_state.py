@@ -1,4 +1,4 @@
-"""Where everything stands, read from cheap routes; `status` and `up` show it, waiting reads its counts."""
+"""The state of the system, read from cheap routes. Shown by `status` and `up`; `--wait` uses its counts."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ STATUSES = ("pending", "processing", "completed", "failed")
 class SystemState:
     status: dict[str, Any]  # GET /processing-status
     worker: dict[str, Any]  # GET /worker-status
-    health: dict[str, Any] = field(default_factory=dict)  # GET /health, where it was read
+    health: dict[str, Any] = field(default_factory=dict)  # GET /health, if it was read
 
     def count(self, status: str) -> int:
         return int(self.status.get(f"{status}_count") or 0)
@@ -42,47 +42,47 @@ class SystemState:
 
     @property
     def lag_seconds(self) -> float | None:
-        """How long the oldest event waits to be shown; None while that is not known."""
+        """Seconds that the oldest event has been waiting to be projected; None while unknown."""
         lag = self.status.get("projection_lag_seconds")
         return None if lag is None else float(lag)
 
     @property
     def waiting(self) -> str | None:
-        """What pending work waits for, or that nobody is there to work."""
+        """What pending work is waiting for, or that no worker is running."""
         if not self.worker_is_running and self.is_processing:
             return "no worker is running"
         return waiting_line(self.status.get("waiting_for"))
 
     @property
     def no_room(self) -> str | None:
-        """Why more work is refused, if it is."""
+        """Why new work is refused, if it is."""
         reason = self.health.get("no_room")
         return one_line(reason) if reason else None
 
     @property
     def problems(self) -> list[str]:
-        """What works, but should be mended: in words, each once."""
+        """Warnings of live processes, each once."""
         return list(dict.fromkeys(one_line(problem.get("text") or "") for problem in self.health.get("problems") or ()))
 
     @property
     def backlogs(self) -> dict[str, dict[str, Any]]:
-        """What each group of workers has not ended."""
+        """Backlog by consumer group."""
         groups = self.health.get("lag")
         return {one_line(name): dict(waits) for name, waits in groups.items()} if isinstance(groups, dict) else {}
 
     @property
     def article_worker(self) -> dict[str, Any]:
-        """The group of enrichers; nothing where articles are not worked on."""
+        """State of the enrichers; empty if articles are turned off."""
         worker = self.health.get("worker")
         return dict(worker) if isinstance(worker, dict) else {}
 
     @property
     def line(self) -> str:
-        """Everything in one line of text."""
+        """The whole state in one line of text."""
         counts = ", ".join(f"{self.count(status)} {status}" for status in STATUSES)
         worker = "" if self.worker_is_running else "; no worker is running"
         waiting = waiting_line(self.status.get("waiting_for"))
-        no_room = f"; more is refused: {self.no_room}" if self.no_room else ""
+        no_room = f"; new work is refused: {self.no_room}" if self.no_room else ""
         problems = "".join(f"; problem: {problem}" for problem in self.problems)
         return counts + worker + (f"; waiting: {waiting}" if waiting else "") + no_room + problems
 
@@ -99,7 +99,7 @@ def waiting_line(waiting_for: object) -> str | None:
 
 
 async def read_state(api: ApiClient) -> SystemState:
-    """Without health."""
+    """The state without GET /health."""
     status, worker = await asyncio.gather(api.get("/processing-status"), api.get("/worker-status"))
     return SystemState(answer_of(status), answer_of(worker))
 

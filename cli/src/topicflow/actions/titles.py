@@ -1,4 +1,4 @@
-"""The titles somebody submits: from arguments, a file or stdin, judged before anything is sent."""
+"""Reads titles from arguments, a file or stdin, and validates them before anything is sent."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,38 +13,38 @@ _LOOKS_LIKE_A_FILE = ("./", "../", "/", "~")
 
 
 def titles_from(arguments: Sequence[str]) -> list[str]:
-    """One argument may be `-` (stdin) or a file, with one title a line; otherwise each argument is a title."""
+    """A single argument may be `-` (stdin) or a file with one title per line; otherwise each argument is a title."""
     if list(arguments) == ["-"]:
-        return _judged(_from_lines(sys.stdin), "stdin")
+        return _validated(_from_lines(sys.stdin), "stdin")
     if len(arguments) == 1 and (path := _file(arguments[0])):
         return titles_from_file(path)
-    return _judged([argument.strip() for argument in arguments], "the arguments")
+    return _validated([argument.strip() for argument in arguments], "the arguments")
 
 
 def titles_from_file(path: Path) -> list[str]:
-    """One title a line; blank lines and lines that start with # are skipped."""
+    """One title per line; blank lines and lines that start with # are skipped."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise WrongUse(f"{path} is not UTF-8 text") from error
     except OSError as error:
         raise WrongUse(f"cannot read {path}: {error.strerror}") from error
-    return _judged(_from_lines(text.splitlines()), str(path))
+    return _validated(_from_lines(text.splitlines()), str(path))
 
 
 def chunks(titles: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many as one request takes."""
+    """Splits titles into portions of one request each."""
     for start in range(0, len(titles), PER_REQUEST):
         yield titles[start : start + PER_REQUEST]
 
 
 def _file(argument: str) -> Path | None:
-    """An existing file, or what can only be meant as one ("TCP/IP" is a title)."""
+    """The path, if it exists or can only be meant as a file ("TCP/IP" is a title)."""
     path = Path(argument).expanduser()
     looks_like_one = argument.startswith(_LOOKS_LIKE_A_FILE) or argument.endswith(".txt")
     try:
         return path if looks_like_one or path.is_file() else None
-    except OSError:  # longer than a name of a file may be
+    except OSError:  # longer than a file name may be
         return None
 
 
@@ -53,7 +53,7 @@ def _from_lines(lines: Iterable[str]) -> list[str]:
     return [line for line in stripped if line and not line.startswith("#")]
 
 
-def _judged(titles: list[str], source: str) -> list[str]:
+def _validated(titles: list[str], source: str) -> list[str]:
     if not titles:
         raise WrongUse(f"no titles in {source}")
     for number, title in enumerate(titles, start=1):

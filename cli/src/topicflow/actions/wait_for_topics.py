@@ -1,4 +1,4 @@
-"""Follows the submitted topics until each has ended, whoever else submits meanwhile. Asks little of the API."""
+"""Waits until all submitted topics have ended, with few requests, even if others submit at the same time."""
 
 import asyncio
 import time
@@ -11,37 +11,39 @@ from topicflow.client.api import ApiClient, answer_of
 from topicflow.errors import NotFound, Unreachable
 from topicflow.views.progress import ProgressLine
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 0.5  # seconds between looks; short at first
-TOGETHER = 20  # topics read at the same time
-MOST_IN_TURN = 60  # topics out of order that one look reads
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 0.5  # seconds between polls; short at first
+READ_AT_ONCE = 20  # topics
+MAX_IN_ROTATION = 60  # topics that one poll reads out of order
 ENDS = ("completed", "failed")
 
 
 class Follower:
-    """Topics end about in the order they came: a look reads the first open ones, on while most of them have ended.
+    """Topics end roughly in the order they were submitted: each poll reads the first open ones, and goes on as long as
+    most of them have ended.
 
-    A few of the others are read in turn, more of them while the counts say that more have ended than were found.
+    A few of the others are read in rotation, more if the counts say that more have ended than were found.
     """
 
     def __init__(self, api: ApiClient, topics: Sequence[dict[str, Any]]) -> None:
         self._api = api
         self.states: dict[str, dict[str, Any]] = {topic["id"]: topic for topic in topics}
-        self._open = dict.fromkeys(self.states)  # in the order they came
+        self._open = dict.fromkeys(self.states)  # in the order of submission
         self._ended: dict[str, str] = {}  # status by id
-        self._turn = 0
+        self._rotation = 0
         self._submitted = self._began = time.monotonic()
         self._counted_at_first: int | None = None
         self._ended_at_first = 0
 
-    async def looks(self, patience: float) -> AsyncGenerator[ProgressLine, None]:
-        """One Progress for each look, the last one is over. Raises Unreachable after `patience` seconds of silence."""
-        heard = time.monotonic()
+    async def polls(self, patience: float) -> AsyncGenerator[ProgressLine, None]:
+        """Yields progress after each poll until all have ended. Raises Unreachable after `patience` seconds without a
+        response."""
+        answered_at = time.monotonic()
         while True:
             try:
-                waiting = await self._look()
-                heard = time.monotonic()
+                waiting = await self._poll()
+                answered_at = time.monotonic()
             except Unreachable:
-                if time.monotonic() - heard > patience:
+                if time.monotonic() - answered_at > patience:
                     raise
                 waiting = "the API does not answer"
             progress = self._progress(waiting)
@@ -54,34 +56,34 @@ class Follower:
     def failures(self) -> list[dict[str, Any]]:
         return [self.states[key] for key, status in self._ended.items() if status == "failed"]
 
-    async def _look(self) -> str | None:
+    async def _poll(self) -> str | None:
         since_submitted = time.monotonic() - self._submitted
         state = await read_state(self._api)
         lag = state.lag_seconds
         if lag is None or lag >= since_submitted:
-            return state.waiting  # what is shown may be the end of an earlier attempt
-        await self._read_first_ones()
+            return state.waiting  # the projection may still show the end of an earlier attempt
+        await self._read_first_open()
         if self._counted_at_first is None:
             self._counted_at_first = _ended_count(state)
             self._began, self._ended_at_first = time.monotonic(), len(self._ended)
         not_found = _ended_count(state) - self._counted_at_first - (len(self._ended) - self._ended_at_first)
-        await self._read_in_turn(min(MOST_IN_TURN, max(TOGETHER, 2 * not_found)))
+        await self._read_in_rotation(min(MAX_IN_ROTATION, max(READ_AT_ONCE, 2 * not_found)))
         return state.waiting
 
-    async def _read_first_ones(self) -> None:
-        while some := list(islice(self._open, TOGETHER)):
+    async def _read_first_open(self) -> None:
+        while some := list(islice(self._open, READ_AT_ONCE)):
             await self._read(some)
             if sum(key in self._open for key in some) > len(some) / 2:
                 return
 
-    async def _read_in_turn(self, count: int) -> None:
-        others = list(self._open)[TOGETHER:]
+    async def _read_in_rotation(self, count: int) -> None:
+        others = list(self._open)[READ_AT_ONCE:]
         if others:
-            self._turn %= len(others)
-            some = (others + others)[self._turn : self._turn + min(count, len(others))]
-            self._turn += len(some)
-            for start in range(0, len(some), TOGETHER):
-                await self._read(some[start : start + TOGETHER])
+            self._rotation %= len(others)
+            some = (others + others)[self._rotation : self._rotation + min(count, len(others))]
+            self._rotation += len(some)
+            for start in range(0, len(some), READ_AT_ONCE):
+                await self._read(some[start : start + READ_AT_ONCE])
 
     async def _read(self, keys: Sequence[str]) -> None:
         await asyncio.gather(*map(self._read_one, keys))
@@ -89,7 +91,7 @@ class Follower:
     async def _read_one(self, key: str) -> None:
         try:
             self.states[key] = answer_of(await self._api.get(f"/topics/{key}"))
-        except NotFound:  # it is projected, so somebody removed it
+        except NotFound:  # it was projected before, so it has been deleted
             self.states[key] |= {"status": "removed"}
         status = str(self.states[key].get("status"))
         if status in {*ENDS, "removed"}:

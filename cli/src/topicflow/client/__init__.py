@@ -1,1 +1,1 @@
-"""The API, called over HTTP."""
+"""A client of the HTTP API."""

@@ -1,4 +1,4 @@
-"""The API as the command sees it: answers, or an error that says what the person can do."""
+"""Calls the API: returns responses, or raises an error that says what the user can do."""
 
 import asyncio
 import uuid
@@ -18,20 +18,20 @@ from topicflow.local_mode import data_folder
 DEFAULT_URL = "http://127.0.0.1:8000"
 PREFIX = "/api/v1"
 TIMEOUT = 30.0  # seconds
-PATIENCE = 600.0  # seconds that a request waits for an API that says when to come again
-SHORT_PATIENCE = 15.0  # seconds, for one that does not say
-LONGEST_WAIT = 60.0  # seconds; what asks for more is reported instead of waited for
+PATIENCE = 600.0  # seconds that a request is retried while the API sends Retry-After
+SHORT_PATIENCE = 15.0  # seconds, if it sends none
+LONGEST_WAIT = 60.0  # seconds; a longer Retry-After is reported instead of waited for
 
 
 def api_url(option: str | None, environment: Mapping[str, str]) -> str:
-    """`--url` or TOPICFLOW_URL, else that of the `up` that runs on the data folder, else the usual port here."""
+    """`--url`, then TOPICFLOW_URL, then the instance running on the data folder, then port 8000 of this machine."""
     given = option or environment.get("TOPICFLOW_URL")
     if not given:
         folder = Path(environment.get("TOPICFLOW_DATA") or data_folder.DEFAULT)
         return data_folder.remembered_url(folder) or DEFAULT_URL
     address = urlsplit(given)
     if address.scheme not in {"http", "https"} or not address.hostname:
-        raise WrongUse(f"not a URL of an API: {given!r} (like {DEFAULT_URL})")
+        raise WrongUse(f"not an API base URL: {given!r} (example: {DEFAULT_URL})")
     return given.rstrip("/").removesuffix(PREFIX)
 
 
@@ -41,7 +41,7 @@ class ApiClient:
     def __init__(self, url: str, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.url = url
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        here = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is asked
+        here = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is used
         self._http = httpx.AsyncClient(
             base_url=url, headers=headers, timeout=TIMEOUT, trust_env=not here, transport=transport
         )
@@ -50,12 +50,12 @@ class ApiClient:
         return await self._call("GET", PREFIX + path, query={k: v for k, v in query.items() if v is not None})
 
     async def post(self, path: str, body: Mapping[str, Any], *, once: str | None = None) -> httpx.Response:
-        """`once` names the request, so that sending it again is the same request."""
+        """`once`: an idempotency key, which makes repeating the request safe."""
         headers = {"Idempotency-Key": once} if once else {}
         return await self._call("POST", PREFIX + path, body=body, headers=headers)
 
     async def post_at_length(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        """What goes over all topics takes its time."""
+        """For requests over all topics, which may take minutes."""
         return await self._call("POST", PREFIX + path, body=body, timeout=httpx.Timeout(TIMEOUT, read=PATIENCE))
 
     async def delete(self, path: str) -> httpx.Response:
@@ -67,7 +67,8 @@ class ApiClient:
     async def post_patiently(
         self, path: str, body: Mapping[str, Any], waits: Callable[[ServiceUnavailable], None]
     ) -> httpx.Response:
-        """One request, sent again while the API says that it may be; `waits` hears why. Raises the last Unavailable."""
+        """Sends a request and retries it while the API is temporarily unavailable; calls `waits` with each reason.
+        Raises the last ServiceUnavailable."""
         once, waited, pause = str(uuid.uuid4()), 0.0, 1.0
         while True:
             try:
@@ -82,7 +83,7 @@ class ApiClient:
             waited, pause = waited + wait, pause * 2
 
     async def missing(self) -> list[str]:
-        """What it needs and cannot reach: broker, database; [] when it is ready. Raises Unreachable."""
+        """The dependencies that the API cannot reach (broker, database); [] if it is ready. Raises Unreachable."""
         try:
             answer = await self._http.get("/ready", timeout=3)
         except httpx.TransportError as error:
@@ -119,11 +120,11 @@ class ApiClient:
 
 
 def answer_of(response: httpx.Response) -> dict[str, Any]:
-    """The JSON object in an answer. Raises Unreachable where something else than topicflow answers."""
+    """The JSON object of a response. Raises Unreachable if something other than topicflow answers."""
     try:
         answer = response.json()
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise Unreachable(f"{response.request.url} is not answered by topicflow")
+        raise Unreachable(f"{response.request.url} was not answered by topicflow")
     return cast("dict[str, Any]", answer)

@@ -1,4 +1,4 @@
-"""problem+json answers (RFC 9457) into the command's errors: one clear line each. Used by `client/api.py`."""
+"""Turns problem+json responses (RFC 9457) into errors of one clear line each. Used by `client/api.py`."""
 
 import contextlib
 from datetime import UTC, datetime
@@ -20,24 +20,24 @@ _BY_STATUS: dict[int, type[CommandError]] = {
     413: WrongUse,
     422: WrongUse,
 }
-_COME_AGAIN = frozenset({429, 502, 503, 504})
+_TEMPORARY = frozenset({429, 502, 503, 504})
 
 
 def problem_of(response: httpx.Response) -> CommandError:
-    """The error that this status asks for, with everything that the answer says in one line."""
+    """The error for this status, with the whole explanation in one line."""
     problem = _problem(response)
     message = one_line(
         problem.get("detail") or problem.get("title") or f"{response.request.url} answered {response.status_code}"
     )
     if errors := _field_errors(problem, message):
         message = f"{message}: {errors}"
-    if response.status_code in _COME_AGAIN or (response.status_code == 409 and "Retry-After" in response.headers):
+    if response.status_code in _TEMPORARY or (response.status_code == 409 and "Retry-After" in response.headers):
         return ServiceUnavailable(message, retry_after_seconds(response.headers.get("Retry-After")))
     return _BY_STATUS.get(response.status_code, Failed)(message)
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Seconds or an HTTP date (RFC 9110 §10.2.3); None where neither."""
+    """Seconds from a number or an HTTP date (RFC 9110 §10.2.3); None if it is neither."""
     with contextlib.suppress(TypeError, ValueError):
         if value and value.strip().isdecimal():
             return float(value)
@@ -53,15 +53,15 @@ def _problem(response: httpx.Response) -> dict[str, Any]:
     return {}
 
 
-def _field_errors(problem: dict[str, Any], said: str) -> str:
-    """Those that are not said already."""
+def _field_errors(problem: dict[str, Any], message: str) -> str:
+    """Field errors that the message does not contain already."""
     errors = problem.get("errors")
     if not isinstance(errors, list):
         return ""
     lines = [
-        f"{one_line(error.get('field', ''))} {message}"
+        f"{one_line(error.get('field', ''))} {text}"
         for error in errors
-        if isinstance(error, dict) and (message := one_line(error.get("message", ""))) not in said
+        if isinstance(error, dict) and (text := one_line(error.get("message", ""))) not in message
     ]
     more = len(lines) - _SHOWN_ERRORS
     return "; ".join(lines[:_SHOWN_ERRORS]) + (f" and {more} more" if more > 0 else "")

@@ -48,16 +48,16 @@ async def held(path: Path, say: Callable[[str], None]) -> AsyncIterator[DataFold
 
     Raises WrongUse where it cannot be written, InUse where another `up` holds it or an earlier one's children live on.
     """
-    ours, theirs = _opened(path)
+    own_lock, children_lock = _opened(path)
     try:
-        if not _locks(ours):
+        if not _locks(own_lock):
             url = remembered_url(path)
             raise InUse(f"topicflow is already running on {path}" + (f", at {url}" if url else ""))
-        await _wait_for_leftovers(theirs, path, say)
-        yield DataFolder(path, theirs)
+        await _wait_for_leftovers(children_lock, path, say)
+        yield DataFolder(path, children_lock)
     finally:
-        os.close(theirs)
-        os.close(ours)
+        os.close(children_lock)
+        os.close(own_lock)
 
 
 async def _wait_for_leftovers(lock: int, path: Path, say: Callable[[str], None]) -> None:
@@ -79,10 +79,10 @@ def remembered_url(path: Path) -> str | None:
     try:
         url = (path / "url").read_text().strip()
         address = urlsplit(url)
-        ours = address.scheme == "http" and address.hostname == "127.0.0.1" and address.port is not None
+        is_local = address.scheme == "http" and address.hostname == "127.0.0.1" and address.port is not None
     except (OSError, ValueError):
         return None
-    return url if ours else None
+    return url if is_local else None
 
 
 def write_private(path: Path, text: str) -> None:

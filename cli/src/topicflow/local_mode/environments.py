@@ -26,8 +26,8 @@ def gemini_is_configured(environment: Mapping[str, str]) -> bool:
 
 def enriches(environment: Mapping[str, str]) -> bool:
     """Unless told otherwise; but nobody is to pay Gemini for a simulator's articles who did not ask for that."""
-    if told := environment.get(ENRICHES):
-        return told.lower() in {"1", "true", "yes", "on", "t", "y"}
+    if value := environment.get(ENRICHES):
+        return value.lower() in {"1", "true", "yes", "on", "t", "y"}
     return bool(environment.get("DATA_API_URL")) or not gemini_is_configured(environment)
 
 

@@ -13,15 +13,15 @@ OF_KAFKA = "TOPICFLOW_KAFKA_"  # what its settings begin with, the password too
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ExternalService:
     """`settings`: what services are told of it, secrets too; `shown`: what people are."""
 
     settings: Mapping[str, str]
     shown: str
 
 
-def settings_of(chosen: Chosen | None) -> Mapping[str, str]:
-    return chosen.settings if chosen else {}
+def settings_of(service: ExternalService | None) -> Mapping[str, str]:
+    return service.settings if service else {}
 
 
 def prefer(name: str, value: str | None) -> None:
@@ -31,24 +31,24 @@ def prefer(name: str, value: str | None) -> None:
         os.environ.pop(f"{name}_FILE", None)
 
 
-def broker() -> Chosen | None:
+def broker() -> ExternalService | None:
     """Raises WrongUse."""
     if not names_a_broker(os.environ):
         return None
-    told = {name: value for name, value in os.environ.items() if value and is_of_the_broker(name)}
-    return Chosen(told, _checked()[0])
+    settings = {name: value for name, value in os.environ.items() if value and is_of_the_broker(name)}
+    return ExternalService(settings, _checked()[0])
 
 
 def names_a_broker(environment: Mapping[str, str]) -> bool:
     """Kubernetes puts a REDIS_PORT into the environment that nobody meant."""
-    named = {name for name in BROKER if environment.get(name)}
-    return bool(named) and not (named == {"REDIS_PORT"} and environment["REDIS_PORT"].startswith("tcp:"))
+    names = {name for name in BROKER if environment.get(name)}
+    return bool(names) and not (names == {"REDIS_PORT"} and environment["REDIS_PORT"].startswith("tcp:"))
 
 
-def database() -> Chosen | None:
+def database() -> ExternalService | None:
     """Raises WrongUse."""
-    told = {name: os.environ[name] for name in DATABASE if os.environ.get(name)}
-    return Chosen(told, _checked()[1]) if told else None
+    settings = {name: os.environ[name] for name in DATABASE if os.environ.get(name)}
+    return ExternalService(settings, _checked()[1]) if settings else None
 
 
 def is_of_the_broker(name: str) -> bool:

@@ -16,11 +16,11 @@ from topicflow.errors import Unreachable
 from topicflow.local_mode import data_folder, valkey
 from topicflow.local_mode.data_folder import DataFolder
 from topicflow.local_mode.environments import ONE_EACH, LocalMode, enriches, gemini_is_configured
-from topicflow.local_mode.external_services import BROKER_URL, DATABASE_URL, Chosen, settings_of
+from topicflow.local_mode.external_services import BROKER_URL, DATABASE_URL, ExternalService, settings_of
 from topicflow.local_mode.next_steps import next_steps
 from topicflow.local_mode.race import race
 from topicflow.local_mode.supervisor import Supervisor
-from topicflow.local_mode.view import UpPicture
+from topicflow.local_mode.view import UpView
 from topicflow.local_mode.watch import Watch
 from topicflow.views.display import Display
 
@@ -33,8 +33,8 @@ class Up:
     data: Path
     titles: Sequence[str]  # submitted once it is ready
     workers: int
-    broker: Chosen | None  # None: its own
-    database: Chosen | None
+    broker: ExternalService | None  # None: its own
+    database: ExternalService | None
     environment: Mapping[str, str]
     display: Display
 
@@ -46,7 +46,7 @@ class Up:
         """Until Ctrl-C or SIGTERM, which are its normal end. Raises WrongUse or InUse where it cannot start."""
         os.umask(0o077)
         with StopSignals() as signals:
-            await race(signals.asked(), self._live(signals))
+            await race(signals.requested(), self._live(signals))
 
     async def _live(self, signals: StopSignals) -> None:
         async with data_folder.held(self.data, self.display.say) as folder:
@@ -70,8 +70,8 @@ class Up:
             kept = "the broker and the database" if self.broker or self.database else str(folder.path)
             for line in next_steps(self.url, folder.path, self.environment, kept=kept, remarks=self._remarks):
                 self.display.say(line)
-            picture = UpPicture(self.url, folder.logs, simulated)
-            await Watch(api, self.display, picture).run(self.titles)
+            view = UpView(self.url, folder.logs, simulated)
+            await Watch(api, self.display, view).run(self.titles)
 
     async def _start(self, folder: DataFolder, supervisor: Supervisor, simulated: bool) -> None:
         """The services start together as soon as its own broker is there, and wait for one that is not its own;
@@ -118,11 +118,11 @@ class Up:
     async def _until_ready(self, api: ApiClient, folder: DataFolder) -> None:
         """Says once what is waited for, and where to look when it takes long."""
         began = time.monotonic()
-        said: set[str] = set()
+        already_said: set[str] = set()
 
         def say_once(line: str) -> None:
-            if line not in said:
-                said.add(line)
+            if line not in already_said:
+                already_said.add(line)
                 self.display.say(line)
 
         while (missing := await _lacks(api)) != []:

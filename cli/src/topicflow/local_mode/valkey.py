@@ -92,10 +92,10 @@ def remembered_url(folder: Path) -> str | None:
     try:
         url = (folder / "url").read_text().strip()
         address = urlsplit(url)
-        ours = address.scheme == "redis" and address.hostname == LOOPBACK and address.port is not None
+        is_own = address.scheme == "redis" and address.hostname == LOOPBACK and address.port is not None
     except (OSError, ValueError):
         return None
-    return url if ours else None
+    return url if is_own else None
 
 
 def _quoted(path: Path) -> str:

@@ -14,7 +14,7 @@ from topicflow.views.state_view import counts_row, facts, gemini
 
 
 @dataclass(frozen=True, slots=True)
-class UpPicture:
+class UpView:
     url: str
     logs: Path
     simulated: bool
@@ -33,7 +33,7 @@ class UpPicture:
         parts: list[RenderableType] = [Text(self.url, style="bold"), Text()]
         parts.append(counts_row(self.state) if self.state else Text("The API does not answer", style="red"))
         if self.progress and not self.progress.is_over:
-            parts.append(self.progress.picture)
+            parts.append(self.progress.view)
         parts += [Text(), facts(self.state, more) if self.state else Text(f"Logs  {self.logs}")]
         return Panel(
             Group(*parts),

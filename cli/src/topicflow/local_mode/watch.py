@@ -11,7 +11,7 @@ from topicflow.actions.wait_for_topics import Follower
 from topicflow.client.api import ApiClient
 from topicflow.errors import CommandError, Unreachable
 from topicflow.local_mode.race import race
-from topicflow.local_mode.view import UpPicture
+from topicflow.local_mode.view import UpView
 from topicflow.views.display import Display
 from topicflow.views.sending import Sending
 
@@ -20,10 +20,10 @@ FAILURES_NAMED = 10
 
 
 class Watch:
-    def __init__(self, api: ApiClient, display: Display, picture: UpPicture) -> None:
+    def __init__(self, api: ApiClient, display: Display, view: UpView) -> None:
         self._api = api
         self._display = display
-        self._picture = picture
+        self._picture = view
 
     async def run(self, titles: Sequence[str]) -> None:
         """Never returns."""
@@ -51,7 +51,7 @@ class Watch:
         submitted = await submit(self._api, titles, sending)
         self._display.say(submitted.line)
         follower = Follower(self._api, submitted.answer["topics"])
-        async for progress in follower.looks(patience=float("inf")):
+        async for progress in follower.polls(patience=float("inf")):
             self._show(progress=progress)
             if progress.is_over:
                 self._display.say(progress.line)

@@ -69,14 +69,14 @@ class _Members:
 
     async def ids(self) -> AsyncIterator[str]:
         """SSCAN tells some twice while the set grows or shrinks."""
-        told: set[str] = set()
+        seen: set[str] = set()
         cursor = 0
         while True:
             with _asking(self._shown):
                 cursor, members = await self._client.sscan(SET, cursor, count=AT_ONCE)
             for member in map(str, members):
-                if member not in told:
-                    told.add(member)
+                if member not in seen:
+                    seen.add(member)
                     yield member
             if not cursor:
                 return

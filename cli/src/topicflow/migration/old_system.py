@@ -93,11 +93,11 @@ class OldSystem:
 
     def _link(self, submitted: str, current: str, asked_at: str) -> None:
         """What is known by the title now counts more than by the one before, and later rows more than earlier ones."""
-        said = f"SELECT same({{}}), {submitted}, status, {asked_at} FROM topic_status ORDER BY rowid"  # noqa: S608
+        selection = f"SELECT same({{}}), {submitted}, status, {asked_at} FROM topic_status ORDER BY rowid"  # noqa: S608
         self._connection.executescript(f"""
             CREATE TEMP TABLE linked (same PRIMARY KEY, submitted, status, asked_at) WITHOUT ROWID;
-            INSERT OR REPLACE INTO linked {said.format(submitted)};
-            INSERT OR REPLACE INTO linked {said.format(current)};
+            INSERT OR REPLACE INTO linked {selection.format(submitted)};
+            INSERT OR REPLACE INTO linked {selection.format(current)};
             CREATE TEMP TABLE named (same PRIMARY KEY) WITHOUT ROWID;
             INSERT OR IGNORE INTO named SELECT same(title) FROM topics;
             CREATE TEMP TABLE alone AS

@@ -37,16 +37,16 @@ def _batches(topics: Iterable[OldTopic], moved: MigrationResult) -> Iterator[tup
     size = read = 0
     seen: set[str] = set()
     for read, topic in enumerate(topics, start=1):
-        if wanted := _wanted(topic, seen, moved):
-            batch.append(wanted[0])
-            size += wanted[1]
+        if entry := _entry_to_send(topic, seen, moved):
+            batch.append(entry[0])
+            size += entry[1]
         if len(batch) == PER_REQUEST or size >= FULL:
             yield batch, read
             batch, size = [], 0
     yield batch, read
 
 
-def _wanted(topic: OldTopic, seen: set[str], moved: MigrationResult) -> tuple[Entry, int] | None:
+def _entry_to_send(topic: OldTopic, seen: set[str], moved: MigrationResult) -> tuple[Entry, int] | None:
     """None where there is nothing to send, and `moved` knows why."""
     try:
         entry = _entry(topic)

@@ -16,7 +16,7 @@ class Display(Protocol):
     def say(self, line: str) -> None:
         """A line that stays."""
 
-    def show(self, picture: RenderableType, line: str) -> None:
+    def show(self, view: RenderableType, line: str) -> None:
         """What is true now: the picture replaces the one before, the line is for where nothing can be replaced."""
 
     def __enter__(self) -> Self: ...
@@ -36,9 +36,9 @@ class LiveDisplay:
     def say(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
 
-    def show(self, picture: RenderableType, line: str) -> None:
+    def show(self, view: RenderableType, line: str) -> None:
         width = self._console.width - len("^C")  # echoed at the end of the last line, it must not begin another one
-        self._live.update(Constrain(picture, width - 1), refresh=True)
+        self._live.update(Constrain(view, width - 1), refresh=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -57,7 +57,7 @@ class PlainDisplay:
     def say(self, line: str) -> None:
         self._console.out(line, highlight=False)
 
-    def show(self, picture: RenderableType, line: str) -> None:
+    def show(self, view: RenderableType, line: str) -> None:
         now = time.monotonic()
         if line != self._last_line and now - self._last_time >= LINES_APART:
             self._last_line, self._last_time = line, now

@@ -16,8 +16,8 @@ async def read_pages(
     response = await api.get(f"/{what}", **query, limit=min(limit, PAGE))
     answer, text = answer_of(response), response.text
     while (cursor := answer.get("next_cursor")) and len(answer[what]) < limit:
-        wanted = min(limit - len(answer[what]), PAGE)
-        page = answer_of(await api.get(f"/{what}", **query, limit=wanted, cursor=cursor))
+        count = min(limit - len(answer[what]), PAGE)
+        page = answer_of(await api.get(f"/{what}", **query, limit=count, cursor=cursor))
         answer = {**page, what: [*answer[what], *page[what]], "limit": limit}
         text = json.dumps(answer, ensure_ascii=False)
     return answer, text

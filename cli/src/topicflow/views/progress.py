@@ -49,7 +49,7 @@ class ProgressLine:
         return "; ".join(part for part in parts if part)
 
     @property
-    def picture(self) -> RenderableType:
+    def view(self) -> RenderableType:
         line = Text(self.line, style="red" if self.failed else "")
         row = bar(self.total, self.finished, line, self.pace)
         return Group(row, Text(f"Waiting: {self.waiting}", style="yellow")) if self.waiting else row

@@ -44,7 +44,7 @@ class Sending:
         return f"{self.place} sent; waiting, the API says: {self.waiting}" if self.waiting else f"{self.place} sent"
 
     @property
-    def picture(self) -> RenderableType:
+    def view(self) -> RenderableType:
         rate = self.sent / max(0.001, time.monotonic() - self._began)
         left = pace(rate, self.total - self.sent) if rate and not self.waiting else ""
         row = bar(self.total, self.sent, Text(f"{self.place} sent"), left)

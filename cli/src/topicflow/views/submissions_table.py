@@ -11,18 +11,18 @@ from topicflow.views.state_view import STYLES
 from topicflow.views.times import local_time
 
 
-def submissions_table(submissions: Iterable[dict[str, Any]], *, named: str = "title") -> Table:
-    """`named`: the field that says what each is called."""
+def submissions_table(submissions: Iterable[dict[str, Any]], *, name_field: str = "title") -> Table:
+    """`name_field`: the field that says what each is called."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("Status", no_wrap=True)
-    table.add_column(named.capitalize(), overflow="fold")
+    table.add_column(name_field.capitalize(), overflow="fold")
     table.add_column("Updated", no_wrap=True)
     table.add_column("Id", no_wrap=True, min_width=36)
     for submission in submissions:
         status = one_line(submission.get("status", ""))
         table.add_row(
             Text(status, style=STYLES.get(status, "")),
-            Text(one_line(submission.get(named, ""))),
+            Text(one_line(submission.get(name_field, ""))),
             Text(local_time(submission.get("updated_at")), style="dim"),
             Text(one_line(submission.get("id", "")), style="dim"),
         )

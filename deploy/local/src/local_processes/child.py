@@ -96,14 +96,14 @@ class Child:
                 pass_fds=(self._inherits,),
             )
         self._process = process
-        ended, asked = asyncio.ensure_future(process.wait()), asyncio.ensure_future(self._stop.wait())
+        ended, stopping = asyncio.ensure_future(process.wait()), asyncio.ensure_future(self._stop.wait())
         try:
-            await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 await _end(process)
             return await ended
         finally:
-            asked.cancel()
+            stopping.cancel()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

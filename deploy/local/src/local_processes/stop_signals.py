@@ -9,16 +9,16 @@ from typing import Self
 
 class StopSignals:
     def __init__(self) -> None:
-        self._asked = asyncio.Event()
-        self.insist: Callable[[], None] = self._asked.set
+        self._requested = asyncio.Event()
+        self.insist: Callable[[], None] = self._requested.set
 
-    async def asked(self) -> None:
-        await self._asked.wait()
+    async def requested(self) -> None:
+        await self._requested.wait()
 
     def _on_signal(self, number: int) -> None:
-        if self._asked.is_set() and number == signal.SIGINT:
+        if self._requested.is_set() and number == signal.SIGINT:
             self.insist()
-        self._asked.set()
+        self._requested.set()
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()

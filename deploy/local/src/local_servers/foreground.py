@@ -18,20 +18,20 @@ def run(server: ServerProgram, say: Callable[[str], None]) -> None:
     for port in server.ports:
         refuse_busy(port)
     command = dying_with_us(server.command())
-    asked: list[int] = []
+    signals: list[int] = []
     with server.log.open("ab") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def stop(number: int, _: object) -> None:
-        asked.append(number)
+        signals.append(number)
         process.send_signal(server.stops_on)
 
     for number in STOPS:
         signal.signal(number, stop)
     while process.poll() is None and not server.answers():
         time.sleep(0.05)
-    if process.poll() is None and not asked:
+    if process.poll() is None and not signals:
         say(f"{server.name} listens: {server.setting}={server.url} (log: {server.log}; Ctrl-C stops it)")
     code = process.wait()
-    if not asked:
+    if not signals:
         raise Failed(f"{server.name} ended (exit code {code}): see {server.log}")

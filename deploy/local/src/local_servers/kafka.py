@@ -100,11 +100,11 @@ class Kafka:
         Raises Failed without Java or Maven.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        told = self.folder / "server.properties"
-        told.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
+        properties_file = self.folder / "server.properties"
+        properties_file.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         if not (self._data / "meta.properties").exists():
-            self._format(told)
-        return [*self._java(), "kafka.Kafka", str(told)]
+            self._format(properties_file)
+        return [*self._java(), "kafka.Kafka", str(properties_file)]
 
     def answers(self) -> bool:
         """Whether it names itself as a broker that takes requests: its port opens a little earlier."""
@@ -124,8 +124,8 @@ class Kafka:
     def _java(self) -> list[str]:
         return [kafka_jars.java(), *JVM, *self.jvm, "-cp", kafka_jars.class_path()]
 
-    def _format(self, told: Path) -> None:
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(told)]
+    def _format(self, properties_file: Path) -> None:
+        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties_file)]
         for user, password in self.scram.items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -133,15 +133,15 @@ class Kafka:
             raise Failed(f"Kafka cannot use {self.folder}: {one_line(done.stdout + done.stderr)}")
 
     def _listeners(self) -> dict[str, str]:
-        ours = {"CLIENTS": Listener(self.port, "PLAINTEXT"), **self.listeners}
-        reached = ",".join(f"{name}://{LOOPBACK}:{one.port}" for name, one in ours.items())
-        protocols = ",".join(f"{name}:{one.protocol}" for name, one in ours.items())
+        listeners = {"CLIENTS": Listener(self.port, "PLAINTEXT"), **self.listeners}
+        reached = ",".join(f"{name}://{LOOPBACK}:{one.port}" for name, one in listeners.items())
+        protocols = ",".join(f"{name}:{one.protocol}" for name, one in listeners.items())
         return {
             "listeners": f"{reached},CONTROLLER://{LOOPBACK}:{self.controller_port}",
             "advertised.listeners": reached,
             "listener.security.protocol.map": f"{protocols},CONTROLLER:PLAINTEXT",
         } | {
             f"listener.name.{name.lower()}.{key}": value
-            for name, one in ours.items()
+            for name, one in listeners.items()
             for key, value in one.settings.items()
         }

@@ -52,8 +52,8 @@ def _fetch(folder: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     shutil.copy(POM, unfinished.parent)  # Maven may write beside it
-    told = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={unfinished}"]
-    command = [maven, "-q", "-B", "-f", str(unfinished.parent / POM.name), *told]
+    arguments = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={unfinished}"]
+    command = [maven, "-q", "-B", "-f", str(unfinished.parent / POM.name), *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"Maven cannot get Kafka: {one_line(done.stdout + done.stderr)[:MOST_SAID]}")

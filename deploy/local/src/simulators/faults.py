@@ -1,4 +1,4 @@
-"""When a fault that a simulator was told is in force, and which calls are its share, whatever it is about."""
+"""When an injected fault is in force, and which share of the calls it hits."""
 
 import math
 import time
@@ -52,38 +52,38 @@ class ScheduledFault(Generic[M]):
 
 @dataclass(slots=True)
 class Faults(Generic[M]):
-    """Where several meet a call, the one told first has it until it ends."""
+    """If several faults match a call, the one injected first applies."""
 
     clock: Callable[[], float] = time.monotonic
-    told: list[ScheduledFault[M]] = field(default_factory=list)
+    scheduled: list[ScheduledFault[M]] = field(default_factory=list)
 
     def tell(self, faults: Sequence[M]) -> None:
         now = self.clock()
-        self.told += [ScheduledFault(fault, now + fault.after_seconds, fault.times) for fault in faults]
+        self.scheduled += [ScheduledFault(fault, now + fault.after_seconds, fault.times) for fault in faults]
 
     def clear(self) -> None:
-        self.told.clear()
+        self.scheduled.clear()
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Each as it was told, with `begins_in_seconds`, or `seconds_left` and `times_left` where it ends by itself."""
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Each as it was injected, with `begins_in_seconds`, or `seconds_left` and `times_left` if it is limited."""
         now = self.clock()
-        return [_listed(one, now) for one in self._not_ended(now)]
+        return [_as_dict(one, now) for one in self._not_ended(now)]
 
     def in_force(self) -> list[ScheduledFault[M]]:
         now = self.clock()
         return [one for one in self._not_ended(now) if one.begins <= now]
 
     def _not_ended(self, now: float) -> list[ScheduledFault[M]]:
-        self.told = [one for one in self.told if one.left != 0 and now < one.ends]
-        return self.told
+        self.scheduled = [one for one in self.scheduled if one.left != 0 and now < one.ends]
+        return self.scheduled
 
 
-def _listed(one: ScheduledFault[M], now: float) -> dict[str, Any]:
-    listed = one.fault.model_dump(exclude_unset=True)
+def _as_dict(one: ScheduledFault[M], now: float) -> dict[str, Any]:
+    fault = one.fault.model_dump(exclude_unset=True)
     if now < one.begins:
-        listed["begins_in_seconds"] = round(one.begins - now, 3)
+        fault["begins_in_seconds"] = round(one.begins - now, 3)
     elif one.ends < math.inf:
-        listed["seconds_left"] = round(one.ends - now, 3)
+        fault["seconds_left"] = round(one.ends - now, 3)
     if one.left is not None:
-        listed["times_left"] = one.left
-    return listed
+        fault["times_left"] = one.left
+    return fault

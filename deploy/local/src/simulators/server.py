@@ -1,4 +1,4 @@
-"""The process of a simulator: its listener, resets when told to, no waiting for sleeping calls at its end."""
+"""The process of a simulator: listens, resets connections on demand, and does not wait for sleeping calls at exit."""
 
 import argparse
 import asyncio
@@ -64,7 +64,7 @@ class Connection(HttpToolsProtocol):
 
 
 class SimulatorServer(uvicorn.Server):
-    """Says once when it is ready, and does not wait for sleeping calls when it is told to stop."""
+    """Prints one line when it is ready, and does not wait for sleeping calls when it is stopped."""
 
     def __init__(self, config: uvicorn.Config, of: str) -> None:
         super().__init__(config)
@@ -83,14 +83,14 @@ class SimulatorServer(uvicorn.Server):
 
 
 def add_address(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on; without it %(default)s")
-    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 picks a free one")
 
 
-def serve(app: FastAPI, of: str, told: argparse.Namespace) -> None:
-    """Until it is told to stop. `of`: whose simulator it is; `told`: with what `add_address` added."""
+def serve(app: FastAPI, of: str, options: argparse.Namespace) -> None:
+    """Runs until it is stopped. `of`: what it simulates; `options`: includes those of `add_address`."""
     try:
-        listener = socket.create_server((told.host, told.port), backlog=2048)
+        listener = socket.create_server((options.host, options.port), backlog=2048)
     except (OSError, OverflowError) as taken:
         raise SystemExit(f"simulator for {of}: {taken}") from taken
     config = uvicorn.Config(

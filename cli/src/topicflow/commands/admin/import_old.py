@@ -74,7 +74,7 @@ async def _import(source: str, dry_run: bool, url: str | None) -> MigrationResul
     async with _opened(source) as (of, old, move):
         with display_on(console_for(stderr=True)) as display:
             moved = MigrationResult(dry_run, of)
-            sending = Sending(old.count, of.things, lambda now: display.show(now.picture, now.full_line))
+            sending = Sending(old.count, of.things, lambda now: display.show(now.view, now.full_line))
             try:
                 async with api_at(url) as api:
                     await move(api, moved=moved, sending=sending)

@@ -67,7 +67,7 @@ def list_articles(
             typer.echo(text)
             return
         if answer["articles"]:
-            console_for().print(submissions_table(answer["articles"], named="urn"))
+            console_for().print(submissions_table(answer["articles"], name_field="urn"))
         typer.echo(total_line(answer, len(answer["articles"])))
 
     asyncio.run(command())

@@ -87,7 +87,7 @@ def filters(as_json: JsonOption = False, url: UrlOption = None) -> None:
     answer = answer_from(url, lambda api: api.get("/topics/filter-options"))
     if as_json:
         typer.echo(answer.text)
-    elif picture := filters_picture(answer.content):
-        console_for().print(picture)
+    elif view := filters_picture(answer.content):
+        console_for().print(view)
     else:
         typer.echo("no filters yet: no topic is completed")

@@ -73,7 +73,7 @@ async def _submit(
 async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: int | None) -> SubmitResult:
     """Progress is printed to stderr."""
     with display_on(console_for(stderr=True)) as display:
-        sending = Sending(len(titles), "titles", lambda now: display.show(now.picture, now.full_line))
+        sending = Sending(len(titles), "titles", lambda now: display.show(now.view, now.full_line))
         try:
             return await submit(api, titles, sending, force=force, batch_size=batch_size)
         except asyncio.CancelledError as interruption:
@@ -87,8 +87,8 @@ async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> No
     progress = None
     try:
         with display_on(console_for(stderr=True)) as display:
-            async for progress in follower.looks(PATIENCE):
-                display.show(progress.picture, progress.full_line)
+            async for progress in follower.polls(PATIENCE):
+                display.show(progress.view, progress.full_line)
     except asyncio.CancelledError as interruption:
         reached = f" at {progress.line}" if progress else ""
         raise Interrupted(f"interrupted{reached}; the work continues, see `topicflow status`") from interruption

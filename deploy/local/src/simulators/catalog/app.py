@@ -36,10 +36,10 @@ from simulators.catalog.store import ArticleStore, merged
 from simulators.faults import LATE
 from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
-TOLD = f"""what it is told while it runs, in JSON:
+CONTROL = f"""control routes, in JSON:
   POST   /simulator/faults           one fault; GET lists those in force, DELETE forgets them
   PUT    /simulator/tokens          {{"seconds": 5}}: how long a new token is good; DELETE ends all there are
-  GET    /simulator/calls           what it was asked; DELETE counts anew
+  GET    /simulator/calls           the requests it received; DELETE resets the counters
   GET    /simulator/articles        what was written, by URN; DELETE forgets it
   PUT    /simulator/articles        {{"made": 100000}}: forgets it, and has so many articles behind the invented ones
   PUT    /simulator/articles/URN    fields that the article has from now on; GET shows it, DELETE removes it
@@ -121,8 +121,8 @@ class CatalogSimulator:
         return self.articles.page(page.offset, page.limit)
 
     async def search_page(self, request: Request) -> dict[str, Any]:
-        asked = await read(request, Search)
-        return search(asked, self.articles.urns(), self.articles.read, self.articles.value)
+        request_body = await read(request, Search)
+        return search(request_body, self.articles.urns(), self.articles.read, self.articles.value)
 
     async def read_article(self, request: Request) -> dict[str, Any]:
         urn, article = self._found(request)
@@ -139,11 +139,11 @@ class CatalogSimulator:
 
     async def enhance(self, request: Request) -> dict[str, Any]:
         urn, _ = self._found(request)
-        asked = await read(request, Enhancement)
-        fields = asked.fields.model_dump(exclude_unset=True)
+        request_body = await read(request, Enhancement)
+        fields = request_body.fields.model_dump(exclude_unset=True)
         self.articles.write(urn, fields)
         self.calls.enhances[urn] += 1
-        return {"urn": urn, "run_id": str(uuid4()), "enhanced_fields": list(fields), "agent": asked.agent}
+        return {"urn": urn, "run_id": str(uuid4()), "enhanced_fields": list(fields), "agent": request_body.agent}
 
     def _found(self, request: Request) -> tuple[str, dict[str, Any]]:
         urn = request.path_params["urn"]
@@ -161,7 +161,7 @@ def _instead(request: Request, fault: CatalogFault) -> Response | None:
             return HTMLResponse("<html><body>Welcome to the network</body></html>")
         case "slow" | "hang" | "lost":
             return None
-    reply = refusal(request, CatalogProblem(int(fault.fault), f"The simulator was told to answer {fault.fault}"))
+    reply = refusal(request, CatalogProblem(int(fault.fault), f"The simulator is set to answer {fault.fault}"))
     if fault.retry_after_seconds is not None:
         reply.headers["retry-after"] = f"{fault.retry_after_seconds:g}"
     return reply
@@ -174,11 +174,11 @@ class Control:
         self._catalog = catalog
 
     async def show_faults(self) -> list[dict[str, Any]]:
-        return self._catalog.faults.listed()
+        return self._catalog.faults.as_dicts()
 
     async def tell_fault(self, fault: CatalogFault) -> list[dict[str, Any]]:
         self._catalog.faults.tell([fault])
-        return self._catalog.faults.listed()
+        return self._catalog.faults.as_dicts()
 
     async def clear_faults(self) -> None:
         self._catalog.faults.clear()
@@ -257,15 +257,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m simulators.catalog",
         description=__doc__,
-        epilog=TOLD,
+        epilog=CONTROL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_address(parser)
     parser.add_argument("--made", type=int, default=0, help="how many articles there are behind those of its file")
     parser.add_argument("--file", type=Path, help="where it keeps what is written; without it in memory only")
-    told = parser.parse_args()
+    options = parser.parse_args()
     try:
-        articles = ArticleStore(told.made, told.file)
+        articles = ArticleStore(options.made, options.file)
     except sqlite3.Error as unusable:
-        raise SystemExit(f"simulator for the catalogue: {told.file}: {unusable}") from unusable
-    serve(build(articles), "the catalogue", told)
+        raise SystemExit(f"simulator for the catalogue: {options.file}: {unusable}") from unusable
+    serve(build(articles), "the catalogue", options)

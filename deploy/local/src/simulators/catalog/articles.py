@@ -48,8 +48,8 @@ POOLS = {
 
 def invented() -> dict[str, dict[str, Any]]:
     """Those of the file, by URN in its order, in the shape that the catalogue answers with."""
-    told = tomllib.loads(files("simulators.catalog").joinpath("articles.toml").read_text("utf-8"))["article"]
-    return {article["urn"]: _shaped(article) for article in told}
+    record = tomllib.loads(files("simulators.catalog").joinpath("articles.toml").read_text("utf-8"))["article"]
+    return {article["urn"]: _shaped(article) for article in record}
 
 
 def made_urn(number: int) -> str:
@@ -85,15 +85,15 @@ def made_article(urn: str) -> dict[str, Any]:
     )
 
 
-def _shaped(told: Mapping[str, Any]) -> dict[str, Any]:
-    return empty(told["urn"]) | {
-        "title": told["title"],
-        "abstract": told.get("abstract", "").strip() or None,
-        "content": told.get("content", "").strip(),
-        "authors": told["authors"],
-        "venue": told["venue"],
-        "publication_year": f"{told['year']}-01-01",
-        "language": told.get("language", "en"),
+def _shaped(record: Mapping[str, Any]) -> dict[str, Any]:
+    return empty(record["urn"]) | {
+        "title": record["title"],
+        "abstract": record.get("abstract", "").strip() or None,
+        "content": record.get("content", "").strip(),
+        "authors": record["authors"],
+        "venue": record["venue"],
+        "publication_year": f"{record['year']}-01-01",
+        "language": record.get("language", "en"),
     }
 
 

@@ -10,7 +10,7 @@ from simulators.catalog.shapes import LARGEST_WINDOW, CatalogProblem, Search
 
 Article = Mapping[str, Any]
 Value = Callable[[str, str], Any]  # of an article, by its URN, and a field of it
-Wanted = Callable[[str], bool]
+Condition = Callable[[str], bool]
 STORED_ONLY = ("extras",)  # not indexed: no filter finds anything in it
 SEARCHED = ("title", "abstract", "description", "content", "venue", "keywords", "tags", "ai_tags", "ai_key_takeaways")
 BOUND = r'"[^"]*"|[^\s"\]}]+'
@@ -20,22 +20,22 @@ FILTER = re.compile(
 )
 
 
-def search(asked: Search, urns: Iterable[str], read: Callable[[str], Article], value: Value) -> dict[str, Any]:
+def search(query: Search, urns: Iterable[str], read: Callable[[str], Article], value: Value) -> dict[str, Any]:
     """`urns` in the order of the list; articles are read only where they must be. Raises Problem."""
-    if asked.offset + asked.limit > LARGEST_WINDOW:
+    if query.offset + query.limit > LARGEST_WINDOW:
         raise CatalogProblem(400, f"Result window is too large, offset + limit must be at most {LARGEST_WINDOW}")
-    wanted = [_filter(text, value) for text in asked.fq or ()]
-    if asked.q and asked.q.split():
-        wanted.append(_mentions(asked.q, value))
+    conditions = [_filter(text, value) for text in query.fq or ()]
+    if query.q and query.q.split():
+        conditions.append(_mentions(query.q, value))
     ordered = list(urns)
-    for field, order in reversed(_sorting(asked.sort or "")):
+    for field, order in reversed(_sorting(query.sort or "")):
         ordered = _sorted(ordered, field, order == "desc", value)
-    kept = (urn for urn in ordered if all(is_wanted(urn) for is_wanted in wanted))
-    found = list(kept if asked.fields else islice(kept, LARGEST_WINDOW))
-    window = found[asked.offset : asked.offset + asked.limit]
+    kept = (urn for urn in ordered if all(matches(urn) for matches in conditions))
+    found = list(kept if query.fields else islice(kept, LARGEST_WINDOW))
+    window = found[query.offset : query.offset + query.limit]
     return {
-        "results": [_with_fields(read(urn), asked.fl) | {"_score": 1.0} for urn in window],
-        "facets": {field: _facet(found, field, value) for field in asked.fields or ()},
+        "results": [_with_fields(read(urn), query.fl) | {"_score": 1.0} for urn in window],
+        "facets": {field: _facet(found, field, value) for field in query.fields or ()},
         "total": min(len(found), LARGEST_WINDOW),  # Elasticsearch counts no further
     }
 
@@ -56,7 +56,7 @@ def _values(urn: str, field: str, value: Value) -> list[str]:
     return [str(one) for one in (found if isinstance(found, list) else [found]) if one is not None]
 
 
-def _mentions(q: str, value: Value) -> Wanted:
+def _mentions(q: str, value: Value) -> Condition:
     """Any of its words."""
     words = q.casefold().split()
 
@@ -67,20 +67,20 @@ def _mentions(q: str, value: Value) -> Wanted:
     return mentions
 
 
-def _filter(text: str, value: Value) -> Wanted:
+def _filter(text: str, value: Value) -> Condition:
     """`field:value`, `field:"two words"`, `field:*`, `field:[from TO to]`, with `{` or `}` where the bound itself is
     left out, `*` where there is none; with `NOT ` or `-` before it, the others."""
     found = FILTER.fullmatch(text.strip())
     if not found:
         raise CatalogProblem(400, f"Failed to parse query [{text}]")
-    field, is_wanted = found["field"], _between(found) if found["value"] is None else _equal(found["value"])
+    field, matches = found["field"], _between(found) if found["value"] is None else _equal(found["value"])
     if found["no"]:
-        return lambda urn: not any(map(is_wanted, _values(urn, field, value)))
-    return lambda urn: any(map(is_wanted, _values(urn, field, value)))
+        return lambda urn: not any(map(matches, _values(urn, field, value)))
+    return lambda urn: any(map(matches, _values(urn, field, value)))
 
 
-def _equal(told: str) -> Callable[[str], bool]:
-    return (lambda _: True) if told == "*" else told.strip('"').__eq__
+def _equal(value_text: str) -> Callable[[str], bool]:
+    return (lambda _: True) if value_text == "*" else value_text.strip('"').__eq__
 
 
 def _between(found: re.Match[str]) -> Callable[[str], bool]:

@@ -124,10 +124,10 @@ async def read(request: Request, shape: type[M]) -> M:
     return checked(shape, await request.body(), "body")
 
 
-def checked(shape: type[M], told: bytes | Mapping[str, Any], where: str) -> M:
+def checked(shape: type[M], body: bytes | Mapping[str, Any], where: str) -> M:
     """Raises Problem, a 422 that names each field."""
     try:
-        return shape.model_validate_json(told) if isinstance(told, bytes) else shape.model_validate(dict(told))
+        return shape.model_validate_json(body) if isinstance(body, bytes) else shape.model_validate(dict(body))
     except ValidationError as invalid:
         errors = [
             {"loc": [where, *one["loc"]], "msg": one["msg"].removeprefix("Value error, "), "type": one["type"]}

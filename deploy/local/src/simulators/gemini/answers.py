@@ -49,13 +49,13 @@ class Subject:
     @cached_property
     def words(self) -> list[str]:
         """Distinct words of the item's texts as they stand there, long ones first choice; never empty."""
-        said = [text for key, text in self.data.items() if key not in ("id", "urn") and isinstance(text, str)]
-        text = " ".join(said)[:20_000]
+        texts = [text for key, text in self.data.items() if key not in ("id", "urn") and isinstance(text, str)]
+        text = " ".join(texts)[:20_000]
         distinct: dict[str, str] = {}
         for word in re.findall(WORD, text):
             distinct.setdefault(word.casefold(), word)
         long = [word for word in distinct.values() if len(word) >= 5]
-        return long or list(distinct.values()) or [next((one.strip()[:20] for one in said if one.strip()), "topic")]
+        return long or list(distinct.values()) or [next((one.strip()[:20] for one in texts if one.strip()), "topic")]
 
 
 Make = Callable[[Subject, int], Any]  # the int is a seed: same item, same field, same answer
@@ -127,8 +127,8 @@ def _resolved(schema: Schema, root: Schema, opened: frozenset[str]) -> tuple[Sch
 
 def _kind(schema: Schema) -> str:
     kinds = schema.get("type") or ("object" if "properties" in schema else "array" if "items" in schema else "string")
-    listed = kinds if isinstance(kinds, list) else [kinds]
-    return str(next((kind for kind in listed if kind != "null"), "null")).lower()
+    kind_names = kinds if isinstance(kinds, list) else [kinds]
+    return str(next((kind for kind in kind_names if kind != "null"), "null")).lower()
 
 
 def _make(schema: Schema, field: str, root: Schema, opened: frozenset[str]) -> Make:
@@ -242,10 +242,10 @@ def _string(schema: Schema, field: str) -> Make:
     text = _text(field)
 
     def make(subject: Subject, seed: int) -> str:
-        said = text(subject, seed)
-        if len(said) < low:
-            said = f"{said or 'Topic'} " * (1 + low // max(1, len(said)))
-        return said if most is None else said[:most]
+        sentence = text(subject, seed)
+        if len(sentence) < low:
+            sentence = f"{sentence or 'Topic'} " * (1 + low // max(1, len(sentence)))
+        return sentence if most is None else sentence[:most]
 
     pattern = schema.get("pattern")
     return _matching(make, pattern, field) if pattern else make
@@ -256,7 +256,7 @@ def _matching(make: Make, pattern: str, field: str) -> Make:
     plain = next((word for word in ("Topic", "topic", "10 minutes", "10", "topic-1") if re.search(pattern, word)), None)
     if plain is None:
         raise UnusableSchema(f"{field}: the simulator has no text for the pattern {pattern}")
-    return lambda subject, seed: said if re.search(pattern, said := make(subject, seed)) else plain
+    return lambda subject, seed: text if re.search(pattern, text := make(subject, seed)) else plain
 
 
 def _text(field: str) -> Callable[[Subject, int], str]:

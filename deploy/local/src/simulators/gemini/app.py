@@ -1,4 +1,4 @@
-"""A simulator for Gemini over HTTP: simulated answers in the real one's shapes, and its faults on demand.
+"""Simulates Gemini over HTTP: answers in the real API's shapes, with faults on demand.
 
 Run with `python -m simulators.gemini --port 8100`; callers reach it by GOOGLE_GEMINI_BASE_URL.
 """
@@ -20,8 +20,8 @@ from simulators.gemini.faults import GeminiFault, GeminiFaults, Kind
 from simulators.gemini.models import BadConfig, NotServed, Version, limits, serving
 from simulators.gemini.shapes import (
     SPOKEN,
-    Asked,
     BadRequest,
+    ParsedCall,
     answered,
     problem,
     read,
@@ -31,13 +31,13 @@ from simulators.gemini.shapes import (
 )
 from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
 
-TOLD = f"""what it is told while it runs, in JSON:
+CONTROL = f"""control routes, in JSON:
   POST   /simulator/faults    one fault, or a list of them as a script over time, beside those it has
   GET    /simulator/faults    those in force and those to come; DELETE forgets them
   PUT    /simulator/seconds  {{"seconds": 1.5}}: how long a call takes
   PUT    /simulator/model-version  {{"model_version": "gemini-9"}}: what answers name as their model; null: the real one
   PUT    /simulator/limit    {{"requests": 60, "seconds": 10}}: more are answered with 429; DELETE lifts it
-  GET    /simulator/calls    what it was asked; DELETE counts anew
+  GET    /simulator/calls    the calls it received; DELETE resets the counters
 
 a fault: {{"fault": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
   kinds: {", ".join(get_args(Kind))}
@@ -66,11 +66,11 @@ class GeminiSimulator:
         self.seconds = seconds
         self.faults = GeminiFaults()
         self.window: Window | None = None
-        self.model_version: str | None = None  # whose name answers carry, whichever was asked
+        self.model_version: str | None = None  # the model that answers name, whichever was requested
         self.calls = GeminiCalls()
 
     async def generate(self, request: Request) -> Response:
-        """One call. It ends when its caller goes, and is paid for only if its answer is a good one."""
+        """One call. It ends when the client disconnects."""
         with self.calls.one_more():
             try:
                 reply = unkeyed(request) or await self._reply(request)
@@ -84,48 +84,48 @@ class GeminiSimulator:
         arrived = time.monotonic()
         try:
             model = self.model_of(request)
-            asked = read(await request.body())
-            limited = limits(model, asked.config, len(asked.items))
+            call = read(await request.body())
+            limited = limits(model, call.config, len(call.items))
         except NotServed as missing:
             return problem(404, str(missing))
         except (BadRequest, BadConfig) as bad:
             return problem(400, str(bad))
-        self.calls.latest.append(asked.titles)
-        self.calls.configs.append(asked.config)
+        self.calls.latest.append(call.titles)
+        self.calls.configs.append(call.config)
         key = request.headers.get("x-goog-api-key", "")
-        fault = self.faults.of_call(asked.titles, key)
+        fault = self.faults.of_call(call.titles, key)
         if refusal := refused(fault or (self.window.refusal() if self.window else None)):
             return refusal
         instead = without_text(fault)
-        text, good = self._text(asked, key) if instead is None else ("", [])
+        text, good = self._text(call, key) if instead is None else ("", [])
         seconds = fault.seconds if fault and fault.fault in LATE else self.seconds
         await wait(request, arrived + seconds - time.monotonic())
         if fault and fault.fault == "bad_json":
-            return answered(self.model_version or model, asked, text[: len(text) // 2], limited)
+            return answered(self.model_version or model, call, text[: len(text) // 2], limited)
         self.calls.titles.update(good)
         spoken = SPOKEN[fault.fault].format(text) if fault and fault.fault in SPOKEN else text
-        return answered(self.model_version or model, asked, spoken, limited, instead)
+        return answered(self.model_version or model, call, spoken, limited, instead)
 
     def model_of(self, request: Request) -> str:
         """The model that serves a request. Raises NotServed."""
         version: Version = "v1beta" if request.url.path.startswith("/v1beta/") else "v1"
         return serving(request.path_params["model"], version)
 
-    def _text(self, asked: Asked, key: str) -> tuple[str, list[str]]:
+    def _text(self, call: ParsedCall, key: str) -> tuple[str, list[str]]:
         """The answer's JSON text and the titles, or URNs, that are answered well in it."""
         answers: list[Any] = []
         good = []
-        for item, name, spoil in zip(asked.items, asked.names, self.faults.of_items(asked.titles, key), strict=True):
+        for item, name, spoil in zip(call.items, call.names, self.faults.of_items(call.titles, key), strict=True):
             if spoil is None:
-                answers.append(asked.plan.answer(item))
+                answers.append(call.plan.answer(item))
                 good.append(name)
             elif spoil == "bad_item":
-                answers.append(asked.plan.spoiled(item))
-        said: Any = answers if asked.plan.many else next(iter(answers), {})
-        return json.dumps(said, ensure_ascii=False), good
+                answers.append(call.plan.spoiled(item))
+        answer: Any = answers if call.plan.many else next(iter(answers), {})
+        return json.dumps(answer, ensure_ascii=False), good
 
     async def probe(self, request: Request) -> Response:
-        """What a model is; costs nothing, so a worker asks it whether the service is back."""
+        """Describes a model. Free, so workers use it to probe whether the service is back."""
         self.calls.probes += 1
         fault = self.faults.of_probe()
         if refusal := unkeyed(request) or refused(fault):
@@ -141,27 +141,27 @@ class GeminiSimulator:
         name = request.path_params["model"]
         limits = {"inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536}
         methods = {"supportedGenerationMethods": ["generateContent"]}
-        about = {"name": f"models/{name}", "version": "simulated", "displayName": f"{name} (simulated)"}
-        return JSONResponse(about | limits | methods)
+        description = {"name": f"models/{name}", "version": "simulated", "displayName": f"{name} (simulated)"}
+        return JSONResponse(description | limits | methods)
 
     async def show_faults(self) -> list[dict[str, Any]]:
-        return self.faults.listed()
+        return self.faults.as_dicts()
 
-    async def tell_faults(self, told: GeminiFault | Script) -> list[dict[str, Any]]:
-        self.faults.tell([told] if isinstance(told, GeminiFault) else told)
-        return self.faults.listed()
+    async def tell_faults(self, body: GeminiFault | Script) -> list[dict[str, Any]]:
+        self.faults.tell([body] if isinstance(body, GeminiFault) else body)
+        return self.faults.as_dicts()
 
     async def clear_faults(self) -> list[dict[str, Any]]:
         self.faults.clear()
-        return self.faults.listed()
+        return self.faults.as_dicts()
 
     async def set_seconds(self, pace: CallDuration) -> CallDuration:
         self.seconds = pace.seconds
         return pace
 
-    async def set_model_version(self, told: ModelVersion) -> ModelVersion:
-        self.model_version = told.model_version
-        return told
+    async def set_model_version(self, body: ModelVersion) -> ModelVersion:
+        self.model_version = body.model_version
+        return body
 
     async def set_limit(self, limit: Limit) -> Limit:
         self.window = Window(limit)
@@ -179,7 +179,7 @@ class GeminiSimulator:
 
 
 def build(seconds: float) -> FastAPI:
-    """The app, taking `seconds` for a call until told otherwise."""
+    """The app; a call takes `seconds` until that is changed."""
     gemini = GeminiSimulator(seconds)
     app = FastAPI(title="Simulator for Gemini", openapi_url=None)
     app.add_exception_handler(RequestValidationError, nonsense)
@@ -208,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m simulators.gemini",
         description=__doc__,
-        epilog=TOLD,
+        epilog=CONTROL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_address(parser)
@@ -216,7 +216,7 @@ def main() -> None:
         "--seconds",
         type=seconds,
         default=os.environ.get("SIMULATOR_SECONDS") or "0",
-        help="how long a call takes; without it $SIMULATOR_SECONDS or 0",
+        help="how long a call takes (default: $SIMULATOR_SECONDS, or 0)",
     )
-    told = parser.parse_args()
-    serve(build(told.seconds), "Gemini", told)
+    options = parser.parse_args()
+    serve(build(options.seconds), "Gemini", options)

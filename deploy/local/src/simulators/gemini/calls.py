@@ -1,4 +1,4 @@
-"""The calls that the simulator for Gemini was asked for, and how many of them there may be."""
+"""Counts the calls to the Gemini simulator, and limits them."""
 
 import time
 from collections import Counter, deque
@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulators.gemini.faults import GeminiFault
 from simulators.in_flight import InFlight
 
-LATEST = 50  # calls whose titles are told
+LATEST = 50  # calls whose titles are kept
 
 
 class Limit(BaseModel):
-    """So many calls in any so many seconds; more are answered with 429."""
+    """N calls in any window of M seconds; more are answered with 429."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +45,7 @@ class Window:
 
 @dataclass(slots=True)
 class GeminiCalls(InFlight):
-    """What the model was asked since the last reset, and what came of it."""
+    """Calls since the last reset, and their outcomes."""
 
     calls: int = 0
     probes: int = 0

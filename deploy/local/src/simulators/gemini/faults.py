@@ -1,4 +1,4 @@
-"""How the simulator for Gemini behaves when told to, and which of its faults a call or a probe meets."""
+"""Faults of the Gemini simulator, and which of them a call or a probe meets."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal

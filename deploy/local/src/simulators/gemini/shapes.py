@@ -47,7 +47,7 @@ class BadRequest(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ParsedCall:
     """What one call asks: data items, the plan to answer them by, the length of its texts in characters, and how the
     model is to answer."""
 
@@ -67,13 +67,13 @@ class Asked:
         return [" ".join(str(item[key]) for key in ("title", "urn") if item.get(key)) for item in self.items]
 
 
-def read(body: bytes) -> Asked:
+def read(body: bytes) -> ParsedCall:
     """Reads the JSON body of generateContent. Raises BadRequest."""
     try:
         request = json.loads(body)
         config = request.get("generationConfig") or {}
         system = (request.get("systemInstruction") or {}).get("parts") or []
-        texts = [part["text"] for said in request["contents"] for part in said["parts"] if "text" in part]
+        texts = [part["text"] for content in request["contents"] for part in content["parts"] if "text" in part]
         data = json.loads(texts[-1])
         json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair could not be sent back
         characters = sum(map(len, texts)) + sum(len(part.get("text", "")) for part in system)
@@ -88,7 +88,7 @@ def read(body: bytes) -> Asked:
     if answer_by.many != isinstance(data, list):
         raise BadRequest("An array of data needs an array schema, one object an object schema")
     about_answer = {key: value for key, value in config.items() if key not in {"responseJsonSchema", "responseSchema"}}
-    return Asked(items, answer_by, characters, about_answer)
+    return ParsedCall(items, answer_by, characters, about_answer)
 
 
 def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
@@ -155,10 +155,10 @@ def without_text(fault: GeminiFault | None) -> dict[str, Any] | None:
 
 
 def answered(
-    model: str, asked: Asked, text: str, limits: AnswerLimits, instead: dict[str, Any] | None = None
+    model: str, call: ParsedCall, text: str, limits: AnswerLimits, instead: dict[str, Any] | None = None
 ) -> Response:
     """A 200 with its usage, four characters a token; cut off where it is longer than was asked for."""
-    spent_in, spent_out = math.ceil(asked.characters / 4), math.ceil(len(text) / 4)
+    spent_in, spent_out = math.ceil(call.characters / 4), math.ceil(len(text) / 4)
     finish = "STOP"
     if limits.thoughts + spent_out > limits.most:
         finish, spent_out = "MAX_TOKENS", max(0, int(limits.most) - limits.thoughts)
