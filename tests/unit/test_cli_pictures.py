@@ -147,7 +147,7 @@ def test_refused_work_and_an_old_backlog_are_said_and_a_young_one_is_not() -> No
     assert "more work is refused: The broker's memory is 83% full" in drawn
     assert "topic-worker: 41,210 waiting, 30 in flight, the oldest for 5 min" in drawn
     assert "status-projector" not in drawn
-    assert full.line.endswith("; more is refused: The broker's memory is 83% full")
+    assert full.line.endswith("; new work is refused: The broker's memory is 83% full")
     young = replace(full, health={"no_room": None, "lag": {"topic-worker": {"oldest_seconds": 2.0}}})
     for absent in ("No room", "Backlog", "refused"):
         assert absent not in _drawn(status_view(young, "u")) + young.line

@@ -81,7 +81,7 @@ async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_pla
     taken = httpx.Response(202, json={"topics": []})
     sending = _sending(said, total=1500)
     answers = [taken, *[full] * 10, taken, *[full] * 11]
-    with pytest.raises(ServiceUnavailable, match="titles 1001 to 1500: no room; the 1000 before them are submitted"):
+    with pytest.raises(ServiceUnavailable, match="titles 1001 to 1500: no room; the first 1000 were submitted"):
         await submit(_api(*answers), ["x"] * 1500, sending)
     assert (sending.place, len(pauses)) == ("1,000 of 1,500 titles", 20)
     assert said[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting, the API says: no room"]
@@ -101,7 +101,7 @@ async def test_nobody_waits_an_hour_for_a_503(pauses: list[float]) -> None:
 
 async def test_a_refused_chunk_says_what_was_taken_before() -> None:
     accepted = httpx.Response(202, json={"topics": []})
-    with pytest.raises(WrongUse, match="titles 501 to 600: too long; the 500 before them are submitted"):
+    with pytest.raises(WrongUse, match="titles 501 to 600: too long; the first 500 were submitted"):
         await submit(_api(accepted, httpx.Response(422, json={"detail": "too long"})), ["x"] * 600, _sending(total=600))
 
 
