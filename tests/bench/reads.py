@@ -49,7 +49,7 @@ def _measured(kept: Path, rows: int, sizes: Sizes) -> Iterator[tuple[Read, float
             for read in wanted_reads(run.database_url, rows):
                 asked = request("GET", f"/api/v1{read.path}")
                 ours = _p50(lambda asked=asked: _ask(connection, asked), sizes.asks)  # type: ignore[misc]
-                yield read, ours, _p50(lambda read=read: _by_hand(database, read), sizes.asks)  # type: ignore[misc]
+                yield read, ours, _p50(lambda read=read: _baseline(database, read), sizes.asks)  # type: ignore[misc]
 
 
 def _p50(call: Callable[[], None], times: int) -> float:
@@ -72,6 +72,6 @@ def _ask(connection: socket.socket, asked: bytes) -> None:
         raise RuntimeError(f"{asked!r}: {answer[:500].decode()}")
 
 
-def _by_hand(database: sqlite3.Connection, read: Read) -> None:
-    for statement, values in read.by_hand:
+def _baseline(database: sqlite3.Connection, read: Read) -> None:
+    for statement, values in read.baseline:
         database.execute(statement, values).fetchall()

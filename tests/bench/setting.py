@@ -37,13 +37,13 @@ class Setting(Deployment):
             self.gemini.start()
             self.add("topic-worker", WORKER)
         elif llm == BY_HAND:
-            self.start(WORKER, "bench.by_hand", "worker")
+            self.start(WORKER, "bench.baseline", "worker")
         else:
             self.start(WORKER, "bench.in_process_worker")
 
     def start_projector(self, how: str) -> None:
         if how == BY_HAND:
-            self.start(PROJECTING, "bench.by_hand", "projector")
+            self.start(PROJECTING, "bench.baseline", "projector")
         else:
             self.add(PROJECTOR, PROJECTING)
 

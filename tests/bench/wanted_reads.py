@@ -35,11 +35,11 @@ Statement = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`by_hand`: the statements that answer the same."""
+    """`baseline`: the statements that answer the same."""
 
     what: str
     path: str
-    by_hand: tuple[Statement, ...]
+    baseline: tuple[Statement, ...]
     aim: Aim = NO_AIM
 
 
@@ -79,11 +79,11 @@ def _deep_page(sort_by: str, row: RowMapping) -> Read:
 
 def _filtered_pages(rare_text: str, middle: RowMapping) -> Iterator[Read]:
     category = ("category", CATEGORY)
-    by_hand = (_page(_HAS_FACET, category), (_OF_FACET, category))
-    yield Read("page: a category, of every 9th", _topics(category=CATEGORY), by_hand, PAGE_AIM)
+    baseline = (_page(_HAS_FACET, category), (_OF_FACET, category))
+    yield Read("page: a category, of every 9th", _topics(category=CATEGORY), baseline, PAGE_AIM)
     for name, value, how_many in (("company", COMPANY, "300th"), ("tag", TAG, "1000th")):
-        by_hand = (_page(_IS_ONE_OF, (name, value), kind="+kind"), (_OF_FACET, (name, value)))
-        yield Read(f"page: a {name}, of every {how_many}", _topics(**{name: value}), by_hand, PAGE_AIM)
+        baseline = (_page(_IS_ONE_OF, (name, value), kind="+kind"), (_OF_FACET, (name, value)))
+        yield Read(f"page: a {name}, of every {how_many}", _topics(**{name: value}), baseline, PAGE_AIM)
     both = (" AND status = 'completed'" + _HAS_FACET, category)
     path = _topics(status="completed", category=CATEGORY)
     yield Read("page: a category and a status, counted", path, (_page(*both), _counted(*both)))

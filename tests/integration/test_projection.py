@@ -302,7 +302,7 @@ async def test_a_dead_letter_is_listed_once_however_often_it_was_buried(projecte
     assert projected.tables["submissions"] == []
 
 
-async def test_what_somebody_put_among_the_dead_letters_by_hand_is_listed_and_stops_nobody(
+async def test_what_somebody_put_among_the_dead_letters_baseline_is_listed_and_stops_nobody(
     projected: Projected,
 ) -> None:
     garbage = Record(TOPIC_SUBMISSIONS.dead_letters, "", {"dl_tries": "9" * 30, "dl_time": "yesterday"}, b"\x00\xff")

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from bench.by_hand.events import Store, Told
+from bench.baseline.events import Store, Told
 
 TABLES = """
     CREATE TABLE submissions (id text PRIMARY KEY, title text, rank int, status text, at timestamptz);

@@ -1,10 +1,10 @@
-"""`python -m bench.by_hand worker|projector`: on the broker and the database that services would be told."""
+"""`python -m bench.baseline worker|projector`: on the broker and the database that services would be told."""
 
 import gc
 import os
 import sys
 
-from bench.by_hand import into_postgresql, into_sqlite, on_kafka, on_redis
+from bench.baseline import into_postgresql, into_sqlite, on_kafka, on_redis
 
 broker, database = os.environ["TOPICFLOW_BROKER_URL"], os.environ["TOPICFLOW_DATABASE_URL"]
 on = on_kafka if broker.startswith("kafka:") else on_redis

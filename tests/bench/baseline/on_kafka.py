@@ -7,7 +7,7 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from bench.by_hand.events import GROUP, OUTCOMES, SUBMISSIONS, Store, Told, outcomes
+from bench.baseline.events import GROUP, OUTCOMES, SUBMISSIONS, Store, Told, outcomes
 
 AT_ONCE = 500  # submissions
 READ = 2000  # events

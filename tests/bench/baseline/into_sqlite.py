@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from bench.by_hand.events import Store, Told
+from bench.baseline.events import Store, Told
 
 TABLES = """
     PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;

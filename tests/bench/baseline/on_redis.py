@@ -4,7 +4,7 @@ from typing import Any
 
 import redis
 
-from bench.by_hand.events import GROUP, OUTCOMES, SUBMISSIONS, Store, Told, outcomes
+from bench.baseline.events import GROUP, OUTCOMES, SUBMISSIONS, Store, Told, outcomes
 
 
 def work(url: str) -> None:
