@@ -15,7 +15,7 @@ from eventually import eventually
 from servers.kafka import remove_streams
 
 from shared.messaging.broker import Consumer, LoadPositions, Reader, Transport
-from shared.messaging.kafka.admin.topic_configs import Layout
+from shared.messaging.kafka.admin.topic_configs import TopicLayout
 from shared.messaging.kafka.connection import Cluster
 from shared.messaging.kafka.consumer import KafkaConsumer
 from shared.messaging.kafka.transport import KafkaTransport
@@ -35,7 +35,7 @@ class KafkaBroker:
 
     def _connect(self) -> KafkaTransport:
         transport = KafkaTransport(
-            self._cluster, Layout(partitions=4), session_timeout=self.idle, is_static=self.is_static
+            self._cluster, TopicLayout(partitions=4), session_timeout=self.idle, is_static=self.is_static
         )
         self._connections.append(transport)
         return transport

@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from redis.asyncio import Redis
 
 from servers.stack import VALKEY, Stack
-from shared.messaging.kafka.connection import gone
+from shared.messaging.kafka.connection import close_quietly
 
 Place = tuple[int, int]
 
@@ -47,4 +47,4 @@ async def _in_kafka(stack: Stack, topic: str) -> AsyncIterator[Entry]:
                     headers = {name: value.decode() for name, value in record.headers}
                     yield Entry((record.timestamp, record.offset), headers, record.value)
     finally:
-        await gone(consumer.stop())
+        await close_quietly(consumer.stop())

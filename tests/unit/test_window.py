@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shared.messaging.offset_tracker import MOST_IN_FLIGHT, SPAN, PartitionWindow
+from shared.messaging.offset_tracker import MAX_IN_FLIGHT, SPAN, OffsetTracker
 
 POSITIONS = 40
 any_of_them = st.integers(0, POSITIONS - 1)
@@ -15,7 +15,7 @@ class Partition(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.window = PartitionWindow(0)
+        self.window = OffsetTracker(0)
         self.in_flight: set[int] = set()
         self.finished: set[int] = set()
         self.starts: dict[int, int] = {}
@@ -62,12 +62,12 @@ class Partition(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.window = PartitionWindow(*self.committed)
+        self.window = OffsetTracker(*self.committed)
         self.finished, self.starts, self.in_flight = set(self.finished_at_commit), dict(self.starts_at_commit), set()
 
     @rule()
     def go_away_and_come_back(self) -> None:
-        self.window = PartitionWindow(*self.committed, self.in_flight)
+        self.window = OffsetTracker(*self.committed, self.in_flight)
         self.finished, self.starts = set(self.finished_at_commit), dict(self.starts_at_commit)
         self.in_flight -= self.finished
 
@@ -92,9 +92,9 @@ TestPartition = Partition.TestCase
 TestPartition.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 
 
-def begun(positions: set[int], starts: int) -> PartitionWindow:
+def begun(positions: set[int], starts: int) -> OffsetTracker:
     """All finished but the watermark and these, which are in flight."""
-    window = PartitionWindow(0)
+    window = OffsetTracker(0)
     for position in range(SPAN):
         window.take(position)
         if position and position not in positions:
@@ -114,8 +114,8 @@ def test_a_window_is_full_at_its_span_and_has_room_again_when_the_first_one_ends
 
 
 def test_a_window_is_full_when_too_many_are_in_flight_to_remember_their_starts() -> None:
-    window = PartitionWindow(7)
-    for position in range(7, 7 + MOST_IN_FLIGHT):
+    window = OffsetTracker(7)
+    for position in range(7, 7 + MAX_IN_FLIGHT):
         assert not window.is_full
         window.take(position)
     assert window.is_full
@@ -124,13 +124,13 @@ def test_a_window_is_full_when_too_many_are_in_flight_to_remember_their_starts()
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.sets(st.integers(1, SPAN - 1), min_size=MOST_IN_FLIGHT, max_size=MOST_IN_FLIGHT), st.integers(1, 9))
+@given(st.sets(st.integers(1, SPAN - 1), min_size=MAX_IN_FLIGHT, max_size=MAX_IN_FLIGHT), st.integers(1, 9))
 def test_metadata_stays_below_3_kb_at_full_span_and_comes_back_as_it_was(positions: set[int], starts: int) -> None:
     window = begun(positions, starts)
     metadata = window.metadata()
     assert metadata.isascii()
     assert len(metadata) <= 3 * 1024
-    again = PartitionWindow(window.watermark, metadata)
+    again = OffsetTracker(window.watermark, metadata)
     assert again.metadata() == metadata
     handed_out = {position: again.take(position) for position in range(SPAN)}
     assert {position: count for position, count in handed_out.items() if count} == dict.fromkeys(positions, starts)
@@ -139,11 +139,11 @@ def test_metadata_stays_below_3_kb_at_full_span_and_comes_back_as_it_was(positio
 
 def test_the_longest_metadata_that_there_can_be_is_below_3_kb() -> None:
     """As many steps of three digits as fit into the span, the others of two."""
-    steps = [100] * 57 + [10] * (MOST_IN_FLIGHT - 57)
-    positions = {sum(steps[: n + 1]) for n in range(MOST_IN_FLIGHT)}
+    steps = [100] * 57 + [10] * (MAX_IN_FLIGHT - 57)
+    positions = {sum(steps[: n + 1]) for n in range(MAX_IN_FLIGHT)}
     assert max(positions) < SPAN
     assert 2_900 < len(begun(positions, 3).metadata()) <= 3 * 1024
 
 
 def test_a_fresh_window_says_nothing() -> None:
-    assert PartitionWindow(17).metadata() == ""
+    assert OffsetTracker(17).metadata() == ""

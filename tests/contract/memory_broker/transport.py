@@ -11,10 +11,10 @@ from zlib import crc32
 
 from shared.errors import BrokerFull, PositionsLost
 from shared.events import Event
-from shared.messaging.broadcast import readable
+from shared.messaging.broadcast import decode_or_skip
 from shared.messaging.broker import START, Batch, Delivery, Lag, LoadPositions, Note, Positions, Settled
 from shared.messaging.cloudevents import Record
-from shared.messaging.offset_tracker import PartitionWindow
+from shared.messaging.offset_tracker import OffsetTracker
 from shared.messaging.provisioning import Lost, ProvisioningPlan, Step, make
 from shared.streams import STREAMS, WORKER_CONTROL, Stream, streams_of
 
@@ -148,7 +148,7 @@ class MemoryTransport:
         logs = {place: log for place, log in self.logs.items() if place[0] in names}
         if not of_group.commits.keys() >= logs.keys():
             raise PositionsLost(f"the group {group} has no position", [group])
-        windows = {place: PartitionWindow(*of_group.commits[place]) for place in logs}
+        windows = {place: OffsetTracker(*of_group.commits[place]) for place in logs}
         behind = sum(len(log) - windows[place].watermark - windows[place].finished for place, log in logs.items())
         in_flight = sum(member.in_flight for member in of_group.members if isinstance(member, MemoryConsumer))
         unsettled = (log[windows[place].watermark :] for place, log in logs.items())
@@ -169,7 +169,7 @@ class MemoryTransport:
         told = 0
         while True:
             log = [record for _, record in self.logs[WORKER_CONTROL.name, 0]]
-            for event in filter(None, map(readable, log[told:])):
+            for event in filter(None, map(decode_or_skip, log[told:])):
                 note(event)
             told = len(log)
             caught_up()
@@ -187,7 +187,7 @@ class MemoryConsumer:
         self._broker = broker
         self.group = group
         self._streams = streams_of(group)
-        self._windows: dict[Place, PartitionWindow] = {}
+        self._windows: dict[Place, OffsetTracker] = {}
         self._in_flight: dict[Place, dict[int, Delivery]] = {}  # whoever owns the partition now
         self._is_lost = False
 
@@ -211,7 +211,7 @@ class MemoryConsumer:
         places = {(stream.name, p) for stream in self._streams for p in partitions}
         self._is_lost = not commits.keys() >= places
         self._windows = {
-            place: self._windows.get(place) or PartitionWindow(*commits[place], self._in_flight.get(place, ()))
+            place: self._windows.get(place) or OffsetTracker(*commits[place], self._in_flight.get(place, ()))
             for place in sorted(places & commits.keys())
         }
 

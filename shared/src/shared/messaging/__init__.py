@@ -1,12 +1,12 @@
-"""Kafka and Redis Streams behind one small protocol (`broker.py`); where work is settled, settlement is ours."""
+"""Kafka and Redis Streams behind one protocol (`broker.py`). Settlement of work is our own code."""
 
 from shared.messaging.broker import Transport
 from shared.messaging.settings import BrokerSettings
 
 
 def connect(settings: BrokerSettings) -> Transport:
-    """The broker that the settings name; nothing is sent before the first call. Only its own client is imported, for
-    each takes up to 0.3 s of a start."""
+    """A client of the configured broker; nothing is sent before the first call. Only the client library in use is
+    imported, because each takes up to 0.3 s of a start."""
     if settings.is_kafka:
         from shared.messaging.kafka.transport import KafkaTransport
 

@@ -1,4 +1,4 @@
-"""Records of streams that nobody settles: every reader reads all of them, and leaves out what it cannot read."""
+"""Broadcast streams (heartbeats, control): every reader reads all records and skips those that it cannot decode."""
 
 from datetime import datetime
 
@@ -12,16 +12,16 @@ from shared.messaging.cloudevents import Record, decode
 log = structlog.get_logger()
 
 
-def readable(record: Record) -> Event | None:
+def decode_or_skip(record: Record) -> Event | None:
     try:
         return decode(record).event
     except (InvalidEvent, NewerVersion) as error:
-        log.warning("unreadable event", stream=record.stream, error=str(error))
+        log.warning("event_unreadable", stream=record.stream, error=str(error))
         return None
 
 
-def note_beat(record: Record, stored_at: datetime, note: Note) -> None:
-    """`stored_at`: by the broker's clock."""
-    beat = readable(record)
+def dispatch_heartbeat(record: Record, stored_at: datetime, note: Note) -> None:
+    """`stored_at`: time by the broker's clock."""
+    beat = decode_or_skip(record)
     if isinstance(beat, WorkerBeat):
         note(beat, stored_at)

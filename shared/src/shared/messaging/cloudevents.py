@@ -1,4 +1,4 @@
-"""Events as records and back: CloudEvents 1.0 in binary mode, validated at the border of every service."""
+"""Encodes and decodes events: CloudEvents 1.0 in binary mode, validated at the border of every service."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _TYPE = re.compile(r"topicflow\.([A-Za-z]+)\.v([1-9][0-9]{0,3})")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a broker stores: a key, ASCII headers and JSON bytes."""
+    """What a broker stores: key, ASCII headers, JSON bytes."""
 
     stream: str
     key: str
@@ -30,7 +30,7 @@ class Record:
         return self.headers.get("ce_id", "")
 
 
-@dataclass(slots=True)  # not frozen: that would take as long as finding out what it is
+@dataclass(slots=True)  # not frozen: freezing takes as long as decoding
 class Envelope:
     event: Event
     event_id: str
@@ -38,9 +38,9 @@ class Envelope:
 
 
 def encode(event: Event, *, source: str, n: int = 0, time: datetime | None = None) -> Record:
-    """`source`: the instance that says it; `n`: the how many-th event of its type in its run.
+    """`source`: the publishing instance; `n`: index of the event among those of its type in its run.
 
-    `time`: when it happened, for what is told long after.
+    `time`: when it happened, if it is published much later.
     """
     name = type(event).__name__
     now = datetime.now(UTC)
@@ -54,13 +54,13 @@ def encode(event: Event, *, source: str, n: int = 0, time: datetime | None = Non
         "ce_time": (time or now).isoformat(),
         "content-type": "application/json",
     }
-    if traceparent := tracing.current():  # CloudEvents' extension for distributed tracing
+    if traceparent := tracing.current():  # the distributed tracing extension of CloudEvents
         headers["traceparent"] = traceparent
     return Record(STREAM_OF[type(event)].name, key, headers, event.model_dump_json().encode())
 
 
 def decode(record: Record) -> Envelope:
-    """Raises InvalidEvent for what can never be read, NewerVersion for what a newer topicflow wrote."""
+    """Raises InvalidEvent if the record can never be decoded, NewerVersion if a newer topicflow wrote it."""
     ce_type = record.headers.get("ce_type", "")
     kind = _kind_of(ce_type, record.stream)
     try:
@@ -73,19 +73,19 @@ def decode(record: Record) -> Envelope:
     except (KeyError, ValueError) as error:
         raise InvalidEvent(f"{ce_type}: ce_time: {error}") from error
     if time.tzinfo is None or not record.event_id:
-        raise InvalidEvent(f"{ce_type}: ce_time needs a time zone and ce_id must be there")
+        raise InvalidEvent(f"{ce_type}: ce_time needs a time zone and ce_id must not be empty")
     return Envelope(event, record.event_id, time)
 
 
 @lru_cache(100)
 def _kind_of(ce_type: str, stream: str) -> type[Event]:
-    """What is in a record that says so, and is in this stream. Raises InvalidEvent, NewerVersion."""
+    """The event class for a `ce_type` in this stream. Raises InvalidEvent, NewerVersion."""
     match = _TYPE.fullmatch(ce_type)
     if match is None or match[1] not in EVENT_TYPES:
         raise InvalidEvent(f"unknown event type {ce_type[:100]!r}")
     kind = EVENT_TYPES[match[1]]
     if stream != STREAM_OF[kind].name:
-        raise InvalidEvent(f"{ce_type} does not belong into {stream}")
+        raise InvalidEvent(f"{ce_type} does not belong in {stream}")
     if int(match[2]) > kind.version:
         raise NewerVersion(
             f"{stream} holds {ce_type}, this version of topicflow knows v{kind.version}: finish the upgrade"

@@ -1,4 +1,4 @@
-"""What cannot be handled is kept: the raw record, with where it came from and why."""
+"""Builds dead letters: the raw record, with its origin and the error."""
 
 from datetime import UTC, datetime
 from uuid import uuid5
@@ -11,9 +11,10 @@ from shared.streams import BY_NAME
 
 
 def dead_letter(delivery: Delivery, *, code: str, message: str, tries: int, source: str) -> Record:
-    """The record as it came, under `dl_` headers; headers are ASCII, so the message is escaped.
+    """The unchanged record with `dl_` headers. Headers are ASCII, so the message is escaped.
 
-    Its id is derived, so that who buries it again says the same. What is unreadable among the dead letters stays there.
+    The id is derived, so dead-lettering the same delivery twice gives the same id. An unreadable dead letter stays
+    where it is.
     """
     record = delivery.record
     stream = BY_NAME.get(record.stream)

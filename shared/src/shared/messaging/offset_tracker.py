@@ -1,21 +1,22 @@
-"""What one partition has in flight and how far it may be committed: for brokers that commit one position. Pure."""
+"""Tracks the deliveries of one partition, for brokers that commit a single offset per partition. Pure."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 
-SPAN = 8_192  # positions past the watermark; as a bitmap 1.4 KB of base64, within Kafka's 4 KB of metadata
-MOST_IN_FLIGHT = 300  # of one partition: their starts are 1.6 KB at worst
+SPAN = 8_192  # offsets past the watermark; the bitmap takes 1.4 KB of base64, within Kafka's 4 KB of metadata
+MAX_IN_FLIGHT = 300  # per partition: their start counts take 1.6 KB at worst
 
 
-class PartitionWindow:
-    """Positions are consecutive integers. What is finished above the watermark and how often each unfinished one was
-    begun travels in the commit's metadata, so that neither a restart nor a rebalance pays again for finished work."""
+class OffsetTracker:
+    """The watermark is the first unfinished offset, which is what gets committed. The offsets that are finished
+    above it, and how often each unfinished one was started, are stored in the commit's metadata, so that neither a
+    restart nor a rebalance repeats finished work."""
 
     def __init__(self, watermark: int, metadata: str = "", in_flight: Iterable[int] = ()) -> None:
-        """Goes on from a commit: the first unfinished position, and what `metadata()` said then.
+        """Resumes from a commit: the first unfinished offset and the `metadata()` committed with it.
 
-        `in_flight`: what is still being worked on here from an earlier assignment; where the commit knows better, it
-        wins.
+        `in_flight`: offsets still being handled here since an earlier assignment; the commit wins if it says they are
+        finished.
         """
         self.watermark = watermark
         self.next = watermark
@@ -24,7 +25,7 @@ class PartitionWindow:
 
     @property
     def is_full(self) -> bool:
-        return self.next - self.watermark >= SPAN or len(self._in_flight) >= MOST_IN_FLIGHT
+        return self.next - self.watermark >= SPAN or len(self._in_flight) >= MAX_IN_FLIGHT
 
     @property
     def in_flight(self) -> int:
@@ -32,16 +33,16 @@ class PartitionWindow:
 
     @property
     def finished(self) -> int:
-        """How many above the watermark."""
+        """Number of finished offsets above the watermark."""
         return len(self._finished)
 
     @property
     def held(self) -> int:
-        """How many unfinished ones members said they have: what `set_starts` was told of."""
+        """Number of unfinished offsets that members have started: those recorded by `set_starts`."""
         return len(self._starts)
 
-    def absorb(self, earlier: "PartitionWindow") -> None:
-        """What was finished there is finished, whether its commit arrived or not."""
+    def absorb(self, earlier: "OffsetTracker") -> None:
+        """Takes over what an earlier tracker saw finished, whether or not its commit arrived."""
         for position in range(self.watermark, earlier.watermark):
             self.finish(position)
         for position in earlier._finished:
@@ -49,15 +50,15 @@ class PartitionWindow:
 
     @property
     def has_left_over(self) -> bool:
-        """Whether something was begun elsewhere and is not handed out here yet."""
+        """Whether an offset was started elsewhere and is not handed out here yet."""
         return not self._starts.keys() <= self._in_flight
 
     def holds(self, position: int) -> bool:
-        """Whether it is in flight here."""
+        """Whether the offset is in flight here."""
         return position in self._in_flight
 
     def take(self, position: int) -> int | None:
-        """Hand out `position`: how often it was begun before, or None if it is finished or in flight."""
+        """Hands out `position`: returns how often it was started before, or None if it is finished or in flight."""
         self.next = max(self.next, position + 1)
         if position < self.watermark or position in self._finished or position in self._in_flight:
             return None
@@ -65,12 +66,12 @@ class PartitionWindow:
         return self._starts.get(position, 0)
 
     def set_starts(self, position: int, starts: int) -> None:
-        """Of one that is in flight here; nothing where it has been finished since."""
+        """Records the start count of an offset that is in flight here; ignored if it has finished since."""
         if position in self._in_flight:
             self._starts[position] = starts
 
     def finish(self, position: int) -> None:
-        """Harmless when repeated."""
+        """Marks an offset as finished. Idempotent."""
         self._in_flight.discard(position)
         self._starts.pop(position, None)
         if position >= self.watermark:
@@ -81,7 +82,7 @@ class PartitionWindow:
         self.next = max(self.next, self.watermark)
 
     def give_back(self, position: int) -> None:
-        """It will be handed out again, unless it has been finished since."""
+        """Releases an offset, to be handed out again unless it has finished since."""
         if position in self._in_flight:
             self._in_flight.remove(position)
             if not self._starts.get(position):
@@ -89,7 +90,8 @@ class PartitionWindow:
             self.next = min(self.next, position)
 
     def metadata(self) -> str:
-        """ASCII, at most 3 KB: a bitmap of what is finished, then each begun one as `steps from the last:starts`."""
+        """ASCII, at most 3 KB: a bitmap of the finished offsets, then `distance from the previous:starts` for each
+        started one."""
         bits = 0
         for position in self._finished:
             bits |= 1 << (position - self.watermark)

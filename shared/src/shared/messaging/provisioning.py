@@ -1,4 +1,5 @@
-"""What provisioning finds on a broker: what is missing or otherwise than it should be, and whose positions are lost."""
+"""What provisioning finds on a broker: missing or differing streams and groups, and groups that lost their
+positions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,12 +7,12 @@ from dataclasses import dataclass
 
 from shared.errors import PositionsLost
 
-PROVISION = "`topicflow provision` looks and says what can be done"
+PROVISION = "`topicflow provision` inspects this and says what can be done"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`text`: what is to be done, in the imperative; `do` answers whether it did it: somebody else may have."""
+    """`text`: the action, in the imperative. `do` returns whether it did it; another process may have been faster."""
 
     text: str
     do: Callable[[], Awaitable[bool]]
@@ -19,7 +20,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A group without a position in a stream that has had records: starting over would pay for all of them again."""
+    """A group without a position in a stream that has had records. Starting over would pay for all of them again."""
 
     group: str
     stream: str
@@ -27,8 +28,8 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningPlan:
-    """`streams` are made before `groups`, and both before `changes` of what was there; `remarks`: what only a person
-    can do, or should know."""
+    """`streams` are created before `groups`, and both before `changes` to existing ones; `remarks`: what only an
+    operator can do or should know."""
 
     streams: Sequence[Step] = ()
     groups: Sequence[Step] = ()
@@ -38,7 +39,7 @@ class ProvisioningPlan:
 
 
 async def make(plan: ProvisioningPlan) -> list[str]:
-    """What is missing and nothing else; says what it made. Raises PositionsLost when that is done."""
+    """Creates what is missing, and nothing else; returns what it created. Raises PositionsLost afterwards."""
     made = []
     for steps in (plan.streams, plan.groups):
         did = await asyncio.gather(*(step.do() for step in steps))
@@ -47,6 +48,6 @@ async def make(plan: ProvisioningPlan) -> list[str]:
         groups = [lost.group for lost in plan.lost]
         where = ", ".join(f"{lost.group} in {lost.stream}" for lost in plan.lost)
         raise PositionsLost(
-            f"no position any more: {where}. Starting over would pay for everything again. {PROVISION}", groups
+            f"positions lost: {where}. Starting over would pay for everything again. {PROVISION}", groups
         )
     return made

@@ -1,4 +1,4 @@
-"""What every service is told of the broker: which it is, how it is reached, and how new streams are made."""
+"""Broker settings of every service: which broker, how to reach it, and how new streams are created."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ def _broker_url(value: SecretStr) -> SecretStr:
         raise ValueError(f"unknown scheme {url.scheme or '(none)'!r}, {expected}")
     if url.scheme in KAFKA:
         if "@" in url.netloc:
-            raise ValueError("a login belongs into TOPICFLOW_KAFKA_USERNAME and TOPICFLOW_KAFKA_PASSWORD")
+            raise ValueError("put the login into TOPICFLOW_KAFKA_USERNAME and TOPICFLOW_KAFKA_PASSWORD")
         if url.path.strip("/") or not all(_is_address(server) for server in url.netloc.split(",")):
             raise ValueError("expected kafka://host:port,host:port")
     return value
@@ -62,15 +62,15 @@ class BrokerSettings(Settings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.stream_prefix and not self.is_kafka:
-            raise ValueError("TOPICFLOW_STREAM_PREFIX: is Kafka's; on Redis use a database of its own: redis://host/1")
-        if (self.kafka_username is None) != (self.kafka_password is None):
-            raise ValueError("TOPICFLOW_KAFKA_USERNAME: needs TOPICFLOW_KAFKA_PASSWORD, and the other way round")
-        if self.kafka_ca and not self.kafka_tls:
-            raise ValueError("TOPICFLOW_KAFKA_CA: is of no use without TOPICFLOW_KAFKA_TLS=true")
-        if self.kafka_username and self.kafka_sasl == "PLAIN" and not self.kafka_tls and not self._is_loopback:
             raise ValueError(
-                "TOPICFLOW_KAFKA_SASL: PLAIN shows the password to the network: set TOPICFLOW_KAFKA_TLS=true"
+                "TOPICFLOW_STREAM_PREFIX: only works on Kafka; on Redis use a database of its own: redis://host/1"
             )
+        if (self.kafka_username is None) != (self.kafka_password is None):
+            raise ValueError("TOPICFLOW_KAFKA_USERNAME: requires TOPICFLOW_KAFKA_PASSWORD, and vice versa")
+        if self.kafka_ca and not self.kafka_tls:
+            raise ValueError("TOPICFLOW_KAFKA_CA: has no effect without TOPICFLOW_KAFKA_TLS=true")
+        if self.kafka_username and self.kafka_sasl == "PLAIN" and not self.kafka_tls and not self._is_loopback:
+            raise ValueError("TOPICFLOW_KAFKA_SASL: PLAIN sends the password unencrypted: set TOPICFLOW_KAFKA_TLS=true")
         if self.min_insync and self.replication and self.min_insync > self.replication:
             raise ValueError("TOPICFLOW_MIN_INSYNC: more than TOPICFLOW_REPLICATION can never be in sync")
         if self.kafka_ca:
@@ -99,7 +99,7 @@ class BrokerSettings(Settings):
         return all(host == "localhost" or _is_loopback(host) for host in hosts)
 
     def tls(self) -> ssl.SSLContext | None:
-        """Raises ValueError where the CA cannot be read."""
+        """Raises ValueError if the CA is not valid."""
         if not self.kafka_tls:
             return None
         try:
@@ -109,11 +109,11 @@ class BrokerSettings(Settings):
 
     @property
     def session_timeout_seconds(self) -> float:
-        """Kafka itself refuses less than 6 unless told otherwise."""
+        """Kafka refuses less than 6 unless it is configured to allow it."""
         return self.session_timeout or (10.0 if self.is_kafka else 3.0)
 
     def instance(self, service: str) -> str:
-        """A stable name if one was given, else a new member each start."""
+        """The configured stable name, or a new one each start."""
         return self.instance_name or f"{service}-{socket.gethostname()}-{os.getpid()}"
 
 

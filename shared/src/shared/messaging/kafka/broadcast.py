@@ -1,4 +1,4 @@
-"""Streams that nobody settles, of one partition: every reader reads all of them, in a group of its own that is none."""
+"""Reads broadcast streams, which have one partition: every reader reads all records, without a consumer group."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,9 +8,16 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from shared.errors import BrokerUnreachable
 from shared.events import Event
-from shared.messaging.broadcast import note_beat, readable
+from shared.messaging.broadcast import decode_or_skip, dispatch_heartbeat
 from shared.messaging.broker import Note
-from shared.messaging.kafka.connection import PATIENCE, Cluster, delivery_of, gone, reaching, stored_at
+from shared.messaging.kafka.connection import (
+    REQUEST_TIMEOUT_SECONDS,
+    Cluster,
+    close_quietly,
+    delivery_of,
+    stored_at,
+    translated_errors,
+)
 from shared.streams import WORKER_CONTROL, WORKER_HEARTBEATS, Stream
 
 log = structlog.get_logger()
@@ -18,16 +25,16 @@ log = structlog.get_logger()
 
 async def follow_heartbeats(cluster: Cluster, note: Note) -> None:
     def tell(record: ConsumerRecord) -> None:
-        note_beat(delivery_of(cluster, record).record, stored_at(record), note)
+        dispatch_heartbeat(delivery_of(cluster, record).record, stored_at(record), note)
 
     await _follow(cluster, WORKER_HEARTBEATS, tell, lambda: None)
 
 
 async def follow_control(cluster: Cluster, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
-    """Of what it is told Kafka keeps the last value of each key."""
+    """The stream is compacted: Kafka keeps the last value of each key."""
 
     def tell(record: ConsumerRecord) -> None:
-        if event := readable(delivery_of(cluster, record).record):
+        if event := decode_or_skip(delivery_of(cluster, record).record):
             note(event)
 
     await _follow(cluster, WORKER_CONTROL, tell, caught_up)
@@ -36,17 +43,17 @@ async def follow_control(cluster: Cluster, note: Callable[[Event], None], caught
 async def _follow(
     cluster: Cluster, stream: Stream, tell: Callable[[ConsumerRecord], None], caught_up: Callable[[], None]
 ) -> None:
-    """Until cancelled. After a lost connection from the beginning again: what is told twice is known."""
+    """Runs until cancelled. After a lost connection it starts from the beginning; repeated events are harmless."""
     while True:
         consumer = AIOKafkaConsumer(**cluster.options, auto_offset_reset="earliest")
         try:
-            with reaching():
+            with translated_errors():
                 await _read(cluster, stream, consumer, tell, caught_up)
         except BrokerUnreachable as error:
-            log.debug("a stream is not followed", stream=stream.name, error=str(error))
+            log.debug("broadcast_stream_unreachable", stream=stream.name, error=str(error))
             await asyncio.sleep(0.25)
         finally:
-            await gone(consumer.stop())
+            await close_quietly(consumer.stop())
 
 
 async def _read(
@@ -56,9 +63,9 @@ async def _read(
     tell: Callable[[ConsumerRecord], None],
     caught_up: Callable[[], None],
 ) -> None:
-    """From the beginning, or from the newest on where only so many count."""
+    """Reads from the beginning, or the last `max_length` records if the stream has such a limit."""
     place = TopicPartition(cluster.name(stream.name), 0)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
         await consumer.start()
         consumer.assign([place])
         (end,) = (await consumer.end_offsets([place])).values()

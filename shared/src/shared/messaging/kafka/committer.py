@@ -1,4 +1,4 @@
-"""A member's commits: how far it is in each of its partitions, and what it knows of the rest, in the metadata."""
+"""Commits a member's offsets, with the state of its offset trackers as metadata."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,26 +8,26 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.errors import BrokerUnreachable
-from shared.messaging.kafka.connection import PATIENCE, reaching
-from shared.messaging.offset_tracker import PartitionWindow
+from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, translated_errors
+from shared.messaging.offset_tracker import OffsetTracker
 
-Windows = Mapping[TopicPartition, PartitionWindow]
+Windows = Mapping[TopicPartition, OffsetTracker]
 
 
 class CommitRefused(Exception):
-    """The partitions are being dealt out."""
+    """A rebalance is in progress."""
 
 
-class NoMember(CommitRefused):
-    """And this one has to join the group anew, which aiokafka does."""
+class NotAMember(CommitRefused):
+    """The member has to rejoin the group, which aiokafka does by itself."""
 
 
-class Commits:
-    """One on its way at a time, of what changed; whoever asks meanwhile shares the next."""
+class OffsetCommitter:
+    """Sends one commit at a time, of what has changed; calls that arrive meanwhile share the next one."""
 
     def __init__(self, client: AIOKafkaConsumer, windows: Callable[[], Windows]) -> None:
-        """`windows`: of what is ours; none while the partitions are being dealt out, for a commit of the next
-        generation must not carry what this one knew."""
+        """`windows`: trackers of the owned partitions; none during a rebalance, because a commit of the next
+        generation must not carry the state of this one."""
         self.is_behind = False  # something could not be committed
         self._client = client
         self._windows = windows
@@ -36,16 +36,16 @@ class Commits:
         self._changes = self._stored = 0
         self._sending: asyncio.Future[None] | None = None
 
-    def take_over(self, found: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """These are there, of what is ours from now on; others know less than its windows."""
-        self._known = dict(found)
+    def take_over(self, commits: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        """Commits commits for the partitions owned from now on; the trackers know at least as much."""
+        self._known = dict(commits)
         self.is_behind = True
 
     async def store(self) -> None:
-        """Everything that changed so far. Raises BrokerUnreachable, CommitRefused."""
-        self._changes = wanted = self._changes + 1
+        """Commits everything that has changed so far. Raises BrokerUnreachable, CommitRefused."""
+        self._changes = target = self._changes + 1
         async with self._one_at_a_time:
-            if self._stored < wanted:
+            if self._stored < target:
                 covered = self._changes
                 await self._store()
                 self._stored = covered
@@ -66,16 +66,16 @@ class Commits:
         self.is_behind = False
 
     async def _send(self, changed: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        known, self._known = self._known, {}  # until it is known what arrived
+        known, self._known = self._known, {}  # unknown until the broker answers
         self._sending = asyncio.ensure_future(self._client.commit(changed))
         try:
-            with reaching():
-                async with asyncio.timeout(PATIENCE):
+            with translated_errors():
+                async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                     await asyncio.shield(self._sending)
         except BrokerUnreachable as error:
             match error.__cause__:
                 case CommitFailedError():
-                    raise NoMember from error
+                    raise NotAMember from error
                 case IllegalStateError() | asyncio.CancelledError():
                     raise CommitRefused from error
             raise
@@ -85,6 +85,6 @@ class Commits:
         self._known = known
 
     def give_up(self) -> None:
-        """What is on its way, if anything is: it is in the next."""
+        """Cancels the commit in flight, if any: the next one includes it."""
         if self._sending:
             self._sending.cancel()

@@ -1,4 +1,4 @@
-"""How Kafka is reached: addresses, TLS and SASL; Kafka's errors as ours; records as Kafka's and back."""
+"""Connects to Kafka: addresses, TLS and SASL; translates its errors; converts records both ways."""
 
 import asyncio
 import logging
@@ -31,12 +31,12 @@ from shared.messaging.provisioning import PROVISION
 from shared.observability.metrics import BROKER_ERRORS
 
 log = structlog.get_logger()
-PATIENCE = 5.0  # seconds that a request may take
-NOT_OURS = "backslashreplace"  # anybody can write anything into a stream; nothing of it may stop the reading
+REQUEST_TIMEOUT_SECONDS = 5.0  # seconds
+NOT_OURS = "backslashreplace"  # a stream may contain anything; nothing in a record may stop the reader
 MOST_BYTES = 8 * 2**20  # of a record with its headers
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
-logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says is raised too, and said once, by us
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised as well, and logged once, by us
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`servers`: host:port, comma-separated. `prefix`: of the names of its streams and groups."""
+    """`servers`: host:port, comma-separated. `prefix`: of all stream and group names."""
 
     servers: str
     prefix: str = ""
@@ -63,12 +63,12 @@ class Cluster:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Of every client."""
+        """Options common to all clients."""
         protocol = ("SASL_" if self.login else "") + ("SSL" if self.tls else "PLAINTEXT")
         options: dict[str, Any] = {
             "bootstrap_servers": self.servers,
             "client_id": "topicflow",
-            "request_timeout_ms": int(PATIENCE * 1000),
+            "request_timeout_ms": int(REQUEST_TIMEOUT_SECONDS * 1000),
             "security_protocol": protocol,
             "ssl_context": self.tls,
         }
@@ -82,7 +82,7 @@ class Cluster:
 
     @property
     def security(self) -> BaseSecurity:
-        """The same, as FastStream wants it."""
+        """The same options in FastStream's form."""
         if not self.login:
             return BaseSecurity(ssl_context=self.tls, use_ssl=self.tls is not None)
         return _SASL[self.login.mechanism](
@@ -91,8 +91,8 @@ class Cluster:
 
 
 @contextmanager
-def reaching(*but: type[Exception]) -> Iterator[None]:
-    """Kafka's errors as ours, by what must be done about them, `but` these."""
+def translated_errors(*but: type[Exception]) -> Iterator[None]:
+    """Turns Kafka's errors into ours, except those of the types `but`."""
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
@@ -100,39 +100,39 @@ def reaching(*but: type[Exception]) -> Iterator[None]:
     except but:
         raise
     except (KafkaError, TimeoutError, OSError) as error:
-        ours = _ours(error)
-        BROKER_ERRORS.labels(type(ours).__name__).inc()
-        raise ours from error
+        translated = _translated(error)
+        BROKER_ERRORS.labels(type(translated).__name__).inc()
+        raise translated from error
     except asyncio.CancelledError as error:
         if task is None or task.cancelling() > cancelled_before:
             raise
-        raise BrokerUnreachable("Kafka's client gave up what was asked") from error  # cancelled by aiokafka itself
+        raise BrokerUnreachable("Kafka's client cancelled the request") from error  # cancelled by aiokafka itself
 
 
-def _ours(error: Exception) -> TopicflowError:
-    said = str(error) or type(error).__name__
+def _translated(error: Exception) -> TopicflowError:
+    text = str(error) or type(error).__name__
     match error:
         case NoOffsetForPartitionError() | OffsetOutOfRangeError():
-            return PositionsLost(f"Kafka lost a position: {said}. {PROVISION}")
+            return PositionsLost(f"Kafka lost an offset: {text}. {PROVISION}")
         case UnknownTopicOrPartitionError():
             return BrokerUnreachable(f"a stream is missing in Kafka: {PROVISION}")
         case AuthenticationFailedError() | UnsupportedSaslMechanismError():
-            return BrokerUnreachable(f"Kafka refuses the login: {said[:200]}")
+            return BrokerUnreachable(f"Kafka refuses the login: {text[:200]}")
         case TopicAuthorizationFailedError() | GroupAuthorizationFailedError():
-            return BrokerUnreachable(f"Kafka does not allow this user to use it: {said[:200]}")
+            return BrokerUnreachable(f"Kafka does not authorize this user: {text[:200]}")
         case TimeoutError():
-            return BrokerUnreachable(f"Kafka does not answer within {PATIENCE:.0f} s")
-    return BrokerUnreachable(f"Kafka does not answer: {said[:200]}")
+            return BrokerUnreachable(f"Kafka does not answer within {REQUEST_TIMEOUT_SECONDS:.0f} s")
+    return BrokerUnreachable(f"Kafka does not answer: {text[:200]}")
 
 
-async def gone(closing: Coroutine[Any, Any, None]) -> None:
-    """Waits for a client's end, but not for ever: a broker that is away lets it hang. In a task of its own, because
-    what aiokafka cancels while it stops may come out as a cancellation of who waits."""
+async def close_quietly(closing: Coroutine[Any, Any, None]) -> None:
+    """Waits until a client has closed, but not forever: without a broker it would hang. In a task of its own, because a
+    cancellation inside aiokafka may otherwise surface in the caller."""
     ending = asyncio.create_task(closing)
-    if not (await asyncio.wait([ending], timeout=PATIENCE))[0]:
+    if not (await asyncio.wait([ending], timeout=REQUEST_TIMEOUT_SECONDS))[0]:
         ending.cancel()
     elif not ending.cancelled() and (error := ending.exception()):
-        log.debug("a client did not end well", error=repr(error))
+        log.debug("client_close_failed", error=repr(error))
 
 
 def headers_of(record: Record) -> list[tuple[str, bytes]]:
@@ -156,5 +156,5 @@ def place_of(cluster: Cluster, delivery: Delivery) -> TopicPartition:
 
 
 def stored_at(found: ConsumerRecord) -> datetime:
-    """By the broker's clock: streams are provisioned so."""
+    """Time by the broker's clock: streams are provisioned with LogAppendTime."""
     return datetime.fromtimestamp(found.timestamp / 1000, UTC)

@@ -1,4 +1,5 @@
-"""One member of a Kafka consumer group: hands out, commits what is finished, keeps its work through rebalances."""
+"""A member of a Kafka consumer group: hands out deliveries, commits finished ones, keeps its work through
+rebalances."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,12 +12,12 @@ from aiokafka.structs import OffsetAndMetadata
 
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.messaging.broker import Delivery, Settled
-from shared.messaging.kafka.admin.inspector import Observer
-from shared.messaging.kafka.committer import CommitRefused, Commits, NoMember
-from shared.messaging.kafka.connection import PATIENCE, Cluster, delivery_of, place_of, reaching
-from shared.messaging.kafka.group_member import Member, NotPositioned
+from shared.messaging.kafka.admin.inspector import Inspector
+from shared.messaging.kafka.committer import CommitRefused, NotAMember, OffsetCommitter
+from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, delivery_of, place_of, translated_errors
+from shared.messaging.kafka.group_member import GroupMember, NotPositioned
 from shared.messaging.kafka.producer import Producer
-from shared.messaging.offset_tracker import PartitionWindow
+from shared.messaging.offset_tracker import OffsetTracker
 from shared.messaging.provisioning import PROVISION
 from shared.streams import streams_of
 
@@ -24,50 +25,50 @@ log = structlog.get_logger()
 
 
 class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Every rebalance revokes all partitions of all members (aiokafka knows no other kind). So what is in flight is
-    remembered, and when the partitions are dealt out again the commit and the memory are joined: what either knows as
-    finished is finished, what is still worked on here is not handed out again, the rest is."""
+    """Every rebalance revokes all partitions of all members (aiokafka has no cooperative kind). So deliveries in
+    flight are remembered, and on the next assignment commit and memory are merged: what either says is finished is
+    finished, what is still being handled here is not handed out again, the rest is."""
 
     def __init__(
         self,
         cluster: Cluster,
-        observer: Observer,
+        observer: Inspector,
         producer: Producer,
         group: str,
         *,
         member: str | None,
         session_timeout: float,
     ) -> None:
-        """`member`: the name of a static one, None for a dynamic. Seconds."""
+        """`member`: name of a static member, or None for a dynamic one. `session_timeout` in seconds."""
         self._cluster = cluster
         self._observer = observer
         self._producer = producer
         self._group = group
         streams = [stream.name for stream in streams_of(group)]
-        self._member = Member(
+        self._member = GroupMember(
             cluster, observer, group, streams, _sticky(), name=member, session_timeout=session_timeout
         )
         self._client = self._member.client
-        self._windows: dict[TopicPartition, PartitionWindow] = {}  # of what was dealt out last
-        self._in_flight: dict[TopicPartition, dict[int, Delivery]] = {}  # whoever owns the partition now
+        self._windows: dict[TopicPartition, OffsetTracker] = {}  # of the last assignment
+        self._in_flight: dict[TopicPartition, dict[int, Delivery]] = {}  # whether or not the partition is still owned
         self._begun: set[Delivery] = set()
-        self._dealt = asyncio.Event()  # the partitions belong to somebody; cleared while they are dealt out
-        self._generation = 0  # how often they were
+        self._assigned = asyncio.Event()  # partitions are assigned; cleared during a rebalance
+        self._generation = 0  # number of rebalances
         self._taking_over = asyncio.Lock()
-        self._owned: frozenset[TopicPartition] | None = None  # None: not taken over yet
+        self._owned: frozenset[TopicPartition] | None = None  # None: assignment not taken over yet
         self._positions_awaited_since: float | None = None  # loop time
-        self._commits = Commits(self._client, lambda: self._windows if self._owned else {})
+        self._commits = OffsetCommitter(self._client, lambda: self._windows if self._owned else {})
         self._turn = 0
 
     async def open(self) -> None:
         await self._member.open(self)
 
-    # -- what the group does to a member
+    # -- rebalances
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Before others get them: what is finished is committed, and who gets what is in flight does not count it as
-        begun. Nothing is committed from here on until the partitions are ours again."""
-        self._dealt.clear()
+        """Commits what is finished before others get the partitions; deliveries in flight are committed as not
+        started. Nothing is committed from here on until partitions are assigned again."""
+        self._assigned.clear()
         if self._owned:
             for place, deliveries in self._in_flight.items():
                 self._count(place, deliveries.values(), 0)
@@ -75,63 +76,63 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 async with asyncio.timeout(1.0):
                     await self._store()
             except (BrokerUnreachable, TimeoutError) as error:
-                log.debug("could not commit before a rebalance", error=str(error))
-        self._let_go()
+                log.debug("commit_before_rebalance_failed", error=str(error))
+        self._forget_assignment()
         self._commits.give_up()
 
-    def _let_go(self) -> None:
+    def _forget_assignment(self) -> None:
         self._generation += 1
         self._owned = None
 
     async def _store(self) -> None:
-        """What was said so far, now or, if the partitions are being dealt out, when they are ours again."""
+        """Commits the current state now or, during a rebalance, after the next assignment."""
         try:
             await self._commits.store()
         except CommitRefused as refused:
-            if isinstance(refused, NoMember):
-                self._dealt.clear()
-            self._let_go()
+            if isinstance(refused, NotAMember):
+                self._assigned.clear()
+            self._forget_assignment()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """An exception here would be swallowed, so the work is `_take_over`'s."""
-        self._dealt.set()
+        """aiokafka swallows exceptions raised here, so the work is done in `_take_over`."""
+        self._assigned.set()
 
     async def _take_over(self) -> None:
-        """Join commit and memory of everything that is ours now."""
+        """Merges commit and memory of the assigned partitions."""
         async with self._taking_over:
-            if self._owned is not None or not self._dealt.is_set():
+            if self._owned is not None or not self._assigned.is_set():
                 return
-            ours = frozenset(self._client.assignment())
-            commits = await self._observer.commits(self._group, list(ours)) if ours else {}
-            if missing := sorted(ours - commits.keys()):
+            assigned_now = frozenset(self._client.assignment())
+            commits = await self._observer.commits(self._group, list(assigned_now)) if assigned_now else {}
+            if missing := sorted(assigned_now - commits.keys()):
                 await self._wait_for_positions(missing)
                 return
             self._positions_awaited_since = None
-            if not self._dealt.is_set() or ours != self._client.assignment():
+            if not self._assigned.is_set() or assigned_now != self._client.assignment():
                 return
-            self._windows = {place: self._joined(place, commits[place]) for place in ours}
+            self._windows = {place: self._joined(place, commits[place]) for place in assigned_now}
             self._commits.take_over(commits)
             for place, window in self._windows.items():
                 self._count(place, [d for d in self._in_flight.get(place, {}).values() if d in self._begun], 1)
                 self._client.seek(place, window.watermark)
-            self._owned = ours
+            self._owned = assigned_now
 
     async def _wait_for_positions(self, missing: Sequence[TopicPartition]) -> None:
-        """Whoever adds partitions commits their first positions in the next moment. Raises PositionsLost."""
+        """Waits for the initial offsets of partitions that were just added. Raises PositionsLost."""
         now = asyncio.get_running_loop().time()
         self._positions_awaited_since = self._positions_awaited_since or now
-        if now - self._positions_awaited_since > PATIENCE:
+        if now - self._positions_awaited_since > REQUEST_TIMEOUT_SECONDS:
             names = _names(missing)
             raise PositionsLost(f"the group {self._group} has no position for {names}. {PROVISION}", [self._group])
         await asyncio.sleep(0.1)
 
-    def _joined(self, place: TopicPartition, commit: OffsetAndMetadata) -> PartitionWindow:
-        window = PartitionWindow(commit.offset, commit.metadata, self._in_flight.get(place, ()))
+    def _joined(self, place: TopicPartition, commit: OffsetAndMetadata) -> OffsetTracker:
+        window = OffsetTracker(commit.offset, commit.metadata, self._in_flight.get(place, ()))
         if before := self._windows.get(place):
             window.absorb(before)
         return window
 
-    # -- handing out
+    # -- fetching
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         deadline = asyncio.get_running_loop().time() + timeout
@@ -148,24 +149,24 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         for place in self._owned or ():
             (self._client.pause if self._windows[place].is_full else self._client.resume)(place)
         try:
-            found = await self._member.at_hand(self._in_turn(), limit) or await self._member.poll(timeout, limit)
+            found = await self._member.fetched(self._in_turn(), limit) or await self._member.poll(timeout, limit)
         except NotPositioned:
-            self._let_go()
+            self._forget_assignment()
             return []
         return [delivery for place, records in found.items() for delivery in self._take(place, records)]
 
     def _in_turn(self) -> list[TopicPartition]:
-        """Those first where somebody died or left in the middle of work; then each is first once."""
+        """Partitions with work that another member left unfinished come first; the others take turns."""
         places = sorted(self._owned or ())
         self._turn += 1
         at = self._turn % max(1, len(places))
         return sorted(places[at:] + places[:at], key=lambda place: not self._windows[place].has_left_over)
 
     def _take(self, place: TopicPartition, records: Sequence[Any]) -> list[Delivery]:
-        """Without what is finished or in flight here, and no more than the window bears."""
+        """Leaves out what is finished or in flight here, and stops when the tracker is full."""
         taken: list[Delivery] = []
         if place not in (self._owned or ()):
-            return taken  # `_take_over` reads it again
+            return taken  # `_take_over` fetches it again
         window = self._windows[place]
         for record in records:
             if window.is_full:
@@ -178,12 +179,12 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 taken.append(delivery)
         return taken
 
-    # -- what becomes of it
+    # -- settling
 
     async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
-        """Only when it is known whose they are, and stored in that generation."""
+        """Returns once the starts are committed in the generation that owns the deliveries."""
         while True:
-            await self._settled_in()
+            await self._wait_for_assignment()
             generation = self._generation
             lost = [delivery for delivery in deliveries if not self._holds(delivery)]
             self._forget(lost)
@@ -201,14 +202,14 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._recount(deliveries, 0)
         await self._store()
 
-    async def _settled_in(self) -> None:
-        """Until the partitions are dealt out and taken over."""
+    async def _wait_for_assignment(self) -> None:
+        """Waits until partitions are assigned and taken over."""
         if self._owned is not None:
             return
-        with reaching():
-            async with asyncio.timeout(PATIENCE):
+        with translated_errors():
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 while self._owned is None:
-                    await self._dealt.wait()
+                    await self._assigned.wait()
                     await self._take_over()
 
     def _holds(self, delivery: Delivery) -> bool:
@@ -225,7 +226,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 window.set_starts(int(delivery.position), delivery.starts + more)
 
     async def settle(self, batch: Sequence[Settled]) -> None:
-        """An end whose commit is refused, because the partitions are being dealt out, is joined in later."""
+        """If a rebalance refuses the commit, the settled deliveries are merged at the next assignment."""
         if records := [record for settled in batch for record in settled.records]:
             await self._producer.store(records)
         ended = [settled.delivery for settled in batch if settled.delivery]
@@ -265,19 +266,19 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         partitions = sum(len(self._client.partitions_for_topic(topic) or ()) for topic in topics)
         return len(self._owned or ()) / partitions if partitions else 0.0
 
-    # -- the end of it
+    # -- closing
 
     async def close(self) -> None:
-        """Hand back what is left; a dynamic member leaves, a static one only disconnects."""
+        """Hands back what is left. A dynamic member leaves the group; a static one only disconnects."""
         try:
             await self.hand_back([d for deliveries in self._in_flight.values() for d in deliveries.values()])
         except BrokerUnreachable as error:
-            log.warning("could not hand back: others will take over", error=str(error))
+            log.warning("hand_back_failed", error=str(error))
         await self._member.close()
 
 
 def _sticky() -> type[StickyPartitionAssignor]:
-    """Of one member: aiokafka keeps the last assignment in the class."""
+    """A class per member, because aiokafka keeps the last assignment in the class."""
     return type("Sticky", (StickyPartitionAssignor,), {})
 
 

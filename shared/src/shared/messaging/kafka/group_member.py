@@ -1,4 +1,4 @@
-"""A place in a Kafka group, the same for who settles and for who only reads: joining, polling, leaving."""
+"""Membership of a Kafka consumer group, shared by consumer and reader: join, poll, leave."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,26 +7,26 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError
 
-from shared.messaging.kafka.admin.inspector import Observer
-from shared.messaging.kafka.connection import PATIENCE, Cluster, gone, reaching
+from shared.messaging.kafka.admin.inspector import Inspector
+from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, close_quietly, translated_errors
 
 Records = dict[TopicPartition, list[ConsumerRecord]]
-BEAT = 0.5  # seconds between heartbeats at most: so soon a member hears that partitions are dealt out anew
-QUIET = 1.0  # seconds without a record after which the broker is asked whether it is there
-NEVER = 2**31 - 1  # milliseconds; a full window is no sign of a stuck process, and /live knows one
+BEAT = 0.5  # most seconds between heartbeats: how soon a member notices a rebalance
+QUIET = 1.0  # seconds without a record after which the broker is probed
+NEVER = 2**31 - 1  # milliseconds; a full window does not mean a stuck process, which /live detects
 
 
 class NotPositioned(Exception):
-    """aiokafka takes a coordinator that is loading for one that has no positions: say again where to read."""
+    """aiokafka mistakes a coordinator that is loading for one without offsets: seek again."""
 
 
-class Member:
-    """`client` is aiokafka's, to seek, pause and commit with."""
+class GroupMember:
+    """`client`: aiokafka's consumer, used to seek, pause and commit."""
 
     def __init__(
         self,
         cluster: Cluster,
-        observer: Observer,
+        observer: Inspector,
         group: str,
         streams: Sequence[str],
         assignor: Any,
@@ -34,11 +34,12 @@ class Member:
         name: str | None,
         session_timeout: float,
     ) -> None:
-        """`name`: of a static member, None is a dynamic one; `session_timeout`: seconds until it counts as dead."""
+        """`name`: of a static member, or None for a dynamic one; `session_timeout`: seconds until it is considered
+        dead."""
         self._observer = observer
         self._topics = [cluster.name(stream) for stream in streams]
         self._session_timeout = session_timeout
-        self._heard = 0.0  # loop time
+        self._answered_at = 0.0  # loop time
         self.client = AIOKafkaConsumer(
             **cluster.options,
             group_id=cluster.name(group),
@@ -54,19 +55,19 @@ class Member:
         )
 
     async def open(self, listener: ConsumerRebalanceListener) -> None:
-        """Raises BrokerUnreachable. A dead member of the group is waited for."""
+        """Joins the group, after a dead member's session has expired if need be. Raises BrokerUnreachable."""
         self.client.subscribe(self._topics, listener=listener)
         try:
-            with reaching():
-                async with asyncio.timeout(PATIENCE + 2 * self._session_timeout):
+            with translated_errors():
+                async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS + 2 * self._session_timeout):
                     await self.client.start()
         except BaseException:
             await self.close()
             raise
 
-    async def at_hand(self, places: Sequence[TopicPartition], limit: int) -> Records:
-        """Of what has come already: an equal share of each partition first, so that a long one holds back no other;
-        then, first to last, what there is room for. Raises NotPositioned, PositionsLost."""
+    async def fetched(self, places: Sequence[TopicPartition], limit: int) -> Records:
+        """Fetched records: an equal share of each partition first, so that a busy one delays no other; then, in
+        order, what fits. Raises NotPositioned, PositionsLost."""
         found: Records = {}
         left = limit
         for share in (max(1, limit // max(1, len(places))), limit):
@@ -78,28 +79,28 @@ class Member:
                     return found
         return found
 
-    async def at_hand_of(self, place: TopicPartition, limit: int) -> list[ConsumerRecord]:
-        """Of what has come already. Raises NotPositioned, PositionsLost."""
+    async def fetched_of(self, place: TopicPartition, limit: int) -> list[ConsumerRecord]:
+        """Fetched records of one partition. Raises NotPositioned, PositionsLost."""
         return (await self._getmany(place, timeout=0, limit=limit)).get(place, [])
 
     async def poll(self, timeout: float, limit: int | None = None) -> Records:
-        """What has come within so many seconds.
+        """Records that arrive within `timeout` seconds.
 
-        Raises BrokerUnreachable also where nothing comes because nobody is there, NotPositioned, PositionsLost.
+        Raises BrokerUnreachable, also if nothing arrives because the broker is away; NotPositioned, PositionsLost.
         """
         found = await self._getmany(timeout=timeout, limit=limit)
         now = asyncio.get_running_loop().time()
-        if not found and now - self._heard > QUIET:
+        if not found and now - self._answered_at > QUIET:
             await self._observer.ends(list(self.client.assignment()))
-        if found or now - self._heard > QUIET:
-            self._heard = now
+        if found or now - self._answered_at > QUIET:
+            self._answered_at = now
         return found
 
     async def _getmany(self, *places: TopicPartition, timeout: float, limit: int | None) -> Records:
-        """Alone, `getmany` waits for the end of a rebalance, however long."""
+        """With a timeout of its own, because `getmany` waits for the end of a rebalance however long it takes."""
         try:
             async with asyncio.timeout(timeout + 0.1):
-                with reaching(NoOffsetForPartitionError):
+                with translated_errors(NoOffsetForPartitionError):
                     found = await self.client.getmany(*places, timeout_ms=int(timeout * 1000), max_records=limit)
         except NoOffsetForPartitionError as error:
             raise NotPositioned from error
@@ -108,5 +109,5 @@ class Member:
         return dict(found)
 
     async def close(self) -> None:
-        """A dynamic member leaves; a static one only disconnects."""
-        await gone(self.client.stop())
+        """A dynamic member leaves the group; a static one only disconnects."""
+        await close_quietly(self.client.stop())

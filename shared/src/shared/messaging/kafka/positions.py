@@ -1,4 +1,5 @@
-"""A position in a partition: the next offset, and the id of the event before it, so that another stream is noticed."""
+"""A position in a partition: the next offset, and the id of the event before it, so that a recreated stream is
+noticed."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,7 +11,7 @@ from shared.messaging.broker import START
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """As text `<offset>` or `<offset> <event id>`; the beginning is the empty text."""
+    """As text: `<offset>` or `<offset> <event id>`; the beginning is the empty string."""
 
     offset: int = 0
     last_event: str = ""
@@ -25,7 +26,7 @@ class Position:
         return cls(record.offset + 1, _event_id(record))
 
     def is_after_another(self, record: ConsumerRecord) -> bool:
-        """Whether `record`, found where ours was, is another one."""
+        """Whether `record`, at the offset before this position, is a different event than was read there."""
         return bool(self.last_event) and record.offset == self.offset - 1 and _event_id(record) != self.last_event
 
     def __str__(self) -> str:
@@ -33,6 +34,6 @@ class Position:
 
 
 def _event_id(record: ConsumerRecord) -> str:
-    """Of the shape that ids have: what anybody may have written has none."""
+    """The event's id, if it looks like one; foreign records may have anything there."""
     found = dict(record.headers).get("ce_id", b"")
     return found.decode("ascii", "replace") if len(found) <= 100 and b" " not in found else ""

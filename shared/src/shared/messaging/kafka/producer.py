@@ -1,4 +1,4 @@
-"""Stores records: idempotent, acknowledged by all replicas that are in sync, in order per key."""
+"""Publishes records: idempotent, acknowledged by all in-sync replicas, in order per key."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,14 +10,21 @@ from aiokafka.partitioner import murmur2
 
 from shared.errors import BrokerUnreachable
 from shared.messaging.cloudevents import Record
-from shared.messaging.kafka.connection import MOST_BYTES, PATIENCE, Cluster, gone, headers_of, reaching
+from shared.messaging.kafka.connection import (
+    MOST_BYTES,
+    REQUEST_TIMEOUT_SECONDS,
+    Cluster,
+    close_quietly,
+    headers_of,
+    translated_errors,
+)
 
-BATCH_BYTES = 256 * 1024  # of one partition
+BATCH_BYTES = 256 * 1024  # per partition
 
 
 class Producer:
-    """What is not stored in time is given up together with the client that has it: aiokafka would go on trying for
-    ever, and who sends it again would have it stored as often as it was sent."""
+    """If records are not stored in time, their client is abandoned: aiokafka would retry forever, and a repeated
+    publish would be stored once per attempt."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -26,15 +33,15 @@ class Producer:
         self._given_up: set[asyncio.Task[None]] = set()
 
     async def store(self, records: Sequence[Record]) -> None:
-        """Returns when all are stored. Raises BrokerUnreachable."""
-        with reaching():
-            async with asyncio.timeout(PATIENCE):
+        """Returns when all records are stored. Raises BrokerUnreachable."""
+        with translated_errors():
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 client = await self._started()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                     await self._send(client, records)
             except MessageSizeTooLargeError as error:
-                raise BrokerUnreachable(f"Kafka refuses a record for its size: {error}") from error
+                raise BrokerUnreachable(f"Kafka refuses a record because of its size: {error}") from error
             except BaseException:
                 self._give_up(client)
                 raise
@@ -66,7 +73,7 @@ class Producer:
                 try:
                     await client.start()
                 except BaseException:
-                    await gone(client.stop())
+                    await close_quietly(client.stop())
                     raise
                 self._client = client
             return self._client
@@ -80,23 +87,23 @@ class Producer:
 
     async def close(self) -> None:
         if self._client:
-            await gone(self._client.stop())
+            await close_quietly(self._client.stop())
         await asyncio.gather(*self._given_up)
 
 
 def partition_of(key: bytes, partitions: Sequence[int], available: Sequence[int]) -> int:
-    """As Java's clients do it, and aiokafka."""
+    """Same as the Java clients and aiokafka."""
     return partitions[_hash(key) % len(partitions)]
 
 
 @lru_cache(1_000)
 def _hash(key: bytes) -> int:
-    """In Python it takes 5 µs, and each submission is told of several times in a moment."""
+    """Cached, because it takes 5 µs in Python and each submission has several events within a moment."""
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
 async def abandon(client: AIOKafkaProducer) -> None:
-    """Without sending what it still has: `stop` alone would wait until that is stored."""
+    """Closes a client without sending its pending records: `stop` alone would wait until they are stored."""
     if client._sender.sender_task:
         client._sender.sender_task.cancel()
-    await gone(client.stop())
+    await close_quietly(client.stop())

@@ -1,4 +1,4 @@
-"""Plain reads of the partitions that a group deals to this reader, from positions that the caller keeps."""
+"""Reads the partitions that the group assigns to this reader, from positions that the caller stores."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -8,23 +8,23 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from shared.errors import PositionsLost
 from shared.messaging.broker import START, Batch, Delivery, LoadPositions
-from shared.messaging.kafka.admin.inspector import Observer
+from shared.messaging.kafka.admin.inspector import Inspector
 from shared.messaging.kafka.connection import Cluster, delivery_of
-from shared.messaging.kafka.fetch_order import ByTime
-from shared.messaging.kafka.group_member import Member, NotPositioned
+from shared.messaging.kafka.fetch_order import FetchOrder
+from shared.messaging.kafka.group_member import GroupMember, NotPositioned
 from shared.messaging.kafka.positions import Position
 
 
 class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Partitions of all streams with one number belong to one reader (range assignor, equal numbers of partitions).
-    The first record that is read again at a position shows that the stream is still the one it was."""
+    """Partitions with the same number belong to the same reader in all streams (range assignor, equal partition
+    counts). The record before a position shows whether the stream is still the same."""
 
     owns_partitions = True
 
     def __init__(
         self,
         cluster: Cluster,
-        observer: Observer,
+        observer: Inspector,
         group: str,
         streams: Sequence[str],
         load: LoadPositions,
@@ -36,13 +36,13 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._observer = observer
         self._streams = streams
         self._load = load
-        self._member = Member(
+        self._member = GroupMember(
             cluster, observer, group, streams, RangePartitionAssignor, name=member, session_timeout=session_timeout
         )
         self._client = self._member.client
-        self._positions: dict[int, dict[str, str]] = {}  # of what is ours
+        self._positions: dict[int, dict[str, str]] = {}  # of the owned partitions
         self._dealt = False
-        self._by_time = ByTime(self._member)
+        self._by_time = FetchOrder(self._member)
 
     async def open(self) -> None:
         await self._member.open(self)
@@ -51,7 +51,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._positions, self._dealt = {}, False
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._client.pause(*assigned)  # nothing is read before it is known where
+        self._client.pause(*assigned)  # before positions are loaded, nothing may be read
         self._dealt = True
 
     async def _take_over(self) -> None:
@@ -66,7 +66,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         at = {p: Position.of(stored.get(self._cluster.stream(p.topic), START)) for p in places}
         await self._must_cover(at)
         if not places <= self._client.assignment():
-            return  # it moved meanwhile
+            return  # it was reassigned meanwhile
         self._positions[partition] = {self._cluster.stream(p.topic): str(position) for p, position in at.items()}
         for place, position in at.items():
             self._by_time.begin_at(place, position.offset)
@@ -74,8 +74,8 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._client.resume(*places)
 
     async def _must_cover(self, at: dict[TopicPartition, Position]) -> None:
-        """Raises PositionsLost where reading on would silently skip: retention removed what was not read, or another
-        stream has the name."""
+        """Raises PositionsLost if reading on would silently skip records: retention removed unread ones, or the
+        stream was recreated."""
         beginnings, ends = await asyncio.gather(self._observer.beginnings(list(at)), self._observer.ends(list(at)))
         last = {p: position.offset - 1 for p, position in at.items() if position.offset > beginnings[p]}
         lost = [p for p, position in at.items() if not beginnings[p] <= position.offset <= ends[p]]
@@ -85,8 +85,8 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         for place in lost:
             raise PositionsLost(
                 f"the stream {self._cluster.stream(place.topic)} no longer has what comes after"
-                f" {str(at[place]) or 'its beginning'} in partition {place.partition}: its retention removed it, or it"
-                " was made anew. Restore Kafka and the database from backups of the same time"
+                f" {str(at[place]) or 'its beginning'} in partition {place.partition}: its retention removed it, or the"
+                " stream was recreated. Restore Kafka and the database from backups of the same time"
             )
 
     async def read(self, limit: int, timeout: float) -> Batch | None:

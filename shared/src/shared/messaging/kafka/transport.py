@@ -1,4 +1,4 @@
-"""Kafka as a `Transport`: what is asked of it lies in the files beside this one."""
+"""Kafka as a `Transport`; the work is done in the modules beside this one."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,8 @@ from shared.events import Event
 from shared.messaging.broker import Lag, LoadPositions, Note, Positions
 from shared.messaging.cloudevents import Record
 from shared.messaging.kafka.admin import lag, provisioning, reconcile
-from shared.messaging.kafka.admin.inspector import Observer
-from shared.messaging.kafka.admin.topic_configs import Layout
+from shared.messaging.kafka.admin.inspector import Inspector
+from shared.messaging.kafka.admin.topic_configs import TopicLayout
 from shared.messaging.kafka.broadcast import follow_control, follow_heartbeats
 from shared.messaging.kafka.connection import Cluster, Login, stored_at
 from shared.messaging.kafka.consumer import KafkaConsumer
@@ -26,18 +26,19 @@ from shared.streams import Stream
 
 
 class KafkaTransport:
-    """`session_timeout`: seconds without a heartbeat after which a member's partitions are given to others."""
+    """`session_timeout`: seconds without a heartbeat after which a member's partitions are reassigned."""
 
     def __init__(
-        self, cluster: Cluster, layout: Layout, *, session_timeout: float = 10.0, is_static: bool = False
+        self, cluster: Cluster, layout: TopicLayout, *, session_timeout: float = 10.0, is_static: bool = False
     ) -> None:
-        """`is_static`: members are known by their names, and one that comes back in time goes on as if never gone."""
+        """`is_static`: members have stable names, and one that returns within the session timeout keeps its
+        partitions."""
         self._cluster = cluster
         self._layout = layout
         self._session_timeout = session_timeout
         self._is_static = is_static
         self._producer = Producer(cluster)
-        self._observer = Observer(cluster)
+        self._observer = Inspector(cluster)
 
     @classmethod
     def of(cls, settings: BrokerSettings) -> Self:
@@ -46,7 +47,7 @@ class KafkaTransport:
             login = Login(settings.kafka_sasl, settings.kafka_username, settings.kafka_password.get_secret_value())
         return cls(
             Cluster(settings.kafka_servers, settings.stream_prefix, settings.tls(), login),
-            Layout(settings.partitions, settings.replication, settings.min_insync, settings.retain),
+            TopicLayout(settings.partitions, settings.replication, settings.min_insync, settings.retain),
             session_timeout=settings.session_timeout_seconds,
             is_static=bool(settings.instance_name),
         )
@@ -122,11 +123,11 @@ class KafkaTransport:
         return await lag.lag(self._observer, group)
 
     async def memory_share(self) -> float | None:
-        """It keeps streams on disk."""
+        """None: Kafka keeps streams on disk."""
         return None
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
-        """Retention is Kafka's own, set when the streams are provisioned."""
+        """Does nothing: Kafka applies the retention set at provisioning."""
         return 0
 
     async def follow_heartbeats(self, note: Note) -> None:

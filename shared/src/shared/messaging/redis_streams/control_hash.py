@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from shared.errors import BrokerUnreachable
 from shared.events import Event
-from shared.messaging.broadcast import readable
+from shared.messaging.broadcast import decode_or_skip
 from shared.messaging.redis_streams.entries import reaching, record_of
 from shared.streams import WORKER_CONTROL
 
@@ -26,7 +26,7 @@ async def follow_control(client: Redis, note: Callable[[Event], None], caught_up
             log.debug("no control", error=str(error))
         else:
             for key in [key for key in found if found[key] != known.get(key)]:
-                if event := readable(record_of(WORKER_CONTROL.name, key, found[key])):
+                if event := decode_or_skip(record_of(WORKER_CONTROL.name, key, found[key])):
                     note(event)
             known = found
             caught_up()

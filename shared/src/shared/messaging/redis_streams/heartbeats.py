@@ -7,7 +7,7 @@ from faststream.redis import RedisBroker, RedisStreamMessage, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, DefaultStreamMessage
 
 from shared.errors import BrokerUnreachable
-from shared.messaging.broadcast import note_beat
+from shared.messaging.broadcast import dispatch_heartbeat
 from shared.messaging.broker import Note
 from shared.messaging.redis_streams.entries import delivery_of, entry_time, reaching
 from shared.streams import WORKER_HEARTBEATS
@@ -43,7 +43,7 @@ async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
 
 def _note(entry: DefaultStreamMessage, note: Note) -> None:
     entry_id = entry["message_ids"][0]
-    note_beat(delivery_of(WORKER_HEARTBEATS.name, entry_id, entry["data"]).record, entry_time(entry_id), note)
+    dispatch_heartbeat(delivery_of(WORKER_HEARTBEATS.name, entry_id, entry["data"]).record, entry_time(entry_id), note)
 
 
 async def _as_it_is(message: DefaultStreamMessage) -> RedisStreamMessage:

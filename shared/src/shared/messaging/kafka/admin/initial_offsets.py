@@ -7,23 +7,23 @@ from contextlib import suppress
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CommitFailedError
 
-from shared.messaging.kafka.connection import PATIENCE, Cluster, gone, reaching
+from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, close_quietly, translated_errors
 from shared.messaging.kafka.producer import abandon
 
 
 async def commit_without_members(cluster: Cluster, group: str, offsets: Mapping[TopicPartition, int]) -> bool:
     """False: it has members, so Kafka refuses it."""
     consumer = AIOKafkaConsumer(**cluster.options, group_id=cluster.name(group), enable_auto_commit=False)
-    with reaching():
+    with translated_errors():
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 await consumer.start()
                 consumer.assign(list(offsets))
                 with suppress(CommitFailedError):
                     await consumer.commit(dict(offsets))
                     return True
         finally:
-            await gone(consumer.stop())
+            await close_quietly(consumer.stop())
     return False
 
 
@@ -33,9 +33,9 @@ async def commit_beside_members(cluster: Cluster, group: str, offsets: Mapping[T
     if await commit_without_members(cluster, group, offsets):
         return True
     producer = AIOKafkaProducer(**cluster.options, transactional_id=f"{cluster.name(group)}.provision")
-    with reaching():
+    with translated_errors():
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 await producer.start()
                 await producer.begin_transaction()
                 await producer.send_offsets_to_transaction(dict(offsets), cluster.name(group))

@@ -16,7 +16,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.errors import BrokerUnreachable
-from shared.messaging.kafka.connection import PATIENCE, Cluster, gone, reaching
+from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, close_quietly, translated_errors
 from shared.messaging.provisioning import PROVISION
 
 ONE_RECORD = 64 * 1024  # bytes asked for where one record is wanted; Kafka sends at least one, whatever its size
@@ -26,7 +26,7 @@ NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoord
 T = TypeVar("T")
 
 
-class Observer:
+class Inspector:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._consumer: AIOKafkaConsumer | None = None
@@ -44,7 +44,7 @@ class Observer:
                 try:
                     await _answer(admin.start())
                 except BaseException:
-                    await gone(admin.close())
+                    await close_quietly(admin.close())
                     raise
                 self._admin = admin
             return self._admin
@@ -61,7 +61,7 @@ class Observer:
                 try:
                     await _answer(consumer.start())
                 except BaseException:
-                    await gone(consumer.stop())
+                    await close_quietly(consumer.stop())
                     raise
                 self._consumer = consumer
             return self._consumer
@@ -154,13 +154,13 @@ class Observer:
 
     async def close(self) -> None:
         if self._consumer:
-            await gone(self._consumer.stop())
+            await close_quietly(self._consumer.stop())
         if self._admin:
-            await gone(self._admin.close())
+            await close_quietly(self._admin.close())
 
 
 async def _answer(question: Awaitable[T]) -> T:
     """Raises BrokerUnreachable when there is none in time."""
-    with reaching():
-        async with asyncio.timeout(PATIENCE):
+    with translated_errors():
+        async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
             return await question

@@ -9,16 +9,16 @@ from aiokafka.structs import OffsetAndMetadata
 
 from shared.errors import PositionsLost
 from shared.messaging.broker import Lag
-from shared.messaging.kafka.admin.inspector import Observer
+from shared.messaging.kafka.admin.inspector import Inspector
 from shared.messaging.kafka.connection import stored_at
-from shared.messaging.offset_tracker import PartitionWindow
+from shared.messaging.offset_tracker import OffsetTracker
 from shared.messaging.provisioning import PROVISION
 from shared.streams import streams_of
 
 FOR_EVER = -1
 
 
-async def lag(observer: Observer, group: str) -> Lag:
+async def lag(observer: Inspector, group: str) -> Lag:
     """Five requests at most, whatever waits."""
     places = await observer.partitions([stream.name for stream in streams_of(group)])
     commits, ends = await asyncio.gather(observer.commits(group, places), observer.ends(places))
@@ -33,11 +33,11 @@ async def lag(observer: Observer, group: str) -> Lag:
     return Lag(behind - in_flight, in_flight, min(times.values(), default=None), await _lost_at(observer, times))
 
 
-def _window(commit: OffsetAndMetadata) -> PartitionWindow:
-    return PartitionWindow(commit.offset, commit.metadata)
+def _window(commit: OffsetAndMetadata) -> OffsetTracker:
+    return OffsetTracker(commit.offset, commit.metadata)
 
 
-async def _lost_at(observer: Observer, oldest: Mapping[TopicPartition, datetime]) -> datetime | None:
+async def _lost_at(observer: Inspector, oldest: Mapping[TopicPartition, datetime]) -> datetime | None:
     kept = await observer.retention({place.topic for place in oldest})
     lost = [
         time + timedelta(milliseconds=kept[place.topic])

@@ -14,9 +14,9 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from shared.errors import BrokerUnreachable, BrokerUnsafe, GroupInUse
 from shared.messaging.broker import Positions
 from shared.messaging.kafka.admin.initial_offsets import commit_without_members
-from shared.messaging.kafka.admin.inspector import Observer
-from shared.messaging.kafka.admin.topic_configs import Layout, configured, is_spread, laid_out
-from shared.messaging.kafka.connection import PATIENCE, Cluster, reaching
+from shared.messaging.kafka.admin.inspector import Inspector
+from shared.messaging.kafka.admin.topic_configs import TopicLayout, configured, is_spread, laid_out
+from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, translated_errors
 from shared.messaging.kafka.positions import Position
 from shared.messaging.provisioning import Lost, ProvisioningPlan, Step
 from shared.streams import STREAMS
@@ -33,13 +33,13 @@ class Shape:
     replicas: int
 
 
-async def check_session_timeout(observer: Observer, seconds: float) -> None:
+async def check_session_timeout(observer: Inspector, seconds: float) -> None:
     """Raises BrokerUnsafe where the brokers would refuse it: a join would fail in a loop without a word."""
     admin = await observer.admin()
     node = str((await observer.brokers())[0])
     wanted = ConfigResource(ConfigResourceType.BROKER, node, {"group.min.session.timeout.ms": None})
-    with reaching():
-        async with asyncio.timeout(PATIENCE):
+    with translated_errors():
+        async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
             (found,) = await admin.describe_configs([wanted])
     for name, value, *_ in (entry for resource in found.resources for entry in resource[4]):
         if name == "group.min.session.timeout.ms" and seconds * 1000 < int(value):
@@ -49,7 +49,7 @@ async def check_session_timeout(observer: Observer, seconds: float) -> None:
             )
 
 
-async def find(cluster: Cluster, observer: Observer) -> Found:
+async def find(cluster: Cluster, observer: Inspector) -> Found:
     described = {
         topic["topic"]: topic for topic in await observer.described([cluster.name(name) for name in laid_out()])
     }
@@ -66,8 +66,8 @@ def counts(found: Found) -> set[int]:
 
 async def missing(
     cluster: Cluster,
-    observer: Observer,
-    layout: Layout,
+    observer: Inspector,
+    layout: TopicLayout,
     found: Found,
     *,
     partitions: int | None = None,
@@ -102,15 +102,15 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _topic(cluster: Cluster, name: str, layout: Layout, partitions: int, replicas: int) -> NewTopic:
+def _topic(cluster: Cluster, name: str, layout: TopicLayout, partitions: int, replicas: int) -> NewTopic:
     number = partitions if is_spread(name) else 1
     return NewTopic(cluster.name(name), number, replicas, topic_configs=configured(name, layout, replicas))
 
 
-async def _make(cluster: Cluster, observer: Observer, topic: NewTopic) -> bool:
+async def _make(cluster: Cluster, observer: Inspector, topic: NewTopic) -> bool:
     admin = await observer.admin()
-    with reaching():
-        async with asyncio.timeout(PATIENCE):
+    with translated_errors():
+        async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
             answer = await admin.create_topics([topic])
     [(_, code, *message)] = answer.topic_errors
     error = for_code(code)
@@ -120,9 +120,9 @@ async def _make(cluster: Cluster, observer: Observer, topic: NewTopic) -> bool:
     return not code
 
 
-async def known_everywhere(observer: Observer, stream: str, partitions: int) -> None:
+async def known_everywhere(observer: Inspector, stream: str, partitions: int) -> None:
     """New partitions are there some moments before they can be used."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
         while True:
             observer.forget(stream)
             with suppress(BrokerUnreachable):
@@ -131,12 +131,12 @@ async def known_everywhere(observer: Observer, stream: str, partitions: int) -> 
             await asyncio.sleep(0.05)
 
 
-async def _unplaced(observer: Observer, stream: str, group: str) -> list[TopicPartition]:
+async def _unplaced(observer: Inspector, stream: str, group: str) -> list[TopicPartition]:
     places = await observer.partitions([stream])
     return sorted(set(places) - (await observer.commits(group, places)).keys())
 
 
-async def _begin(cluster: Cluster, observer: Observer, stream: str, group: str, commit: Commit) -> bool:
+async def _begin(cluster: Cluster, observer: Inspector, stream: str, group: str, commit: Commit) -> bool:
     """At the beginning of partitions that never had a record."""
     unplaced = await _unplaced(observer, stream, group)
     return bool(unplaced) and await commit(cluster, group, dict.fromkeys(unplaced, 0))

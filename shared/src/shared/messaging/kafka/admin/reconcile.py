@@ -11,10 +11,10 @@ from aiokafka.errors import InvalidPartitionsError, for_code
 from shared.errors import BrokerUnreachable, SettingInvalid
 from shared.messaging.kafka.admin.alter_configs import SetConfigs
 from shared.messaging.kafka.admin.initial_offsets import commit_beside_members
-from shared.messaging.kafka.admin.inspector import Observer
+from shared.messaging.kafka.admin.inspector import Inspector
 from shared.messaging.kafka.admin.provisioning import Found, counts, find, known_everywhere, missing
-from shared.messaging.kafka.admin.topic_configs import Layout, configured, is_spread, settled_by
-from shared.messaging.kafka.connection import PATIENCE, Cluster, reaching
+from shared.messaging.kafka.admin.topic_configs import TopicLayout, configured, is_spread, settled_by
+from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, translated_errors
 from shared.messaging.provisioning import ProvisioningPlan, Step
 
 WHAT_MORE_MEAN = (
@@ -24,7 +24,7 @@ WHAT_MORE_MEAN = (
 )
 
 
-async def plan(cluster: Cluster, observer: Observer, layout: Layout, partitions: int | None) -> ProvisioningPlan:
+async def plan(cluster: Cluster, observer: Inspector, layout: TopicLayout, partitions: int | None) -> ProvisioningPlan:
     """`partitions`: as `Transport.plan` has it. Raises SettingInvalid, BrokerUnreachable."""
     found = await find(cluster, observer)
     most = max(counts(found), default=0)
@@ -45,13 +45,13 @@ def _has_fewer(found: Found, name: str, partitions: int) -> bool:
     return is_spread(name, there) and there < partitions
 
 
-async def _add_partitions(cluster: Cluster, observer: Observer, few: Mapping[str, int], partitions: int) -> bool:
+async def _add_partitions(cluster: Cluster, observer: Inspector, few: Mapping[str, int], partitions: int) -> bool:
     """All streams in one request, so that nobody sees them with different numbers for long. Who added a partition knows
     that a group's first position in it is 0, even if something has been published there since."""
     admin = await observer.admin()
-    with reaching(InvalidPartitionsError):
+    with translated_errors(InvalidPartitionsError):
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 await admin.create_partitions({cluster.name(name): NewPartitions(partitions) for name in few})
         except InvalidPartitionsError:
             return False  # they have them already
@@ -63,7 +63,7 @@ async def _add_partitions(cluster: Cluster, observer: Observer, few: Mapping[str
     return True
 
 
-async def _settings(cluster: Cluster, observer: Observer, layout: Layout, found: Found) -> list[Step]:
+async def _settings(cluster: Cluster, observer: Inspector, layout: TopicLayout, found: Found) -> list[Step]:
     wanted = {name: configured(name, layout, shape.replicas) for name, shape in found.items()}
     names = {setting for configs in wanted.values() for setting in configs}
     actual = await observer.configs([cluster.name(name) for name in found], names)
@@ -76,10 +76,10 @@ async def _settings(cluster: Cluster, observer: Observer, layout: Layout, found:
     return steps
 
 
-async def _set(observer: Observer, topic: str, configs: Mapping[str, str]) -> bool:
+async def _set(observer: Inspector, topic: str, configs: Mapping[str, str]) -> bool:
     admin = await observer.admin()
-    with reaching():
-        async with asyncio.timeout(PATIENCE):
+    with translated_errors():
+        async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
             answer = await admin._send_request(SetConfigs(topic, configs))
     for code, message, *_ in answer.responses:
         if code:
@@ -87,7 +87,7 @@ async def _set(observer: Observer, topic: str, configs: Mapping[str, str]) -> bo
     return True
 
 
-async def _remarks(observer: Observer, layout: Layout, found: Found, partitions: int | None) -> list[str]:
+async def _remarks(observer: Inspector, layout: TopicLayout, found: Found, partitions: int | None) -> list[str]:
     remarks = []
     replicas = layout.replication or min(3, len(await observer.brokers()))
     if others := [f"{name} ({shape.replicas})" for name, shape in found.items() if shape.replicas != replicas]:

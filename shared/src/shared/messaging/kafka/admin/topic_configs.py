@@ -12,7 +12,7 @@ HEADERS = 64 * 1024  # bytes of a batch beside its records
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TopicLayout:
     """`replication`: None is 3, or as many as there are brokers; `min_insync`: None is one less than a stream's
     replicas, so that a broker may be away; `keep_days`: None is for ever."""
 
@@ -49,7 +49,7 @@ def _names(stream: Stream) -> list[str]:
     return [stream.name, stream.dead_letters] if is_kept(stream) else [stream.name]
 
 
-def configured(name: str, layout: Layout, replicas: int) -> dict[str, str]:
+def configured(name: str, layout: TopicLayout, replicas: int) -> dict[str, str]:
     """What Kafka is told about a stream."""
     stream = laid_out()[name]
     keep = int(layout.keep_days * 86_400_000) if layout.keep_days and name == stream.name else -1
