@@ -55,8 +55,8 @@ class MemoryTransport:
         lost = [(group, s) for group, s in unplaced if any(self.logs.get(place) for place in self._places(s))]
         new = [place for place in unplaced if place not in lost]
         return ProvisioningPlan(
-            [Step(f"make the stream {name}", partial(self._make_stream, name)) for name in missing],
-            [Step(f"make the group {group} of stream {s}", partial(self._begin, group, s)) for group, s in new],
+            [Step(f"create the stream {name}", partial(self._make_stream, name)) for name in missing],
+            [Step(f"create the group {group} of stream {s}", partial(self._begin, group, s)) for group, s in new],
             lost=[Lost(group, stream) for group, stream in lost],
         )
 

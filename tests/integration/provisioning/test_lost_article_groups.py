@@ -42,7 +42,7 @@ async def test_what_was_paid_for_is_written_from_the_stream_and_not_paid_again(i
     installation.project()
     ran = installation.provision()
     assert ran.code == 0
-    assert f"{len(URNS)} submissions are not finished: they go to the tail of article-annotations" in ran.err
+    assert f"Requeueing {len(URNS)} unfinished submissions on article-annotations" in ran.err
     catalog.forget_faults()
     installation.add(ENRICHER, "enricher-2")
     await eventually(lambda: set(installation.statuses().values()) == {"completed"}, within=60)

@@ -71,7 +71,7 @@ async def test_what_is_submitted_while_it_is_lost_is_done_once_too(lost: Install
     api, projector = lost.add("api"), lost.project()
     worker = lost.add("topic-worker", "topic-worker-2")
     await eventually(lambda: not worker.is_alive, within=20)
-    assert f"topic-worker: no position any more: {GROUP} in {SUBMISSIONS}" in worker.said
+    assert f"topic-worker: positions lost: {GROUP} in {SUBMISSIONS}" in worker.said
     await lost.submit(*LATER[:10])
     running = lost.begin()
     later = count()
@@ -92,7 +92,7 @@ async def test_it_waits_for_the_projection_but_not_for_ever(lost: Installation) 
     refused = lost.provision("--wait-seconds", "1")
     assert (refused.code, refused.done) == (1, [])
     assert refused.err.splitlines()[-1] == (
-        "topicflow: the projection has not come to the end within 1 s: a status-projector must run"
+        "topicflow: the projection did not reach the end within 1 s: a status-projector must be running"
     )
     waiting = lost.begin()
     lost.project()
@@ -131,7 +131,7 @@ async def test_while_a_worker_still_has_calls_on_their_way_it_is_refused(install
     await installation.lose_positions()
     refused = installation.provision()
     assert (refused.code, refused.done) == (1, [])
-    assert "topic-worker-1 still works" in refused.err.splitlines()[-1]
+    assert "topic-worker-1 is still running" in refused.err.splitlines()[-1]
     await eventually(lambda: not worker.is_alive, within=40)  # it stores what it has paid for, and stops
     assert installation.provision().code == 0
     installation.gemini.take(0)

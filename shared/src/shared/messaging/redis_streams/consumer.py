@@ -1,4 +1,4 @@
-"""One member of a Redis consumer group: reads, keeps what it has in flight alive, takes over what the dead left."""
+"""A member of a Redis consumer group: reads entries, renews those in flight, claims those of dead members."""
 
 import asyncio
 import time
@@ -14,16 +14,16 @@ from shared.messaging.redis_streams.scripts import CLAIM, LEAVE, OWN, PUBLISH_AN
 from shared.streams import streams_of
 
 log = structlog.get_logger()
-HANDED_BACK = "handed-back"  # the member that entries wait under until somebody claims them
-LOOK_EVERY = 0.5  # seconds, for what was handed back
+HANDED_BACK = "handed-back"  # the pseudo-member that owns entries handed back, until a member claims them
+LOOK_EVERY = 0.5  # seconds between checks for entries that were handed back
 AS_IT_IS = -1
 ALWAYS = (0, 2**53)
 
 
 class RedisConsumer:
-    """A member counts as dead when its heartbeat has not renewed what it has for `idle` seconds. But after a silence
-    that may have been the broker's, or our own, everybody's entries look idle: who notices one claims nothing for
-    as long, so that the others can renew theirs. Times are the broker's."""
+    """A member is considered dead once its heartbeat has not renewed its entries for `idle` seconds. After a silence
+    of its own, or of the broker, it renews first and claims nothing for as long, so that the others can renew
+    theirs. All times are the broker's."""
 
     def __init__(self, client: Redis, group: str, member: str, *, idle: float) -> None:
         """`idle`: seconds without a heartbeat after which a member's entries are taken over."""
@@ -37,11 +37,11 @@ class RedisConsumer:
         self._own_script = client.register_script(OWN)
         self._leave_script = client.register_script(LEAVE)
         self._in_flight: dict[tuple[str, str], Delivery] = {}
-        self._begun: set[tuple[str, str]] = set()  # whose delivery count in Redis includes this start
-        self._lost: set[str] = set()  # ids that others have taken over while they were in flight here
-        self._left_here = True  # entries may wait under our name: of a process before us, or of an answer that was lost
+        self._begun: set[tuple[str, str]] = set()  # entries whose delivery count in Redis includes this start
+        self._lost: set[str] = set()  # ids that others have claimed while they were in flight here
+        self._left_here = True  # entries may be pending under our name, from an earlier process or a lost response
         self._next_look = self._next_claim = 0.0  # monotonic
-        self._heard = 0  # when the broker heard our heartbeat last
+        self._heard = 0  # when the broker last received our heartbeat
         self._may_claim_from = 0
         self._heart: asyncio.Task[None] | None = None
 
@@ -58,7 +58,7 @@ class RedisConsumer:
         return taken
 
     async def _read(self, limit: int, timeout: float) -> list[Delivery]:
-        """COUNT is per stream: with fewer places than streams, some are asked now and the others next."""
+        """COUNT is per stream: with fewer free slots than streams, some are read now and the others next time."""
         asked = self._streams[:limit]
         self._streams = self._streams[limit:] + asked
         seconds = timeout if len(asked) == len(self._streams) else min(timeout, 0.02)
@@ -71,11 +71,11 @@ class RedisConsumer:
                 block=block(seconds),
             )
         new = [delivery_of(name.decode(), *entry) for name, entries in found or () for entry in entries]
-        self._begun.update(map(_key, new))  # reading made their delivery count 1
+        self._begun.update(map(_key, new))  # reading set their delivery count to 1
         return new
 
     async def _take_over(self, limit: int) -> list[Delivery]:
-        """What waits under our own name, what was handed back, and what dead members had."""
+        """Claims what is pending under our own name, what was handed back, and what dead members had."""
         now = time.monotonic()
         if self._left_here:
             taken = await self._claim(limit, self._member, ALWAYS)
@@ -91,9 +91,9 @@ class RedisConsumer:
         return []
 
     async def _claim(self, limit: int, owner: str, between: tuple[int, int]) -> list[Delivery]:
-        """`owner`: whose entries, or anybody's that is dead."""
+        """`owner`: whose entries to claim; None for those of any dead member."""
         taken: list[Delivery] = []
-        own = len(self._in_flight) if owner == self._member else 0  # they come along and are left out
+        own = len(self._in_flight) if owner == self._member else 0  # these are returned as well, and skipped
         for stream in self._streams:
             idle = 0 if owner else _ms(self._idle)
             args = (self._group, self._member, idle, limit - len(taken) + own, owner, *between)
@@ -142,7 +142,7 @@ class RedisConsumer:
             try:
                 await self._renew()
                 await asyncio.sleep(self._idle / 3)
-            except (BrokerUnreachable, PositionsLost):  # a lost group is for `fetch` to say
+            except (BrokerUnreachable, PositionsLost):  # `fetch` reports a lost group
                 await asyncio.sleep(self._idle / 10)
 
     async def _renew(self) -> None:
@@ -150,9 +150,9 @@ class RedisConsumer:
             async with asyncio.timeout(self._idle / 3):
                 lost = set(await self._own(dict.fromkeys(self._in_flight.values(), AS_IT_IS)))
                 seconds, microseconds = await self._client.time()
-        lost &= {position for _, position in self._in_flight}  # the others have just been settled
+        lost &= {position for _, position in self._in_flight}  # the others have been settled meanwhile
         if lost - self._lost:
-            log.warning("entries were taken over while this worker had them", entries=len(lost - self._lost))
+            log.warning("entries_taken_over", entries=len(lost - self._lost))
         self._lost = lost
         now = seconds * 1000 + microseconds // 1000
         if self._heard and now - self._heard > _ms(self._idle / 2):
@@ -160,7 +160,7 @@ class RedisConsumer:
         self._heard = now
 
     async def _own(self, counts: Mapping[Delivery, int], *, new_owner: str = "") -> list[str]:
-        """Renew, recount or give away entries while they are ours; answers the ids that are not."""
+        """Renews, recounts or hands over entries that we still own; returns the ids of the others."""
         lost: list[str] = []
         for stream in self._streams:
             of_stream = [(d.position, n) for d, n in counts.items() if d.record.stream == stream]
@@ -173,7 +173,7 @@ class RedisConsumer:
         return lost
 
     async def share(self) -> float:
-        """The same part for each that was heard of lately; one that is new counts from its first read on."""
+        """An equal share for each live member; a new one counts from its first read."""
         with reaching():
             found = await self._client.xinfo_consumers(self._streams[0], self._group)
         lately = 2 * self._idle * 1000
@@ -181,7 +181,7 @@ class RedisConsumer:
         return 1 / (len(others) + 1)
 
     async def close(self) -> None:
-        """Hand back what is left and leave; where the broker does not answer, others will take over."""
+        """Hands back what is left and leaves the group; if the broker is away, others will take over."""
         if self._heart:
             self._heart.cancel()
             await asyncio.wait([self._heart])
@@ -191,7 +191,7 @@ class RedisConsumer:
                 with reaching():
                     await self._leave_script(keys=[stream], args=[self._group, self._member])
         except (BrokerUnreachable, PositionsLost) as error:
-            log.warning("could not leave the group", error=str(error))
+            log.warning("leave_group_failed", error=str(error))
 
 
 def _key(delivery: Delivery) -> tuple[str, str]:

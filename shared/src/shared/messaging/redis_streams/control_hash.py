@@ -1,4 +1,4 @@
-"""`worker-control` is a hash in Redis, of the last value of each key: every worker looks at all of it now and then."""
+"""`worker-control` in Redis: a hash with the last value of each key, which every worker polls."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ async def follow_control(client: Redis, note: Callable[[Event], None], caught_up
             with reaching():
                 found: dict[bytes, bytes] = await client.hgetall(WORKER_CONTROL.name)  # type: ignore[assignment]
         except BrokerUnreachable as error:
-            log.debug("no control", error=str(error))
+            log.debug("control_unreachable", error=str(error))
         else:
             for key in [key for key in found if found[key] != known.get(key)]:
                 if event := decode_or_skip(record_of(WORKER_CONTROL.name, key, found[key])):

@@ -1,4 +1,4 @@
-"""Redis entries as deliveries and back, and Redis' errors as ours."""
+"""Converts Redis entries to deliveries and back, and translates Redis errors."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,18 +18,18 @@ from shared.streams import BY_NAME
 
 SOCKET_TIMEOUT = 5.0  # seconds
 Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]  # by stream: ids and fields
-REMEMBERED = timedelta(minutes=10)  # how long a published event id that causes work is
-NOT_OURS = "backslashreplace"  # anybody can write anything into a stream; nothing of it may stop the reading
+REMEMBERED = timedelta(minutes=10)  # how long the id of a published event that causes work is remembered
+NOT_OURS = "backslashreplace"  # a stream may contain anything; nothing in an entry may stop the reader
 _CLOSED = "the handler is closed"
-_NOT_NOW = ("MISCONF", "READONLY", "MASTERDOWN", "BUSY ", "LOADING")  # its disk is full, a replica takes over, …
+_NOT_NOW = ("MISCONF", "READONLY", "MASTERDOWN", "BUSY ", "LOADING")  # disk full, failover, …
 
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """Redis' errors as ours, by what must be done about them.
+    """Turns Redis errors into ours.
 
-    A cancellation that came meanwhile is raised even if redis-py lost it: it writes within `asyncio.wait_for`, which
-    before Python 3.12 swallows one that comes when the write is done (python/cpython#86296).
+    A cancellation is raised even if redis-py lost it: it writes within `asyncio.wait_for`, which before Python 3.12
+    swallows one that arrives when the write has finished (python/cpython#86296).
     """
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
@@ -47,7 +47,7 @@ def reaching() -> Iterator[None]:
 
 
 def _ours(error: Exception) -> TopicflowError | None:
-    """None: Redis refuses what was asked, or it is no error of Redis: our own bug.
+    """None: Redis refuses the command, or it is not an error of Redis: a bug of ours.
 
     uvloop raises RuntimeError for a write on a connection that was just lost (MagicStack/uvloop#506).
     """
@@ -63,7 +63,7 @@ def _ours(error: Exception) -> TopicflowError | None:
 
 
 def block(timeout: float) -> int:
-    """Milliseconds for a blocking read: 0 would be for ever, and the socket must not time out before Redis answers."""
+    """Milliseconds of a blocking read: 0 would block forever, and the socket must not time out before Redis answers."""
     return int(min(max(timeout, 0.001), SOCKET_TIMEOUT - 1) * 1000)
 
 
@@ -82,12 +82,12 @@ def publish_args(record: Record) -> list[str | bytes | int]:
 
 
 def last_value(record: Record) -> bytes:
-    """As it is kept in a hash."""
+    """The record as it is stored in a hash."""
     return to_json({"headers": record.headers, "data": record.data})
 
 
 def record_of(stream: str, key: bytes, value: bytes) -> Record:
-    """Of a last value; of what somebody else put there, one that cannot be read."""
+    """The record of a last value; a foreign value becomes a record that cannot be decoded."""
     with suppress(ValueError, LookupError, TypeError, AttributeError):
         found = from_json(value)
         return Record(stream, key.decode(), dict(found["headers"]), found["data"].encode())
@@ -110,7 +110,7 @@ def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
 
 
 def entry_time(entry_id: bytes | str) -> datetime:
-    """An entry's id starts with the broker's clock, in milliseconds."""
+    """The time in an entry's id: the broker's clock, in milliseconds."""
     text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
     return datetime.fromtimestamp(int(text.partition("-")[0]) / 1000, UTC)
 

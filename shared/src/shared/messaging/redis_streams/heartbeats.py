@@ -1,4 +1,4 @@
-"""Heartbeats are not settled: every reader reads all of them, through a FastStream subscriber without a handler."""
+"""Reads heartbeats: every reader reads all of them, through a FastStream subscriber without a handler."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
                         is_started = True
                     message = await subscriber.get_one(timeout=1.0)
             except BrokerUnreachable as error:
-                log.debug("no heartbeats", error=str(error))
+                log.debug("heartbeats_unreachable", error=str(error))
                 await asyncio.sleep(0.25)
                 continue
             if message:
@@ -47,5 +47,5 @@ def _note(entry: DefaultStreamMessage, note: Note) -> None:
 
 
 async def _as_it_is(message: DefaultStreamMessage) -> RedisStreamMessage:
-    """Entries are CloudEvents, not FastStream's envelope: `wire.decode` reads them."""
+    """Entries are CloudEvents, not FastStream's envelope: `cloudevents.decode` reads them."""
     return RedisStreamMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER, group=None)

@@ -1,4 +1,4 @@
-"""What waits in Redis for a group, and how full Redis is. Used by `redis_streams.py`."""
+"""Measures a group's lag in Redis, and how full Redis is."""
 
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
@@ -11,7 +11,7 @@ from shared.streams import streams_of
 
 
 async def lag(client: Redis, group: str) -> Lag:
-    """Two round trips, three commands a stream. Nothing unread is ever lost: our trimming spares it."""
+    """Two round trips, three commands per stream. Nothing unread is ever lost, because our trimming spares it."""
     names = [stream.name for stream in streams_of(group)]
     with reaching():
         pipeline = client.pipeline(transaction=False)
@@ -34,7 +34,7 @@ async def lag(client: Redis, group: str) -> Lag:
 
 
 async def memory_share(client: Redis) -> float | None:
-    """Without what Redis itself does not count: the buffers of its file and of its replicas."""
+    """Share of maxmemory in use, as Redis counts it: without the buffers of its file and its replicas."""
     with reaching():
         try:
             info = await client.info("memory")

@@ -1,4 +1,4 @@
-"""Makes the groups with their streams, and finds those that were lost. Used by `transport.py`."""
+"""Creates streams and groups, and finds lost groups. Used by `transport.py`."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ PAGE = 1000  # entries
 async def plan(client: Redis, partitions: int | None) -> ProvisioningPlan:
     """Raises SettingInvalid."""
     if partitions not in {None, 1}:
-        raise SettingInvalid("--partitions: a stream of Redis is one partition, only Kafka has several")
+        raise SettingInvalid("--partitions: a Redis stream has one partition; only Kafka has several")
     groups: list[Step] = []
     lost: list[Lost] = []
     for stream in STREAMS:
@@ -28,13 +28,13 @@ async def plan(client: Redis, partitions: int | None) -> ProvisioningPlan:
             if await _has_had_entries(client, stream.name):
                 lost.append(Lost(group, stream.name))
             else:
-                text = f"make the stream {stream.name} with group {group}"
+                text = f"create the stream {stream.name} with group {group}"
                 groups.append(Step(text, partial(make_group, client, stream.name, group)))
     return ProvisioningPlan(groups=groups, lost=lost)
 
 
 async def place(client: Redis, stream: str, group: str, position: str) -> None:
-    """With how many entries lie before: without that number Redis does not know the group's lag."""
+    """Creates a group with the number of entries before it; without that Redis does not know the group's lag."""
     with reaching():
         info = await client.xinfo_stream(stream)
         last: Any = info["last-generated-id"]
@@ -46,14 +46,14 @@ async def _count_between(client: Redis, stream: str, position: str, last: bytes)
     count = 0
     while entries := await client.xrange(stream, min=f"({position}", max=last, count=PAGE):
         count += len(entries)
-        position = str(entries[-1][0], "ascii")  # type: ignore[arg-type]  # bytes, as it was asked for
+        position = str(entries[-1][0], "ascii")  # type: ignore[arg-type]  # bytes, as requested
     return count
 
 
 async def make_group(
     client: Redis, stream: str, group: str, position: str = BEGINNING, entries_read: int | None = None
 ) -> bool:
-    """The first entry that it gets is the one after `position`. False: it is there already."""
+    """Creates a group that starts after `position`. Returns False if it exists already."""
     try:
         with reaching():
             await client.xgroup_create(stream, group, id=position, mkstream=True, entries_read=entries_read)

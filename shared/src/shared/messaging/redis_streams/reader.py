@@ -1,4 +1,4 @@
-"""Plain reads of whole streams from positions that the caller keeps: what the status-projector does."""
+"""Reads whole streams from positions that the caller stores, for the status-projector."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from shared.messaging.redis_streams.entries import Entries, block, delivery_of, 
 
 
 class RedisReader:
-    owns_partitions = False  # everybody reads everything
+    owns_partitions = False  # every reader reads everything
 
     def __init__(self, client: Redis, streams: Sequence[str], load: LoadPositions) -> None:
         self._client = client
@@ -24,8 +24,8 @@ class RedisReader:
             await self._check(stream, position)
 
     async def _check(self, stream: str, position: str) -> None:
-        """Raises PositionsLost where reading on would silently skip: another stream under the old name, or entries
-        that were trimmed before they were read. Our own trimming keeps the entry at the position."""
+        """Raises PositionsLost if reading on would silently skip entries: the stream was recreated, or entries were
+        trimmed before they were read. Our own trimming keeps the entry at the position."""
         with reaching():
             if position:
                 covered = bool(await self._client.xrange(stream, min=position, max=position))

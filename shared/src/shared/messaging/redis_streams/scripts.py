@@ -1,4 +1,4 @@
-"""The steps that must be one in Redis: Lua scripts. Used by `redis_streams.py`."""
+"""Lua scripts: steps that must be atomic in Redis."""
 
 # ARGV: group, then for each record "P", stream, id to store once ("" = always), seconds to remember it, max length
 # (0 = none), n, n fields and values, or "L", hash, key, its last value; then for each ended entry "A", stream,

@@ -1,4 +1,4 @@
-"""Redis Streams (Redis ≥ 7.2, Valkey): one partition, one entry per record, groups settled by `consumer.py`."""
+"""Redis Streams (Redis ≥ 7.2, Valkey) as a `Transport`: one partition, one entry per record."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ BATCH = 500  # records per script call, so that no call holds the server for lon
 
 
 class RedisTransport:
-    """`idle`: seconds without a heartbeat after which a member's entries are taken over."""
+    """`idle`: seconds without a heartbeat after which a member's entries are claimed by others."""
 
     def __init__(self, url: str, *, idle: float = 3.0, allow_volatile: bool = False) -> None:
         self._url = url
@@ -64,14 +64,16 @@ class RedisTransport:
             except ResponseError as error:
                 if self._allow_volatile:
                     return
-                raise BrokerUnsafe(f"Redis does not say whether it keeps what it stores ({error}): {_ALLOW}") from error
+                raise BrokerUnsafe(
+                    f"Redis does not reveal whether it persists what it stores ({error}): {_ALLOW}"
+                ) from error
         if found["maxmemory-policy"] != "noeviction":
             raise BrokerUnsafe(
                 f"Redis may evict streams (maxmemory-policy {found['maxmemory-policy']}): set noeviction"
             )
         if found["appendonly"] != "yes" and not self._allow_volatile:
             raise BrokerUnsafe(
-                f"Redis has no append-only file (appendonly no), a crash would lose answers of 202: {_ALLOW}"
+                f"Redis has no append-only file (appendonly no), a crash would lose accepted submissions: {_ALLOW}"
             )
         self._sync_each_publish = found["appendonly"] == "yes" and found["appendfsync"] != "always"
 
@@ -89,7 +91,7 @@ class RedisTransport:
             await self._store([arg for r in records[at : at + BATCH] for arg in publish_args(r)])
 
     async def _store(self, args: Sequence[str | bytes | int]) -> None:
-        """Where Redis syncs its file once a second only, waits for that."""
+        """If Redis syncs its append-only file once per second only, waits for that."""
         with reaching():
             if not self._sync_each_publish:
                 await self._publish(args=["", *args])
@@ -154,7 +156,7 @@ class RedisTransport:
         await follow_control(self.client, note, caught_up)
 
     def shell(self) -> RedisBroker:
-        """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""
+        """The FastStream broker: lifecycle, and subscribers of streams without settlement."""
         return RedisBroker(self._url, logger=logging.getLogger("shared.broker"))
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What nobody needs any more is removed from a Redis stream. Used by `redis_streams.py`."""
+"""Trims Redis streams: removes entries that no group and no projection needs any more."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from shared.streams import Stream
 
 
 async def trim(client: Redis, stream: Stream, projected: Positions, keep: timedelta, max_bytes: int) -> int:
-    """By age exactly, which takes 0.3 µs an entry and frees their memory at once; by bytes in whole nodes."""
+    """Trims exactly by age, which takes 0.3 µs per entry and frees memory at once, and by bytes in whole nodes."""
     with reaching():
         safe = await _first_needed(client, stream, projected.get(stream.name, START))
         seconds, microseconds = await client.time()
@@ -25,14 +25,14 @@ async def trim(client: Redis, stream: Stream, projected: Positions, keep: timede
 
 
 async def _first_needed(client: Redis, stream: Stream, projected: str) -> str:
-    """The first entry that some group has not ended or that is not projected yet."""
-    needed = [projected or "0-0"]  # kept itself: a reader sees by it that this is still the same stream
+    """The first entry that a group has not settled or that is not projected yet."""
+    needed = [projected or "0-0"]  # kept itself: it shows a reader that the stream is still the same
     found = await client.xinfo_groups(stream.name) if stream.groups else []
     if set(stream.groups) - {group["name"].decode() for group in found}:
-        return "0-0"  # nobody knows what a lost group had ended
+        return "0-0"  # what a lost group had settled is unknown
     for group in found:
         needed.append(after(group["last-delivered-id"].decode()))
         pending = await client.xpending(stream.name, group["name"])
-        if pending["min"]:  # all that was pending when the groups were asked may have ended since
+        if pending["min"]:  # entries that were pending may have been settled since
             needed.append(pending["min"].decode())
     return min(needed, key=order)

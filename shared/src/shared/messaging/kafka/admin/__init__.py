@@ -1,1 +1,1 @@
-"""Kafka from outside its groups: what is there, what is missing, what lags."""
+"""Administers Kafka from outside its groups: inspection, provisioning, lag."""

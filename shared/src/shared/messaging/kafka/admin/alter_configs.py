@@ -1,4 +1,4 @@
-"""Kafka's request to set some settings of a stream and to leave all others as they are (KIP-339).
+"""Kafka's request to set some settings of a topic and leave the others as they are (KIP-339).
 
 aiokafka only knows the older request, which resets whatever it does not name.
 """
@@ -49,7 +49,7 @@ class _Asked(RequestStruct):  # type: ignore[misc]
 
 
 class SetConfigs(Request[_Asked]):  # type: ignore[misc]
-    """Of one topic, by its name in Kafka."""
+    """The settings of one Kafka topic."""
 
     API_KEY = 44
 

@@ -1,4 +1,4 @@
-"""Commits for a group from outside: before it has members, or beside them."""
+"""Commits offsets for a group from outside, before it has members or next to them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from shared.messaging.kafka.producer import abandon
 
 
 async def commit_without_members(cluster: Cluster, group: str, offsets: Mapping[TopicPartition, int]) -> bool:
-    """False: it has members, so Kafka refuses it."""
+    """Returns False if the group has members, because Kafka then refuses the commit."""
     consumer = AIOKafkaConsumer(**cluster.options, group_id=cluster.name(group), enable_auto_commit=False)
     with translated_errors():
         try:

@@ -1,4 +1,4 @@
-"""Looks at streams without being a member of anything: partitions, ends, single records, groups' commits."""
+"""Inspects streams without joining a group: partitions, end offsets, single records, commits of groups."""
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
@@ -67,12 +67,12 @@ class Inspector:
             return self._consumer
 
     async def brokers(self) -> list[int]:
-        """Their ids."""
+        """Ids of the brokers."""
         cluster = await _answer((await self.admin()).describe_cluster())
         return [broker["node_id"] for broker in cluster["brokers"]]
 
     async def partitions(self, streams: Iterable[str]) -> list[TopicPartition]:
-        """Of these streams. Raises BrokerUnreachable, also where one is missing."""
+        """Partitions of these streams. Raises BrokerUnreachable, also if one is missing."""
         now = asyncio.get_running_loop().time()
         names = [self._cluster.name(stream) for stream in streams]
         unknown = [n for n in names if n not in self._counted or now - self._counted[n][0] > COUNTED_FOR]
@@ -89,11 +89,11 @@ class Inspector:
         return list(await _answer((await self.admin()).describe_topics(list(names))))
 
     def forget(self, stream: str) -> None:
-        """How many partitions it has: they have become more."""
+        """Number of partitions after some were added."""
         self._counted.pop(self._cluster.name(stream), None)
 
     async def retention(self, topics: Collection[str]) -> Mapping[str, int]:
-        """Milliseconds that records of these are kept, -1 for ever."""
+        """Retention in milliseconds; -1 is forever."""
         now = asyncio.get_running_loop().time()
         unknown = [t for t in topics if t not in self._kept or now - self._kept[t][0] > COUNTED_FOR]
         for topic, configs in (await self.configs(unknown, ["retention.ms"])).items():
@@ -101,26 +101,26 @@ class Inspector:
         return {topic: self._kept[topic][1] for topic in topics}
 
     async def configs(self, topics: Collection[str], names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-        """By topic: what these settings of it are, whoever set them."""
+        """Effective values of these settings, by topic."""
         asked = [ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names)) for topic in topics]
         answers = await _answer((await self.admin()).describe_configs(asked)) if asked else []
         found = [resource for answer in answers for resource in answer.resources]
         return {topic: {entry[0]: entry[1] for entry in entries} for _, _, _, topic, entries in found}
 
     async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where the next record will be."""
+        """Offset of the next record."""
         return dict(await _answer((await self._client()).end_offsets(places))) if places else {}
 
     async def beginnings(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The first that is kept, or where it will be."""
+        """Offset of the first record kept, or of the next one."""
         return dict(await _answer((await self._client()).beginning_offsets(places))) if places else {}
 
     async def commits(self, group: str, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """Only those that there are."""
+        """Committed offsets; partitions without one are left out."""
         admin, name = await self.admin(), self._cluster.name(group)
 
         async def known() -> Mapping[TopicPartition, OffsetAndMetadata]:
-            """aiokafka does not look at an answer's own error: of a coordinator that is loading it finds nothing."""
+            """aiokafka ignores the error inside a response: a coordinator that is loading seems to have no offsets."""
             while True:
                 with suppress(*NOT_YET):
                     found = await admin.list_consumer_group_offsets(name, partitions=list(places))
@@ -131,7 +131,7 @@ class Inspector:
         return {place: commit for place, commit in (await _answer(known())).items() if commit.offset >= 0}
 
     async def records(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, ConsumerRecord]:
-        """The first record at or after each of these, which must be there."""
+        """The first record at or after each of these offsets, which must exist."""
         found: dict[TopicPartition, ConsumerRecord] = {}
         if not offsets:
             return found
@@ -160,7 +160,7 @@ class Inspector:
 
 
 async def _answer(question: Awaitable[T]) -> T:
-    """Raises BrokerUnreachable when there is none in time."""
+    """Raises BrokerUnreachable if there is none in time."""
     with translated_errors():
         async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
             return await question

@@ -1,4 +1,5 @@
-"""What waits in Kafka for a group: ends against commits, with what their metadata says is finished or begun."""
+"""Measures a group's lag in Kafka: end offsets against commits, including what their metadata says is finished or
+started."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ FOR_EVER = -1
 
 
 async def lag(observer: Inspector, group: str) -> Lag:
-    """Five requests at most, whatever waits."""
+    """At most five requests, however large the backlog."""
     places = await observer.partitions([stream.name for stream in streams_of(group)])
     commits, ends = await asyncio.gather(observer.commits(group, places), observer.ends(places))
     if missing := [place for place in places if place not in commits]:

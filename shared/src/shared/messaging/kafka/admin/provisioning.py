@@ -1,4 +1,4 @@
-"""Makes the streams that are missing and each group's first positions; finds lost groups. Changes nothing else."""
+"""Creates missing streams and initial offsets; finds lost groups. Changes nothing else."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,14 +27,14 @@ Found = Mapping[str, "Shape"]  # by name, only streams that there are
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of a stream as it is."""
+    """State of an existing stream."""
 
     partitions: int
     replicas: int
 
 
 async def check_session_timeout(observer: Inspector, seconds: float) -> None:
-    """Raises BrokerUnsafe where the brokers would refuse it: a join would fail in a loop without a word."""
+    """Raises BrokerUnsafe if the brokers would refuse it: joins would fail in a silent loop."""
     admin = await observer.admin()
     node = str((await observer.brokers())[0])
     wanted = ConfigResource(ConfigResourceType.BROKER, node, {"group.min.session.timeout.ms": None})
@@ -60,7 +60,7 @@ async def find(cluster: Cluster, observer: Inspector) -> Found:
 
 
 def counts(found: Found) -> set[int]:
-    """Of partitions that those streams have which shall all have the same number."""
+    """Partition counts of the streams that must all have the same number."""
     return {shape.partitions for name, shape in found.items() if is_spread(name, shape.partitions)}
 
 
@@ -73,13 +73,15 @@ async def missing(
     partitions: int | None = None,
     commit: Commit = commit_without_members,
 ) -> ProvisioningPlan:
-    """`partitions` of new streams; None: as many as the others have. `commit`: how a group gets first positions."""
+    """`partitions` of new streams; None: as many as the others have. `commit`: commits a group's initial offsets."""
     number = partitions or max(counts(found), default=layout.partitions)
     replicas = layout.replication or min(3, len(await observer.brokers()))
     streams = []
     for name in [name for name in laid_out() if name not in found]:
         topic = _topic(cluster, name, layout, number, replicas)
-        text = f"make the stream {name} with {_count(topic.num_partitions, 'partition')}, {_count(replicas, 'replica')}"
+        text = (
+            f"create the stream {name} with {_count(topic.num_partitions, 'partition')}, {_count(replicas, 'replica')}"
+        )
         streams.append(Step(text, partial(_make, cluster, observer, topic)))
     groups: list[Step] = []
     lost: list[Lost] = []
@@ -88,7 +90,7 @@ async def missing(
         if any((await observer.ends(unplaced)).values()):
             lost.append(Lost(group, stream))
         elif unplaced or stream not in found:
-            text = f"make the first positions of group {group} in stream {stream}"
+            text = f"commit initial offsets of group {group} in stream {stream}"
             groups.append(Step(text, partial(_begin, cluster, observer, stream, group, commit)))
     return ProvisioningPlan(streams, groups, lost=lost)
 
@@ -115,13 +117,13 @@ async def _make(cluster: Cluster, observer: Inspector, topic: NewTopic) -> bool:
     [(_, code, *message)] = answer.topic_errors
     error = for_code(code)
     if code and error is not TopicAlreadyExistsError:
-        raise BrokerUnreachable(f"Kafka does not make the stream {topic.name}: {(message or [error.__name__])[0]}")
+        raise BrokerUnreachable(f"Kafka does not create the stream {topic.name}: {(message or [error.__name__])[0]}")
     await known_everywhere(observer, cluster.stream(topic.name), topic.num_partitions)
     return not code
 
 
 async def known_everywhere(observer: Inspector, stream: str, partitions: int) -> None:
-    """New partitions are there some moments before they can be used."""
+    """Waits for new partitions, which exist some moments before they can be used."""
     async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
         while True:
             observer.forget(stream)
@@ -137,7 +139,7 @@ async def _unplaced(observer: Inspector, stream: str, group: str) -> list[TopicP
 
 
 async def _begin(cluster: Cluster, observer: Inspector, stream: str, group: str, commit: Commit) -> bool:
-    """At the beginning of partitions that never had a record."""
+    """Commits offset 0 for partitions that never had a record."""
     unplaced = await _unplaced(observer, stream, group)
     return bool(unplaced) and await commit(cluster, group, dict.fromkeys(unplaced, 0))
 

@@ -1,4 +1,4 @@
-"""Where streams in Kafka are otherwise than the settings say, and what `topicflow provision` does about it."""
+"""Finds where streams in Kafka differ from the settings, and what `topicflow provision` does about it."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How streams are laid out in Kafka: which there are, and what each of them is made with."""
+"""The Kafka topics of our streams and their settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def is_spread(name: str, partitions: int = 1) -> bool:
 
 
 def settled_by(name: str) -> tuple[str, ...]:
-    """Who settles it: nobody settles dead letters."""
+    """Groups that settle a stream; dead letters have none."""
     return BY_NAME[name].groups if name in BY_NAME else ()
 
 
@@ -50,7 +50,7 @@ def _names(stream: Stream) -> list[str]:
 
 
 def configured(name: str, layout: TopicLayout, replicas: int) -> dict[str, str]:
-    """What Kafka is told about a stream."""
+    """The settings of a stream's Kafka topic."""
     stream = laid_out()[name]
     keep = int(layout.keep_days * 86_400_000) if layout.keep_days and name == stream.name else -1
     ages = {"cleanup.policy": "delete", "retention.ms": str(keep if is_kept(stream) else NOBODY_KEEPS)}
