@@ -78,7 +78,7 @@ async def test_who_is_killed_before_it_reads_its_answer_is_followed_by_one_more_
 async def test_who_is_killed_before_its_outcome_is_stored_is_followed_by_one_more_call(api: Api) -> None:
     worker, broker = await under_way(api), api.deployment.stack.broker
     broker.kill()
-    await eventually(lambda: "Gemini answered" in worker.said, within=TAKES_OVER_WITHIN)
+    await eventually(lambda: "gemini_answered" in worker.said, within=TAKES_OVER_WITHIN)
     worker.kill()
     broker.start()
     api.deployment.add("topic-worker", "topic-worker-2")

@@ -79,9 +79,9 @@ async def test_what_cannot_be_brought_over_is_named_and_the_rest_is_there(local_
     assert (done.code, done.out) == (1, "1 imported, 0 queued, 0 skipped, 23 left out\n")
     assert done.err.splitlines()[-11:-7] == [
         "topicflow: left out: '': a title must not be blank",
-        f"left out: '{'x' * 80}': a title has at most 500 characters, this one has 501",
+        f"left out: '{'x' * 80}': a title must have at most 500 characters, this one has 501",
         "left out: 'Huge': its card has more than 1,000,000 bytes",
-        "left out: 'bell 0 \ufffd': a title must not have control characters or halves of surrogate pairs",
+        "left out: 'bell 0 \ufffd': a title must not contain control characters or unpaired surrogates",
     ]
     assert done.err.splitlines()[-1] == "… and 13 more"
     assert await total(local_mode) == before + 1

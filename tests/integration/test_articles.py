@@ -224,4 +224,4 @@ async def test_where_articles_are_off_it_is_said(deployment: Deployment) -> None
         assert "worker" not in (await client.get("/health")).json()
     enricher = deployment.add(ENRICHER, ENABLE_BACKGROUND_WORKER="false")
     await eventually(lambda: not enricher.is_alive, within=20)
-    assert enricher.said.strip() == "enricher: ENABLE_BACKGROUND_WORKER: not true, so there is nothing to do"
+    assert enricher.said.strip() == "enricher: ENABLE_BACKGROUND_WORKER: must be true to run the enricher"

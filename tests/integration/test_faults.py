@@ -76,7 +76,7 @@ def doubtful(kind: str, code: str, says: str, **scope: Any) -> list[Row]:
 
 
 def blocked(kind: str, reason: str) -> Row:
-    error = ("blocked", f"Gemini refuses to answer: {reason}")
+    error = ("blocked", f"Gemini blocked the request or its answer: {reason}")
     return Row(always(kind, reason=reason), ALONE, error=error, wasted=("blocked", 6))
 
 
@@ -110,9 +110,9 @@ ROWS = [
     outage("bad_key", "key_refused"),
     *doubtful("500", "gemini_500", "Gemini answered 500 INTERNAL"),
     *doubtful("504", "gemini_504", "Gemini answered 504 DEADLINE_EXCEEDED"),
-    *doubtful("hang", "timeout", "Gemini did not answer in"),
+    *doubtful("hang", "timeout", "Gemini did not answer within"),
     *doubtful("reset", "connection_lost", "the connection to Gemini was lost"),
-    *doubtful("page", "unreadable_answer", "what answered in Gemini's place"),
+    *doubtful("page", "unreadable_answer", "the response in place of Gemini's"),
     *doubtful("page", "gemini_408", "Gemini answered 408", status=408),
     Row(once("page", status=499), ALONE, probes=(1,)),
     *(outage("page", "unavailable", status=status) for status in (302, 407, 502)),

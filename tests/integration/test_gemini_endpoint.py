@@ -69,7 +69,7 @@ async def test_what_lives_on_v1beta_only_is_found_there_by_default(simulator: Ge
 async def test_a_path_that_is_not_there_is_told_from_a_model_that_is_not(simulator: GeminiSimulator) -> None:
     found = await asked_of(Endpoint(f"{simulator.url}/elsewhere"))
     assert isinstance(found, Unavailable)
-    assert f"nothing is at {simulator.url}/elsewhere/v1beta/models/" in str(found)
+    assert f"nothing found at {simulator.url}/elsewhere/v1beta/models/" in str(found)
     assert "check GOOGLE_GEMINI_BASE_URL" in str(found)
 
 

@@ -19,7 +19,7 @@ async def test_a_failed_submission_is_one_line_with_its_code_and_reason(observed
     await observed.api.ended(id_, as_="failed")
     [line] = [line for line in await said(observed, "topic-worker", submission=id_) if line["level"] == "info"]
     assert (line["event"], line["end"], line["code"]) == ("submission ended", "failed", "blocked")
-    assert line["reason"].startswith("Gemini refuses to answer")
+    assert line["reason"].startswith("Gemini blocked the request or its answer")
     assert (line["attempt"], line["service"], line["instance"]) == (1, "topic-worker", "topic-worker-1")
 
 
@@ -31,7 +31,7 @@ async def test_every_line_of_a_delivery_names_its_submission_run_and_trace(obser
         assert [line["event"] for line in lines if line["event"] == "submission ended"] == ["submission ended"]
         assert len({(line["run"], line["attempt"], line["trace_id"]) for line in lines}) == 1
     ids = {topic["id"] for topic in topics}
-    answered = [line for line in observed.lines("topic-worker", event="Gemini answered") if line["submission"] in ids]
+    answered = [line for line in observed.lines("topic-worker", event="gemini_answered") if line["submission"] in ids]
     sharing = [{line["submission"], *line.get("shared_with", ())} for line in answered]
     assert sorted(map(len, sharing)) == [2, 5]
     assert set.union(*sharing) == ids
@@ -45,7 +45,7 @@ async def test_lines_outside_of_a_delivery_name_none(observed: Observed) -> None
     await observed.api.ended(id_)
     waiting = observed.lines("topic-worker", event="waiting", reason="unavailable")
     assert waiting[-1]["submission"] == id_
-    for event in ("Gemini answers", "provisioned"):
+    for event in ("gemini_reachable", "provisioned"):
         for line in observed.lines("topic-worker", event=event):
             assert "submission" not in line
             assert "trace_id" not in line

@@ -203,7 +203,7 @@ async def _collides(projection: Projection, batch: Batch) -> bool:
     try:
         await projection.project(batch)
     except DatabaseUnreachable as error:
-        if "in the same moment" not in str(error):
+        if "at the same time" not in str(error):
             raise
         return True
     return False

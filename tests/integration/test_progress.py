@@ -96,7 +96,7 @@ async def test_a_worker_whose_loop_stands_still_is_not_ready_and_says_so(
     await eventually(is_ready, within=5)
     monkeypatch.setattr(worker.consumer, "fetch", never)
     await eventually(is_not_ready, within=5)
-    assert (await readiness(worker))[1]["reason"].startswith("the settlement loop has not turned for ")
+    assert (await readiness(worker))[1]["reason"].startswith("the settlement loop has made no progress for ")
 
 
 async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:

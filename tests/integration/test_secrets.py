@@ -88,7 +88,7 @@ class Suffering:
         worker = self._add("topic-worker", "moody", GEMINI_API_KEYS=keys, GEMINI_API_KEY="")
         await ended(api, "hang", "reset", "503", *(f"Of a fault {n}" for n in range(6)))
         assert "left out from now on" in worker.said
-        assert "a key rests" in worker.said
+        assert "api_key_cooling_down" in worker.said
         await self.is_looked_at(api, "moody")
         self.gemini.tell("hang", title_contains="Aborted")
         await api.submit("Aborted")
@@ -198,7 +198,11 @@ class Suffering:
         in_broker = [place async for place in self.secured.broker()]
         in_database = list(database(self.secured.stack.database_url))
         in_files = list(files(self.folder, self.secrets.files))
-        for what, places in (("Of a fault 1", in_broker), ("Of a fault 1", in_database), ("a key rests", in_files)):
+        for what, places in (
+            ("Of a fault 1", in_broker),
+            ("Of a fault 1", in_database),
+            ("api_key_cooling_down", in_files),
+        ):
             assert any(what.encode() in written for _, written in places), (what, [where for where, _ in places])
         return [*self.seen, *spans, *in_broker, *in_database, *in_files]
 

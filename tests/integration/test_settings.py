@@ -76,7 +76,7 @@ async def test_a_port_in_use_is_refused_with_one_line() -> None:
         code, out, err = await run("api", TOPICFLOW_PORT=str(port))
     assert (code, out) == (3, "")
     why = f"cannot listen on port {port} of 127.0.0.1: Address already in use"
-    assert err == f"api: {why} (TOPICFLOW_PORT is another one)\n"
+    assert err == f"api: {why} (set TOPICFLOW_PORT to another port)\n"
 
 
 async def test_an_unknown_name_of_ours_is_warned_about() -> None:
@@ -84,7 +84,7 @@ async def test_an_unknown_name_of_ours_is_warned_about() -> None:
         port = str(taken.getsockname()[1])
         _, _, err = await run("api", TOPICFLOW_PORT=port, TOPICFLOW_PROT="1", TOPICFLOW_API_SERVICE_HOST="10.0.0.1")
     [warning, _] = err.splitlines()
-    assert '"event": "unknown setting"' in warning
+    assert '"event": "unknown_setting"' in warning
     assert '"name": "TOPICFLOW_PROT"' in warning
 
 
@@ -164,7 +164,7 @@ async def test_beyond_loopback_the_api_waits_for_its_database_and_refuses_to_run
     folder.mkdir()
     code, out, err = await running
     assert (code, out) == (2, "")
-    why = "beyond loopback an API key is needed and there is none: run `topicflow keys create NAME` first"
+    why = "listening beyond loopback requires an API key, and none exists: run `topicflow keys create NAME` first"
     assert err.splitlines()[-1] == f"api: {why}"
     assert "Traceback" not in err
 

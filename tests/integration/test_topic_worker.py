@@ -108,7 +108,7 @@ def test_a_worker_without_a_key_does_not_start(monkeypatch: pytest.MonkeyPatch) 
 def test_nor_with_a_key_that_no_header_can_hold_which_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEYS", "good, sécret")
     with pytest.raises(
-        SettingInvalid, match="GEMINI_API_KEYS: key 2 has characters that no HTTP header can hold"
+        SettingInvalid, match="GEMINI_API_KEYS: key 2 contains characters that are not allowed in an HTTP header"
     ) as refused:
         WorkerSettings.load()
     assert "cret" not in str(refused.value)

@@ -47,7 +47,7 @@ async def submissions(broker: RedisTransport) -> int:
 @asynccontextmanager
 async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        trim_streams.trim_for_ever(broker, await projected.projection(), ProjectorSettings.load())
+        trim_streams.trim_forever(broker, await projected.projection(), ProjectorSettings.load())
     )
     yield
     task.cancel()
@@ -84,7 +84,7 @@ async def test_while_memory_is_short_what_is_done_with_goes_at_once_and_that_is_
             await eventually(only_the_last_is_left, within=5)
             await remains(lambda: len(said) == 1, during=0.3)
     assert before == TITLES
-    assert "memory is short" in said[0]["event"]
+    assert said[0]["event"] == "broker_memory_low"
 
 
 async def test_what_is_not_projected_is_not_removed_however_short_memory_is(

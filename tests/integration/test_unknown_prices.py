@@ -36,7 +36,7 @@ async def test_a_model_that_nobody_knows_reaches_the_budget_and_status_and_usage
         status = await waiting(api, "budget")
         calls = deployment.gemini.calls["calls"]
         assert 1 <= calls <= MOST_CALLS, "what was under way when the first answer was priced"
-        assert status["waiting_for"]["message"] == "the day's budget of 0.001 US dollars is spent"
+        assert status["waiting_for"]["message"] == "the daily budget of 0.001 US dollars is spent"
         usage = await paid(api, calls)
         assert deployment.gemini.calls["calls"] == calls
         assert {(day["model"], day["priced_as"]) for day in usage["days"]} == {(NOBODYS, "gemini-3.5-flash-lite")}

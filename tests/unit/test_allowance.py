@@ -25,14 +25,14 @@ def allowance(limits: UsedToday, *told: UsageTotals) -> DailyLimits:
     made = DailyLimits(limits, "topic")
     made.check(1.0)
     for one in told:
-        made.note(one)
+        made.on_usage_event(one)
     return made
 
 
 def test_what_was_told_before_it_began_counts_in_all_partitions() -> None:
     told = allowance(UsedToday(requests=10, tokens=10**9, dollars=9), totals(6), totals(3.9, partition=1))
     told.check(1.0)
-    told.note(totals(4, partition=1))
+    told.on_usage_event(totals(4, partition=1))
     with pytest.raises(DailyQuota) as found:
         told.check(1.0)
     assert found.value.until == end_of_day()
@@ -76,7 +76,7 @@ def test_while_nothing_is_told_others_are_taken_to_use_as_much_for_their_share()
 def test_a_call_counts_until_it_is_surely_among_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
     limited = allowance(UsedToday(3, 10**9, 10**9))
     limited.spent(100, 0)
-    limited.note(totals(2))  # another's, and this one or not
+    limited.on_usage_event(totals(2))  # another's, and this one or not
     with pytest.raises(DailyQuota):
         limited.check(1.0)
     monkeypatch.setattr(module, "LATE", 0)

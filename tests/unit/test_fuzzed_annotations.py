@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit.annotated import ASSESSMENT, CLASSIFICATION, TEXT
 
-from enricher.annotate_article import judge
+from enricher.annotate_article import validate_answer
 from enricher.annotation import MOST_KEYWORDS, Assessment, Classification
 from shared.errors import Refused
 from shared.ids import normal
@@ -80,7 +80,7 @@ def check(verdict: object, wanted: type[Classification | Assessment]) -> None:
 @given(answers(CLASSIFICATION))
 def test_any_classification_is_used_or_refused_with_a_reason(told: tuple[str, bool]) -> None:
     text, is_whole = told
-    verdict = judge(answered(text), Classification, TEXT)
+    verdict = validate_answer(answered(text), Classification, TEXT)
     assert isinstance(verdict, Classification) or not is_whole
     check(verdict, Classification)
 
@@ -89,7 +89,7 @@ def test_any_classification_is_used_or_refused_with_a_reason(told: tuple[str, bo
 @given(answers(ASSESSMENT))
 def test_any_assessment_is_used_or_refused_with_a_reason(told: tuple[str, bool]) -> None:
     text, is_whole = told
-    verdict = judge(answered(text), Assessment, TEXT)
+    verdict = validate_answer(answered(text), Assessment, TEXT)
     assert isinstance(verdict, Assessment) or not is_whole
     check(verdict, Assessment)
 
@@ -102,6 +102,6 @@ def test_whatever_text_it_is_there_is_a_verdict(data: st.DataObject) -> None:
     finish = data.draw(st.sampled_from(["STOP", "", "MAX_TOKENS", "OTHER"]))
     blocked = data.draw(st.sampled_from([None, None, "SAFETY"]))
     for wanted in (Classification, Assessment):
-        verdict = judge(answered(text, finish, blocked), wanted, TEXT)
+        verdict = validate_answer(answered(text, finish, blocked), wanted, TEXT)
         check(verdict, wanted)
         assert isinstance(verdict, Refused) == (blocked is not None)

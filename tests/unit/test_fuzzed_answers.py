@@ -16,7 +16,7 @@ from shared.llm.answers.json_extraction import extract_json
 from shared.llm.gemini import Answer
 from shared.text.storable import is_storable
 from topic_worker.topic import StudyCard
-from topic_worker.validate_card import judge
+from topic_worker.validate_card import validate_answer
 
 IDS = ["one", "two", "three"]
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_whatever_is_broken_about_some_the_others_are_used(
     told: tuple[list[Any], set[str]], before: str, after: str, wrapped: Callable[[list[Any]], Any]
 ) -> None:
     items, whole = told
-    verdicts = judge(answered(before + json.dumps(wrapped(items)) + after), IDS)
+    verdicts = validate_answer(answered(before + json.dumps(wrapped(items)) + after), IDS)
     assert list(verdicts) == IDS
     assert whole <= {id_ for id_, verdict in verdicts.items() if isinstance(verdict, StudyCard)}
     for verdict in verdicts.values():
@@ -92,7 +92,7 @@ def test_whatever_text_it_is_each_item_gets_a_verdict(data: st.DataObject) -> No
     ids = IDS[: data.draw(st.integers(1, 3))]
     finish = data.draw(st.sampled_from(["STOP", "", "MAX_TOKENS", "OTHER"]))
     blocked = data.draw(st.sampled_from([None, None, "SAFETY"]))
-    verdicts = judge(answered(text, finish, blocked), ids)
+    verdicts = validate_answer(answered(text, finish, blocked), ids)
     assert list(verdicts) == ids
     for verdict in verdicts.values():
         _is_fit(verdict)

@@ -27,17 +27,17 @@ def test_keys_are_used_in_turn() -> None:
 def test_one_that_rests_is_left_out_until_its_quota_is_there_again() -> None:
     keys = Keys(["a", "b"])
     resting = keys.next()
-    keys.rest(resting, later(), DailyQuota)
+    keys.cool_down(resting, later(), DailyQuota)
     assert resting.value not in values(keys, 4)
-    keys.rest(resting, later(-1), DailyQuota)
+    keys.cool_down(resting, later(-1), DailyQuota)
     assert values(keys, 2) == {"a", "b"}
 
 
 def test_when_all_rest_it_is_said_which_quota_is_missing_and_until_when_it_is() -> None:
     keys = Keys(["a", "b"])
     soon, late = later(60), later(3600)
-    keys.rest(keys.next(), late, DailyQuota)
-    keys.rest(keys.next(), soon, RateLimited)
+    keys.cool_down(keys.next(), late, DailyQuota)
+    keys.cool_down(keys.next(), soon, RateLimited)
     with pytest.raises(RateLimited) as raised:
         keys.next()
     assert raised.value.until == soon
@@ -50,7 +50,7 @@ def test_a_refused_one_is_left_out_and_is_only_asked_again_when_there_is_no_othe
     keys.refuse(refused)
     assert refused.value not in values(keys, 4)
     other = keys.next()
-    keys.rest(other, later(), DailyQuota)
+    keys.cool_down(other, later(), DailyQuota)
     with pytest.raises(DailyQuota):
         keys.next()
     keys.refuse(other)
@@ -62,7 +62,7 @@ def test_a_refused_one_is_left_out_and_is_only_asked_again_when_there_is_no_othe
 def test_their_file_is_read_again_when_it_changes_and_what_is_known_of_a_key_stays_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_keys, "LOOK_EVERY", 0)
+    monkeypatch.setattr(api_keys, "CHECK_INTERVAL", 0)
     path = tmp_path / "keys"
     path.write_text("a, b")
     keys = Keys(split(path.read_text()), path)
@@ -81,7 +81,7 @@ def test_nothing_that_is_said_shows_a_key() -> None:
     keys = Keys(["very-secret", "secret-too"])
     with capture_logs() as said:
         key = keys.next()
-        keys.rest(key, later(), DailyQuota)
+        keys.cool_down(key, later(), DailyQuota)
         keys.refuse(key)
         keys.works(key)
     assert len(said) == 3

@@ -57,7 +57,7 @@ def test_an_unknown_model_costs_what_the_asked_one_does_and_it_is_said_once() ->
     ]
     [problem] = prices.problems
     assert problem.code == "price_unknown"
-    assert f"{UNKNOWN}, which answers: its calls are priced as gemini-3.5-flash-lite's" in problem.text
+    assert f"{UNKNOWN}: its calls are priced as gemini-3.5-flash-lite;" in problem.text
 
 
 def test_where_the_asked_model_is_unknown_too_it_costs_what_the_dearest_does() -> None:
@@ -86,7 +86,7 @@ def test_without_a_price_for_what_is_cached_it_costs_what_is_not() -> None:
 
 @pytest.mark.parametrize("text", ["m", "m=", "m=1", "m=1/2/3/4", "m=a/b", "=1/2", "m=-1/2", "m=nan/1", "m=1/2; n=1/2"])
 def test_what_is_no_price_list_is_refused_by_its_entry(text: str) -> None:
-    with pytest.raises(ValueError, match="US dollars a million tokens"):
+    with pytest.raises(ValueError, match="US dollars per million tokens"):
         Prices.of(text, "m")
 
 

@@ -28,7 +28,7 @@ TIMEOUT = Transient("timeout", "no answer")
             KeyError("x"),
             0,
             5,
-            Pause("bug", "5 submissions in a row ended in our own bug: KeyError('x')", None),
+            Pause("bug", "5 submissions in a row failed with an unexpected error: KeyError('x')", None),
         ),
     ],
 )

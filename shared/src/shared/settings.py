@@ -140,7 +140,7 @@ def _database_url(value: SecretStr) -> SecretStr:
     elif scheme != "sqlite":
         raise ValueError(f"unknown scheme, expected sqlite:///path or {POSTGRESQL_URL}")
     elif len(urlsplit(url).path) < 2:
-        raise ValueError("no path, expected sqlite:///path: several processes share the file")
+        raise ValueError("missing path, expected sqlite:///path: several processes share the file")
     return value
 
 
@@ -154,7 +154,7 @@ def _must_be_of_libpq(url: str) -> None:
     if not parts.get("dbname"):
         raise ValueError(f"expected {POSTGRESQL_URL}, with parameters that libpq knows")
     if "@" in parts["dbname"] or not re.fullmatch("[0-9,]*", parts.get("port", "")):
-        raise ValueError(f"expected {POSTGRESQL_URL}: in the password write %2F for /, %40 for @ and so on")
+        raise ValueError(f"expected {POSTGRESQL_URL}: percent-encode the password (%2F for /, %40 for @ and so on)")
 
 
 def without_secrets(url: str) -> str:

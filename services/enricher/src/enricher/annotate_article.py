@@ -109,7 +109,7 @@ def excerpt(article: ArticleText, most_tokens: int) -> Excerpt:
     return Excerpt(article.urn, shortened(title, LONGEST_TITLE), abstract, shortened(content, room - len(abstract)))
 
 
-def judge(answer: Answer, wanted: type[Wanted], text: str) -> Wanted | Refused | AnswerNotUsable:
+def validate_answer(answer: Answer, wanted: type[Wanted], text: str) -> Wanted | Refused | AnswerNotUsable:
     """`text`: of the article, in its normal form."""
     return without_text(answer) or first_valid(wanted, extract_json(answer.text), context=text)
 
@@ -171,7 +171,7 @@ class ArticleAnnotator:
             answer = await self._llm.generate(instructions=instructions, data=about.data, schema=question.schema)
             tell(answer)
         self.simulated = answer.simulated
-        verdict = judge(answer, question.wanted, about.text)
+        verdict = validate_answer(answer, question.wanted, about.text)
         [usage] = shares(answer, [wasted(verdict)], prompt_version=question.prompt.version, prices=self._prices)
         self._pace.spent(answer.tokens_in, usage.cost or 0)
         paid(usage)

@@ -50,7 +50,7 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
         await worker.run(
             ops,
-            allowance.note,
+            allowance.on_usage_event,
             lambda: {"simulated": gemini.simulated, "problems": (*gemini.problems, *prices.problems)},
             gemini.detect_simulator,
         )

@@ -151,13 +151,13 @@ class CatalogClient:
             reply = await self._send("POST", "/system/mtm", json=self._credentials)
             if reply.status in {400, 401, 403, 422}:
                 names = "KEYCLOAK_CLIENT_ID and KEYCLOAK_CLIENT_SECRET"
-                raise CatalogRefusesUs(f"the catalogue refuses {names} ({reply.status})")
+                raise CatalogRefusesUs(f"the catalogue rejected {names} ({reply.status})")
             given = reply.result(self._secrets)
         except (Doubtful, Refused) as error:
-            raise CatalogUnavailable(f"no login: {error}") from error
+            raise CatalogUnavailable(f"login to the catalogue failed: {error}") from error
         token = given.get("access_token") if isinstance(given, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
-            raise CatalogUnavailable("no login: the catalogue gave no token")
+            raise CatalogUnavailable("login to the catalogue failed: no valid token in its response")
         life = given.get("expires_in")
         seconds = float(life) if isinstance(life, int | float) and life > 0 else USUAL_LIFE
         self._token, self._good_until = token, began + seconds - min(60.0, seconds / 10)
@@ -169,7 +169,7 @@ class CatalogClient:
             async with self._http.stream(method, path, headers=headers, **sent) as response:
                 body = await self._body(response)
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise Doubtful("timeout", f"the catalogue did not answer in {self._timeout:g} s") from error
+            raise Doubtful("timeout", f"the catalogue did not answer within {self._timeout:g} s") from error
         except httpx.ConnectError as error:
             raise CatalogUnavailable(f"the catalogue cannot be reached: {error}") from error
         except httpx.RequestError as error:
@@ -184,7 +184,7 @@ class CatalogClient:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > MOST_BYTES:
-                    raise Refused("answer_too_large", f"the catalogue's answer has more than {MOST_BYTES:,} bytes")
+                    raise Refused("answer_too_large", f"the catalogue's response is larger than {MOST_BYTES:,} bytes")
         return bytes(body)
 
 

@@ -65,7 +65,7 @@ class Reply:
         if status == 429 or status >= 500:
             raise CatalogUnavailable(message, self.retry_after)
         if status < 400 or (status in _NOTHING_HERE and not is_enveloped):
-            raise NotTheCatalog(f"{message}, but not as the catalogue does: is DATA_API_URL right?")
+            raise NotTheCatalog(f"{message}, not in its own format: check DATA_API_URL")
         raise Refused("not_found" if status == 404 else f"catalog_{status}", message)
 
     def _why(self, secrets: Iterable[str]) -> str:
@@ -92,7 +92,7 @@ def _place(loc: object) -> str:
 def article(result: Any, urn: str) -> CatalogArticle:
     """Raises Refused."""
     if not isinstance(result, dict):
-        raise Refused("unreadable_article", f"the catalogue's article {urn} is no object")
+        raise Refused("unreadable_article", f"the catalogue's response for {urn} is not a JSON object")
     extras = result.get("extras")
     return CatalogArticle(
         urn=urn,
@@ -110,14 +110,14 @@ def articles(result: Any) -> list[CatalogArticle]:
     """Of a search; what has no URN is left out. Raises Refused."""
     found = result.get("results") if isinstance(result, dict) else None
     if not isinstance(found, list):
-        raise Refused("unreadable_page", "a page of the catalogue's search has no list of results")
+        raise Refused("unreadable_page", "the catalogue's search response has no list of results")
     return [article(one, one["urn"]) for one in found if isinstance(one, Mapping) and isinstance(one.get("urn"), str)]
 
 
 def urns(result: Any) -> list[str]:
     """Raises Refused."""
     if not isinstance(result, list):
-        raise Refused("unreadable_page", "a page of the catalogue's list is no list")
+        raise Refused("unreadable_page", "the catalogue's list response is not a JSON array")
     return _strings(result)
 
 

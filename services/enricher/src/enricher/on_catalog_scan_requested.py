@@ -46,7 +46,7 @@ class OnCatalogScanRequested:
     def _due(self, articles: Sequence[CatalogArticle]) -> dict[str, str]:
         """Input hashes by URN. What cannot be submitted by its name is left out, for the API takes a page or none."""
         if nameless := [article.urn for article in articles if not is_urn(article.urn)]:
-            log.warning("articles are left out, their names are no URNs", number=len(nameless), names=nameless[:5])
+            log.warning("articles_without_urn_skipped", number=len(nameless), names=nameless[:5])
         hashes = [(article, self._annotator.input_hash(article)) for article in articles if is_urn(article.urn)]
         return {article.urn: hash_ for article, hash_ in hashes if article.extras.get("input_hash") != hash_}
 

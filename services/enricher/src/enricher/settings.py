@@ -21,7 +21,7 @@ def _base_url(value: str) -> str:
     except ValueError:
         is_usable = False
     if not is_usable or "@" in value or "?" in value or "#" in value:
-        raise ValueError("expected http://host:port or https://host/path, without user, password and parameters")
+        raise ValueError("expected http://host:port or https://host/path, without user, password or parameters")
     return value.rstrip("/").removesuffix("/api/v1")
 
 
@@ -36,7 +36,7 @@ class CatalogSettings(Settings):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if not self.catalog_url:
-            raise ValueError("DATA_API_URL: not set; `topicflow up` runs with a simulator when there is none")
+            raise ValueError("DATA_API_URL: not set (`topicflow up` starts a simulator instead)")
         if not self.client_id:
             raise ValueError("KEYCLOAK_CLIENT_ID: not set")
         if not self.client_secret.get_secret_value():
@@ -57,5 +57,5 @@ class EnricherSettings(WorkSettings, GeminiSettings, CatalogSettings, OpsSetting
     @model_validator(mode="after")
     def _is_wanted(self) -> Self:
         if not self.enriches:
-            raise ValueError("ENABLE_BACKGROUND_WORKER: not true, so there is nothing to do")
+            raise ValueError("ENABLE_BACKGROUND_WORKER: must be true to run the enricher")
         return self

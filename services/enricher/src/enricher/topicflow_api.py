@@ -31,9 +31,9 @@ class SubmissionsApi:
         if answer.status_code in {401, 403, 429} or answer.status_code >= 500:
             after = answer.headers.get("retry-after", "")
             seconds = float(after) if after.isdecimal() else None
-            raise ApiUnavailable(f"the API answered {answer.status_code} to the enricher", seconds)
+            raise ApiUnavailable(f"the API answered {answer.status_code} to a request of the enricher", seconds)
         if not answer.is_success:
-            raise Refused(f"api_{answer.status_code}", f"the API refuses articles: {answer.text[:300]}")
+            raise Refused(f"api_{answer.status_code}", f"the API rejected the articles: {answer.text[:300]}")
         return int(answer.json()["accepted"])
 
     async def close(self) -> None:

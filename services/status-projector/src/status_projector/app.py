@@ -17,9 +17,9 @@ from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTOR
 from status_projector.projection import Projection
 from status_projector.projection_loop import READ, project_for_ever
-from status_projector.publish_usage import tell_for_ever
+from status_projector.publish_usage import publish_usage_forever
 from status_projector.settings import ProjectorSettings
-from status_projector.trim_streams import trim_for_ever
+from status_projector.trim_streams import trim_forever
 
 
 async def main(settings: ProjectorSettings, instance: str) -> None:
@@ -49,8 +49,8 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: Asy
         async with run_beside(
             app,
             project_for_ever(transport, projection, progress, instance),
-            trim_for_ever(transport, projection, settings),
-            tell_for_ever(transport, database, instance),
+            trim_forever(transport, projection, settings),
+            publish_usage_forever(transport, database, instance),
             beat(transport, PROJECTOR, instance),
         ):
             yield

@@ -53,7 +53,7 @@ def read(delivery: Delivery) -> DecodedEvent:
     """Raises InvalidEvent, NewerVersion."""
     envelope = decode(delivery.record)
     if not isinstance(envelope.event, CausesWork | Removed | Outcome):
-        raise InvalidEvent(f"{type(envelope.event).__name__} is not about a submission")
+        raise InvalidEvent(f"{type(envelope.event).__name__} is not an event of a submission")
     return DecodedEvent(delivery, envelope.event, envelope.event_id, envelope.time)
 
 

@@ -141,7 +141,7 @@ class Projection:
 
     async def _bury(self, code: str, refused: Refused) -> None:
         for delivery, message in refused:
-            log.error("event cannot be projected", stream=delivery.record.stream, error=message)
+            log.error("event_not_projectable", stream=delivery.record.stream, error=message)
         await self._publish([dead_letter(d, code=code, message=m, tries=0, source=self._source) for d, m in refused])
 
 

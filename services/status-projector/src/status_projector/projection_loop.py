@@ -29,7 +29,7 @@ async def project_for_ever(
     def tick() -> None:
         nonlocal failures
         if failures:
-            log.info("going on")
+            log.info("projection_resumed")
         failures = 0
         progress.tick()
 
@@ -40,7 +40,7 @@ async def project_for_ever(
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             failures += 1
             if failures == 1:
-                log.warning("waiting", error=str(error))
+                log.warning("projection_waiting", error=str(error))
             await asyncio.sleep(min(1.0, backoff_delay(failures, RetryPolicy())))
 
 
@@ -58,7 +58,7 @@ async def _project(reader: Reader, projection: Projection, tick: Callable[[], No
                 await storing.until_free(batch.positions if batch else None)
             except PositionMoved as moved:
                 if not reader.owns_partitions:
-                    log.info("standing by", reason=str(moved))
+                    log.info("projector_standing_by", reason=str(moved))
                     await _stand_by(projection, moved.partitions, tick)
                 for partition in moved.partitions.union(batch.positions if batch else ()):
                     await reader.reload(partition)

@@ -1,4 +1,4 @@
-"""What was paid today, told to every worker: so that a day's limits outlive restarts and count what all of them use."""
+"""Publishes today's usage to every worker, so that daily limits survive restarts and cover all workers together."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -18,24 +18,26 @@ log = structlog.get_logger()
 EVERY = 1.0  # seconds
 
 
-async def tell_for_ever(transport: Transport, database: Database, source: str) -> None:
-    """Until cancelled: whatever grew since it was told last. Several projectors may tell the same: sums only grow."""
-    told: set[UsageTotals] = set()
+async def publish_usage_forever(transport: Transport, database: Database, source: str) -> None:
+    """Publish the totals that grew, until cancelled. Duplicates from other projectors are harmless: sums only grow."""
+    published: set[UsageTotals] = set()
     while True:
         try:
-            told = await _tell(transport, database, source, told)
+            published = await _publish(transport, database, source, published)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
-            log.debug("usage is not told", error=str(error))
+            log.debug("usage_not_published", error=str(error))
         await asyncio.sleep(EVERY)
 
 
-async def _tell(transport: Transport, database: Database, source: str, told: set[UsageTotals]) -> set[UsageTotals]:
-    """Answers what is known by now. Raises BrokerUnreachable, DatabaseUnreachable."""
+async def _publish(
+    transport: Transport, database: Database, source: str, published: set[UsageTotals]
+) -> set[UsageTotals]:
+    """Returns the current totals. Raises BrokerUnreachable, DatabaseUnreachable."""
     day = day_of(datetime.now(UTC))
 
     def read(connection: Connection) -> set[UsageTotals]:
         return statements.get_usage_totals(connection, day)
 
     totals = await database.run(read)
-    await transport.publish([encode(grown, source=source) for grown in totals - told])
+    await transport.publish([encode(grown, source=source) for grown in totals - published])
     return totals

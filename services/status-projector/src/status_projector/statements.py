@@ -136,7 +136,7 @@ def put_states(connection: Connection, writes: Writes, states: Mapping[str, Stat
     ordered = sorted(states.items())
     new = [_STATE_ROW(state) for id_, state in ordered if id_ not in known]
     if _ADD_STATES.execute(connection, new) != len(new):
-        raise DatabaseUnreachable("another projector stored the same new submission in the same moment")
+        raise DatabaseUnreachable("another projector stored the same new submission at the same time")
     writes.add(_PUT_STATES, [_STATE_ROW(state) for id_, state in ordered if id_ in known])
 
 

@@ -1,4 +1,4 @@
-"""Keeps streams from filling the broker: what is old once a minute, and all that is done with while memory is short."""
+"""Trims streams: old entries once a minute, and all processed entries while the broker is low on memory."""
 
 import asyncio
 import time
@@ -18,34 +18,34 @@ from status_projector.settings import ProjectorSettings
 log = structlog.get_logger()
 EVERY = 60.0
 LOOK_EVERY = 1.0
-SHORT = (  # said once
-    "the broker's memory is short: from now on all that is done with is removed while it is, whatever its age;"
-    " a rebuild of the projection will not cover it"
+LOW_MEMORY_EFFECT = (
+    "entries that every reader has processed are removed regardless of age until memory recovers;"
+    " a rebuild of the projection will not include them"
 )
-SHORT_FROM = 0.6  # of the broker's memory limit; the API refuses work from 0.8 on
+LOW_MEMORY_FROM = 0.6  # of the broker's memory limit; the API refuses work from 0.8 on
 
 
-async def trim_for_ever(transport: Transport, projection: Projection, settings: ProjectorSettings) -> None:
-    """Until cancelled. What a group has not ended or the projection not stored is never removed."""
+async def trim_forever(transport: Transport, projection: Projection, settings: ProjectorSettings) -> None:
+    """Until cancelled. Never removes what a group has not settled or the projection has not stored."""
     keep = timedelta(days=settings.retain_days)
-    was_short = False
+    was_low = False
     next_turn = time.monotonic() + EVERY
     while True:
         await asyncio.sleep(LOOK_EVERY)
-        with suppress(BrokerUnreachable, DatabaseUnreachable):  # whoever projects says so
-            if (share := await transport.memory_share() or 0.0) > SHORT_FROM:
-                if not was_short:
-                    log.warning(SHORT, memory_share=round(share, 3))
-                was_short = True
+        with suppress(BrokerUnreachable, DatabaseUnreachable):  # the projection loop logs it
+            if (share := await transport.memory_share() or 0.0) > LOW_MEMORY_FROM:
+                if not was_low:
+                    log.warning("broker_memory_low", memory_share=round(share, 3), effect=LOW_MEMORY_EFFECT)
+                was_low = True
                 await _trim(transport, projection, timedelta(0), settings.retain_bytes)
             elif time.monotonic() >= next_turn:
                 next_turn = time.monotonic() + EVERY
                 for stream, removed in (await _trim(transport, projection, keep, settings.retain_bytes)).items():
-                    log.info("trimmed", stream=stream, entries=removed)
+                    log.info("stream_trimmed", stream=stream, entries=removed)
 
 
 async def _trim(transport: Transport, projection: Projection, keep: timedelta, max_bytes: int) -> dict[str, int]:
-    """How many entries were removed, by stream."""
+    """Number of removed entries by stream."""
     positions = {ONLY_PARTITION: (await projection.stored(ONLY_PARTITION)).positions}
     removed = {stream.name: await transport.trim(stream, positions, keep, max_bytes) for stream in PROJECTED}
     for name, entries in removed.items():

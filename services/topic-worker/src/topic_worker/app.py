@@ -35,7 +35,7 @@ async def main(settings: WorkerSettings, instance: str) -> None:
         worker.settle(consumer, OnTopicSubmitted(generator))
         await worker.run(
             ops,
-            allowance.note,
+            allowance.on_usage_event,
             lambda: {"simulated": gemini.simulated, "problems": (*gemini.problems, *prices.problems)},
             gemini.detect_simulator,
         )

@@ -18,7 +18,7 @@ from shared.llm.rate_limit import RateLimiter
 from shared.llm.telemetry import observed
 from shared.llm.usage import shares
 from topic_worker.topic import StudyCard, answer_schema
-from topic_worker.validate_card import judge
+from topic_worker.validate_card import validate_answer
 
 LINGER = 0.005  # seconds that a call which is not full waits for more titles, when some wait already
 
@@ -113,7 +113,7 @@ class TopicGenerator:
             verdicts: dict[str, StudyCard | Exception] = {item.id: error for item in batch}
             made_by, simulated = "", False
         else:
-            verdicts = judge(answer, [item.id for item in batch])
+            verdicts = validate_answer(answer, [item.id for item in batch])
             self._book(batch, answer, verdicts)
             made_by, simulated = answer.model, answer.simulated
         for item in batch:

@@ -21,5 +21,5 @@ class WorkerSettings(WorkSettings, GeminiSettings, OpsSettings):
     @classmethod
     def _at_most_five(cls, value: int) -> int:
         if value > MOST_TITLES_A_CALL:
-            log.warning("WORKER_BATCH_SIZE is taken as 5", given=value)
+            log.warning("batch_size_capped", setting="WORKER_BATCH_SIZE", value=value, maximum=MOST_TITLES_A_CALL)
         return min(value, MOST_TITLES_A_CALL)

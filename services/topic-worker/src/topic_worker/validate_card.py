@@ -9,7 +9,7 @@ from shared.llm.gemini import Answer
 from topic_worker.topic import StudyCard
 
 
-def judge(answer: Answer, ids: Sequence[str]) -> dict[str, StudyCard | Exception]:
+def validate_answer(answer: Answer, ids: Sequence[str]) -> dict[str, StudyCard | Exception]:
     """By id: the topic, or why there is none: Refused, AnswerNotUsable. Each is judged alone."""
     if problem := without_text(answer):
         return dict.fromkeys(ids, problem)

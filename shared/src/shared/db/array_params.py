@@ -19,7 +19,7 @@ def array_param(values: Sequence[str | None]) -> str:
         return f"{{{','.join(['NULL'] * nones)}}}"
     joined = _NEXT.join([_NONE if value is None else value for value in values] if nones else values)  # type: ignore[arg-type]
     if joined.count("\0") != len(values) - 1 + nones:
-        raise UnicodeError("a text has U+0000 in it, which PostgreSQL does not store")
+        raise UnicodeError("a text contains U+0000, which PostgreSQL does not store")
     quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace(_NEXT, '","')
     return f'{{"{quoted}"}}'.replace(f'"{_NONE}"', "NULL") if nones else f'{{"{quoted}"}}'
 

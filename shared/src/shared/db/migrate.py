@@ -55,7 +55,7 @@ def _known(schema: str) -> Iterator[None]:
         yield
     except CommandError as error:
         raise NewerVersion(
-            f"the database's {schema} tables are not of this version of topicflow ({error}): finish the upgrade"
+            f"the database's {schema} tables belong to another version of topicflow ({error}): finish the upgrade"
         ) from error
 
 

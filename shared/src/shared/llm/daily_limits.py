@@ -39,7 +39,7 @@ class DailyLimits:
     def is_limited(self) -> bool:
         return self._limits != NO_LIMIT
 
-    def note(self, event: Event) -> None:
+    def on_usage_event(self, event: Event) -> None:
         if isinstance(event, UsageTotals):
             known = self._told.get(event.key)
             if known is None or (event.day, event.requests) > (known.day, known.requests):
@@ -55,11 +55,11 @@ class DailyLimits:
         """`share`: of the group's work that comes to this worker. Raises DailyQuota, BudgetSpent."""
         used, limits = self._used(share), self._limits
         if used.dollars >= limits.dollars:
-            raise BudgetSpent(f"the day's budget of {limits.dollars:g} US dollars is spent", until=end_of_day())
+            raise BudgetSpent(f"the daily budget of {limits.dollars:g} US dollars is spent", until=end_of_day())
         if used.requests >= limits.requests:
-            raise DailyQuota(f"the day's {limits.requests:g} requests are made", until=end_of_day())
+            raise DailyQuota(f"the daily limit of {limits.requests:g} requests is reached", until=end_of_day())
         if used.tokens >= limits.tokens:
-            raise DailyQuota(f"the day's {limits.tokens:g} tokens are used", until=end_of_day())
+            raise DailyQuota(f"the daily limit of {limits.tokens:g} tokens is reached", until=end_of_day())
 
     def _used(self, share: float) -> UsedToday:
         today = day_of(datetime.now(UTC))

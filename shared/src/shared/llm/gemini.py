@@ -154,10 +154,10 @@ class Gemini:
         if isinstance(error, KeyRefused):
             self._keys.refuse(key)
         elif isinstance(error, DailyQuota) and error.until:
-            self._keys.rest(key, error.until, DailyQuota)
+            self._keys.cool_down(key, error.until, DailyQuota)
         elif self._own_projects:
             seconds = error.retry_after or MINUTE
-            self._keys.rest(key, datetime.now(UTC) + timedelta(seconds=seconds), RateLimited)
+            self._keys.cool_down(key, datetime.now(UTC) + timedelta(seconds=seconds), RateLimited)
         else:
             return False
         return self._keys.has_usable
@@ -169,14 +169,14 @@ class Gemini:
         except errors.APIError as error:
             raise error_of(error, key, self._url) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:
-            raise Doubtful("timeout", f"Gemini did not answer in {time.monotonic() - began:.0f} s") from error
+            raise Doubtful("timeout", f"Gemini did not answer within {time.monotonic() - began:.0f} s") from error
         except httpx2.ConnectError as error:
             raise Unavailable("Gemini cannot be reached") from error
         except httpx2.TransportError as error:
             lost = f"the connection to Gemini was lost: {type(error).__name__}"
             raise Doubtful("connection_lost", lost) from error
         except _UNREADABLE as error:
-            unreadable = f"what answered in Gemini's place cannot be read: {type(error).__name__}"
+            unreadable = f"the response in place of Gemini's cannot be read: {type(error).__name__}"
             raise Doubtful("unreadable_answer", unreadable) from error
         return _answer(response, self._model, time.monotonic() - began)
 
@@ -187,7 +187,7 @@ class Gemini:
                 await asyncio.sleep(ASK_AGAIN)
             else:
                 self.simulated = said
-        log.info("Gemini answers", simulated=self.simulated, model=self._model)
+        log.info("gemini_reachable", simulated=self.simulated, model=self._model)
 
     async def is_simulated(self) -> bool | None:
         """None when nobody says it."""

@@ -24,7 +24,7 @@ def error_of(error: errors.APIError, key: Key, url: str) -> Outage | Doubtful | 
     if error.code == 429:
         return RateLimited(message, _retry_after(error))
     if key_is_bad:
-        return KeyRefused(f"Gemini refuses the API key ({error.code} {error.status or ''})")
+        return KeyRefused(f"Gemini rejected the API key ({error.code} {error.status or ''})")
     if error.code in _DOUBTFUL:
         return Doubtful(f"gemini_{error.code}", message)
     if error.code == _PROXY_AUTHENTICATION or error.code < 400 or error.code >= 500:
@@ -36,7 +36,7 @@ def not_found(error: errors.APIError, url: str) -> str:
     """Of a 404: Google names the model that it does not have; anything else does not know the path."""
     if error.status == "NOT_FOUND" and "model" in str(error.message):
         return f"Gemini has no such model at {url} (404): check GEMINI_MODEL and GEMINI_API_VERSION"
-    return f"nothing is at {url} (404): check GOOGLE_GEMINI_BASE_URL and GEMINI_API_VERSION"
+    return f"nothing found at {url} (404): check GOOGLE_GEMINI_BASE_URL and GEMINI_API_VERSION"
 
 
 def _retry_after(error: errors.APIError) -> float | None:

@@ -64,7 +64,7 @@ class Prices:
             except ValueError:
                 dollars = []
             if not model.strip() or len(dollars) not in {2, 3} or not all(0 <= d < MILLION for d in dollars):
-                raise ValueError(f"{entry[:100]!r} is not model=in/out/cached, in US dollars a million tokens")
+                raise ValueError(f"expected model=in/out/cached in US dollars per million tokens, got {entry[:100]!r}")
             own[model.strip()] = Price(dollars[0], dollars[1], dollars[-1] if len(dollars) == 3 else dollars[0])
         return cls(own, asked)
 
@@ -89,8 +89,8 @@ class Prices:
         return [
             Problem(
                 code="price_unknown",
-                text=f"no price is known for {model}, which answers: its calls are priced as {priced_as}'s; "
-                "TOPICFLOW_PRICES may say what they cost",
+                text=f"no price is known for {model}: its calls are priced as {priced_as}; "
+                "set its price in TOPICFLOW_PRICES",
             )
             for model, priced_as in self._substitutes.items()
         ]

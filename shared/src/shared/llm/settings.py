@@ -45,7 +45,7 @@ class GeminiSettings(Settings):
     @model_validator(mode="after")
     def _has_a_key(self) -> Self:
         if not self._values:
-            raise ValueError("GEMINI_API_KEY: not set; `topicflow up` runs with a simulator when there is none")
+            raise ValueError("GEMINI_API_KEY: not set (`topicflow up` starts a simulator instead)")
         return self
 
     @model_validator(mode="after")
@@ -53,15 +53,15 @@ class GeminiSettings(Settings):
         for number, value in enumerate(self._values, 1):
             if not fits_a_header(value):
                 name = "GEMINI_API_KEYS" if self.api_keys else "GEMINI_API_KEY"
-                raise ValueError(f"{name}: key {number} has characters that no HTTP header can hold")
+                raise ValueError(f"{name}: key {number} contains characters that are not allowed in an HTTP header")
         return self
 
     @model_validator(mode="after")
-    def _knows_what_it_pays(self) -> Self:
+    def _budget_needs_a_price(self) -> Self:
         if self.daily_budget is not None and not self.prices.has(self.model):
             raise ValueError(
-                f"TOPICFLOW_DAILY_BUDGET: no price is known for {self.model[:100]!r}, so it could not be kept; "
-                "give one in TOPICFLOW_PRICES, as model=in/out in US dollars a million tokens"
+                f"TOPICFLOW_DAILY_BUDGET: no price is known for {self.model[:100]!r}, so it cannot be enforced; "
+                "set one in TOPICFLOW_PRICES, as model=in/out in US dollars per million tokens"
             )
         return self
 

@@ -29,7 +29,7 @@ def observed(sharing: Mapping[str, Context]) -> Iterator[Callable[[Answer], None
         span.attributes |= {"gen_ai.operation.name": "generate_content", "topicflow.submissions": len(sharing)}
 
         def tell(answer: Answer) -> None:
-            log.debug("Gemini answered", finish_reason=answer.finish_reason, seconds=round(answer.seconds, 3))
+            log.debug("gemini_answered", finish_reason=answer.finish_reason, seconds=round(answer.seconds, 3))
             span.attributes |= {
                 "gen_ai.response.model": answer.model,
                 "gen_ai.usage.input_tokens": answer.tokens_in,

@@ -1,13 +1,13 @@
-"""Every metric, on one screen: what each process counts and measures. `prometheus.py` shows them, docs/metrics.md too.
+"""Every metric of every process. Exposed by `prometheus.py`, documented in docs/metrics.md.
 
-A label has few values, whatever is submitted: never an id, a title, a path or a message.
+Labels have few values, independent of what is submitted: never an id, a title, a path or a message.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from shared.observability.prometheus import Reading
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a second series
 
 # -- every process ---------------------------------------------------------------------------------------------------
 EVERY = CollectorRegistry()
@@ -21,8 +21,8 @@ BUILD_INFO = Gauge(
 )
 BROKER_ERRORS = Counter(
     "topicflow_broker_errors_total",
-    "Calls to the broker that failed, by what that means for us (BrokerUnreachable, BrokerFull, PositionsLost). The"
-    " first two are repeated until they succeed.",
+    "Failed broker calls by error (BrokerUnreachable, BrokerFull, PositionsLost). The first two are retried until they"
+    " succeed.",
     ["error"],
     registry=EVERY,
 )
@@ -39,73 +39,71 @@ API = _of_a_service()
 
 REQUESTS = Histogram(
     "topicflow_http_request_seconds",
-    "HTTP requests: how many (its _count) and how long until the answer was sent, by method, by the route's template"
-    " ((none) where no route fits) and by the answer's status code.",
+    "HTTP request duration until the response was sent, by method, route template ((none) if no route matches) and"
+    " status code. Its _count is the number of requests.",
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
     registry=API,
 )
 REQUESTS_REFUSED = Counter(
     "topicflow_http_requests_refused_total",
-    "Requests answered with a problem, by reason: no_room, broker_unreachable, broker_full, database_unreachable, else"
+    "Requests answered with a problem, by reason: no_room, broker_unreachable, broker_full, database_unreachable, or"
     " the name of the status code, such as not_found.",
     ["reason"],
     registry=API,
 )
 SUBMISSIONS = Counter(
     "topicflow_submissions_received_total",
-    "Titles and articles that people sent, by verdict: queued, skipped because it is completed or under way, imported.",
+    "Titles and articles received, by verdict: queued, skipped (already completed or in progress), imported.",
     ["kind", "verdict"],
     registry=API,
 )
 
-# Of the whole system: each API replica reads the same, so take the max over replicas, never the sum.
+# System-wide gauges: every API replica reports the same values, so aggregate with max, never sum.
 SUBMISSIONS_NOW = Reading(
     "topicflow_submissions",
-    "Submissions by the status that people see now: pending, processing, completed, failed.",
+    "Submissions by current status: pending, processing, completed, failed.",
     ["kind", "status"],
     registry=API,
 )
 DEAD_LETTERS_NOW = Reading(
     "topicflow_dead_letters",
-    "Records that could not be handled and wait among the dead letters for somebody to look at them.",
+    "Records on the dead-letter streams.",
     registry=API,
 )
 LIVE_PROCESSES = Reading(
     "topicflow_live_processes",
-    "Processes of each service whose heartbeat arrived within the last seconds; absent while no heartbeat arrives.",
+    "Processes of each service with a heartbeat in the last seconds; absent while no heartbeat arrives.",
     ["service"],
     registry=API,
 )
 PROJECTION_LAG = Reading(
     "topicflow_projection_lag_seconds",
-    "Age of the oldest event that is not in the database yet, so how old a status that people read may be; 0 when all"
-    " are.",
+    "Age of the oldest event that is not projected yet: how stale a status read from the API can be; 0 when caught up.",
     registry=API,
 )
 BACKLOG = Reading(
     "topicflow_backlog",
-    "Submissions that a worker group has not ended, by state: waiting (nobody has taken it), in_flight. At"
-    " TOPICFLOW_MAX_BACKLOG more are refused.",
+    "Submissions that a worker group has not settled, by state: waiting (not delivered yet), in_flight. At"
+    " TOPICFLOW_MAX_BACKLOG new ones are rejected.",
     ["group", "state"],
     registry=API,
 )
 OLDEST_UNENDED = Reading(
     "topicflow_backlog_oldest_seconds",
-    "Age of the oldest submission that a worker group has not ended; absent while there is none.",
+    "Age of the oldest submission that a worker group has not settled; absent if there is none.",
     ["group"],
     registry=API,
 )
 TIME_TO_LOSS = Reading(
     "topicflow_time_to_loss_seconds",
-    "How long until retention removes what a worker group has not read; absent while it never does, as on Redis.",
+    "Time until retention removes entries that a worker group has not read; absent if it never does, as on Redis.",
     ["group"],
     registry=API,
 )
 BROKER_MEMORY = Reading(
     "topicflow_broker_memory_share",
-    "How much of the memory that the broker may use is used, 0 to 1; from 0.8 on work is refused. Absent where there is"
-    " no limit.",
+    "Used share of the broker's memory limit, 0 to 1; from 0.8 on new work is rejected. Absent if there is no limit.",
     registry=API,
 )
 
@@ -114,27 +112,27 @@ WORKER = _of_a_service()
 
 DELIVERIES = Counter(
     "topicflow_deliveries_total",
-    "Deliveries that this worker ended, by end: completed; failed; dead_lettered; requeued (put at the tail of its"
-    " stream after waiting too long); taken_over (another member has it by now); nothing_to_do (it had ended already,"
-    " or was taken back).",
+    "Deliveries settled by this worker, by end: completed; failed; dead_lettered; requeued (republished at the end of"
+    " its stream after waiting too long); taken_over (now owned by another member); nothing_to_do (already settled, or"
+    " withdrawn).",
     ["end"],
     registry=WORKER,
 )
 HANDLING_SECONDS = Histogram(
     "topicflow_handling_seconds",
-    "From the start of handling a submission until its end was stored by the broker, calls and waiting included.",
+    "Time from the start of processing a submission until the broker stored its outcome, including calls and waiting.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
     registry=WORKER,
 )
 IN_FLIGHT = Reading(
     "topicflow_in_flight",
-    "Submissions that this worker has taken and not ended yet; at most TOPICFLOW_IN_FLIGHT, and while calls are short "
-    "those that begin within 50 ms.",
+    "Submissions that this worker has taken and not settled yet; at most TOPICFLOW_IN_FLIGHT, and while calls are short"
+    " those that begin within 50 ms.",
     registry=WORKER,
 )
 WAITING = Reading(
     "topicflow_waiting_seconds",
-    "How long this worker has been waiting for the end of an outage, by reason (rate_limited, unavailable,"
+    "How long this worker has been waiting for an outage to end, by reason (rate_limited, unavailable,"
     " key_refused, catalog_unavailable, catalog_refuses_us, bug); absent while it works.",
     ["reason"],
     registry=WORKER,
@@ -142,26 +140,26 @@ WAITING = Reading(
 LLM_CALLS = Counter(
     "topicflow_llm_calls_total",
     "Calls to the language model, by outcome: answered, empty, cut_off (at the token limit), blocked, rate_limited,"
-    " unavailable, key_refused, timeout, cancelled, or gemini_ and the status code of a refusal.",
+    " unavailable, key_refused, timeout, cancelled, or gemini_ and the status code of a rejection.",
     ["model", "outcome"],
     registry=WORKER,
 )
 LLM_SECONDS = Histogram(
     "topicflow_llm_call_seconds",
-    "How long calls to the language model took, whatever their outcome.",
+    "Duration of calls to the language model, for every outcome.",
     ["model"],
     buckets=(0.25, 0.5, 1, 2, 5, 10, 20, 40, 80, 120),
     registry=WORKER,
 )
 LLM_TOKENS = Counter(
     "topicflow_llm_tokens_total",
-    "Tokens that were paid for, by kind: in, out, cached (a part of in), thought.",
+    "Tokens paid for, by kind: in, out, cached (a part of in), thought.",
     ["model", "kind"],
     registry=WORKER,
 )
 SUBMISSIONS_PER_CALL = Histogram(
     "topicflow_llm_submissions_per_call",
-    "How many submissions shared one call to the language model.",
+    "Submissions per call to the language model.",
     buckets=(1, 2, 3, 4, 5),
     registry=WORKER,
 )
@@ -171,25 +169,25 @@ PROJECTOR = _of_a_service()
 
 PROJECTED_EVENTS = Counter(
     "topicflow_projected_events_total",
-    "Events that this projector has stored in the database, by type; a repeated event counts again.",
+    "Events stored in the database by this projector, by type; a redelivered event counts again.",
     ["type"],
     registry=PROJECTOR,
 )
 PROJECTION_SECONDS = Histogram(
     "topicflow_projection_transaction_seconds",
-    "How long the transactions took that stored a batch of events.",
+    "Duration of the transactions that store a batch of events.",
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
     registry=PROJECTOR,
 )
 PROJECTION_BATCH = Histogram(
     "topicflow_projection_batch_events",
-    "How many events one transaction stored; near the upper end the projector is catching up.",
+    "Events per transaction; near the upper end the projector is catching up.",
     buckets=(1, 5, 10, 50, 100, 500, 1000, 2000),
     registry=PROJECTOR,
 )
 TRIMMED_ENTRIES = Counter(
     "topicflow_trimmed_entries_total",
-    "Entries removed from a stream because everybody was done with them.",
+    "Entries removed from a stream after every reader had processed them.",
     ["stream"],
     registry=PROJECTOR,
 )

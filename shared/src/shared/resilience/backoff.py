@@ -20,7 +20,7 @@ async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unrea
         except unreachable as error:
             failures += 1
             if failures == 1:
-                log.warning(f"waiting for the {name}", error=str(error))
+                log.warning("waiting_for_dependency", dependency=name, error=str(error))
             await asyncio.sleep(backoff_delay(failures, RetryPolicy(first_pause=0.1, longest_pause=2.0)))
         else:
             return

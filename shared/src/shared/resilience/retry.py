@@ -69,5 +69,5 @@ def decide(error: Exception, tries: int, policy: RetryPolicy, bugs_in_a_row: int
         case InvalidEvent():
             return DeadLetter("invalid_event", str(error))
     if bugs_in_a_row >= policy.bugs_in_a_row:
-        return Pause("bug", f"{bugs_in_a_row} submissions in a row ended in our own bug: {error!r}", None)
+        return Pause("bug", f"{bugs_in_a_row} submissions in a row failed with an unexpected error: {error!r}", None)
     return DeadLetter("bug", f"{type(error).__name__}: {error}")

@@ -34,7 +34,7 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
         tracing.set_up(service, instance)
         metrics.BUILD_INFO.labels(service, __version__).set(1)
         for name in unknown_names():
-            log.warning("unknown setting", name=name)
+            log.warning("unknown_setting", name=name)
         collect_rarely()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(settings, instance))
@@ -67,11 +67,11 @@ async def reach(transport: Transport, *settles: str) -> None:
         await transport.check()
         try:
             if made := await transport.provision():
-                log.info("provisioned", made=made)
+                log.info("provisioned", created=made)
         except PositionsLost as error:
             if set(settles).intersection(error.groups):
                 raise
-            log.error("a group lost its positions", error=str(error))
+            log.error("positions_lost", error=str(error))
 
     await until_it_answers("broker", provision, BrokerUnreachable)
 

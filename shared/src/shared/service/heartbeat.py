@@ -33,5 +33,5 @@ async def beat(
         try:
             await transport.publish([encode(about, source=instance)])
         except BrokerUnreachable as error:
-            log.debug("no heartbeat", error=str(error))
+            log.debug("heartbeat_not_published", error=str(error))
         await asyncio.sleep(EVERY)

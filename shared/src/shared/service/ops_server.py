@@ -46,7 +46,7 @@ class Ops:
                 if self.before_scrape:
                     self.before_scrape()
                 return 200, *exposition(self._registry, accept)
-        return _json(404, "not found", reason="there are /live, /ready and /metrics")
+        return _json(404, "not found", reason="this port serves /live, /ready and /metrics")
 
     async def _why_not_ready(self) -> str | None:
         if not self.checks:

@@ -21,5 +21,5 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     except OSError as error:
         listening.close()
         why = os.strerror(error.errno) if error.errno else str(error)
-        raise CannotListen(f"cannot listen on port {port} of {host}: {why} ({setting} is another one)") from error
+        raise CannotListen(f"cannot listen on port {port} of {host}: {why} (set {setting} to another port)") from error
     return listening

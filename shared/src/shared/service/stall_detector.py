@@ -22,7 +22,7 @@ class StallDetector:
     def check(self) -> None:
         """Raises NotReady."""
         if self._turned_at is None:
-            raise NotReady(f"{self._loop} has not turned yet")
+            raise NotReady(f"{self._loop} has not started yet")
         seconds = time.monotonic() - self._turned_at
         if seconds > STANDS_STILL_AFTER:
-            raise NotReady(f"{self._loop} has not turned for {seconds:.0f} s")
+            raise NotReady(f"{self._loop} has made no progress for {seconds:.0f} s")

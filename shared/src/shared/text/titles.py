@@ -12,7 +12,7 @@ def checked_title(value: str) -> str:
     if not title:
         raise ValueError("a title must not be blank")
     if len(title) > LONGEST_TITLE:
-        raise ValueError(f"a title has at most {LONGEST_TITLE} characters, this one has {len(title)}")
+        raise ValueError(f"a title must have at most {LONGEST_TITLE} characters, this one has {len(title)}")
     if _REFUSED.search(title):
-        raise ValueError("a title must not have control characters or halves of surrogate pairs")
+        raise ValueError("a title must not contain control characters or unpaired surrogates")
     return title

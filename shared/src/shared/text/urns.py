@@ -10,7 +10,7 @@ def checked_urn(urn: str) -> str:
     """Without the space around it. Raises ValueError."""
     urn = urn.strip()
     if not is_urn(urn):
-        raise ValueError(f"must be a URN like urn:article:some-name, of {LONGEST} characters at most")
+        raise ValueError(f"must be a URN like urn:article:some-name, at most {LONGEST} characters long")
     return urn
 
 

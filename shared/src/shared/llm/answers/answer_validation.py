@@ -32,7 +32,7 @@ def wasted(verdict: object) -> str:
 def without_text(answer: Answer) -> Refused | AnswerNotUsable | None:
     """Why nothing in its text may be used, if that is so."""
     if answer.blocked:
-        return Refused("blocked", f"Gemini refuses to answer: {answer.blocked}")
+        return Refused("blocked", f"Gemini blocked the request or its answer: {answer.blocked}")
     if answer.finish_reason == "MAX_TOKENS":
         return AnswerNotUsable("the answer was cut off at the token limit", "cut_off")
     return None
