@@ -48,7 +48,7 @@ class KafkaBroker:
         connection = self._connect()
         consumer = await connection.consumer(GROUP, name)
         self._members[consumer] = connection
-        await eventually(lambda: consumer._dealt.is_set(), within=20)
+        await eventually(lambda: consumer._assigned.is_set(), within=20)
         return consumer
 
     async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader:
