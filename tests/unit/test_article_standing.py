@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from enricher.catalog_schema import CatalogArticle
-from enricher.on_article_annotated import WRITTEN_BY, named, write_state
+from enricher.on_article_annotated import WRITTEN_BY, submission_mark, write_state
 from shared.events import ArticleAnnotated
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -23,9 +23,9 @@ EVENT = ArticleAnnotated(
     annotated_at=BEGAN,
     input_hash="0" * 64,
 )
-NEWER = named(EVENT.model_copy(update={"attempt": 3, "submitted_at": BEGAN + timedelta(seconds=1)}))
-OLDER = named(EVENT.model_copy(update={"attempt": 1, "submitted_at": BEGAN - timedelta(seconds=1)}))
-OURS_BY_RUN = named(EVENT) | {"run": EVENT.run}
+NEWER = submission_mark(EVENT.model_copy(update={"attempt": 3, "submitted_at": BEGAN + timedelta(seconds=1)}))
+OLDER = submission_mark(EVENT.model_copy(update={"attempt": 1, "submitted_at": BEGAN - timedelta(seconds=1)}))
+OURS_BY_RUN = submission_mark(EVENT) | {"run": EVENT.run}
 WITH_OURS = CatalogArticle(EVENT.urn, "Oats", "", "", {}, ["oats"], "Other", ["Eat oats."])
 WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
 
@@ -39,8 +39,8 @@ WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
         (WITH_OURS, OLDER, "due"),
         (WITH_OURS, OURS_BY_RUN, "written"),
         (WITH_OTHERS, OURS_BY_RUN, "mixed"),
-        (WITH_OTHERS, named(EVENT) | {"run": "another"}, "overtaken"),
-        (WITH_OURS, named(EVENT) | {"run": "another"}, "overtaken"),
+        (WITH_OTHERS, submission_mark(EVENT) | {"run": "another"}, "overtaken"),
+        (WITH_OURS, submission_mark(EVENT) | {"run": "another"}, "overtaken"),
         (WITH_OTHERS, NEWER, "overtaken"),
         (WITH_OURS, NEWER, "mixed"),
     ],

@@ -1,6 +1,6 @@
-"""An article in, its annotation out: the only LLM calls. First what it is about and for whom, then what it says.
+"""Annotates an article with two calls to the language model: classification, then assessment.
 
-Each answer is judged alone; one that cannot be used is asked for once more, with the reason.
+An unusable answer is requested once more, with the reason.
 """
 
 import json
@@ -28,16 +28,16 @@ from shared.llm.telemetry import observed
 from shared.llm.usage import shares
 from shared.text.storable import storable_text
 
-MOST_TOKENS = 30_000  # of an article's text in a call; a long paper has half of that
+MOST_TOKENS = 30_000  # of an article's text per call; a long paper has half of that
 CHARACTERS_A_TOKEN = 4
 LONGEST_TITLE = 500  # characters
 MOST_HALF_DONE = 1000  # articles
-Wanted = TypeVar("Wanted", bound=BaseModel)
+AnswerPart = TypeVar("AnswerPart", bound=BaseModel)
 Paid = Callable[[Usage], None]
 
 
 class ArticleText(Protocol):
-    """As the catalogue has it."""
+    """An article as stored in the catalogue."""
 
     @property
     def urn(self) -> str: ...
@@ -60,7 +60,7 @@ class Annotated:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """What the model is given of an article: storable, and no more than it should read."""
+    """The part of an article sent to the model: storable text of limited length."""
 
     urn: str
     title: str
@@ -73,31 +73,31 @@ class Excerpt:
 
     @property
     def text(self) -> str:
-        """In its normal form. Nothing occurs in two parts at once."""
+        """The normalised text; the separator prevents matches across parts."""
         return normal("\0".join((self.title, self.abstract, self.content)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Question(Generic[Wanted]):
+class _Question(Generic[AnswerPart]):
     prompt: Prompt
-    wanted: type[Wanted]
+    model: type[AnswerPart]
     schema: dict[str, Any]
 
 
-def _question(prompt: str, wanted: type[Wanted]) -> _Question[Wanted]:
-    return _Question(Prompt.read("enricher", prompt), wanted, schema_of(wanted))
+def _question(prompt: str, model: type[AnswerPart]) -> _Question[AnswerPart]:
+    return _Question(Prompt.read("enricher", prompt), model, schema_of(model))
 
 
 def input_hash(article: ArticleText, prompt_version: str) -> str:
-    """SHA-256 of what is asked about and by which prompts: the same one, the same annotation."""
-    asked = [prompt_version, article.title or "", article.abstract or "", article.content or ""]
-    return sha256(json.dumps(asked).encode()).hexdigest()
+    """SHA-256 of the article's text and the prompt version: an equal hash means an equal annotation."""
+    hashed = [prompt_version, article.title or "", article.abstract or "", article.content or ""]
+    return sha256(json.dumps(hashed).encode()).hexdigest()
 
 
 def excerpt(article: ArticleText, most_tokens: int) -> Excerpt:
-    """The abstract first, then as much of the content as there is room for, both to the end of a sentence.
+    """The abstract, then as much content as fits, both cut at the end of a sentence.
 
-    Raises Refused where there is nothing to read but a title.
+    Raises Refused if the article has only a title.
     """
     title, abstract, content = (
         storable_text(text or "").strip() for text in (article.title, article.abstract, article.content)
@@ -109,13 +109,13 @@ def excerpt(article: ArticleText, most_tokens: int) -> Excerpt:
     return Excerpt(article.urn, shortened(title, LONGEST_TITLE), abstract, shortened(content, room - len(abstract)))
 
 
-def validate_answer(answer: Answer, wanted: type[Wanted], text: str) -> Wanted | Refused | AnswerNotUsable:
-    """`text`: of the article, in its normal form."""
-    return without_text(answer) or first_valid(wanted, extract_json(answer.text), context=text)
+def validate_answer(answer: Answer, model: type[AnswerPart], text: str) -> AnswerPart | Refused | AnswerNotUsable:
+    """`text`: the article's normalised text."""
+    return without_text(answer) or first_valid(model, extract_json(answer.text), context=text)
 
 
 class ArticleAnnotator:
-    """At most `calls` at a time, at the pace that there is."""
+    """Runs at most `calls` concurrent calls, within the rate limit."""
 
     def __init__(
         self, llm: LanguageModel, *, calls: int, pace: RateLimiter, prices: Prices, most_tokens: int = MOST_TOKENS
@@ -129,49 +129,51 @@ class ArticleAnnotator:
         self._classify = _question("prompt_keywords.md", Classification)
         self._assess = _question("prompt_annotation.md", Assessment)
         self.prompt_version = f"{self._classify.prompt.version}-{self._assess.prompt.version}"
-        self._half_done: dict[tuple[str, str], Classification] = {}  # paid for, while an outage lasts or a try is over
+        self._half_done: dict[tuple[str, str], Classification] = {}  # paid for, kept across outages and tries
 
     def input_hash(self, article: ArticleText) -> str:
         return input_hash(article, self.prompt_version)
 
     async def annotate(self, article: ArticleText, *, paid: Paid) -> Annotated:
-        """`paid` is told each paid call, of use or not. Raises Transient, Outage, Refused."""
-        asked = self.input_hash(article)
-        about = excerpt(article, self._most_tokens)
-        classification = self._half_done.pop((article.urn, asked), None)
+        """`paid` receives every paid call, usable or not. Raises Transient, Outage, Refused."""
+        hash_ = self.input_hash(article)
+        extract = excerpt(article, self._most_tokens)
+        classification = self._half_done.pop((article.urn, hash_), None)
         if classification is None:
-            classification, _ = await self._ask(self._classify, about, paid)
+            classification, _ = await self._request(self._classify, extract, paid)
         try:
-            assessment, answer = await self._ask(self._assess, about, paid)
+            assessment, answer = await self._request(self._assess, extract, paid)
         except Exception as error:
             if not isinstance(error, Refused):
-                self._remember(article.urn, asked, classification)
+                self._remember(article.urn, hash_, classification)
             raise
         annotation = annotation_of(classification, assessment)
-        return Annotated(annotation, answer.model, self.prompt_version, asked, answer.simulated)
+        return Annotated(annotation, answer.model, self.prompt_version, hash_, answer.simulated)
 
-    def _remember(self, urn: str, asked: str, classification: Classification) -> None:
-        self._half_done[urn, asked] = classification
+    def _remember(self, urn: str, hash_: str, classification: Classification) -> None:
+        self._half_done[urn, hash_] = classification
         if len(self._half_done) > MOST_HALF_DONE:
             del self._half_done[next(iter(self._half_done))]
 
-    async def _ask(self, question: _Question[Wanted], about: Excerpt, paid: Paid) -> tuple[Wanted, Answer]:
+    async def _request(
+        self, question: _Question[AnswerPart], extract: Excerpt, paid: Paid
+    ) -> tuple[AnswerPart, Answer]:
         try:
-            return await self._ask_once(question, about, "", paid)
+            return await self._request_once(question, extract, "", paid)
         except AnswerNotUsable as problem:
             reason = str(problem)
-        return await self._ask_once(question, about, reason, paid)
+        return await self._request_once(question, extract, reason, paid)
 
-    async def _ask_once(
-        self, question: _Question[Wanted], about: Excerpt, reason: str, paid: Paid
-    ) -> tuple[Wanted, Answer]:
+    async def _request_once(
+        self, question: _Question[AnswerPart], extract: Excerpt, reason: str, paid: Paid
+    ) -> tuple[AnswerPart, Answer]:
         instructions = question.prompt.instructions(reason)
         await self._turns.take()
-        with self._turns.taken(), observed({about.urn: copy_context()}) as tell:
-            answer = await self._llm.generate(instructions=instructions, data=about.data, schema=question.schema)
-            tell(answer)
+        with self._turns.taken(), observed({extract.urn: copy_context()}) as on_answer:
+            answer = await self._llm.generate(instructions=instructions, data=extract.data, schema=question.schema)
+            on_answer(answer)
         self.simulated = answer.simulated
-        verdict = validate_answer(answer, question.wanted, about.text)
+        verdict = validate_answer(answer, question.model, extract.text)
         [usage] = shares(answer, [wasted(verdict)], prompt_version=question.prompt.version, prices=self._prices)
         self._pace.spent(answer.tokens_in, usage.cost or 0)
         paid(usage)

@@ -1,4 +1,4 @@
-"""Builds the enricher and runs it: it annotates articles, writes the catalogue and reads it page by page."""
+"""Builds and runs the enricher: annotates articles, writes results to the catalogue and scans it page by page."""
 
 from contextlib import AsyncExitStack
 
@@ -42,10 +42,10 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         )
         on_submitted, on_forgotten = OnArticleSubmitted(catalog, annotator), OnArticleForgotten(catalog)
 
-        async def asked(event: CausesWork, run: Run) -> Reported | None:
+        async def on_submission(event: CausesWork, run: Run) -> Reported | None:
             return await (on_forgotten if isinstance(event, ArticleForgotten) else on_submitted)(event, run)
 
-        worker.settle(annotating, asked)
+        worker.settle(annotating, on_submission)
         worker.settle(writing, OnArticleAnnotated(catalog, api))
         worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
         await worker.run(

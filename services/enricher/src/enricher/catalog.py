@@ -1,4 +1,4 @@
-"""The catalogue of articles, the WiseFood data API over HTTP; what it answered is judged in `catalog_schema.py`."""
+"""HTTP client of the article catalogue, the WiseFood data API. `catalog_schema.py` validates its responses."""
 
 import asyncio
 import time
@@ -14,22 +14,22 @@ from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage
 from shared.resilience.outage_detection import OutageDetector
 
 PREFIX = "/api/v1"
-SIMULATED = "x-topicflow-simulated"  # the header by which a simulator says what it is
+SIMULATED = "x-topicflow-simulated"  # header that a simulator sends
 CONNECTIONS = 50
-IDLE_SECONDS = 3.0  # before a connection is given up: less than the 5 s after which uvicorn closes it
+IDLE_SECONDS = 3.0  # keep-alive of a connection: less than the 5 s after which uvicorn closes it
 PROBE_SECONDS = 5.0
 MOST_BYTES = 32_000_000  # of an answer
-USUAL_LIFE = 60.0  # seconds; of a token that does not say how long it is good
+USUAL_LIFE = 60.0  # seconds; lifetime of a token without `expires_in`
 
 
 class CatalogClient:
-    """One per process, made inside the running loop. What it is asked raises Outage, Transient, Refused.
+    """One per process, created inside the running loop. Calls raise Outage, Transient, Refused.
 
-    It repeats nothing but a call whose token was refused: `retry.py` is the only layer.
+    Retries only calls whose token was rejected: all other retries are up to `retry.py`.
     """
 
     def __init__(self, *, url: str, client_id: str, client_secret: str, timeout_seconds: float) -> None:
-        self.simulated: bool | None = None  # None until something was answered
+        self.simulated: bool | None = None  # None until the first response
         self._credentials = {"client_id": client_id, "client_secret": client_secret}
         self._timeout = timeout_seconds
         self._http = httpx.AsyncClient(
@@ -52,12 +52,12 @@ class CatalogClient:
         )
 
     async def read(self, urn: str) -> CatalogArticle:
-        return article(await self._call("GET", _path(urn), about=urn), urn)
+        return article(await self._call("GET", _path(urn), subject=urn), urn)
 
     async def list_page(self, *, offset: int, limit: int) -> list[str]:
-        """URNs; their order moves while articles are written."""
+        """URNs, in an order that changes while articles are written."""
         params = {"offset": offset, "limit": limit}
-        return urns(await self._call("GET", "/articles", about=f"the list from {offset}", params=params))
+        return urns(await self._call("GET", "/articles", subject=f"the list from {offset}", params=params))
 
     async def search_page(
         self,
@@ -70,41 +70,41 @@ class CatalogClient:
         sort: str | None = None,
     ) -> list[CatalogArticle]:
         """`offset + limit` ≤ 10,000. `fq`: filters like `status:active`; `sort`: like `urn asc`."""
-        asked = {"q": q, "fq": list(fq), "fl": fields, "sort": sort, "offset": offset, "limit": limit}
-        return articles(await self._call("POST", "/articles/search", about=f"a search from {offset}", json=asked))
+        query = {"q": q, "fq": list(fq), "fl": fields, "sort": sort, "offset": offset, "limit": limit}
+        return articles(await self._call("POST", "/articles/search", subject=f"a search from {offset}", json=query))
 
     async def page_after(self, after: str, limit: int, fields: Sequence[str] = FIELDS) -> list[CatalogArticle]:
-        """In the order of their URNs, from the first one behind `after`: no window ends it, nothing that is written
-        moves it. "" begins; what people deleted is left out."""
+        """Articles in URN order, starting after `after` ("" for the first page), without deleted ones. Not limited by
+        the search window, and not shifted by writes."""
         quoted = after.replace("\\", "\\\\").replace('"', '\\"')
         behind = [f'urn:{{"{quoted}" TO *]'] if after else []
         fq = [*behind, "NOT status:deleted"]
         return await self.search_page(offset=0, limit=limit, fq=fq, fields=fields, sort="urn asc")
 
     async def patch(self, urn: str, extras: Mapping[str, Any]) -> None:
-        """Merged into the extras that it has; null is written as such."""
-        await self._call("PATCH", _path(urn), about=urn, json={"extras": extras})
+        """Merge into the article's extras; null is written as null."""
+        await self._call("PATCH", _path(urn), subject=urn, json={"extras": extras})
 
     async def enhance(self, urn: str, agent: str, fields: Mapping[str, Any]) -> None:
         """`agent`: a slug; `fields`: ai_tags, ai_category, ai_key_takeaways, nothing else."""
-        await self._call("PATCH", f"{_path(urn)}/enhance", about=urn, json={"agent": agent, "fields": fields})
+        await self._call("PATCH", f"{_path(urn)}/enhance", subject=urn, json={"agent": agent, "fields": fields})
 
     async def close(self) -> None:
         if self._login:
             self._login.cancel()
         await self._http.aclose()
 
-    async def _call(self, method: str, path: str, *, about: str, **sent: Any) -> Any:
-        """`about`: whose failing it may be. Raises Transient only where it is that one's own."""
+    async def _call(self, method: str, path: str, *, subject: str, **sent: Any) -> Any:
+        """`subject`: the article or page of the call. Raises Transient only if the failure is specific to it."""
         began = time.monotonic()
         try:
-            result = await self._ask(method, path, **sent)
+            result = await self._request(method, path, **sent)
         except NotTheCatalog as error:
             if not await self._is_there():
                 raise CatalogUnavailable(str(error)) from error
             raise
         except Doubtful as error:
-            if await self._doubts.is_outage(about, began):
+            if await self._doubts.is_outage(subject, began):
                 raise CatalogUnavailable(str(error)) from error
             raise
         except Refused:
@@ -114,17 +114,17 @@ class CatalogClient:
         return result
 
     async def _is_there(self) -> bool:
-        """Whether it answers with a page of one URN."""
+        """Probe: requests a list of one URN."""
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                await self._ask("GET", "/articles", params={"limit": 1})
+                await self._request("GET", "/articles", params={"limit": 1})
         except Refused:
             return True
         except (Outage, Doubtful, TimeoutError):
             return False
         return True
 
-    async def _ask(self, method: str, path: str, **sent: Any) -> Any:
+    async def _request(self, method: str, path: str, **sent: Any) -> Any:
         token = await self._good_token()
         reply = await self._send(method, path, token, **sent)
         if reply.status == 401:
@@ -137,7 +137,7 @@ class CatalogClient:
         return self._credentials["client_secret"], self._token
 
     async def _good_token(self, refused: str = "") -> str:
-        """One login at a time, for all who wait for it. Raises Outage."""
+        """A valid token; concurrent callers share one login. Raises Outage."""
         if self._token not in {"", refused} and time.monotonic() < self._good_until:
             return self._token
         if self._login is None or self._login.done():

@@ -1,4 +1,4 @@
-"""What the catalogue answered: a result and what is in it, or what must be done about there being none. Pure."""
+"""Parses the catalogue's responses into articles, or into the error to handle. Pure."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _NOTHING_HERE = {404, 405}
 
 
 class NotTheCatalog(Doubtful):
-    """Somebody answered who does not speak as it does: another server at its address, or something in between."""
+    """The response is not the catalogue's: another server at its address, or a proxy."""
 
     def __init__(self, message: str) -> None:
         super().__init__("not_the_catalog", message)
@@ -23,7 +23,7 @@ class NotTheCatalog(Doubtful):
 
 @dataclass(frozen=True, slots=True)
 class CatalogArticle:
-    """Texts are "" where there are none."""
+    """Missing texts are ""."""
 
     urn: str
     title: str
@@ -37,26 +37,26 @@ class CatalogArticle:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`said`: its JSON object, {} where it is something else; `retry_after`: seconds."""
+    """`body`: the JSON object, {} if it is anything else; `retry_after`: seconds."""
 
     status: int
-    said: dict[str, Any]
+    body: dict[str, Any]
     retry_after: float | None
 
     @classmethod
     def of(cls, status: int, body: bytes, retry_after: str) -> Self:
         try:
-            said = json.loads(body)
+            parsed = json.loads(body)
         except (ValueError, RecursionError):
-            said = None
+            parsed = None
         seconds = float(retry_after) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", retry_after) else None
-        return cls(status, said if isinstance(said, dict) else {}, seconds)
+        return cls(status, parsed if isinstance(parsed, dict) else {}, seconds)
 
     def result(self, secrets: Iterable[str]) -> Any:
-        """What is in the envelope. `secrets`: what no message may quote. Raises Outage, Doubtful, Refused."""
-        status, is_enveloped = self.status, isinstance(self.said.get("success"), bool)
-        if status < 300 and self.said.get("success") is True:
-            return self.said.get("result")
+        """The envelope's result. `secrets` are removed from messages. Raises Outage, Doubtful, Refused."""
+        status, is_enveloped = self.status, isinstance(self.body.get("success"), bool)
+        if status < 300 and self.body.get("success") is True:
+            return self.body.get("result")
         message = f"the catalogue answered {status}{self._why(secrets)}"
         if status in {401, 403}:
             raise CatalogRefusesUs(message)
@@ -69,8 +69,8 @@ class Reply:
         raise Refused("not_found" if status == 404 else f"catalog_{status}", message)
 
     def _why(self, secrets: Iterable[str]) -> str:
-        error = self.said.get("error")
-        error = error if isinstance(error, dict) else self.said
+        error = self.body.get("error")
+        error = error if isinstance(error, dict) else self.body
         detail = error.get("detail")
         reasons = [*_named(error.get("errors")), *_named(detail), *([detail] if isinstance(detail, str) else [])]
         text = _text("; ".join(reasons))
@@ -80,7 +80,7 @@ class Reply:
 
 
 def _named(errors: object) -> list[str]:
-    """`[{loc, msg}]` as texts that name the field."""
+    """`[{loc, msg}]` as `field: message`."""
     found = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
     return [f"{_place(one.get('loc'))}: {one.get('msg', 'invalid')}" for one in found[:5]]
 
@@ -107,7 +107,7 @@ def article(result: Any, urn: str) -> CatalogArticle:
 
 
 def articles(result: Any) -> list[CatalogArticle]:
-    """Of a search; what has no URN is left out. Raises Refused."""
+    """The results of a search, without those that have no URN. Raises Refused."""
     found = result.get("results") if isinstance(result, dict) else None
     if not isinstance(found, list):
         raise Refused("unreadable_page", "the catalogue's search response has no list of results")

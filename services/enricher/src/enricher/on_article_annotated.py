@@ -1,9 +1,10 @@
-"""The other half: what was found out about an article, and is paid for, is written into the catalogue.
+"""Writes an article's annotation to the catalogue.
 
 Consumes: ArticleAnnotated
 Publishes: SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed
 Writes: the catalogue
-Fails: Refused, when it has no such article or refuses what is written; Outage, when it or the API is away
+Fails: Refused, if the article does not exist or the write is rejected; Outage, if the catalogue or the API is
+    unavailable
 """
 
 import time
@@ -19,9 +20,9 @@ from shared.worker.run import Run
 
 AGENT = "topicflow"
 FRESH = timedelta(seconds=10)
-SLOW = 4.0  # seconds of a call, in which a newer submission may have been annotated and written
-WRITTEN_BY = "submission"  # in `extras`: which submission wrote them last
-Standing = Literal["due", "written", "overtaken", "mixed"]
+SLOW = 4.0  # seconds of a call, during which a newer submission may have been annotated and written
+WRITTEN_BY = "submission"  # field of `extras`: the submission that wrote last
+WriteState = Literal["due", "written", "overtaken", "mixed"]
 
 
 class OnArticleAnnotated:
@@ -30,8 +31,8 @@ class OnArticleAnnotated:
         self._api = api
 
     async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
-        """Two calls; what says that it is done is written last, so a crash in between is repaired by the next
-        delivery, which writes the very same. What a newer submission wrote stays."""
+        """Makes two writes; the completion mark comes last, so after a crash in between the redelivery repeats both.
+        Results of a newer submission are kept."""
         assert isinstance(event, ArticleAnnotated)
         result = event.annotation | {"input_hash": event.input_hash, "enriched_at": event.annotated_at.isoformat()}
         there = None if _is_fresh(event, run) else await self._catalog.read(event.urn)
@@ -45,8 +46,8 @@ class OnArticleAnnotated:
         return run.skipped(event.input_hash)
 
     async def _write(self, event: ArticleAnnotated, result: dict[str, Any]) -> CatalogArticle | None:
-        """What the catalogue has then, if that may be another submission's; it cannot be asked to write on a
-        condition."""
+        """Returns the article as it is afterwards, if another submission may have written meanwhile: the catalogue has
+        no conditional writes."""
         if await _is_slow(self._catalog.enhance(event.urn, AGENT, ai_fields(result))):
             there = await self._catalog.read(event.urn)
             if write_state(there, event, result) != "due":
@@ -56,20 +57,20 @@ class OnArticleAnnotated:
         return None
 
 
-def write_state(there: CatalogArticle, event: ArticleAnnotated, result: dict[str, Any]) -> Standing:
-    """Of what this submission writes. `overtaken`: a newer one is written, or this attempt as another run annotated it.
-    `mixed`: that was while its calls were on their way, so that the catalogue has something of either."""
+def write_state(there: CatalogArticle, event: ArticleAnnotated, result: dict[str, Any]) -> WriteState:
+    """State of this write. `overtaken`: a newer submission, or another run of this attempt, is written.
+    `mixed`: both were written concurrently, so the catalogue has fields of either."""
     mark, has_our_fields = there.extras.get(WRITTEN_BY), _ai_fields_of(there) == ai_fields(result)
     if mark == _mark(event):
         return "written" if has_our_fields else "mixed"
     if is_newer(mark, event):
         return "mixed" if has_our_fields else "overtaken"
-    is_annotated_twice = isinstance(mark, dict) and named(event).items() <= mark.items()
+    is_annotated_twice = isinstance(mark, dict) and submission_mark(event).items() <= mark.items()
     return "overtaken" if is_annotated_twice else "due"
 
 
 def _is_fresh(event: ArticleAnnotated, run: Run) -> bool:
-    """It was read a moment ago, to be annotated, and nobody has begun to write it."""
+    """Read for its annotation moments ago, and no write has begun."""
     return run.is_first and not event.again and datetime.now(UTC) - event.annotated_at < FRESH
 
 
@@ -96,24 +97,24 @@ def ai_fields(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def extras(result: dict[str, Any]) -> dict[str, Any]:
-    """All that has no field of its own."""
+    """The parts of the result that have no field of their own."""
     evaluation = {name: value for name, value in result["evaluation"].items() if name != "verdict"}
     return {name: value for name, value in result.items() if name not in {"keywords", "study_type"}} | {
         "evaluation": evaluation
     }
 
 
-def named(event: CausesWork) -> dict[str, Any]:
-    """A submission, as the catalogue keeps it."""
+def submission_mark(event: CausesWork) -> dict[str, Any]:
+    """How the catalogue identifies a submission."""
     return {"time": event.submitted_at.isoformat(), "attempt": event.attempt}
 
 
 def _mark(event: ArticleAnnotated) -> dict[str, Any]:
-    return named(event) | {"run": event.run}
+    return submission_mark(event) | {"run": event.run}
 
 
 def is_newer(there: Any, event: CausesWork) -> bool:
-    """What wrote it was submitted later. Anybody may have written anything there."""
+    """Whether `there` was written by a later submission. Tolerates any value: other clients write there too."""
     if not isinstance(there, dict):
         return False
     try:

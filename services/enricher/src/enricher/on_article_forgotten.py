@@ -1,13 +1,13 @@
-"""Somebody wants an article to count as never enriched: the catalogue loses the mark.
+"""Marks an article as not enriched in the catalogue.
 
 Consumes: ArticleForgotten
 Publishes: SubmissionStarted, SubmissionParked, SubmissionFailed
 Writes: the catalogue
-Fails: Outage, when it is away
+Fails: Outage, if it is unavailable
 """
 
 from enricher.catalog import CatalogClient
-from enricher.on_article_annotated import WRITTEN_BY, is_newer, named
+from enricher.on_article_annotated import WRITTEN_BY, is_newer, submission_mark
 from shared.errors import Refused
 from shared.events import ArticleForgotten, CausesWork
 from shared.worker.run import Run
@@ -18,12 +18,12 @@ class OnArticleForgotten:
         self._catalog = catalog
 
     async def __call__(self, event: CausesWork, run: Run) -> None:
-        """Forgetting counts as a submission: what an earlier one brings late is not written any more."""
+        """Counts as a submission: late results of earlier submissions are not written any more."""
         assert isinstance(event, ArticleForgotten)
         try:
             there = (await self._catalog.read(event.urn)).extras.get(WRITTEN_BY)
             if not is_newer(there, event):
-                await self._catalog.patch(event.urn, {"input_hash": None, WRITTEN_BY: named(event)})
+                await self._catalog.patch(event.urn, {"input_hash": None, WRITTEN_BY: submission_mark(event)})
         except Refused as refused:
-            if refused.code != "not_found":  # what is not there is forgotten
+            if refused.code != "not_found":  # nothing to forget
                 raise

@@ -1,11 +1,11 @@
-"""The paid half of an article's story: it was submitted, what is to be said about it is found out.
+"""Handles a submitted article: annotates it with Gemini. Writing the catalogue is a separate step.
 
 Consumes: ArticleSubmitted
-Publishes: SubmissionStarted, SubmissionParked, SubmissionFailed, ArticleAnnotated, or SubmissionCompleted where that
-    very text was enriched before
+Publishes: SubmissionStarted, SubmissionParked, SubmissionFailed, ArticleAnnotated, or SubmissionCompleted if the
+    same text was enriched before
 Writes: nothing
-Fails: Refused, when there is no such article, no text in it, or Gemini blocks it; Transient, when an answer cannot be
-    used; Outage, when Gemini or the catalogue is away
+Fails: Refused, if the article does not exist, has no text, or is blocked by Gemini; Transient, if an answer is
+    unusable; Outage, if Gemini or the catalogue is unavailable
 """
 
 from enricher.annotate_article import ArticleAnnotator

@@ -1,10 +1,10 @@
-"""A page of the catalogue is read, and what of it is not enriched yet is submitted, like by any other client.
+"""Reads one page of the catalogue and submits the articles that are not enriched yet, through the API.
 
 Consumes: CatalogScanRequested
 Publishes: SubmissionStarted, SubmissionParked, SubmissionFailed, and CatalogScanRequested for the next page, or
     SubmissionCompleted after the last
 Writes: nothing
-Fails: Outage, when the catalogue or the API is away; Refused, when the catalogue does not keep to the order asked for
+Fails: Outage, if the catalogue or the API is unavailable; Refused, if the catalogue ignores the requested order
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class OnCatalogScanRequested:
-    """Pages go by the URNs' own order, each from where the one before ended: what is written moves nothing in it."""
+    """Pages are ordered by URN, each starting after the last URN of the previous one: writes do not shift them."""
 
     def __init__(self, catalog: CatalogClient, annotator: ArticleAnnotator, api: SubmissionsApi, page: int) -> None:
         self._catalog = catalog
@@ -44,23 +44,23 @@ class OnCatalogScanRequested:
         return event.model_copy(update=following | progress)
 
     def _due(self, articles: Sequence[CatalogArticle]) -> dict[str, str]:
-        """Input hashes by URN. What cannot be submitted by its name is left out, for the API takes a page or none."""
-        if nameless := [article.urn for article in articles if not is_urn(article.urn)]:
-            log.warning("articles_without_urn_skipped", number=len(nameless), names=nameless[:5])
+        """Input hashes by URN, without invalid URNs: the API accepts a page as a whole or not at all."""
+        if invalid := [article.urn for article in articles if not is_urn(article.urn)]:
+            log.warning("articles_without_urn_skipped", number=len(invalid), names=invalid[:5])
         hashes = [(article, self._annotator.input_hash(article)) for article in articles if is_urn(article.urn)]
         return {article.urn: hash_ for article, hash_ in hashes if article.extras.get("input_hash") != hash_}
 
     async def _read(self, after: str) -> tuple[Sequence[CatalogArticle], bool]:
-        """With whether it is the last page. Raises Refused where the order is another one: a page after it would be a
-        gap."""
-        articles, is_last = await self._that_fit(after)
+        """The page, and whether it is the last. Raises Refused if it is not in URN order: the next page could skip
+        articles."""
+        articles, is_last = await self._fitting_page(after)
         names = [article.urn for article in articles]
         if names != sorted(set(names)) or (names and names[0] <= after):
             raise Refused("catalog_order", "the catalogue does not list articles in the order of their URNs")
         return articles, is_last
 
-    async def _that_fit(self, after: str) -> tuple[Sequence[CatalogArticle], bool]:
-        """Fewer where a whole page is too large an answer; of one that alone is too large no more than its name."""
+    async def _fitting_page(self, after: str) -> tuple[Sequence[CatalogArticle], bool]:
+        """A smaller page if the full one is too large; only the URN of an article that is too large on its own."""
         limit = self._page
         while limit:
             try:

@@ -12,7 +12,7 @@ from shared.worker.runtime import WorkSettings
 
 
 def _base_url(value: str) -> str:
-    """Without the prefix of the routes, which some give with it. Raises ValueError that shows nothing of it."""
+    """Strips the route prefix, if given. Raises ValueError without showing the value."""
     if not value:
         return value
     try:
@@ -26,7 +26,7 @@ def _base_url(value: str) -> str:
 
 
 class CatalogSettings(Settings):
-    """Where the catalogue is, and as whom it is called."""
+    """URL and credentials of the catalogue."""
 
     catalog_url: Annotated[str, AfterValidator(_base_url)] = env("DATA_API_URL", default="")
     client_id: str = env("KEYCLOAK_CLIENT_ID", default="")
@@ -45,7 +45,7 @@ class CatalogSettings(Settings):
 
 
 class EnricherSettings(WorkSettings, GeminiSettings, CatalogSettings, OpsSettings):
-    """`page`: articles of a page of a scan, which the API takes in one request."""
+    """`page`: articles per page of a scan, submitted to the API in one request."""
 
     thinking: Thinking = env("GEMINI_ARTICLE_THINKING", default="low")
     answer_tokens: int = env("GEMINI_ARTICLE_OUTPUT_TOKENS", default=8192, ge=256, le=MOST_OUTPUT_TOKENS)
@@ -55,7 +55,7 @@ class EnricherSettings(WorkSettings, GeminiSettings, CatalogSettings, OpsSetting
     key_of_api: SecretStr | None = env("TOPICFLOW_API_KEY", default=None)
 
     @model_validator(mode="after")
-    def _is_wanted(self) -> Self:
+    def _must_be_enabled(self) -> Self:
         if not self.enriches:
             raise ValueError("ENABLE_BACKGROUND_WORKER: must be true to run the enricher")
         return self

@@ -1,4 +1,4 @@
-"""The API of topicflow, as the enricher calls it: a client like any other."""
+"""Client of topicflow's own API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ class SubmissionsApi:
         self._http = httpx.AsyncClient(base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT)
 
     async def submit(self, input_hashes: Mapping[str, str]) -> int:
-        """By URN, 200 at most: how many were accepted. Raises ApiUnavailable, Refused."""
+        """Submit up to 200 articles, given by URN; returns how many were accepted. Raises ApiUnavailable, Refused."""
         return await self._submit({"urns": list(input_hashes), "input_hashes": dict(input_hashes)})
 
     async def submit_again(self, urn: str) -> None:
-        """Whatever became of it. Raises ApiUnavailable, Refused."""
+        """Submit an article regardless of its state. Raises ApiUnavailable, Refused."""
         await self._submit({"urns": [urn], "force": True})
 
     async def _submit(self, body: Mapping[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Builds the topic-worker and runs it: one member of the group that turns submitted titles into study cards."""
+"""Builds and runs the topic-worker: a member of the consumer group that generates study cards for titles."""
 
 from contextlib import AsyncExitStack
 from math import ceil

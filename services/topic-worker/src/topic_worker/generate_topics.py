@@ -1,4 +1,4 @@
-"""Titles in, topics out: the only LLM call. Waiting titles share a call; each answer is judged alone."""
+"""Generates study cards with the language model. Waiting titles share a call; each answer is validated on its own."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from shared.llm.usage import shares
 from topic_worker.topic import StudyCard, answer_schema
 from topic_worker.validate_card import validate_answer
 
-LINGER = 0.005  # seconds that a call which is not full waits for more titles, when some wait already
+LINGER = 0.005  # seconds that a partly filled call waits for more titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,16 @@ class Generated:
 class _Item:
     id: str
     title: str
-    most: int  # titles in its call
+    most: int  # titles that may share its call
     result: asyncio.Future[Generated]
     paid: Callable[[Usage], None]
-    context: Context  # of its delivery: what log lines name, and its span
+    context: Context  # of its delivery: log fields and span
     alone: bool = False
-    reason: str = ""  # why the answer before was not taken
+    reason: str = ""  # why the previous answer was rejected
 
 
 class TopicGenerator:
-    """At most `calls` at a time, at the pace that there is; up to `batch_size` titles in each."""
+    """Batches up to `batch_size` titles per call, with at most `calls` concurrent calls, within the rate limit."""
 
     def __init__(self, llm: LanguageModel, *, batch_size: int, calls: int, pace: RateLimiter, prices: Prices) -> None:
         self._llm = llm
@@ -58,7 +58,7 @@ class TopicGenerator:
         self._schema = answer_schema()
 
     async def generate(self, id_: str, title: str, *, most: int, paid: Callable[[Usage], None]) -> Generated:
-        """`most`: how many titles may share its call; `paid` is told this title's share of each paid call.
+        """`most`: how many titles may share its call; `paid` receives this title's share of each paid call.
 
         Raises Transient, Outage, Refused.
         """
@@ -72,13 +72,13 @@ class TopicGenerator:
             self._dispatcher = asyncio.create_task(self._dispatch())
 
     async def _dispatch(self) -> None:
-        """Until nothing waits."""
-        await asyncio.sleep(0)  # whoever is delivered in the same moment queues first
+        """Runs until no title is waiting."""
+        await asyncio.sleep(0)  # lets deliveries of the same moment queue first
         while self._waiting:
             try:
                 await self._turns.take()
-            except Exception as error:  # nobody waits for the dispatcher
-                self._tell_those_who_wait(error)
+            except Exception as error:  # nothing awaits the dispatcher
+                self._fail_waiting(error)
                 continue
             if 1 < len(self._waiting) < self._batch_size and not self._waiting[0].alone:
                 await asyncio.sleep(LINGER)
@@ -91,11 +91,11 @@ class TopicGenerator:
             call.add_done_callback(self._calls.discard)
 
     def _next_batch(self) -> list[_Item]:
-        """The longest run of waiting titles that all agree to share a call of this size."""
+        """The longest run of waiting titles whose `most` allows a call of this size."""
         batch: list[_Item] = []
         while self._waiting:
             item = self._waiting[0]
-            if item.result.done():  # its submission was taken back
+            if item.result.done():  # its submission was withdrawn
                 self._waiting.popleft()
                 continue
             if batch and (item.alone or len(batch) + 1 > min(item.most, *(i.most for i in batch))):
@@ -108,37 +108,37 @@ class TopicGenerator:
     async def _call(self, batch: Sequence[_Item]) -> None:
         try:
             with self._turns.taken():
-                answer = await self._ask(batch)
+                answer = await self._request(batch)
         except Exception as error:
             verdicts: dict[str, StudyCard | Exception] = {item.id: error for item in batch}
-            made_by, simulated = "", False
+            model, simulated = "", False
         else:
             verdicts = validate_answer(answer, [item.id for item in batch])
             self._book(batch, answer, verdicts)
-            made_by, simulated = answer.model, answer.simulated
+            model, simulated = answer.model, answer.simulated
         for item in batch:
             verdict = verdicts[item.id]
             if isinstance(verdict, StudyCard):
-                _succeed(item, Generated(verdict, made_by, simulated))
-            elif not item.alone and _is_worth_asking_alone(verdict, len(batch)):
+                _succeed(item, Generated(verdict, model, simulated))
+            elif not item.alone and _should_retry_alone(verdict, len(batch)):
                 item.alone = True
                 item.reason = str(verdict) if isinstance(verdict, AnswerNotUsable) else ""
                 self._queue(item)
             else:
                 _fail(item, verdict)
 
-    def _tell_those_who_wait(self, error: Exception) -> None:
+    def _fail_waiting(self, error: Exception) -> None:
         while self._waiting:
             _fail(self._waiting.popleft(), error)
 
-    async def _ask(self, batch: Sequence[_Item]) -> Answer:
+    async def _request(self, batch: Sequence[_Item]) -> Answer:
         instructions = self._prompt.instructions(batch[0].reason)
         data = json.dumps([{"id": item.id, "title": item.title} for item in batch], ensure_ascii=False)
-        with observed({item.id: item.context for item in batch}) as tell:
+        with observed({item.id: item.context for item in batch}) as on_answer:
             answer = await self._llm.generate(
                 instructions=instructions, data=data, schema=self._schema, items=len(batch)
             )
-            tell(answer)
+            on_answer(answer)
         return answer
 
     def _book(self, batch: Sequence[_Item], answer: Answer, verdicts: Mapping[str, StudyCard | Exception]) -> None:
@@ -149,8 +149,8 @@ class TopicGenerator:
         self._pace.spent(answer.tokens_in, sum(usage.cost or 0 for usage in usages))
 
 
-def _is_worth_asking_alone(problem: Exception, together: int) -> bool:
-    """An unusable answer once more, with the reason; what may have been meant for another one, or be its fault."""
+def _should_retry_alone(problem: Exception, together: int) -> bool:
+    """Unusable answers are retried with the reason; in a shared call, another title may have caused the error."""
     return isinstance(problem, AnswerNotUsable) or (together > 1 and isinstance(problem, Refused | Transient))
 
 

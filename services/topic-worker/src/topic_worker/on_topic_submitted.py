@@ -1,9 +1,9 @@
-"""The whole story of one submission: a title was submitted, a study card is published.
+"""Handles a submitted title: generates and publishes its study card.
 
 Consumes: TopicSubmitted
 Publishes: SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed
 Writes: nothing
-Fails: Refused, when Gemini blocks the title; Transient, when its answer cannot be used; Outage, when it is away
+Fails: Refused, if Gemini blocks the title; Transient, if its answer is unusable; Outage, if Gemini is unavailable
 """
 
 from datetime import UTC, datetime

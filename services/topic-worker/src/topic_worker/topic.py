@@ -1,4 +1,4 @@
-"""What the model must return for one title, and the card that is made of it."""
+"""The model's answer schema for one title, and the study card built from it."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ LONGEST_DESCRIPTION = 5000
 
 
 def _as_named(value: object) -> object:
-    """`System Design` is meant as system_design."""
+    """`System Design` becomes system_design."""
     return "_".join(value.casefold().split()) if isinstance(value, str) else value
 
 
@@ -48,7 +48,7 @@ class ImplementationDetails(Part):
 
 
 class StudyCard(Part):
-    """The fifteen fields of a study card; all required."""
+    """The fifteen required fields of a study card."""
 
     title: Title
     description: Description
@@ -67,7 +67,7 @@ class StudyCard(Part):
     prerequisites: Annotated[list[Text], Field(min_length=2)]
 
     def card(self, *, created: datetime, generated: datetime, source: str) -> dict[str, Any]:
-        """With the system's own fields. `source`: the model's name."""
+        """The card with the fields that the system adds. `source`: the model's name."""
         return {
             **self.model_dump(),
             "created_date": created.date().isoformat(),

@@ -1,4 +1,4 @@
-"""What one answer of the model is worth to each of the titles that shared its call. Pure."""
+"""Validates one answer of the model for each of the titles that shared its call. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,13 +10,13 @@ from topic_worker.topic import StudyCard
 
 
 def validate_answer(answer: Answer, ids: Sequence[str]) -> dict[str, StudyCard | Exception]:
-    """By id: the topic, or why there is none: Refused, AnswerNotUsable. Each is judged alone."""
+    """By id: the study card, or Refused or AnswerNotUsable. Each title is validated on its own."""
     if problem := without_text(answer):
         return dict.fromkeys(ids, problem)
-    found = extract_json(answer.text)
-    if len(ids) == 1 and len(found) == 1:
-        return {ids[0]: first_valid(StudyCard, found)}
+    items = extract_json(answer.text)
+    if len(ids) == 1 and len(items) == 1:
+        return {ids[0]: first_valid(StudyCard, items)}
     by_id: dict[str, list[dict[str, Any]]] = {}
-    for answered in found:
-        by_id.setdefault(str(answered.get("id")), []).append(answered)
+    for item in items:
+        by_id.setdefault(str(item.get("id")), []).append(item)
     return {id_: first_valid(StudyCard, by_id.get(id_, [])) for id_ in ids}

@@ -1,4 +1,4 @@
-"""What an answer of the model is worth, whatever it is about. Pure."""
+"""Validates answers of the model. Pure."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -8,11 +8,11 @@ from pydantic import BaseModel, ValidationError
 from shared.errors import Refused, Transient
 from shared.llm.gemini import Answer
 
-Wanted = TypeVar("Wanted", bound=BaseModel)
+AnswerModel = TypeVar("AnswerModel", bound=BaseModel)
 
 
 class AnswerNotUsable(Transient):
-    """`wasted`: in one word, for the ledger."""
+    """`wasted`: the reason in one word, for the ledger."""
 
     def __init__(self, message: str, wasted: str) -> None:
         super().__init__("answer_not_usable", message)
@@ -20,7 +20,7 @@ class AnswerNotUsable(Transient):
 
 
 def wasted(verdict: object) -> str:
-    """Why this was paid for in vain; "" where it was not."""
+    """Why the call was wasted; "" if it was not."""
     match verdict:
         case AnswerNotUsable():
             return verdict.wasted
@@ -30,7 +30,7 @@ def wasted(verdict: object) -> str:
 
 
 def without_text(answer: Answer) -> Refused | AnswerNotUsable | None:
-    """Why nothing in its text may be used, if that is so."""
+    """Why the whole answer is unusable, or None."""
     if answer.blocked:
         return Refused("blocked", f"Gemini blocked the request or its answer: {answer.blocked}")
     if answer.finish_reason == "MAX_TOKENS":
@@ -39,9 +39,9 @@ def without_text(answer: Answer) -> Refused | AnswerNotUsable | None:
 
 
 def first_valid(
-    model: type[Wanted], objects: Iterable[dict[str, Any]], context: object = None
-) -> Wanted | AnswerNotUsable:
-    """For a model may answer an item twice. `context`: for the validators."""
+    model: type[AnswerModel], objects: Iterable[dict[str, Any]], context: object = None
+) -> AnswerModel | AnswerNotUsable:
+    """The first object that validates: a model may answer an item twice. `context`: for the validators."""
     problem = AnswerNotUsable("the answer has no readable JSON object for this item", "missing")
     for one in objects:
         try:
