@@ -77,7 +77,7 @@ def test_a_topics_past_is_told_in_order_and_what_is_left_out_is_said(local_mode:
     ]
     assert "SAFETY" in told.out
     last = local_mode.run("topics", "history", "has a past", "--limit", "1").out
-    assert last.splitlines()[-1] == "older events are not shown (--limit, at most 1000)"
+    assert last.splitlines()[-1] == "older events are not shown (raise --limit, up to 1000)"
     assert [event["event"] for event in _json(local_mode, "topics", "history", "has a past")["events"]][-1] == (
         "SubmissionCompleted"
     )
@@ -162,5 +162,5 @@ def test_a_key_that_may_not_operate_gets_one_line_and_exit_code_4(local_mode: Lo
     assert local_mode.run("submit", "Kept for operators", "--wait").code == 0
     made = local_mode.run("keys", "create", "-".join(arguments[:2]), "--scope", "read")
     refused = run(local_mode.data, *arguments, TOPICFLOW_API_KEY=made.out.strip())
-    assert (refused.code, refused.err) == (4, "topicflow: the scope operate is missing: this key has read\n")
+    assert (refused.code, refused.err) == (4, "topicflow: this API key lacks the scope operate; it has read\n")
     assert local_mode.run("topics", "show", "Kept for operators").code == 0

@@ -41,22 +41,22 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         )
         self._client = self._member.client
         self._positions: dict[int, dict[str, str]] = {}  # of the owned partitions
-        self._dealt = False
+        self._assigned = False
         self._by_time = FetchOrder(self._member)
 
     async def open(self) -> None:
         await self._member.open(self)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        self._positions, self._dealt = {}, False
+        self._positions, self._assigned = {}, False
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._client.pause(*assigned)  # before positions are loaded, nothing may be read
-        self._dealt = True
+        self._assigned = True
 
     async def _take_over(self) -> None:
-        while self._dealt:
-            self._dealt = False
+        while self._assigned:
+            self._assigned = False
             for partition in sorted({place.partition for place in self._client.assignment()}):
                 await self.reload(partition)
 
@@ -94,7 +94,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         try:
             found = await self._by_time.next(limit, timeout)
         except NotPositioned:
-            self._dealt = True
+            self._assigned = True
             return None
         deliveries: list[Delivery] = []
         for place, records in found.items():
