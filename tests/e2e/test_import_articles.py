@@ -94,7 +94,7 @@ async def test_a_large_set_is_brought_over_and_again_is_nothing_new(
     again = local_mode.run("import", url_of(valkey))
     assert (again.code, again.out.splitlines()) == (
         1,
-        ["0 imported, 1,200 skipped, 2 left out", "  skipped: 1,200 completed here already"],
+        ["0 imported, 1,200 skipped, 2 left out", "  skipped: 1,200 already completed here"],
     )
     assert number(local_mode, "many-") == 1200
     assert old.scard(SET) == 1202

@@ -28,7 +28,7 @@ def test_a_key_is_all_that_standard_output_gets_and_only_its_hash_is_kept(
     made = keys("create", "ci")
     assert made.code == 0
     assert KEY.fullmatch(made.out)
-    assert made.err == "ci may read, submit. Keep this key: it is not shown again.\n"
+    assert made.err == "ci has the scopes read, submit. Store this key: it is not shown again.\n"
     secret = made.out.strip().split("_", 2)[2]
     assert len(kept := rows(database_url, IS_KEPT, "access")) == 1
     assert secret not in str(kept)
@@ -59,7 +59,7 @@ def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(keys: Keys)
     first = json.loads(keys("create", "ci", "--json").out)
     taken = keys("create", "ci")
     assert (taken.code, taken.out, taken.err.count("\n")) == (1, "", 1)
-    assert taken.err.startswith("topicflow: there is a key named ci already")
+    assert taken.err.startswith("topicflow: an API key named ci already exists")
     revoked = keys("revoke", "ci")
     assert (revoked.code, revoked.err) == (0, "")
     assert revoked.out.startswith(f"ci ({first['id']}) is revoked")
@@ -67,7 +67,7 @@ def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(keys: Keys)
     assert json.loads(keys("revoke", second["id"], "--json").out)["revoked_at"]
     assert [bool(key["revoked_at"]) for key in json.loads(keys("list", "--json").out)["keys"]] == [True, True]
     nobody = keys("revoke", "ci")
-    assert (nobody.code, nobody.out, nobody.err) == (1, "", "topicflow: there is no live key 'ci'\n")
+    assert (nobody.code, nobody.out, nobody.err) == (1, "", "topicflow: there is no active API key 'ci'\n")
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ async def test_a_key_made_beside_a_running_topicflow_opens_it_and_a_wrong_one_do
         key = local_mode.run("keys", "create", "reader", "--scope", "read").out.strip()
         assert run(local_mode.data, "status", TOPICFLOW_API_KEY=key).code == 0
         refused = run(local_mode.data, "submit", "Not with this one", TOPICFLOW_API_KEY=key)
-        assert (refused.code, refused.err) == (4, "topicflow: the scope submit is missing: this key has read\n")
+        assert (refused.code, refused.err) == (4, "topicflow: this API key lacks the scope submit; it has read\n")
         wrong = run(local_mode.data, "status", TOPICFLOW_API_KEY=key + "x")
-        assert (wrong.code, wrong.err) == (4, "topicflow: this API key is not known or was revoked\n")
+        assert (wrong.code, wrong.err) == (4, "topicflow: the API key is unknown or revoked\n")
         assert not [log for log in (local_mode.data / "logs").iterdir() if key.encode()[-43:] in log.read_bytes()]
     finally:
         local_mode.end()

@@ -84,7 +84,7 @@ async def test_02_a_worker_that_was_not_running_and_nobody_noticed(api: Api) -> 
     assert worker_of(api).stop() == 0
     [id_] = await submitted(api, "Nobody is there")
     await eventually(partial(runs, api, 0), within=5)
-    said = "no topic-worker is running; 1 topics wait for one"
+    said = "no topic-worker is running; 1 topics are waiting"
     assert (await api.get("/worker-status"))["message"] == said
     assert (await api.http.get("/health")).json()["status"] == "degraded"
     assert said in (await command(api, "status")).out

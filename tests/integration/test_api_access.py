@@ -65,7 +65,7 @@ async def local(keyed: Keyed) -> AsyncIterator[Api]:
 async def test_beyond_loopback_nobody_is_answered_without_a_key(api: Api, method: str, path: str) -> None:
     for headers in ({}, {"Host": f"127.0.0.1:{api.deployment.api_port}"}):
         refused = await api.http.request(method, path, headers=headers)
-        assert "an API key is needed" in problem(refused, 401)["detail"]
+        assert "an API key is required" in problem(refused, 401)["detail"]
         assert refused.headers["www-authenticate"] == "Bearer"
 
 
@@ -95,7 +95,7 @@ async def test_only_a_key_as_it_was_shown_opens(api: Api, local: Api, keyed: Key
     for each in (api, local):
         for authorization in wrong:
             refused = await each.ask("GET", "/topics", headers={"Authorization": authorization})
-            assert "not known or was revoked" in problem(refused, 401)["detail"]
+            assert "unknown or revoked" in problem(refused, 401)["detail"]
             assert refused.headers["www-authenticate"] == "Bearer"
         for scheme in ("Bearer", "bearer"):
             headers = {"Authorization": f"{scheme} {keyed.reader}"}
@@ -184,7 +184,7 @@ async def test_each_scope_opens_its_own_routes_and_no_other(api: Api, keyed: Key
             if scope == needed:
                 assert answer.status_code in {200, 404, 422}, (path, answer.text)  # whatever is said beyond the door
             else:
-                assert problem(answer, 403)["detail"] == f"the scope {needed} is missing: this key has {scope}"
+                assert problem(answer, 403)["detail"] == f"this API key lacks the scope {needed}; it has {scope}"
 
 
 async def test_what_is_submitted_carries_the_name_of_the_key_or_local(api: Api, local: Api, keyed: Keyed) -> None:
@@ -210,7 +210,7 @@ async def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_another_i
     assert 2 <= len(taken) <= 4  # a burst of two seconds', and one more for each second that it took
     for refused in answers:
         if refused not in taken:
-            assert "1 requests a second" in problem(refused, 429)["detail"]
+            assert "1 requests per second" in problem(refused, 429)["detail"]
             assert refused.headers["retry-after"] == "1"
     assert (await api.ask("GET", "/topics", **bearer(keyed.reader))).status_code == 200
 

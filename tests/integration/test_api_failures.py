@@ -71,7 +71,7 @@ async def test_without_a_broker_submitting_says_so_soon_reading_goes_on_and_send
         began = time.monotonic()
         refused = await own.ask("POST", "/topics", json={"topics": [title]})
         assert time.monotonic() - began < 12
-        assert "sending it again is the same submission" in problem(refused, 503)["detail"]
+        assert "Retrying is safe: it is the same submission" in problem(refused, 503)["detail"]
         assert int(refused.headers["retry-after"]) > 0
         await _reading_goes_on(own, before["id"])
     finally:
@@ -119,7 +119,7 @@ async def test_a_killed_worker_is_known_within_five_seconds_and_one_that_comes_b
     await eventually(is_not_running, within=5.2)
     assert time.monotonic() - killed < 5.2
     status = await own.get("/worker-status")
-    assert (status["workers"], status["message"]) == ([], "no topic-worker is running; 0 topics wait for one")
+    assert (status["workers"], status["message"]) == ([], "no topic-worker is running; 0 topics are waiting")
     own.deployment.services["topic-worker-1"].start()
     await eventually(is_running, within=10)
 

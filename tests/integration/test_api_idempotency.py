@@ -74,7 +74,7 @@ async def test_twenty_of_the_same_at_once_are_one_attempt(api: Api) -> None:
     assert sum("idempotency-replayed" not in answer.headers for answer in taken) == 1
     for answer in answers:
         if answer not in taken:
-            assert "being answered" in problem(answer, 409)["detail"]
+            assert "in progress" in problem(answer, 409)["detail"]
             assert answer.headers["retry-after"] == "1"
 
     async def is_one() -> bool:
@@ -94,7 +94,7 @@ async def test_a_key_is_good_for_one_request_only(api: Api) -> None:
         ("/processing-status/seen", {"topics": ["One request"], "force": True}),
     ):
         refused = await api.ask("POST", path, json=body, headers=once)
-        assert "used for another request" in problem(refused, 422)["detail"]
+        assert "used for a different request" in problem(refused, 422)["detail"]
 
 
 async def test_what_was_refused_is_not_kept(api: Api) -> None:

@@ -122,7 +122,7 @@ async def test_bringing_it_again_changes_nothing_and_pays_for_nothing(api: Api) 
     before = [await counted(api)] + [await _without_age(api, topic["id"]) for topic in first["topics"]]
     again = await bring(api, *topics)
     assert (again["imported"], again["queued"], again["skipped"]) == (0, 0, 2)
-    assert {topic["reason"] for topic in again["topics"]} == {"completed here already"}
+    assert {topic["reason"] for topic in again["topics"]} == {"already completed here"}
     assert [await counted(api)] + [await _without_age(api, topic["id"]) for topic in first["topics"]] == before
     assert (calls(api, "Again"), calls(api, "Again failed")) == (0, 1)
 

@@ -62,7 +62,7 @@ async def test_bringing_it_again_changes_nothing(api: Api) -> None:
     before = await article(api, urns[-1])
     again = await bring(api, *urns)
     assert (again["imported"], again["skipped"]) == (0, 500)
-    assert {one["reason"] for one in again["articles"]} == {"completed here already"}
+    assert {one["reason"] for one in again["articles"]} == {"already completed here"}
     after = await article(api, urns[-1])
     assert (after["updated_at"], after["attempt"]) == (before["updated_at"], 1)
     assert (await api.get("/articles", search="again-"))["total_count"] == 500
@@ -94,7 +94,7 @@ async def test_what_was_forgotten_here_stays_forgotten_and_what_waits_here_waits
     await api.ask("POST", f"/articles/{waits}/enrich")
     await article(api, waits)
     answer = await bring(api, forgotten, waits)
-    assert [one["reason"] for one in answer["articles"]] == ["forgotten here", "pending here already"]
+    assert [one["reason"] for one in answer["articles"]] == ["forgotten here", "already pending here"]
     assert await scanned(api, forgotten=THEN) == [forgotten]
 
 

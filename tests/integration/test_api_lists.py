@@ -76,7 +76,7 @@ async def test_a_cursor_is_refused_in_another_list_than_its_own(reads: Api) -> N
     assert (await reads.get("/topics", limit=5, tag="all", cursor=cursor))["total_count"] == len(COMPLETED)
     for other in ({}, {"tag": "tag 1"}, {"tag": "all", "sort_by": "title"}, {"tag": "all", "sort_order": "asc"}):
         refused = problem(await reads.ask("GET", "/topics", params={"cursor": cursor} | other), 422)
-        assert "of another list" in refused["detail"]
+        assert "belongs to another list" in refused["detail"]
 
 
 @pytest.mark.parametrize(

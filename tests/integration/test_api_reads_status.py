@@ -37,7 +37,7 @@ async def test_without_a_worker_the_worker_status_says_so(reads: Api) -> None:
         "worker_running": False,
         "pending_topics": len(PENDING + PARKED),
         "processing_topics": len(PROCESSING),
-        "message": f"no topic-worker is running; {len(PENDING + PARKED + PROCESSING)} topics wait for one",
+        "message": f"no topic-worker is running; {len(PENDING + PARKED + PROCESSING)} topics are waiting",
         "workers": [],
         "waiting_for": None,
         "simulated": None,

@@ -65,7 +65,7 @@ async def test_a_failure_is_shown_until_it_is_seen_and_a_new_one_again(api: Api)
     assert await is_shown()
     answer = await api.ask("POST", "/processing-status/seen")
     assert answer.status_code == 200
-    assert answer.json() == {"success": True, "message": "the failures so far are marked as seen"}
+    assert answer.json() == {"success": True, "message": "all failures so far are marked as seen"}
     assert not await is_shown()
     await fail("Another failure")
     assert await is_shown()

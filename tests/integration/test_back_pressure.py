@@ -48,7 +48,7 @@ async def test_at_the_backlog_limit_work_is_refused_until_it_is_drained(api: Api
     refused = await api.ask("POST", "/topics", json={"topics": ["One too many"]})
     detail = problem(refused, 503)["detail"]
     assert detail == (
-        "20 submissions wait for topic-worker, TOPICFLOW_MAX_BACKLOG is 20. Nothing was stored, send it again later"
+        "topic-worker has a backlog of 20 submissions; TOPICFLOW_MAX_BACKLOG is 20. Nothing was stored; retry later"
     )
     assert int(refused.headers["retry-after"]) == 5
     problem(await api.ask("GET", f"/topics/{topic_id('One too many')}"), 404)
@@ -80,7 +80,7 @@ async def test_above_80_percent_of_the_memory_work_is_refused(api: Api) -> None:
         refused = await api.ask("POST", "/topics", json={"topics": ["Too big"]})
         detail = problem(refused, 503)["detail"]
         assert detail.startswith("The broker's memory is ")
-        assert detail.endswith(" full, from 80% on it takes no more work. Nothing was stored, send it again later")
+        assert detail.endswith(" full; new work is refused from 80% on. Nothing was stored; retry later")
         assert refused.headers["retry-after"]
         assert 0.8 < (await _health(api))["memory_share"] < 1
         broker.config_set("maxmemory", 0)

@@ -119,9 +119,9 @@ def test_what_cannot_be_stored_is_refused(wrong: dict[str, Any], field: str) -> 
     ("status", "became", "attempt", "reason"),
     [
         ("failed", "imported", 3, None),
-        ("pending", "skipped", 2, "pending here already"),
-        ("processing", "skipped", 2, "processing here already"),
-        ("completed", "skipped", 2, "completed here already"),
+        ("pending", "skipped", 2, "already pending here"),
+        ("processing", "skipped", 2, "already processing here"),
+        ("completed", "skipped", 2, "already completed here"),
         ("removed", "skipped", 2, "forgotten here"),
     ],
 )

@@ -35,7 +35,7 @@ async def moved_from(old: Old, sending: Sending | None = None) -> tuple[Migratio
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/api/v1/articles/import"
         requests.append(json.loads(request.content)["urns"])
-        reasons = [{"reason": None if n else "completed here already"} for n in range(len(requests[-1]))]
+        reasons = [{"reason": None if n else "already completed here"} for n in range(len(requests[-1]))]
         return httpx.Response(202, json={"imported": len(reasons) - 1, "skipped": 1, "articles": reasons})
 
     moved = MigrationResult(is_dry_run=False, of=ARTICLES)
@@ -51,7 +51,7 @@ async def test_a_request_carries_at_most_500_articles_and_every_one_is_in_one() 
     moved, requests = await moved_from(Old(*urns))
     assert [len(request) for request in requests] == [500, 500, 100]
     assert [urn for request in requests for urn in request] == urns
-    assert (moved.line, moved.reasons) == ("1,097 imported, 3 skipped", {"completed here already": 3})
+    assert (moved.line, moved.reasons) == ("1,097 imported, 3 skipped", {"already completed here": 3})
 
 
 async def test_what_is_no_urn_is_left_out_by_its_name() -> None:

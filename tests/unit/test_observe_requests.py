@@ -41,7 +41,7 @@ async def test_a_bug_is_one_line_with_its_request_and_its_traceback(client: http
         answer = await client.get("/api/v1/breaks")
     assert answer.status_code == 500
     [line] = [line for line in lines if line["log_level"] == "error"]
-    assert line["event"] == "a request ended in a bug"
+    assert line["event"] == "request_failed"
     assert line["request_id"] == answer.headers["x-request-id"]
     assert str(line["exc_info"]) == "a bug"
 

@@ -65,7 +65,7 @@ async def test_what_was_not_annotated_is_submitted_again(installation: Installat
 
     installation.project()
     ran = installation.provision()
-    assert (ran.code, f"{len(URNS)} submissions are not finished" in ran.err) == (0, True)
+    assert (ran.code, f"Requeueing {len(URNS)} unfinished submissions" in ran.err) == (0, True)
     installation.add(ENRICHER, "enricher-2")
     await eventually(lambda: set(installation.statuses().values()) == {"completed"}, within=60)
     assert installation.paid == dict.fromkeys(URNS, 2)

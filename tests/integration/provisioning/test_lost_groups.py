@@ -58,7 +58,7 @@ async def test_what_was_not_finished_completes_and_what_was_is_not_paid_again(lo
     lost.project()
     ran = lost.provision()
     assert (ran.code, ran.done) == (0, dry.to_do)
-    assert f"{len(LEFT)} submissions are not finished" in ran.err
+    assert f"Requeueing {len(LEFT)} unfinished submissions" in ran.err
     assert lost.provision().out == "nothing to do\n"
     work(lost)
     await lost.submit(*LATER)

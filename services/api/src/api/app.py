@@ -1,4 +1,4 @@
-"""Builds the FastAPI app; opens and closes what it needs; starts even while the broker or the database is away."""
+"""Builds the FastAPI app and its resources; starts even while the broker or the database is unreachable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -49,16 +49,16 @@ from shared.service.heartbeat import beat
 from shared.service.sockets import listen
 
 SERVICE = "api"
-KEEP_ALIVE = 75  # seconds that an idle connection stays; clients and proxies mostly use theirs for 5 or for 60
+KEEP_ALIVE = 75  # seconds an idle connection is kept; clients and proxies mostly keep theirs for 5 or 60
 
 
 def build() -> FastAPI:
-    """The routes, without anything behind them: what OpenAPI is made from."""
+    """The app without its resources, as needed for OpenAPI."""
     app = FastAPI(
         title="topicflow",
         version=__version__,
-        description="Submit topics and articles, and see at any moment where each one stands.",
-        docs_url=None,  # its page would load scripts from another host
+        description="Submit topics and articles, and follow the status of each.",
+        docs_url=None,  # the page loads scripts from another host
         redoc_url=None,
         responses=problems.DOCUMENTED,
     )
@@ -98,26 +98,26 @@ async def main(settings: ApiSettings, instance: str) -> None:
         raise errors[0]
 
 
-async def _publish(transport: Transport, asked: Sequence[Sequence[Record]]) -> None:
-    await transport.publish([record for records in asked for record in records])
+async def _publish(transport: Transport, batches: Sequence[Sequence[Record]]) -> None:
+    await transport.publish([record for records in batches for record in records])
 
 
 async def _connected(context: ApiContext, scan_interval: float) -> None:
-    """All that the API does with the broker besides what routes ask for. Until cancelled."""
+    """Background work with the broker, until cancelled."""
     transport, workers = context.transport, context.workers
     await reach(transport)
     context.provisioned.set()
     await asyncio.gather(
         beat(transport, SERVICE, context.instance),
-        transport.follow_heartbeats(workers.note),
-        transport.follow_control(workers.hear, lambda: None),
+        transport.follow_heartbeats(workers.on_heartbeat),
+        transport.follow_control(workers.on_control_event, lambda: None),
         context.back_pressure.poll_backlog(),
         *([scans.scan_for_ever(context, scan_interval)] if context.enriches else ()),
     )
 
 
 def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, errors: list[Exception]) -> Any:
-    """What runs beside the routes; what ends there in an error ends the server and is in `errors`."""
+    """Runs the background tasks. A task that fails stops the server; its error is appended to `errors`."""
 
     def stop_after_error(task: asyncio.Task[None]) -> None:
         server.should_exit |= not task.cancelled() and task.exception() is not None
@@ -159,6 +159,6 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         await reader.close()
         await access.close()
         await transport.close()
-        await asyncio.to_thread(tracing.shut_down)  # before uvicorn hands the signal on, which ends the process
+        await asyncio.to_thread(tracing.shut_down)  # before uvicorn re-raises the signal, which ends the process
 
     return lifespan

@@ -1,4 +1,4 @@
-"""Our errors as RFC 9457 problem+json: what went wrong, in which field, and when to come back."""
+"""Errors as RFC 9457 problem+json: detail, invalid fields, and Retry-After."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -36,16 +36,16 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 
 
 class ProblemError(HTTPException):
-    """An HTTPException, because FastAPI takes any other error while it reads a body for a body that it cannot parse."""
+    """An HTTPException, because FastAPI reports any other error raised while reading a body as an unparsable body."""
 
     def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
-        """`more`: what `problem` takes."""
+        """`more`: further arguments of `problem`."""
         super().__init__(status, detail, headers)
         self.more = more
 
 
 def problem(status: int, detail: str, *, reason: str | None = None, **more: object) -> JSONResponse:
-    """`reason`: as the metrics count it."""
+    """`reason`: label of the refusal metric."""
     REQUESTS_REFUSED.labels(reason or HTTPStatus(status).name.lower()).inc()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
     headers = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
@@ -53,17 +53,17 @@ def problem(status: int, detail: str, *, reason: str | None = None, **more: obje
 
 
 def install(app: FastAPI) -> None:
-    """Every error of every route goes through here, and of every middleware that was added before."""
+    """Handles the errors of all routes, and of all middleware added before."""
 
     @app.exception_handler(ProblemError)
-    async def ours(_: Request, error: ProblemError) -> JSONResponse:
+    async def known_problem(_: Request, error: ProblemError) -> JSONResponse:
         answer = problem(error.status_code, error.detail, **error.more)
         answer.headers.update(error.headers or {})
         return answer
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [{"field": _field(found), "message": _message(found)} for found in error.errors()]
+        errors = [{"field": _field(value), "message": _message(value)} for value in error.errors()]
         return problem(422, f"{errors[0]['field']}: {errors[0]['message']}", errors=errors[:20])
 
     @app.exception_handler(AnyHTTPException)
@@ -74,7 +74,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(BrokerUnreachable)
     async def broker(_: Request, error: BrokerUnreachable) -> JSONResponse:
-        detail = f"{error}. It is not known whether all was stored: sending it again is the same submission"
+        detail = f"{error}. It is unknown whether everything was stored. Retrying is safe: it is the same submission"
         return problem(503, detail, reason="broker_full" if isinstance(error, BrokerFull) else "broker_unreachable")
 
     @app.exception_handler(DatabaseUnreachable)
@@ -85,19 +85,19 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
-        log.error("a request ended in a bug", path=request.url.path, exc_info=error)
-        return problem(500, "an error of ours; the log has it")
+        log.error("request_failed", path=request.url.path, exc_info=error)
+        return problem(500, "internal error; see the log")
 
 
-def _field(found: Mapping[str, Any]) -> str:
-    """("body", "topics", 3) → topics[3]; of unreadable JSON the location is where reading ended."""
-    path = found["loc"][1:] if found["type"] != "json_invalid" else ()
+def _field(error: Mapping[str, Any]) -> str:
+    """("body", "topics", 3) → topics[3]; of invalid JSON the location is the position of the error."""
+    path = error["loc"][1:] if error["type"] != "json_invalid" else ()
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    name = text.lstrip(".")[:200] or str(found["loc"][0])
-    return name.encode("utf-8", "backslashreplace").decode()  # JSON may name half a surrogate pair
+    name = text.lstrip(".")[:200] or str(error["loc"][0])
+    return name.encode("utf-8", "backslashreplace").decode()  # JSON may contain a lone surrogate
 
 
-def _message(found: Mapping[str, Any]) -> str:
-    if found["type"] == "json_invalid":
-        return f"not valid JSON: {found['ctx']['error']} at character {found['loc'][1]}"
-    return str(found["msg"]).removeprefix("Value error, ")
+def _message(error: Mapping[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"not valid JSON: {error['ctx']['error']} at character {error['loc'][1]}"
+    return str(error["msg"]).removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""What the API is told."""
+"""Settings of the API."""
 
 from ipaddress import ip_address
 
@@ -22,10 +22,10 @@ class ApiSettings(BrokerSettings, DatabaseSettings):
         try:
             _ = value == "localhost" or ip_address(value)
         except ValueError as error:
-            raise ValueError("not an IP address to listen on") from error
+            raise ValueError("must be an IP address or localhost") from error
         return value
 
     @property
     def needs_key(self) -> bool:
-        """Beyond loopback nobody calls without an API key."""
+        """An API key is required when the API listens beyond loopback."""
         return self.host != "localhost" and not ip_address(self.host).is_loopback

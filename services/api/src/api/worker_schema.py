@@ -1,4 +1,4 @@
-"""A live worker as routes show it."""
+"""Response model of a live worker."""
 
 from datetime import datetime
 from typing import Self

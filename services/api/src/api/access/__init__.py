@@ -1,1 +1,1 @@
-"""Who calls, what they may do, and how much."""
+"""Authentication, scopes, rate and body limits, idempotency, back-pressure."""

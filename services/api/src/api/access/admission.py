@@ -1,6 +1,7 @@
-"""Whether there is room for more work: a look at the broker every half second and every 500 submissions, kept as state.
+"""Back-pressure: refuses new work while the broker's memory or a group's backlog is at its limit.
 
-What causes work is refused here before anything of it is stored. Removals and outcomes never are: they make room.
+The broker is polled every half second and every 500 submissions. Work is refused before any of it is stored; removals
+and outcomes are never refused: they make room.
 """
 
 import asyncio
@@ -21,15 +22,15 @@ from shared.streams import BY_NAME, STREAMS
 log = structlog.get_logger()
 GROUPS = sorted({group for stream in STREAMS for group in stream.groups})
 LOOK_EVERY = 0.5  # seconds
-LOOK_AFTER = 500  # submissions: a small memory fills in less than half a second
-PATIENCE = 1.0  # seconds that the broker has to answer
-MEMORY_LIMIT = 0.8  # of what the broker may use; what is left belongs to outcomes
+LOOK_AFTER = 500  # submissions; a small memory fills in less than half a second
+PATIENCE = 1.0  # seconds; timeout of a poll
+MEMORY_LIMIT = 0.8  # of the broker's limit; the rest is reserved for outcomes
 RETRY_AFTER = 5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What a group has not ended; `time_to_loss_seconds` until retention removes some of it unread, if it ever does."""
+    """A group's unfinished work. `time_to_loss_seconds`: until retention removes unread entries; None if never."""
 
     waiting: int
     in_flight: int
@@ -39,23 +40,23 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one look saw. `memory_share`: 0 to 1 (full), None where the broker's memory has no limit."""
+    """The result of one poll. `memory_share`: 0 to 1 (full), None if the broker's memory has no limit."""
 
     groups: Mapping[str, Waits]
     memory_share: float | None
 
 
 class BackPressure:
-    """`load`: the last look's; None while the broker does not answer, and then nothing is refused."""
+    """`load`: of the last poll; None while the broker does not answer, and then nothing is refused."""
 
     def __init__(self, transport: Transport, max_backlog: int) -> None:
         self.max_backlog = max_backlog
         self.load: Load | None = None
         self._transport = transport
-        self._since = 0  # submissions since the last look
+        self._since = 0  # submissions since the last poll
 
     async def look(self) -> None:
-        """Raises BrokerUnreachable, PositionsLost."""
+        """Updates `load`. Raises BrokerUnreachable, PositionsLost."""
         load = None
         self._since = 0
         try:
@@ -67,40 +68,43 @@ class BackPressure:
             self.load = load
 
     async def poll_backlog(self) -> None:
-        """Until cancelled; says that work is refused, once a minute at most."""
-        say_from = 0.0  # monotonic
+        """Polls until cancelled; logs refusals at most once a minute."""
+        log_from = 0.0  # monotonic
         while True:
             try:
                 await asyncio.wait_for(self.look(), PATIENCE)
             except (TimeoutError, BrokerUnreachable, PositionsLost) as error:
-                log.debug("what waits is not known", error=str(error))
-            if (full := self.full()) and time.monotonic() >= say_from:
-                say_from = time.monotonic() + 60
-                log.warning("work is refused", reason=full)
+                log.debug("backlog_unknown", error=str(error))
+            if (full := self.full()) and time.monotonic() >= log_from:
+                log_from = time.monotonic() + 60
+                log.warning("work_refused", reason=full)
             await asyncio.sleep(LOOK_EVERY)
 
     async def must_have_room(self, records: Sequence[Record], stored: int = 0) -> None:
-        """Raises Problem 503 where the memory or a group that has to work on these is full."""
+        """Raises ProblemError 503 if the broker's memory or a group that consumes these records is at its limit.
+
+        `stored`: submissions of the same request stored before.
+        """
         groups = {group for record in records for group in BY_NAME[record.stream].groups}
         self._since += len(records)
         if self._since > LOOK_AFTER:
-            with suppress(TimeoutError, BrokerUnreachable, PositionsLost):  # the publish will say so
+            with suppress(TimeoutError, BrokerUnreachable, PositionsLost):  # the publish reports it
                 await asyncio.wait_for(self.look(), PATIENCE)
         if records and (full := self.full(groups)):
             progress = f"{stored} submissions were" if stored else "Nothing was"
-            detail = f"{full}. {progress} stored, send it again later"
+            detail = f"{full}. {progress} stored; retry later"
             raise ProblemError(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason="no_room")
 
     def full(self, groups: Collection[str] = GROUPS) -> str | None:
-        """Which limit is reached, in words."""
+        """Describes the limit that is reached, if any."""
         if self.load is None:
             return None
         if (share := self.load.memory_share or 0) >= MEMORY_LIMIT:
-            return f"The broker's memory is {share:.0%} full, from {MEMORY_LIMIT:.0%} on it takes no more work"
+            return f"The broker's memory is {share:.0%} full; new work is refused from {MEMORY_LIMIT:.0%} on"
         for group in groups:
             waits = self.load.groups[group]
             if (backlog := waits.waiting + waits.in_flight) >= self.max_backlog:
-                return f"{backlog} submissions wait for {group}, TOPICFLOW_MAX_BACKLOG is {self.max_backlog}"
+                return f"{group} has a backlog of {backlog} submissions; TOPICFLOW_MAX_BACKLOG is {self.max_backlog}"
         return None
 
 

@@ -1,4 +1,4 @@
-"""API keys in the `access` schema: made, listed and revoked. A key is shown once; only a hash of its secret is kept."""
+"""API keys in the `access` schema: create, list, revoke. A key is shown once; only the hash of its secret is stored."""
 
 import secrets
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class NoKeys(CannotGoOn):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """`requests_per_second`, `body_bytes`: None is what the API is set to."""
+    """`requests_per_second`, `body_bytes`: None for the API's default."""
 
     id: str
     name: str
@@ -51,7 +51,7 @@ class ApiKeys:
     async def create(
         self, name: str, scopes: Iterable[str], requests_per_second: int | None = None, body_bytes: int | None = None
     ) -> tuple[ApiKey, str]:
-        """The key, and what its holder must send: `tf_<id>_<secret>`. Raises NameTaken."""
+        """The key, and the token its holder sends: `tf_<id>_<secret>`. Raises NameTaken."""
         secret = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         key = ApiKey(
@@ -60,38 +60,38 @@ class ApiKeys:
         try:
             await self._database.run(lambda connection: connection.execute(insert(api_keys).values(asdict(key))))
         except IntegrityError as error:
-            raise NameTaken(f"there is a key named {name} already: revoke it first, or choose another name") from error
+            raise NameTaken(f"an API key named {name} already exists: revoke it or choose another name") from error
         return key, f"tf_{key.id}_{secret}"
 
     async def all(self) -> list[ApiKey]:
-        """The oldest first, with those that were revoked."""
+        """Oldest first, including revoked keys."""
         return await self._read()
 
     async def live(self) -> list[ApiKey]:
         return await self._read(LIVE)
 
     async def must_exist(self) -> None:
-        """Raises NoKeys."""
+        """Raises NoKeys if there is no active key."""
         if not await self.live():
             raise NoKeys(
-                "beyond loopback an API key is needed and there is none: run `topicflow keys create NAME` first"
+                "listening beyond loopback requires an API key, and none exists: run `topicflow keys create NAME` first"
             )
 
     async def revoke(self, name_or_id: str) -> ApiKey:
-        """Replicas know it within 5 s. Raises NoSuchKey."""
-        is_meant = or_(api_keys.c.id == name_or_id, api_keys.c.name == name_or_id)
-        revoked = update(api_keys).where(LIVE, is_meant).values(revoked_at=datetime.now(UTC)).returning(api_keys)
+        """Takes effect on every replica within 5 s. Raises NoSuchKey."""
+        matches = or_(api_keys.c.id == name_or_id, api_keys.c.name == name_or_id)
+        revoked = update(api_keys).where(LIVE, matches).values(revoked_at=datetime.now(UTC)).returning(api_keys)
         row = await self._database.run(lambda connection: connection.execute(revoked).mappings().first())
         if row is None:
-            raise NoSuchKey(f"there is no live key {name_or_id!r}")
+            raise NoSuchKey(f"there is no active API key {name_or_id!r}")
         return ApiKey(**row)
 
-    async def _read(self, *wanted: ColumnElement[bool]) -> list[ApiKey]:
-        query = select(api_keys).where(*wanted).order_by(api_keys.c.created_at, api_keys.c.id)
+    async def _read(self, *conditions: ColumnElement[bool]) -> list[ApiKey]:
+        query = select(api_keys).where(*conditions).order_by(api_keys.c.created_at, api_keys.c.id)
         rows = await self._database.run(lambda connection: connection.execute(query).mappings().all())
         return [ApiKey(**row) for row in rows]
 
 
 def _hash(secret: str) -> str:
-    """Plain SHA-256 is enough: nobody can guess 256 random bits, however fast he hashes."""
+    """Plain SHA-256 is enough: the secret is 256 random bits, so guessing is infeasible."""
     return sha256(secret.encode()).hexdigest()

@@ -1,9 +1,9 @@
-"""Which failures somebody has seen: the API's own, in the `access` schema."""
+"""Which failures were marked as seen, in the `access` schema."""
 
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows too
+from sqlalchemy.dialects.postgresql import insert  # its SQL is valid in SQLite too
 
 from shared.db.engine import Database
 from shared.db.tables import seen
@@ -16,7 +16,7 @@ class DismissedFailures:
         self._database = database
 
     async def up_to(self) -> datetime | None:
-        """When the newest failure that was seen ended."""
+        """End time of the newest failure marked as seen."""
         query = select(seen.c.up_to).where(seen.c.what == TOPIC_FAILURES)
         return await self._database.run(lambda connection: connection.scalar(query))
 

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on a POST: the request runs once, and a client that repeats it gets the same response."""
+"""`Idempotency-Key` on a POST: the request runs once; a repeat gets the stored response."""
 
 import re
 from hashlib import sha256
@@ -19,13 +19,13 @@ DOCUMENTED = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Names this request: sent again within 24 hours it gets the same answer and does nothing.",
+    "description": "Identifies the request: a repeat within 24 hours gets the same response and has no effect.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
 
 class IdempotencyMiddleware:
-    """Only an answer of success is kept; after any other one the request may be sent again."""
+    """Only 2xx responses are stored; after any other response the request can be repeated."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -41,7 +41,7 @@ class IdempotencyMiddleware:
         answers: IdempotencyStore = scope["app"].state.context.answers
         claim = await answers.claim(once)
         if isinstance(claim, str):
-            messages = await self._run(scope, _once_more(body, receive), answers, once, claim)
+            messages = await self._run(scope, _replay_body(body, receive), answers, once, claim)
         else:
             messages = _messages(claim)
         for message in messages:
@@ -50,7 +50,7 @@ class IdempotencyMiddleware:
     async def _run(
         self, scope: Scope, receive: Receive, answers: IdempotencyStore, once: IdempotentRequest, claim: str
     ) -> list[Message]:
-        """Nothing is sent before it is stored."""
+        """Stores the response before any of it is sent."""
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -67,7 +67,7 @@ class IdempotencyMiddleware:
 
 
 def document(app: FastAPI) -> None:
-    """Says in OpenAPI that each POST takes the header."""
+    """Documents the header on every POST in OpenAPI."""
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -77,19 +77,19 @@ def document(app: FastAPI) -> None:
                 post.setdefault("parameters", []).append(DOCUMENTED)
         return make()
 
-    app.openapi = openapi  # type: ignore[method-assign] # how FastAPI's manual does it
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's documentation does
 
 
 def _key(scope: Scope) -> str | None:
-    """Raises Problem 422."""
+    """The header's value. Raises ProblemError 422."""
     if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith("/api/v1/"):
         return None
-    given = [value for name, value in scope["headers"] if name == HEADER]
-    if not given:
+    values = [value for name, value in scope["headers"] if name == HEADER]
+    if not values:
         return None
-    if len(given) > 1 or not KEY.fullmatch(given[0]):
-        raise ProblemError(422, "Idempotency-Key: not one text of 1 to 255 printable ASCII characters")
-    return str(given[0].decode("ascii"))
+    if len(values) > 1 or not KEY.fullmatch(values[0]):
+        raise ProblemError(422, "Idempotency-Key: must be one value of 1 to 255 printable ASCII characters")
+    return str(values[0].decode("ascii"))
 
 
 def _fingerprint(scope: Scope, body: bytes) -> str:
@@ -98,7 +98,7 @@ def _fingerprint(scope: Scope, body: bytes) -> str:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The body; None where the client has gone meanwhile. Raises Problem 413."""
+    """The body; None if the client disconnected. Raises ProblemError 413."""
     parts = []
     while True:
         message = await receive()
@@ -109,26 +109,26 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-def _once_more(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
+    async def replayed() -> Message:
         return unread.pop() if unread else await receive()
 
-    return again
+    return replayed
 
 
 async def _settle(
     answers: IdempotencyStore, once: IdempotentRequest, claim: str, answer: StoredResponse | None
 ) -> None:
-    """The request has run: its client is answered even where that cannot be written down."""
+    """The request has run: the client gets its response even if it cannot be stored."""
     try:
         if answer:
             await answers.store(once, claim, answer)
         else:
             await answers.release(once, claim)
     except DatabaseUnreachable as error:
-        log.warning("an answer could not be stored", error=str(error))
+        log.warning("idempotent_response_not_stored", error=str(error))
 
 
 def _answer(messages: list[Message]) -> StoredResponse:

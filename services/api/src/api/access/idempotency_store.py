@@ -1,4 +1,4 @@
-"""What requests with an Idempotency-Key were answered: claimed before one runs, kept for a day afterwards."""
+"""Responses to requests with an Idempotency-Key: claimed before the request runs, stored for a day."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,13 +11,13 @@ from api.problems import ProblemError
 from shared.db.engine import Database
 from shared.db.tables import idempotency_keys as keys
 
-LEASE = timedelta(seconds=60)  # a claim that is older and unanswered was a replica's that died
+LEASE = timedelta(seconds=60)  # an older claim without a response belonged to a dead replica
 KEPT_FOR = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request that must not run twice: whose it is, the key it was given, what it asks."""
+    """A request that must not run twice. `owner`: the caller's id; `fingerprint`: hash of target and body."""
 
     owner: str
     key: str
@@ -32,21 +32,21 @@ class StoredResponse:
 
 
 class IdempotencyStore:
-    """Every replica's, through the database. `lease` is longer than any request takes."""
+    """Shared by all replicas, through the database. `lease`: longer than any request takes."""
 
     def __init__(self, database: Database, lease: timedelta = LEASE) -> None:
         self._database = database
         self._lease = lease
 
     async def claim(self, once: IdempotentRequest) -> str | StoredResponse:
-        """The claim under which the request is to run now, or what it was answered before.
+        """A claim, if the request is to run now, or the stored response.
 
-        Raises Problem 422 where the key was another request's, 409 while the request runs elsewhere.
+        Raises ProblemError 422 if the key was used for a different request, 409 while the request is in progress.
         """
         try:
             return await self._database.run(lambda connection: self._claim(connection, once))
-        except IntegrityError as error:  # another replica's came between reading and writing
-            raise _being_answered() from error
+        except IntegrityError as error:  # another replica inserted between our read and write
+            raise _in_progress() from error
 
     def _claim(self, connection: Connection, once: IdempotentRequest) -> str | StoredResponse:
         now = datetime.now(UTC)
@@ -59,27 +59,27 @@ class IdempotencyStore:
             return str(claimed["claim"])
         if answer := _answer(row, once):
             return answer
-        is_left = and_(keys.c.claim == row.claim, keys.c.status.is_(None), keys.c.claimed_at < now - self._lease)
-        if not connection.execute(update(keys).where(_of(once), is_left).values(claimed)).rowcount:
-            raise _being_answered()
+        is_abandoned = and_(keys.c.claim == row.claim, keys.c.status.is_(None), keys.c.claimed_at < now - self._lease)
+        if not connection.execute(update(keys).where(_of(once), is_abandoned).values(claimed)).rowcount:
+            raise _in_progress()
         return str(claimed["claim"])
 
     async def store(self, once: IdempotentRequest, claim: str, answer: StoredResponse) -> None:
-        """Unless the claim was taken over meanwhile."""
+        """Stores the response, unless the claim was taken over."""
         values = {"status": answer.status, "headers": answer.headers, "body": answer.body}
         stored = update(keys).where(_of(once), keys.c.claim == claim).values(values)
         await self._database.run(lambda connection: connection.execute(stored))
 
     async def release(self, once: IdempotentRequest, claim: str) -> None:
-        """Nothing was done: the request may be sent again at once."""
+        """Drops the claim: the request had no effect and can be repeated at once."""
         released = delete(keys).where(_of(once), keys.c.claim == claim)
         await self._database.run(lambda connection: connection.execute(released))
 
 
 def _answer(row: Row[tuple[object, ...]], once: IdempotentRequest) -> StoredResponse | None:
-    """Raises Problem 422."""
+    """Raises ProblemError 422."""
     if row.fingerprint != once.fingerprint:
-        raise ProblemError(422, "Idempotency-Key: was used for another request")
+        raise ProblemError(422, "Idempotency-Key: already used for a different request")
     if row.status is None:
         return None
     return StoredResponse(row.status, [(name, value) for name, value in row.headers], row.body)
@@ -89,5 +89,5 @@ def _of(once: IdempotentRequest) -> ColumnElement[bool]:
     return and_(keys.c.owner == once.owner, keys.c.key == once.key)
 
 
-def _being_answered() -> ProblemError:
-    return ProblemError(409, "a request with this Idempotency-Key is being answered", headers={"Retry-After": "1"})
+def _in_progress() -> ProblemError:
+    return ProblemError(409, "a request with this Idempotency-Key is in progress", headers={"Retry-After": "1"})

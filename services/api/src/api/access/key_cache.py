@@ -1,4 +1,4 @@
-"""The live keys as this replica knows them: read again every few seconds, never for each request."""
+"""Per-replica cache of the active API keys, refreshed every few seconds instead of per request."""
 
 import asyncio
 import time
@@ -6,22 +6,22 @@ import time
 from api.access.api_keys import ApiKey, ApiKeys
 from api.access.scopes import BODY_BYTES, MOST_BODY_BYTES, Caller
 
-CURRENT_FOR = 4.0  # seconds; with the time that reading takes a revocation is known within 5
-PAUSE = 0.1  # seconds between two readings, which take 1 ms: anybody can invent unknown keys
+CURRENT_FOR = 4.0  # seconds; with the time of a refresh, a revocation takes effect within 5
+PAUSE = 0.1  # seconds between refreshes (1 ms each): limits the load from requests with unknown keys
 
 
 class KeyCache:
-    """`requests_per_second`: of a key that does not say."""
+    """`requests_per_second`: default for keys without one."""
 
     def __init__(self, keys: ApiKeys, requests_per_second: int) -> None:
         self._keys = keys
         self._requests_per_second = requests_per_second
         self._known: dict[str, tuple[ApiKey, Caller]] = {}
-        self._read_at = float("-inf")  # monotonic, when reading began
+        self._read_at = float("-inf")  # monotonic, start of the last refresh
         self._reading = asyncio.Lock()
 
     async def caller(self, sent: str) -> Caller | None:
-        """Whose key was sent. Raises DatabaseUnreachable."""
+        """The owner of a token, None if it is unknown. Raises DatabaseUnreachable."""
         kind, _, key = sent.partition("_")
         id_, _, secret = key.partition("_")
         if kind != "tf" or not secret:
@@ -32,7 +32,7 @@ class KeyCache:
         return caller if key_of_id and key_of_id.is_opened_by(secret) else None
 
     async def _read(self, since: float) -> None:
-        """Those who wait meanwhile share the next reading."""
+        """Concurrent callers share one refresh."""
         async with self._reading:
             if self._read_at < since:
                 await asyncio.sleep(self._read_at + PAUSE - time.monotonic())

@@ -1,4 +1,4 @@
-"""What one caller may take: requests a second, and the size of a body."""
+"""Limits per caller: requests per second and body size."""
 
 import math
 import time
@@ -8,15 +8,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access.scopes import Caller
 from api.problems import ProblemError
 
-BURST = 2.0  # seconds whose requests may come at once
+BURST = 2.0  # seconds of requests allowed in one burst
 
 
 class LimitedRate:
-    """A token bucket for each key, in each replica."""
+    """A token bucket per key, in each replica."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._buckets: dict[str, _Bucket] = {}  # by the id of a key that was found valid
+        self._buckets: dict[str, _Bucket] = {}  # by id of a valid key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (rate := _caller_of(scope).requests_per_second):
@@ -24,13 +24,13 @@ class LimitedRate:
             if bucket is None:
                 bucket = self._buckets[_caller_of(scope).id] = _Bucket(rate)
             if wait := bucket.take():
-                detail = f"this key is good for {rate} requests a second"
+                detail = f"the rate limit of this API key is {rate} requests per second"
                 raise ProblemError(429, detail, headers={"Retry-After": str(math.ceil(wait))})
         await self._app(scope, receive, send)
 
 
 class LimitedBody:
-    """Stops reading a body that is too large, whatever its Content-Length says."""
+    """Stops reading a body that is too large, regardless of its Content-Length."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -59,7 +59,7 @@ class _Bucket:
         self._at = time.monotonic()
 
     def take(self) -> float:
-        """Takes a token; where there is none, the seconds until there will be one."""
+        """Takes a token and returns 0, or returns the seconds until one is available."""
         now = time.monotonic()
         self._tokens = min(self._rate * BURST, self._tokens + (now - self._at) * self._rate)
         self._at = now

@@ -1,4 +1,4 @@
-"""Who may do what: the caller of a request, what it is allowed, and the scope that a route asks for."""
+"""Authorization: the caller of a request, its scopes, and the scope a route requires."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -11,14 +11,14 @@ from fastapi.security.base import SecurityBase
 from api.problems import ProblemError
 
 Scope = Literal["read", "submit", "operate"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)  # a set: none includes another
+SCOPES: tuple[Scope, ...] = get_args(Scope)  # independent: none includes another
 BODY_BYTES = 2 * 1024 * 1024  # 500 titles of 500 characters, escaped, are 1.5 MB
-MOST_BODY_BYTES = 16 * 1024 * 1024  # whatever a key says: a body is held in memory
+MOST_BODY_BYTES = 16 * 1024 * 1024  # upper bound for every key: a body is held in memory
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`requests_per_second`: None is without a limit."""
+    """`requests_per_second`: None for no limit."""
 
     id: str
     name: str
@@ -32,18 +32,19 @@ PROBE = Caller("probe", "probe", frozenset(), None, BODY_BYTES)
 
 
 def require_scope(scope: Scope) -> Any:
-    """What a route depends on to be for callers with this scope only. As a parameter it is the caller:
+    """A dependency that restricts a route to callers with this scope. As a parameter, its value is the caller:
 
-    `@router.get("/topics", dependencies=[may("read")])`, or `caller: Annotated[Caller, may("submit")]`.
+    `@router.get("/topics", dependencies=[require_scope("read")])`, or
+    `caller: Annotated[Caller, require_scope("submit")]`.
     """
     return Security(_BEARER, scopes=[scope])
 
 
 class _Bearer(SecurityBase):
-    """`authentication.py` has found the caller; here its scopes are held against the route's."""
+    """Checks the scopes of the caller that `authentication.py` identified."""
 
     def __init__(self) -> None:
-        self.model = HTTPBearer(description="`topicflow keys create` makes one; on loopback none is needed.")
+        self.model = HTTPBearer(description="Create a key with `topicflow keys create`. Not required on loopback.")
         self.scheme_name = "API key"
 
     async def __call__(self, request: Request, needed: SecurityScopes) -> Caller:
@@ -51,7 +52,7 @@ class _Bearer(SecurityBase):
         for scope in needed.scopes:
             if scope not in caller.scopes:
                 held = ", ".join(sorted(caller.scopes))
-                raise ProblemError(403, f"the scope {scope} is missing: this key has {held}")
+                raise ProblemError(403, f"this API key lacks the scope {scope}; it has {held}")
         return caller
 
 

@@ -1,1 +1,1 @@
-"""Commands that run beside broker and database."""
+"""Administration commands that access broker and database directly."""

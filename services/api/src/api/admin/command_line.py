@@ -1,4 +1,4 @@
-"""What commands beside the database have in common: `keys`, `provision`."""
+"""Shared by the commands `keys` and `provision`."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ FAILED, UNREACHABLE, INTERRUPTED = 1, 3, 130
 
 
 def number(least: int, most: int) -> Callable[[str], int]:
-    """An argument's type."""
+    """An argparse type: an integer in the range."""
 
     def read(text: str) -> int:
         if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
@@ -21,7 +21,7 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
 
 def where_it_is(database_url: str) -> str:
-    return f"{without_secrets(database_url)}; TOPICFLOW_DATABASE_URL or TOPICFLOW_DATA says where it is"
+    return f"{without_secrets(database_url)}; check TOPICFLOW_DATABASE_URL or TOPICFLOW_DATA"
 
 
 def show(line: str) -> None:
@@ -29,7 +29,7 @@ def show(line: str) -> None:
     sys.stdout.flush()
 
 
-def refuse(why: object, code: int) -> int:
-    """One line on standard error, and the exit code."""
-    sys.stderr.write(f"topicflow: {' '.join(str(why).split())}\n")
+def refuse(reason: object, code: int) -> int:
+    """Prints one line on standard error and returns the exit code."""
+    sys.stderr.write(f"topicflow: {' '.join(str(reason).split())}\n")
     return code

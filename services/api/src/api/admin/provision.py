@@ -1,4 +1,4 @@
-"""`python -m api.admin.provision`, behind `topicflow provision`: makes or checks streams, groups and tables."""
+"""`python -m api.admin.provision`, behind `topicflow provision`: creates or checks streams, groups and tables."""
 
 import argparse
 import asyncio
@@ -28,64 +28,64 @@ class ProvisionSettings(BrokerSettings, DatabaseSettings): ...
 
 
 def main() -> int:
-    """Answers the exit code."""
-    wanted = _parser().parse_args()
+    """Returns the exit code."""
+    options = _parser().parse_args()
     try:
-        return _run(ProvisionSettings.load(), wanted)
+        return _run(ProvisionSettings.load(), options)
     except CannotGoOn as error:
         return refuse(error, error.exit_code)
     except KeyboardInterrupt:
-        return refuse("interrupted: run it again, it goes on where it was", INTERRUPTED)
+        return refuse("interrupted: run it again to continue", INTERRUPTED)
 
 
-def _run(settings: ProvisionSettings, wanted: argparse.Namespace) -> int:
+def _run(settings: ProvisionSettings, options: argparse.Namespace) -> int:
     try:
-        asyncio.run(Provisioning(settings, wanted).run())
+        asyncio.run(Provisioning(settings, options).run())
     except BrokerUnreachable as error:
-        return refuse(f"{error} (TOPICFLOW_BROKER_URL says where the broker is)", UNREACHABLE)
+        return refuse(f"{error} (check TOPICFLOW_BROKER_URL)", UNREACHABLE)
     except DatabaseUnreachable as error:
         return refuse(f"{error} ({where_it_is(settings.database_url)})", UNREACHABLE)
     return 0
 
 
 class Provisioning:
-    def __init__(self, settings: ProvisionSettings, wanted: argparse.Namespace) -> None:
+    def __init__(self, settings: ProvisionSettings, options: argparse.Namespace) -> None:
         self._settings = settings
         self._url = settings.database_url
-        self._wanted = wanted
-        self._said: list[str] = []
+        self._options = options
+        self._reported: list[str] = []
 
     async def run(self) -> None:
         transport = connect(self._settings)
         try:
             await transport.check()
-            if self._wanted.dry_run:
+            if self._options.dry_run:
                 await self._carry_out(transport)
             else:
-                async with _one_at_a_time(self._url, self._say):
+                async with _exclusively(self._url, self._progress):
                     await self._carry_out(transport)
         finally:
             await transport.close()
 
     async def _carry_out(self, transport: Transport) -> None:
-        """In an order in which each step finds what it needs; what was done is said even if a later one fails."""
-        plan = await transport.plan(self._wanted.partitions)
+        """Runs the steps in order of dependency; completed steps are reported even if a later one fails."""
+        plan = await transport.plan(self._options.partitions)
         recoveries = [self._recovery(lost, transport) for lost in plan.lost]
         steps = [*await _schemas(self._url), *plan.streams, *plan.groups, *recoveries, *plan.changes]
         done: list[str] = []
         try:
             for remark in plan.remarks:
-                self._tell(f"note: {remark}")
+                self._show(f"note: {remark}")
             for step in steps:
-                if self._wanted.dry_run:
-                    self._tell(f"to do: {step.text}")
+                if self._options.dry_run:
+                    self._show(f"to do: {step.text}")
                 elif await step.do():
                     done.append(step.text)
-                    self._tell(f"done: {step.text}")
+                    self._show(f"done: {step.text}")
             if not steps:
-                self._tell("nothing to do")
+                self._show("nothing to do")
         finally:
-            if self._wanted.json:
+            if self._options.json:
                 to_do = [step.text for step in steps if step.text not in done]
                 show(json.dumps({"done": done, "to_do": to_do, "notes": list(plan.remarks)}))
 
@@ -93,26 +93,26 @@ class Provisioning:
         async def do() -> bool:
             await _on(
                 open_reader(self._url),
-                lambda database: recover(lost, transport, database, self._say, self._wanted.wait_seconds),
+                lambda database: recover(lost, transport, database, self._progress, self._options.wait_seconds),
             )
             return True
 
-        text = f"put what {lost.group} has not finished at the tail of {lost.stream} again, and place the group there"
+        text = f"requeue the unfinished work of {lost.group} on {lost.stream} and set the group's positions"
         return Step(text, do)
 
-    def _tell(self, line: str) -> None:
-        if not self._wanted.json:
+    def _show(self, line: str) -> None:
+        if not self._options.json:
             show(line)
 
-    def _say(self, line: str) -> None:
-        """What it does right now, once."""
-        if line not in self._said:
-            self._said.append(line)
+    def _progress(self, line: str) -> None:
+        """Prints a progress line on standard error, each once."""
+        if line not in self._reported:
+            self._reported.append(line)
             sys.stderr.write(line + "\n")
 
 
 async def _schemas(url: str) -> Sequence[Step]:
-    """What is to be done to the database."""
+    """The pending migrations."""
     steps = []
     for schema, open_ in SCHEMAS.items():
         newest = newest_revision(schema)
@@ -136,26 +136,26 @@ async def _on(database: Database, call: Callable[[Database], Awaitable[T]]) -> T
 
 
 @asynccontextmanager
-async def _one_at_a_time(url: str, say: Callable[[str], None]) -> AsyncIterator[None]:
-    """Two that put the same submissions at the tail would have them paid for twice."""
+async def _exclusively(url: str, say: Callable[[str], None]) -> AsyncIterator[None]:
+    """Waits for other runs: two that requeue the same submissions would pay for them twice."""
     while True:
         with alone(url) as is_alone:
             if is_alone:
                 yield
                 return
-        say("Another `topicflow provision` runs: waiting for it …")
+        say("Another `topicflow provision` is running: waiting for it …")
         await asyncio.sleep(0.5)
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = "Makes or checks streams, consumer groups and the database's tables. Run it as often as you like."
-    parser = argparse.ArgumentParser("topicflow provision", description=about)
-    parser.add_argument("--dry-run", action="store_true", help="say what there is to do, and change nothing")
-    more = "add partitions to the streams of a running Kafka until each has so many; they can never become fewer"
+    description = "Create or check streams, consumer groups and database tables. Idempotent."
+    parser = argparse.ArgumentParser("topicflow provision", description=description)
+    parser.add_argument("--dry-run", action="store_true", help="report what there is to do, change nothing")
+    more = "add partitions to the streams of a running Kafka until each has N; the number can never be reduced"
     parser.add_argument("--partitions", type=number(1, 10_000), metavar="N", help=more)
-    wait = "for a lost group: how long the status-projector has to come to the end of the streams; without it 60"
+    wait = "for a lost group: seconds for the status-projector to reach the end of the streams; default: 60"
     parser.add_argument("--wait-seconds", type=number(0, 86_400), default=60, metavar="N", help=wait)
-    parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument("--json", action="store_true", help="JSON output, for scripts")
     return parser
 
 

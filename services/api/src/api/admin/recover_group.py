@@ -1,9 +1,9 @@
-"""A group that lost its positions gets on: what it has not finished is put at the tail again, and it goes on behind.
+"""Recovers a consumer group whose positions were lost: requeues its unfinished work and sets its positions.
 
-Positions and rows are read from one moment of the projection: what is unfinished then lies before those positions, and
-everything behind them the group gets itself. So nothing is missing and nothing comes twice, whatever is submitted
-meanwhile. The group is placed last: a run that was killed before is repeated, and what it has put at the tail lies
-before the positions of the next one.
+Positions and rows are read from one snapshot of the projection: everything unfinished lies before those positions, and
+the group itself reads everything after them. So nothing is lost or duplicated, whatever is submitted meanwhile. The
+positions are set last: a run that is killed before is repeated, and what it has requeued lies before the positions of
+the next run.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ from shared.streams import (
     service_of,
 )
 
-PAGE = 500  # submissions in one publish
-PATIENCE = 8.0  # seconds; a dead worker's heartbeats look alive for 4.5
+PAGE = 500  # submissions per publish
+PATIENCE = 8.0  # seconds; a dead worker counts as alive for 4.5
 UNFINISHED = ("pending", "processing")
 SOURCE = "provision"
 _S = submissions.c
@@ -54,11 +54,11 @@ _COLUMNS = (
     _S.tries,
     _S.input_hash,
 )
-_TIMES = func.count(_H.event_id)  # it was asked for in this attempt: once, and once for each copy at the tail
+_TIMES = func.count(_H.event_id)  # how often this attempt was published: once, and once per requeue
 _IS_ANNOTATED = (
     select(_H.id).where(_H.id == _S.id, _H.attempt == _S.attempt, _H.event == ArticleAnnotated.__name__).exists()
 )
-# By stream: what of it is unfinished. A scan goes on from the end: the next one finds what this one did not.
+# Unfinished work by stream. Scans are not requeued: the next scan finds what this one did not.
 _UNFINISHED = {
     TOPIC_SUBMISSIONS.name: _S.kind == "topic",
     ARTICLE_SUBMISSIONS.name: and_(_S.kind == "article", not_(_IS_ANNOTATED)),
@@ -72,7 +72,7 @@ class ProjectionBehind(CannotGoOn): ...
 
 @dataclass(frozen=True, slots=True)
 class ProjectedEnd:
-    """Of the projection. `unfinished`: ids with their attempts, of one stream."""
+    """A snapshot of the projection. `unfinished`: ids and attempts of one stream."""
 
     positions: Mapping[int, Positions]
     unfinished: Sequence[tuple[str, int]]
@@ -81,21 +81,21 @@ class ProjectedEnd:
 async def recover(
     lost: Lost, transport: Transport, database: Database, say: Callable[[str], None], patience: float
 ) -> None:
-    """`patience`: seconds that the projection has to pass the end. Raises GroupInUse, ProjectionBehind."""
-    await _nobody_works(transport, service_of(lost.group), say)
+    """`patience`: seconds for the projection to reach the end. Raises GroupInUse, ProjectionBehind."""
+    await _require_no_live_worker(transport, service_of(lost.group), say)
     ends = await transport.ends([stream.name for stream in PROJECTED])
     moment = await _projected(transport, database, lost.stream, ends, say, patience)
-    say(f"{len(moment.unfinished)} submissions are not finished: they go to the tail of {lost.stream} again")
+    say(f"Requeueing {len(moment.unfinished)} unfinished submissions on {lost.stream}")
     paid = await _annotations(transport, dict(moment.unfinished)) if lost.stream == ARTICLE_ANNOTATIONS.name else {}
     for page in _pages(moment.unfinished):
         rows = await database.run(lambda connection, page=page: _rows(connection, lost.stream, page))  # type: ignore[misc]
-        events = (_again(row, paid.get(row["id"])) for row in rows)
+        events = (_requeued(row, paid.get(row["id"])) for row in rows)
         await transport.publish([encode(event, source=SOURCE) for event in events])
     await transport.place(lost.group, lost.stream, {p: moment.positions.get(p, {}) for p in ends})
 
 
 async def _annotations(transport: Transport, unfinished: Mapping[str, int]) -> dict[str, ArticleAnnotated]:
-    """The paid answers of these attempts, from where they are kept: the stream that nobody has settled."""
+    """The paid answers of these attempts, read from the stream: they are stored nowhere else."""
     name = ARTICLE_ANNOTATIONS.name
     ends, reached = await transport.ends([name]), dict[int, Positions]()
     found: dict[str, ArticleAnnotated] = {}
@@ -117,23 +117,26 @@ async def _annotations(transport: Transport, unfinished: Mapping[str, int]) -> d
     return found
 
 
-async def _nobody_works(transport: Transport, group: str, say: Callable[[str], None]) -> None:
-    """What a member still finishes would be paid for again. Our own beat tells what time it is there."""
+async def _require_no_live_worker(transport: Transport, group: str, say: Callable[[str], None]) -> None:
+    """Work that a live member still finishes would be paid for again. Our own heartbeat gives the broker's time.
+
+    Raises GroupInUse.
+    """
     workers = WorkerRegistry()
-    beside = [asyncio.create_task(beat(transport, SOURCE, SOURCE))]
-    beside.append(asyncio.create_task(transport.follow_heartbeats(workers.note)))
+    tasks = [asyncio.create_task(beat(transport, SOURCE, SOURCE))]
+    tasks.append(asyncio.create_task(transport.follow_heartbeats(workers.on_heartbeat)))
     give_up = time.monotonic() + PATIENCE
     try:
         while not workers.live(SOURCE) or workers.live(group):
             if time.monotonic() > give_up:
-                names = ", ".join(seen.beat.instance for seen in workers.live(group)) or "nobody knows who"
-                raise GroupInUse(f"the group {group} lost its positions, but {names} still works: stop it first")
-            say(f"Looking whether a {group} still works …")
+                names = ", ".join(seen.beat.instance for seen in workers.live(group)) or "an unknown worker"
+                raise GroupInUse(f"the group {group} lost its positions, but {names} is still running: stop it first")
+            say(f"Checking whether a {group} is still running …")
             await asyncio.sleep(0.1)
     finally:
-        for task in beside:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _projected(
@@ -144,17 +147,17 @@ async def _projected(
     say: Callable[[str], None],
     patience: float,
 ) -> ProjectedEnd:
-    """The first moment that has everything before the ends."""
+    """The first snapshot that includes everything before the ends. Raises ProjectionBehind."""
     give_up = time.monotonic() + patience
     while not transport.has_reached((moment := await database.run(partial(_moment, stream))).positions, ends):
         if time.monotonic() > give_up:
-            raise ProjectionBehind(f"the projection has not come to the end within {patience:g} s: {_NEEDED}")
-        say(f"Waiting until the projection has come to the end: {_NEEDED}")
+            raise ProjectionBehind(f"the projection did not reach the end within {patience:g} s: {_NEEDED}")
+        say(f"Waiting for the projection to reach the end: {_NEEDED}")
         await asyncio.sleep(0.5)
     return moment
 
 
-_NEEDED = "a status-projector must run"
+_NEEDED = "a status-projector must be running"
 
 
 def _moment(stream: str, connection: Connection) -> ProjectedEnd:
@@ -171,9 +174,9 @@ def _pages(unfinished: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, in
 
 
 def _rows(connection: Connection, stream: str, page: Sequence[tuple[str, int]]) -> list[RowMapping]:
-    """Those of the page that are still as they were."""
-    asked_for = [event.__name__ for event in BY_NAME[stream].events]
-    of_attempt = and_(_H.id == _S.id, _H.attempt == _S.attempt, _H.event.in_(asked_for))
+    """The rows of the page that are unchanged."""
+    event_names = [event.__name__ for event in BY_NAME[stream].events]
+    of_attempt = and_(_H.id == _S.id, _H.attempt == _S.attempt, _H.event.in_(event_names))
     found = (
         select(*_COLUMNS, _TIMES.label("times"))
         .outerjoin(history, of_attempt)
@@ -185,12 +188,12 @@ def _rows(connection: Connection, stream: str, page: Sequence[tuple[str, int]]) 
     return [row for row in rows if row["attempt"] == attempts[row["id"]]]
 
 
-def _again(row: RowMapping, paid: ArticleAnnotated | None) -> CausesWork:
-    """The same attempt, with a number that no copy of it has had: one of Redis' ten minutes would be dropped."""
+def _requeued(row: RowMapping, paid: ArticleAnnotated | None) -> CausesWork:
+    """The same attempt, with a new requeue number: Redis drops a copy published within the last ten minutes."""
     requeued = Requeued(n=max(1, row["times"]), tries=row["tries"], starts=0, since=datetime.now(UTC))
     if paid:
-        return paid.model_copy(update={"requeued": requeued, "usage": ()})  # which is booked already
-    about: dict[str, Any] = {
+        return paid.model_copy(update={"requeued": requeued, "usage": ()})  # already booked
+    fields: dict[str, Any] = {
         "id": row["id"],
         "attempt": row["attempt"],
         "submitted_at": row["submitted_at"],
@@ -198,5 +201,5 @@ def _again(row: RowMapping, paid: ArticleAnnotated | None) -> CausesWork:
         "requeued": requeued,
     }
     if row["kind"] == "article":
-        return ArticleSubmitted(**about, urn=row["title"], input_hash=row["input_hash"])
-    return TopicSubmitted(**about, title=row["title"], legacy_id=row["legacy_id"])
+        return ArticleSubmitted(**fields, urn=row["title"], input_hash=row["input_hash"])
+    return TopicSubmitted(**fields, title=row["title"], legacy_id=row["legacy_id"])

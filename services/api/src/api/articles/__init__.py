@@ -1,1 +1,1 @@
-"""Routes of articles."""
+"""Article routes."""

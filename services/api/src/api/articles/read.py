@@ -1,4 +1,4 @@
-"""GET /articles and one of them: what the projection has, and how old that is."""
+"""GET /articles and GET /articles/{urn}, from the projection, with the data's age."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ class ArticleQuery(BaseModel):
 
 
 class Article(BaseModel):
-    """`result`: what was found out and is in the catalogue, of the newest attempt that has some."""
+    """`result`: the enrichment written to the catalogue, from the newest attempt that has one."""
 
     id: str
     urn: str
@@ -69,18 +69,19 @@ class ArticleList(BaseModel):
 
 
 @router.get("/articles")
-async def list_articles(wanted: Annotated[ArticleQuery, Query()], context: Context) -> ArticleList:
-    """The newest first; go on with `next_cursor`. `search` is for a part of the URN."""
-    rows, about = await paginate(
-        context.projection, context.transport, wanted.as_query(), limit=wanted.limit, cursor=wanted.cursor
+async def list_articles(query: Annotated[ArticleQuery, Query()], context: Context) -> ArticleList:
+    """List articles, newest first. Continue with `next_cursor`. `search` matches part of the URN."""
+    rows, fields = await paginate(
+        context.projection, context.transport, query.as_query(), limit=query.limit, cursor=query.cursor
     )
     all_wait_for = context.workers.waiting_for(ENRICHER)
     articles = [shown(row, all_wait_for) for row in rows]
-    return ArticleList(articles=articles, simulated=context.workers.simulated(ENRICHER), **about)
+    return ArticleList(articles=articles, simulated=context.workers.simulated(ENRICHER), **fields)
 
 
 @router.get("/articles/{urn}")
 async def get_article(urn: str, context: Context) -> OneArticle:
+    """One article with its status and result."""
     age = await freshness(context.projection, context.transport)
     article = shown(await found(context, "article", article_id(urn), urn), context.workers.waiting_for(ENRICHER))
     return OneArticle(**article.model_dump(), **age)
@@ -88,7 +89,7 @@ async def get_article(urn: str, context: Context) -> OneArticle:
 
 @router.get("/articles/{urn}/history")
 async def get_article_history(urn: str, context: Context, limit: HowMany = 200) -> History:
-    """The newest events of all its attempts, in the order of their time, with what was paid in each."""
+    """The newest events across all attempts, in chronological order, with the cost of each."""
     article = await found(context, "article", article_id(urn), urn)
     return await history_of(context, article["id"], limit)
 

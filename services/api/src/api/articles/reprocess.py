@@ -1,4 +1,4 @@
-"""Articles once more, or as if never: the next attempt of many, and forgetting that one was enriched."""
+"""Reprocess many articles, or mark one as not enriched."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from shared.ids import article_id
 
 router = APIRouter()
 Operator = Annotated[Caller, require_scope("operate")]
-TOGETHER = 200  # submissions in one publish
+TOGETHER = 200  # submissions per publish
 ENDED = ("completed", "failed")
 
 
@@ -32,12 +32,12 @@ class WhichArticles(BaseModel):
 
 @router.post("/articles/reprocess", status_code=202)
 async def reprocess_articles(context: Context, caller: Operator, which: WhichArticles | None = None) -> Queued:
-    """The next attempt of all that are completed or failed by now, or of some, whether the text is new or not."""
+    """Start the next attempt for all completed or failed articles, or those that match, even with unchanged text."""
     which = which or WhichArticles()
     count, last = 0, None
     for status in [which.status] if which.status else ENDED:
-        wanted = SubmissionQuery(status, which.search, sort_by="created_at", kind="article")
-        async for rows in _pages(context, wanted):
+        query = SubmissionQuery(status, which.search, sort_by="created_at", kind="article")
+        async for rows in _pages(context, query):
             submitted = [_next_attempt(row, caller) for row in rows]
             await queue(context, submitted, stored=count)
             count, last = count + len(submitted), submitted[-1]
@@ -48,7 +48,7 @@ async def reprocess_articles(context: Context, caller: Operator, which: WhichArt
 
 @router.delete("/articles/{urn}/enrichment")
 async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Deleted:
-    """As if it had never been enriched; the catalogue loses its mark soon after."""
+    """Mark the article as not enriched; the catalogue follows soon after."""
     row = await found(context, "article", article_id(urn), urn)
     now = datetime.now(UTC)
 
@@ -59,11 +59,11 @@ async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Del
     return Deleted(message=f"forgotten: {row['title']}")
 
 
-async def _pages(context: ApiContext, wanted: SubmissionQuery) -> AsyncIterator[Sequence[RowMapping]]:
-    """In the order of their creation, which never changes: each once."""
-    while rows := (await context.projection.page(wanted, limit=TOGETHER)).rows:
+async def _pages(context: ApiContext, query: SubmissionQuery) -> AsyncIterator[Sequence[RowMapping]]:
+    """Pages in order of creation, which never changes: each article exactly once."""
+    while rows := (await context.projection.page(query, limit=TOGETHER)).rows:
         yield rows
-        wanted = replace(wanted, after=(rows[-1]["created_at"], rows[-1]["id"]))
+        query = replace(query, after=(rows[-1]["created_at"], rows[-1]["id"]))
 
 
 def _next_attempt(row: RowMapping, caller: Caller) -> ArticleSubmitted:

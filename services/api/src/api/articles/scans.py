@@ -1,4 +1,4 @@
-"""Scans of the catalogue: started by people or by the clock, one at a time however many replicas there are."""
+"""Catalogue scans: started by request or on a schedule, one at a time across all replicas."""
 
 import asyncio
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from shared.streams import ENRICHER
 
 router = APIRouter()
 log = structlog.get_logger()
-GIVEN_UP_AFTER = timedelta(minutes=10)  # without progress
-LOOK_EVERY = 1.0  # seconds, at most
+ABANDONED_AFTER = timedelta(minutes=10)  # without progress
+POLL_INTERVAL = 1.0  # seconds, at most
 
 
 class Scan(BaseModel):
-    """The latest one. `seen`: articles on the pages that were read; `submitted`: those that were not enriched yet."""
+    """The latest scan. `seen`: articles on the pages read; `submitted`: those not yet enriched."""
 
     id: str
     scan: str
@@ -55,50 +55,51 @@ class _Last:
     row: RowMapping | None
 
     @property
-    def is_under_way(self) -> bool:
+    def is_running(self) -> bool:
         if self.row is None or self.row["status"] not in {"pending", "processing"}:
             return False
-        return bool(datetime.now(UTC) - self.row["updated_at"] < GIVEN_UP_AFTER)
+        return bool(datetime.now(UTC) - self.row["updated_at"] < ABANDONED_AFTER)
 
     @property
     def next_name(self) -> str:
-        """Made of the last one's number: who starts one at the same time starts the same one."""
+        """The last scan's number plus one, so that concurrent starts are the same scan."""
         number = self.row["title"].rpartition(" ")[2] if self.row and self.row["title"] else "0"
         return f"scan {int(number) + 1 if number.isdecimal() else 1}"
 
 
 @router.post("/articles/scan", status_code=202)
 async def scan_articles(context: Context, caller: Annotated[Caller, require_scope("operate")]) -> Scan:
-    """Read the catalogue page by page and submit what is not enriched yet; the one that is under way, if one is."""
+    """Start a catalogue scan, which submits all articles not yet enriched. Returns the running scan if there is one."""
     last = await _last(context)
-    if not last.is_under_way:
+    if not last.is_running:
         await projected(context, await _start(context, last))
         last = await _last(context)
     if last.row is None:
-        raise ProblemError(503, "the scan is started, and not projected yet")
-    return _shown(context, last.row)
+        raise ProblemError(503, "the scan was started but is not projected yet")
+    return _scan_of(context, last.row)
 
 
 @router.get("/articles/scan", dependencies=[require_scope("read")])
 async def latest_scan(context: Context) -> ScanNow:
+    """The latest catalogue scan and its progress."""
     age = await freshness(context.projection, context.transport)
     last = await _last(context)
     if last.row is None:
-        raise ProblemError(404, "there was no scan yet")
-    return ScanNow(**_shown(context, last.row).model_dump(), **age)
+        raise ProblemError(404, "no scan was started yet")
+    return ScanNow(**_scan_of(context, last.row).model_dump(), **age)
 
 
 async def scan_for_ever(context: ApiContext, interval: float) -> None:
-    """Until cancelled: starts one whenever the last one has ended so many seconds ago."""
+    """Until cancelled: starts a scan `interval` seconds after the end of the last one."""
     while True:
         try:
             last = await _last(context)
-            if not last.is_under_way and _is_time(last.row, interval):
+            if not last.is_running and _is_time(last.row, interval):
                 await projected(context, started := await _start(context, last))
-                log.info("a scan of the catalogue starts", scan=started.scan)
+                log.info("scan_started", scan=started.scan)
         except (BrokerUnreachable, DatabaseUnreachable, ProblemError) as error:
-            log.debug("no scan is started", error=str(error))
-        await asyncio.sleep(min(LOOK_EVERY, interval))
+            log.debug("scan_not_started", error=str(error))
+        await asyncio.sleep(min(POLL_INTERVAL, interval))
 
 
 def _is_time(row: RowMapping | None, interval: float) -> bool:
@@ -119,7 +120,7 @@ async def _start(context: ApiContext, last: _Last) -> CatalogScanRequested:
     return requested
 
 
-def _shown(context: ApiContext, row: RowMapping) -> Scan:
+def _scan_of(context: ApiContext, row: RowMapping) -> Scan:
     progress = contents_of(row) or {"pages": 0, "seen": 0, "submitted": 0}
     return Scan(
         id=row["id"],

@@ -1,4 +1,4 @@
-"""POST /articles: one ArticleSubmitted per URN that is neither under way nor enriched."""
+"""POST /articles: one ArticleSubmitted per URN that is neither active nor enriched."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,8 +25,8 @@ Urn = Annotated[str, AfterValidator(checked_urn)]
 
 
 class ArticlesToSubmit(BaseModel):
-    """`input_hashes`: by URN, of texts as whoever sends it has just read them. Then what is enriched is submitted again
-    if its text is another one, and what failed if it is, or failed a day ago."""
+    """`input_hashes`: by URN, the hash of the current text. With a hash, an enriched article is submitted again if its
+    text has changed; a failed one, if its text has changed or it failed more than a day ago."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,7 +55,7 @@ class ArticlesSubmitted(BaseModel):
 
 @router.post("/articles", status_code=202)
 async def submit_articles(body: ArticlesToSubmit, context: Context, caller: Submitter) -> ArticlesSubmitted:
-    """Submit URNs. What is enriched or under way is skipped, unless forced; what failed is queued again."""
+    """Submit URNs. An enriched or active article is skipped unless `force` is set; a failed one is queued again."""
     return await _submit(context, body.urns, caller, body.input_hashes, force=body.force)
 
 
@@ -63,7 +63,7 @@ async def submit_articles(body: ArticlesToSubmit, context: Context, caller: Subm
 async def enrich_article(
     urn: Urn, context: Context, caller: Submitter, how: HowToEnrich | None = None
 ) -> ArticlesSubmitted:
-    """One article, the same way."""
+    """Submit one article, by the same rules as `POST /articles`."""
     return await _submit(context, [urn], caller, {}, force=bool(how and how.force))
 
 
@@ -72,9 +72,9 @@ async def _submit(
 ) -> ArticlesSubmitted:
     now = datetime.now(UTC)
 
-    def is_due(urn: str, found: KnownSubmission) -> bool:
+    def is_due(urn: str, existing: KnownSubmission) -> bool:
         hash_ = hashes.get(urn)
-        return is_open(found, force=force) if force or hash_ is None else is_edited(found, hash_, now)
+        return is_open(existing, force=force) if force or hash_ is None else is_edited(existing, hash_, now)
 
     ids = [article_id(urn) for urn in urns]
     known = await context.projection.find(set(ids))
@@ -103,19 +103,20 @@ async def _submit(
     )
 
 
-def _adopted(found: KnownSubmission, input_hash: str) -> Record | None:
-    """What was enriched elsewhere has the text of now. Told as a moment earlier, for the earlier end counts."""
-    if found.status != "completed" or found.input_hash or found.ended_at is None:
+def _adopted(existing: KnownSubmission, input_hash: str) -> Record | None:
+    """An imported article gets the hash of its current text. The event is dated 1 µs earlier because the earlier end
+    counts."""
+    if existing.status != "completed" or existing.input_hash or existing.ended_at is None:
         return None
-    told = SubmissionCompleted(
-        id=found.id,
-        attempt=found.attempt,
+    completed = SubmissionCompleted(
+        id=existing.id,
+        attempt=existing.attempt,
         kind="article",
-        urn=found.title,
-        submitted_at=found.ended_at,
+        urn=existing.title,
+        submitted_at=existing.ended_at,
         run=SCAN,
         worker=SCAN,
         skipped=True,
         input_hash=input_hash,
     )
-    return encode(told, source=SCAN, time=found.ended_at - timedelta(microseconds=1))
+    return encode(completed, source=SCAN, time=existing.ended_at - timedelta(microseconds=1))

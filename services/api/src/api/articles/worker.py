@@ -1,4 +1,4 @@
-"""The worker for articles: what the group has done, who lives, and a pause that all of them keep."""
+"""The article workers: counters of the group, live workers, pause and resume."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ from shared.messaging.cloudevents import encode
 from shared.streams import ENRICHER
 
 router = APIRouter()
-OFF = "articles are not worked on here: ENABLE_BACKGROUND_WORKER is not true"
+OFF = "article enrichment is disabled: ENABLE_BACKGROUND_WORKER is not true"
 
 
 class Disabled(BaseModel):
@@ -24,8 +24,8 @@ class Disabled(BaseModel):
 
 
 class ArticleWorker(BaseModel):
-    """Of the whole group, the same from every replica: `processed`, `failed` and `skipped` are all attempts that were
-    ever ended so; `started_at` and `uptime_seconds` are the oldest live worker's."""
+    """The whole worker group, identical on every replica. `processed`, `failed`, `skipped`: attempts of all time;
+    `started_at`, `uptime_seconds`: of the oldest live worker."""
 
     enabled: Literal[True] = True
     processed: int
@@ -56,6 +56,7 @@ class Paused(BaseModel):
 
 @router.get("/worker/status", dependencies=[require_scope("read")])
 async def article_worker_status(context: Context) -> ArticleWorker | Disabled:
+    """The article workers and their counters."""
     return await article_worker(context) if context.enriches else Disabled()
 
 
@@ -63,10 +64,10 @@ async def article_worker_status(context: Context) -> ArticleWorker | Disabled:
 async def pause_article_workers(
     body: ToPause, context: Context, caller: Annotated[Caller, require_scope("operate")]
 ) -> Paused:
-    """All of them, those that start later too, until somebody lets them go on. Calls that are under way may end."""
+    """Pause or resume all article workers, including those that start later. Running calls finish."""
     now = datetime.now(UTC)
-    told = WorkerPaused(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
-    await context.publish([encode(told, source=context.instance)])
+    event = WorkerPaused(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
+    await context.publish([encode(event, source=context.instance)])
     return Paused(paused=body.paused, at=now)
 
 

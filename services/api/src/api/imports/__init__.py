@@ -1,1 +1,1 @@
-"""Routes that bring over what an old system holds."""
+"""Routes that import from an old system."""

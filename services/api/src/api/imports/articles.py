@@ -1,4 +1,4 @@
-"""POST /articles/import: what the old system enriched counts as enriched here, without a result of its own."""
+"""POST /articles/import: articles enriched by the old system count as enriched here, without a result."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -44,12 +44,12 @@ class ArticlesImported(BaseModel):
     "/articles/import",
     status_code=202,
     dependencies=[require_scope("operate")],
-    responses={200: {"model": ArticlesImported, "description": "What a dry run would do"}},
+    responses={200: {"model": ArticlesImported, "description": "Dry run: what the import would do"}},
 )
 async def import_articles(body: ArticlesToImport, context: Context, response: Response) -> ArticlesImported:
-    """Articles that the old system enriched: none is paid for again until its text is another than at the next scan.
+    """Import articles enriched by the old system. Each is enriched again only if its text changes after the next scan.
 
-    Sending them again changes nothing; a dry run only says what would be.
+    Idempotent. A dry run changes nothing and reports what the import would do.
     """
     judged = judge_articles(body.urns, await context.projection.find({article_id(urn) for urn in body.urns}))
     counts = Counter(one.became for one in judged)
@@ -70,7 +70,7 @@ async def import_articles(body: ArticlesToImport, context: Context, response: Re
 
 
 def _record(judged: ArticleImportVerdict, now: datetime, source: str) -> Record:
-    """Without the hash of its text, which the next scan tells."""
+    """Without the text's hash, which the next scan adds."""
     completed = SubmissionCompleted(
         id=judged.id,
         attempt=judged.attempt,

@@ -1,5 +1,5 @@
-"""What becomes of a topic or an article of the old system, by what is known of it here. Pure; `topics.py` and
-`articles.py` publish it."""
+"""Decides how a topic or an article of the old system is imported, from its known state. Pure; `topics.py` and
+`articles.py` publish the result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from shared.ids import article_id, topic_id
 from shared.text.storable import is_storable, storable
 from shared.text.titles import checked_title
 
-LARGEST_LEGACY_ID = 10**18 - 1  # what `/topics/{id}` takes for a number
+LARGEST_LEGACY_ID = 10**18 - 1  # the largest `/topics/{id}` takes as a number
 Became = Literal["imported", "queued", "skipped"]
 
 
@@ -21,14 +21,14 @@ def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("there is no such time in UTC") from error
+        raise ValueError("the time is out of range in UTC") from error
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class TopicToImport(BaseModel):
-    """`content`: its card as it is, but for U+0000; no rule of today's cards is held against it."""
+    """`content`: the card, stored as is except for U+0000; it is not validated against the current card schema."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,15 +43,15 @@ class TopicToImport(BaseModel):
     @classmethod
     def _is_there_and_storable(cls, value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
         if value is None and info.data.get("status") == "completed":
-            raise ValueError("a completed topic needs its content")
+            raise ValueError("a completed topic requires content")
         if not is_storable(value):
-            raise ValueError("has infinities, halves of surrogate pairs or too many levels")
+            raise ValueError("contains infinities, lone surrogates or too many levels")
         return None if value is None else dict(storable(value))
 
 
 @dataclass(frozen=True, slots=True)
 class ImportVerdict:
-    """`id`, `title`, `attempt`: what it is here; `adopts`: what is here already gets the old number."""
+    """`id`, `title`, `attempt`: in this system; `adopts`: the existing topic gets the legacy id."""
 
     old: TopicToImport
     id: str
@@ -63,9 +63,9 @@ class ImportVerdict:
 
 
 def judge(topics: Sequence[TopicToImport], known: Mapping[str, KnownSubmission]) -> list[ImportVerdict]:
-    """One each, in the order sent; of those that are the same topic the first one counts.
+    """One verdict per topic, in request order; of duplicates, the first counts.
 
-    `known`: what there is, by the id of the title that means it.
+    `known`: existing submissions, by the id derived from the title.
     """
     first: dict[str, ImportVerdict] = {}
     judged = []
@@ -79,25 +79,25 @@ def judge(topics: Sequence[TopicToImport], known: Mapping[str, KnownSubmission])
 
 
 def _judge_one(old: TopicToImport, found: KnownSubmission | None) -> ImportVerdict:
-    """What is completed here stays, unless a simulator wrote it; what was removed here stays away."""
+    """A topic completed here is kept unless it is simulated; one removed here stays removed."""
     is_completed = old.status == "completed"
     if found is None:
         return ImportVerdict(old, topic_id(old.title), old.title, 1, "imported" if is_completed else "queued")
-    is_its_own = found.id == topic_id(old.title)  # else it is what the model called it
+    is_its_own = found.id == topic_id(old.title)  # otherwise it matched a title given by the model
     title = old.title if is_its_own else found.title or old.title
-    here = ImportVerdict(old, found.id, title, found.attempt, "skipped", f"{found.status} here already")
+    here = ImportVerdict(old, found.id, title, found.attempt, "skipped", f"already {found.status} here")
     if found.status == "removed":
         return replace(here, reason="removed here")
     if is_completed and (found.status == "failed" or (found.status == "completed" and found.simulated)):
         return replace(here, became="imported", attempt=found.attempt + 1, reason=None)
     if is_completed and found.status != "completed":
-        return replace(here, became="imported", reason=None)  # the older end of one attempt counts
+        return replace(here, became="imported", reason=None)  # the earlier end of an attempt counts
     return replace(here, adopts=found.status == "completed" and found.legacy_id is None and old.legacy_id is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class ArticleImportVerdict:
-    """What it is here."""
+    """`id`, `urn`, `attempt`: in this system."""
 
     id: str
     urn: str
@@ -107,7 +107,7 @@ class ArticleImportVerdict:
 
 
 def judge_articles(urns: Sequence[str], known: Mapping[str, KnownSubmission]) -> list[ArticleImportVerdict]:
-    """Enriched ones, one each, in the order sent. `known`: what there is, by the article's id."""
+    """One verdict per URN, in request order. `known`: existing submissions, by article id."""
     judged: dict[str, ArticleImportVerdict] = {}
     verdicts = []
     for urn in urns:
@@ -120,9 +120,9 @@ def judge_articles(urns: Sequence[str], known: Mapping[str, KnownSubmission]) ->
 
 
 def _judge_article(urn: str, found: KnownSubmission | None) -> ArticleImportVerdict:
-    """What was enriched, is under way or was forgotten here stays so; what only failed here is done elsewhere."""
+    """An enriched, active or forgotten article is left as it is; a new or failed one is imported."""
     id_ = article_id(urn)
     if found is None or found.status == "failed":
         return ArticleImportVerdict(id_, urn, found.attempt + 1 if found else 1, "imported")
-    reason = "forgotten here" if found.status == "removed" else f"{found.status} here already"
+    reason = "forgotten here" if found.status == "removed" else f"already {found.status} here"
     return ArticleImportVerdict(id_, urn, found.attempt, "skipped", reason)

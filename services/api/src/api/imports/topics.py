@@ -1,4 +1,4 @@
-"""POST /topics/import: a completed topic of the old system is told as what it was, one that is not is queued."""
+"""POST /topics/import: a completed topic of the old system is imported with its content, any other is queued."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -46,10 +46,10 @@ class TopicsImported(BaseModel):
     "/topics/import",
     status_code=202,
     dependencies=[require_scope("operate")],
-    responses={200: {"model": TopicsImported, "description": "What a dry run would do"}},
+    responses={200: {"model": TopicsImported, "description": "Dry run: what the import would do"}},
 )
 async def import_topics(body: TopicsToImport, context: Context, response: Response) -> TopicsImported:
-    """Bring topics over from the old system. Sending them again changes nothing; a dry run only says what would be."""
+    """Import topics from the old system. Idempotent. A dry run changes nothing and reports what the import would do."""
     judged = judge(body.topics, await context.projection.find({topic_id(old.title) for old in body.topics}))
     counts = Counter(one.became for one in judged)
     if body.dry_run:
@@ -76,16 +76,16 @@ async def import_topics(body: TopicsToImport, context: Context, response: Respon
 def _records(judged: ImportVerdict, now: datetime, source: str) -> Iterator[Record]:
     old = judged.old
     ended = min(old.completed_at or old.created_at or now, now)
-    asked = min(old.created_at or ended, ended)
+    submitted_at = min(old.created_at or ended, ended)
     if judged.became == "imported":
-        yield encode(_completed(judged, judged.title, asked), source=source, time=ended)
+        yield encode(_completed(judged, judged.title, submitted_at), source=source, time=ended)
     elif judged.became == "queued":
         yield encode(
             TopicSubmitted(
                 id=judged.id,
                 attempt=judged.attempt,
                 title=judged.title,
-                submitted_at=asked,
+                submitted_at=submitted_at,
                 submitted_by=IMPORT,
                 legacy_id=old.legacy_id,
             ),
@@ -95,14 +95,14 @@ def _records(judged: ImportVerdict, now: datetime, source: str) -> Iterator[Reco
         yield encode(_completed(judged, None, now).model_copy(update={"content": None, "skipped": True}), source=source)
 
 
-def _completed(judged: ImportVerdict, title: str | None, asked: datetime) -> SubmissionCompleted:
-    """Its run is named after the old row, so that bringing that over again is the same event."""
+def _completed(judged: ImportVerdict, title: str | None, submitted_at: datetime) -> SubmissionCompleted:
+    """The run is named after the legacy row, so that importing it again is the same event."""
     return SubmissionCompleted(
         id=judged.id,
         attempt=judged.attempt,
         kind="topic",
         title=title,
-        submitted_at=asked,
+        submitted_at=submitted_at,
         run=IMPORT if judged.old.legacy_id is None else f"{IMPORT}-{judged.old.legacy_id}",
         worker=IMPORT,
         legacy_id=judged.old.legacy_id,

@@ -1,4 +1,4 @@
-"""/live: the process answers. /ready: it can take submissions and read status. /health: all of it in words.
+"""/live: the process responds. /ready: it can accept submissions and read status. /health: the system's state.
 /metrics: for Prometheus."""
 
 import asyncio
@@ -23,16 +23,18 @@ from shared.observability.prometheus import exposition
 from shared.streams import PROJECTOR, TOPIC_WORKER
 
 router = APIRouter()
-PATIENCE = 2.0  # seconds that a dependency has to answer
+PATIENCE = 2.0  # seconds; timeout per dependency
 
 
 @router.get("/live")
 async def live() -> dict[str, str]:
+    """Liveness: the process responds."""
     return {"status": "ok"}
 
 
 @router.get("/ready")
 async def ready(context: Context) -> JSONResponse:
+    """Readiness: broker and database respond; otherwise 503."""
     found = await _dependencies(context)
     is_ready = all(what["status"] == "ok" for what in found.values())
     return JSONResponse({"status": "ok" if is_ready else "unavailable", **found}, 200 if is_ready else 503)
@@ -40,8 +42,8 @@ async def ready(context: Context) -> JSONResponse:
 
 @router.get("/health", dependencies=[require_scope("read")])
 async def health(context: Context) -> dict[str, Any]:
-    """Always 200: it is there to be read. `status` is ok, degraded (no worker, no projector, or no room for work) or
-    unavailable. `problems`: what works, but should be mended: a model that is retired or has no known price."""
+    """The state of the system; always 200. `status`: ok, degraded (no worker, no projector, or no room for work) or
+    unavailable. `problems`: non-fatal, for an operator to fix: a model that is retired or has no known price."""
     found = await _dependencies(context)
     load, full = context.back_pressure.load, context.back_pressure.full()
     workers, projectors = context.workers.live(TOPIC_WORKER), context.workers.live(PROJECTOR)
@@ -63,7 +65,7 @@ async def health(context: Context) -> dict[str, Any]:
     if load:
         answer |= {"memory_share": load.memory_share, "lag": load.groups}
     if status != "unavailable":
-        with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # gone meanwhile
+        with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # lost since the check above
             answer |= await freshness(context.projection, context.transport)
             answer["dead_letters"] = await context.projection.dead_letters()
             if context.enriches:
@@ -73,7 +75,7 @@ async def health(context: Context) -> dict[str, Any]:
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[require_scope("read")])
 async def scrape(request: Request, context: Context) -> Response:
-    """In Prometheus' text format, or OpenMetrics where that is asked for."""
+    """Metrics in the Prometheus text format, or OpenMetrics if the client requests it."""
     await read_system_gauges(context)
     body, content_type = exposition(metrics.API, request.headers.get("accept", ""))
     return Response(body, media_type=content_type)

@@ -1,4 +1,4 @@
-"""Around the whole app: each request is named, counted and timed by its route's template, and a span of its trace."""
+"""Outermost middleware: request id, metrics by route template, and a trace span per request."""
 
 import time
 from uuid import uuid4
@@ -34,7 +34,7 @@ class _Request:
         self._is_answered = False
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
-        structlog.contextvars.bind_contextvars(request_id=self._id)  # uvicorn runs each request in a task of its own
+        structlog.contextvars.bind_contextvars(request_id=self._id)  # uvicorn runs each request in its own task
         if not self._scope["path"].startswith(BASE):
             await self._timed(app, receive)
             return
@@ -53,7 +53,7 @@ class _Request:
                     span.attributes["error.type"] = str(self._status)
 
     async def _timed(self, app: ASGIApp, receive: Receive) -> None:
-        """What was a bug is in the log and answered with 500: uvicorn would only log it again, without its request."""
+        """Drops errors that were logged and answered with 500: uvicorn would log them again, without the request id."""
         began = time.perf_counter()
         try:
             await app(self._scope, receive, self._answer)
@@ -77,7 +77,7 @@ class _Request:
 
     @property
     def _route(self) -> str:
-        """FastAPI's scope has a route's path as its router knows it, without the prefix it is included under."""
+        """The route template. FastAPI's scope has the path relative to its router, without the prefix."""
         template = getattr(self._scope.get("route"), "path", "")
         if template and self._scope["path"].startswith(BASE):
             return BASE + template.removeprefix(BASE)

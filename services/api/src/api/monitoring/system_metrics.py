@@ -1,7 +1,7 @@
-"""What /metrics says of the whole system: read anew for each scrape, a few rows whatever there is.
+"""System-wide gauges of /metrics, read for each scrape at constant cost.
 
-What does not answer is absent. A gauge that comes later is one more line in `shared/observability/metrics.py` and
-one here.
+Gauges of a dependency that does not respond are absent. A new gauge is one line in `shared/observability/metrics.py`
+and one here.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from shared.observability import metrics
 from shared.status import STATUSES
 from shared.streams import ENRICHER, PROJECTOR, TOPIC_WORKER
 
-PATIENCE = 2.0  # seconds that a dependency has, of the ten that Prometheus waits
+PATIENCE = 2.0  # seconds per dependency; Prometheus waits ten
 STATES = ("waiting", "in_flight")
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ async def read_system_gauges(context: ApiContext) -> None:
 
 
 def _show_load(load: Load | None) -> None:
-    """As the last look saw it, half a second ago at most."""
+    """From the last poll, at most half a second old."""
     groups = load.groups if load else {}
     metrics.BACKLOG.show({(g, state): getattr(waits, state) for g, waits in groups.items() for state in STATES})
     metrics.OLDEST_UNENDED.show(_known({group: waits.oldest_seconds for group, waits in groups.items()}))

@@ -1,1 +1,1 @@
-"""What is read of the projection."""
+"""Reads of the projection."""

@@ -1,4 +1,4 @@
-"""Where a list goes on, as text that clients hand back. It is of one list: the same filters in the same order."""
+"""Pagination cursors: opaque text that clients send back, valid for the same filters and order only."""
 
 import binascii
 import json
@@ -26,24 +26,24 @@ class _Content(BaseModel):
     is_capped: bool
 
 
-def cursor_after(wanted: SubmissionQuery, row: RowMapping, total: Total) -> str:
-    """After this row; `total` goes along, for it was counted when the walk began."""
-    place = [row[column.name] for column in ORDERS[wanted.sort_by]]
+def cursor_after(query: SubmissionQuery, row: RowMapping, total: Total) -> str:
+    """The cursor after this row. `total` is included because it was counted for the first page."""
+    place = [row[column.name] for column in ORDERS[query.sort_by]]
     after = [value.isoformat() if isinstance(value, datetime) else value for value in place]
-    content = _Content(of=_list_of(wanted), after=after, number=total.number, is_capped=total.is_capped)
+    content = _Content(of=_list_of(query), after=after, number=total.number, is_capped=total.is_capped)
     return urlsafe_b64encode(content.model_dump_json().encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str, wanted: SubmissionQuery) -> tuple[tuple[Any, ...], Total]:
-    """What the last row was ordered by, and the total. Raises Problem 422."""
+def place_of(cursor: str, query: SubmissionQuery) -> tuple[tuple[Any, ...], Total]:
+    """The sort key of the last row, and the total. Raises ProblemError 422."""
     try:
         content = _Content.model_validate_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        columns = ORDERS[wanted.sort_by]
-        if content.of != _list_of(wanted):
-            raise _refused("of another list: filters and order must stay the same")
+        columns = ORDERS[query.sort_by]
+        if content.of != _list_of(query):
+            raise _refused("belongs to another list: filters and order must stay the same")
         place = tuple(_value(value, column.type) for value, column in zip(content.after, columns, strict=True))
     except (ValidationError, binascii.Error, ValueError, OverflowError) as error:
-        raise _refused("not a cursor that this API gave") from error
+        raise _refused("not a cursor of this API") from error
     return place, Total(content.number, content.is_capped)
 
 
@@ -56,10 +56,10 @@ def _value(value: str | int, type_: TypeEngine[Any]) -> Any:
     return value
 
 
-def _list_of(wanted: SubmissionQuery) -> str:
-    parts = [wanted.kind, wanted.sort_by, wanted.ascending, wanted.status, wanted.search, sorted(wanted.facets.items())]
+def _list_of(query: SubmissionQuery) -> str:
+    parts = [query.kind, query.sort_by, query.ascending, query.status, query.search, sorted(query.facets.items())]
     return sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def _refused(why: str) -> ProblemError:
-    return ProblemError(422, f"cursor: {why}", errors=[{"field": "cursor", "message": why}])
+def _refused(reason: str) -> ProblemError:
+    return ProblemError(422, f"cursor: {reason}", errors=[{"field": "cursor", "message": reason}])

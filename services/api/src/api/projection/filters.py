@@ -1,4 +1,4 @@
-"""Which topics a list is of: each filter is asked of every row that comes up, but the one that leads is looked up."""
+"""Filters of a list: the leading filter is looked up in an index, every other is checked per row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,21 +13,20 @@ from shared.db.tables import facet_counts, facets, status_counts, submissions
 from shared.events import Kind
 from shared.ids import normal
 
-FEW = 2_000  # titles that a search looks up; what more have is met soon enough
-ALL = ""  # the filter that every topic has
+FEW = 2_000  # titles that a search looks up; a more common text is found soon by walking
+ALL = ""  # the filter that matches every topic
 SEARCH = "search"
 STATUS = "status"
 _C = submissions.c
-_OTHER = facets.alias("other")  # beside the one that leads
+_OTHER = facets.alias("other")  # besides the leading one
 _IS_OF_IT = facets.c.id == _C.id
 _IS_OF_IT_TOO = and_(_OTHER.c.created_at == _C.created_at, _OTHER.c.id == _C.id)
-VISIBLE = _C.status != literal_column("'removed'")  # in the words of the indexes, which have no others
+VISIBLE = _C.status != literal_column("'removed'")  # exactly as the condition of the partial indexes
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionQuery:
-    """Which submissions, in which order. `facets`: value by name; `after`: what the order goes by, of the last one
-    seen."""
+    """Which submissions, in which order. `facets`: value by name; `after`: sort key of the last row seen."""
 
     status: str | None = None
     search: str | None = None
@@ -40,65 +39,65 @@ class SubmissionQuery:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """How many topics have each filter by itself, and ALL; `found`: the ids that a search found, if they are few."""
+    """`sizes`: topics that match each filter alone, and ALL; `found`: ids matched by the search, if there are few."""
 
     sizes: Mapping[str, int]
     found: list[str] | None
 
-    def leader(self, wanted: SubmissionQuery, rows: int) -> str | None:
-        """The rarest filter, unless walking the order's index reads fewer rows until so many match.
+    def leader(self, query: SubmissionQuery, rows: int) -> str | None:
+        """The rarest filter, unless walking the sort order's index finds `rows` matches with fewer reads.
 
-        Facets are in the order of creation themselves, so in that order the rarest of them is walked.
+        Facets are indexed by creation time, so in that order the rarest facet is walked.
         """
         rarest = min(self.sizes, key=self.sizes.__getitem__)
         if rarest != ALL and self.sizes[rarest] ** 2 <= rows * self.sizes[ALL]:
             return rarest
-        return min(wanted.facets, key=self.sizes.__getitem__, default=None) if wanted.sort_by == "created_at" else None
+        return min(query.facets, key=self.sizes.__getitem__, default=None) if query.sort_by == "created_at" else None
 
 
-def matches_of(connection: Connection, wanted: SubmissionQuery) -> Matches:
-    """From counts that are kept; a search reads the index of titles."""
-    found = _found(connection, wanted.kind, wanted.search) if wanted.search is not None else None
-    sizes = {ALL: _size_of_status(connection, wanted.kind)}
-    sizes |= {name: _size_of_facet(connection, name, value) for name, value in wanted.facets.items()}
-    if wanted.status:
-        sizes[STATUS] = _size_of_status(connection, wanted.kind, wanted.status)
+def matches_of(connection: Connection, query: SubmissionQuery) -> Matches:
+    """From stored counts; a search reads the title index."""
+    found = _found(connection, query.kind, query.search) if query.search is not None else None
+    sizes = {ALL: _size_of_status(connection, query.kind)}
+    sizes |= {name: _size_of_facet(connection, name, value) for name, value in query.facets.items()}
+    if query.status:
+        sizes[STATUS] = _size_of_status(connection, query.kind, query.status)
     if found is not None:
         sizes[SEARCH] = len(found)
     return Matches(sizes, found)
 
 
 def asked_of_each_row(has: Select[Any]) -> Select[Any]:
-    """PostgreSQL would make a join of it and take its result for one row, then sort thousands for a page of 20."""
+    """Keeps PostgreSQL from planning a join: it estimates one row, then sorts thousands for a page of 20."""
     return has.limit(1).offset(0)
 
 
 def filtered(
-    query: Select[Any],
-    wanted: SubmissionQuery,
+    statement: Select[Any],
+    query: SubmissionQuery,
     found: list[str] | None,
     leader: str | None,
     beside: Callable[[Select[Any]], Select[Any]] = lambda has: has,
 ) -> Select[Any]:
-    """A query on submissions, or joined to them. `beside`: how it is asked for facets beside the leader."""
-    if leader and leader in wanted.facets:
-        query = query.join(facets, and_(_IS_OF_IT, _is_facet(leader, wanted.facets[leader])))
+    """Adds the filters to a statement on submissions. `beside`: wraps the subquery of each facet but the leader."""
+    if leader and leader in query.facets:
+        statement = statement.join(facets, and_(_IS_OF_IT, _is_facet(leader, query.facets[leader])))
     by_index = leader is None or leader == STATUS
-    query = query.where((_C.kind if by_index else _past_indexes(_C.kind)) == wanted.kind, VISIBLE)
-    if wanted.status:
-        by_index = leader == STATUS or (leader is None and wanted.sort_by in {"created_at", "status"})
-        query = query.where((_C.status if by_index else _past_indexes(_C.status)) == wanted.status)
-    for name in wanted.facets.keys() - {leader}:
-        has = select(literal(1)).select_from(_OTHER).where(_is_facet(name, wanted.facets[name], _OTHER), _IS_OF_IT_TOO)
-        query = query.where(beside(has.correlate(submissions)).exists())
-    if wanted.search is not None:
+    statement = statement.where((_C.kind if by_index else _past_indexes(_C.kind)) == query.kind, VISIBLE)
+    if query.status:
+        by_index = leader == STATUS or (leader is None and query.sort_by in {"created_at", "status"})
+        statement = statement.where((_C.status if by_index else _past_indexes(_C.status)) == query.status)
+    for name in query.facets.keys() - {leader}:
+        has = select(literal(1)).select_from(_OTHER).where(_is_facet(name, query.facets[name], _OTHER), _IS_OF_IT_TOO)
+        statement = statement.where(beside(has.correlate(submissions)).exists())
+    if query.search is not None:
         leads = leader == SEARCH and found is not None
-        query = query.where(_C.id.in_(found or []) if leads else _title_has(wanted.search))
-    return query
+        statement = statement.where(_C.id.in_(found or []) if leads else _title_has(query.search))
+    return statement
 
 
 class _past_indexes(FunctionElement[str]):
-    """The column. SQLite does not know how many rows have a value, so it is told which index not to go by."""
+    """The column, excluded from index use in SQLite, which does not know how many rows have a value."""
 
     type = Text()
     inherit_cache = True
@@ -134,7 +133,7 @@ def _size_of_facet(connection: Connection, name: str, value: str) -> int:
 
 
 def _size_of_status(connection: Connection, kind: Kind, status: str | None = None) -> int:
-    """Of all where there is no status."""
+    """With any status if `status` is None."""
     c = status_counts.c
     of = [c.kind == kind] + ([c.status == status] if status else [])
     return int(connection.scalar(select(func.sum(c.submissions)).where(*of)) or 0)

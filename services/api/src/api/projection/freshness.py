@@ -1,6 +1,6 @@
-"""How old an answer is: the projection's newest event, and how long the first one after it waits.
+"""The age of a response: the projection's newest event, and how long the first event after it has waited.
 
-Ask this before what the answer shows is read: then that can only be newer than is said.
+Read it before the data: then the data can only be newer than reported.
 """
 
 import asyncio
@@ -16,26 +16,26 @@ from shared.messaging.broker import START, Positions, Transport
 from shared.streams import PROJECTED
 
 T = TypeVar("T")
-PATIENCE = 0.5  # seconds that the broker has to say what comes next
+PATIENCE = 0.5  # seconds; timeout of the broker
 EVENTS = [stream.name for stream in PROJECTED]
 
 
 async def freshness(projection: ProjectionQueries, transport: Transport) -> dict[str, Any]:
-    """`as_of`, and `projection_lag_seconds`: 0 when all is projected, null while the broker does not say."""
+    """`as_of`, and `projection_lag_seconds`: 0 when all is projected, null while the broker does not respond."""
     positions, as_of = await projection.position()
     try:
         oldest = await _in_time(transport.oldest_after(_of_events(positions)))
     except BrokerUnreachable:
         lag = None
-    else:  # clocks differ, but what is behind never looks as if it were not
+    else:  # at least 1 ms despite clock skew: a lag is never reported as 0
         lag = round(max(0.001, (datetime.now(UTC) - oldest).total_seconds()), 3) if oldest else 0.0
     return {"as_of": as_of, "projection_lag_seconds": lag}
 
 
 async def projected_up_to_now(projection: ProjectionQueries, transport: Transport, within: float) -> None:
-    """Wait until what the streams hold at this moment is projected, however much comes after it.
+    """Waits until everything in the streams at the time of the call is projected.
 
-    Gives up after `within` seconds, or where the broker does not say what they hold.
+    Gives up after `within` seconds, or if the broker does not respond.
     """
     give_up = time.monotonic() + within
     with suppress(BrokerUnreachable):
@@ -51,7 +51,7 @@ async def _in_time(answer: Awaitable[T]) -> T:
     try:
         return await asyncio.wait_for(answer, PATIENCE)
     except TimeoutError as error:
-        raise BrokerUnreachable(f"the broker does not answer within {PATIENCE} s") from error
+        raise BrokerUnreachable(f"the broker did not answer within {PATIENCE} s") from error
 
 
 def _of_events(positions: Mapping[int, Positions]) -> dict[int, Positions]:

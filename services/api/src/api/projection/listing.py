@@ -1,4 +1,4 @@
-"""A page of the list of topics or of articles, where it goes on, and how old it is."""
+"""One page of topics or articles, with the next cursor and the data's age."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,7 +21,7 @@ async def paginate(
     cursor: str | None,
     offset: int = 0,
 ) -> tuple[list[RowMapping], dict[str, Any]]:
-    """The rows, and what every such answer says beside them. Raises Problem 422."""
+    """The rows, and the fields common to all list responses. Raises ProblemError 422."""
     total = None
     if cursor:
         after, total = place_of(cursor, query)

@@ -1,6 +1,6 @@
-"""One page of topics: any filter, any order, by cursor. What it costs does not grow with how many there are.
+"""One page of topics: any filter, any order, by cursor. The cost does not grow with the number of topics.
 
-Either the index of the order is walked and what does not match is passed over, or what has the rarest filter is looked
+Either the sort order's index is walked, skipping rows that do not match, or the matches of the rarest filter are looked
 up and sorted: whichever reads fewer rows (docs/decisions/0009).
 """
 
@@ -24,7 +24,7 @@ ORDERS: Mapping[str, tuple[ColumnElement[Any], ...]] = {
 }
 
 
-OF_A_FACET = (facets.c.created_at, facets.c.id)  # the same as by creation
+OF_A_FACET = (facets.c.created_at, facets.c.id)  # equal to the order by creation
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +34,32 @@ class Total:
 
 
 def read_page(
-    connection: Connection, wanted: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None
+    connection: Connection, query: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None
 ) -> tuple[list[RowMapping], Total]:
-    """With content. `total`: as it was counted when this walk began."""
-    matches = matches_of(connection, wanted)
+    """Rows with content, and the total. `total`: as counted for the first page."""
+    matches = matches_of(connection, query)
     if matches.found == []:
         return [], Total(0)
-    leader = matches.leader(wanted, limit + offset)
-    is_walked = leader in wanted.facets and wanted.sort_by == "created_at"
-    order = OF_A_FACET if is_walked else ORDERS[wanted.sort_by]
-    query = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == _C.id)
-    query = filtered(query, wanted, matches.found, leader, beside=asked_of_each_row)
-    if wanted.after:
-        query = query.where(_beyond(order, wanted.after, wanted.ascending))
-    query = query.order_by(*(column.asc() if wanted.ascending else column.desc() for column in order))
-    rows = list(connection.execute(query.limit(limit).offset(offset)).mappings())
-    return rows, total or _total(connection, wanted, matches)
+    leader = matches.leader(query, limit + offset)
+    is_walked = leader in query.facets and query.sort_by == "created_at"
+    order = OF_A_FACET if is_walked else ORDERS[query.sort_by]
+    statement = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == _C.id)
+    statement = filtered(statement, query, matches.found, leader, beside=asked_of_each_row)
+    if query.after:
+        statement = statement.where(_beyond(order, query.after, query.ascending))
+    statement = statement.order_by(*(column.asc() if query.ascending else column.desc() for column in order))
+    rows = list(connection.execute(statement.limit(limit).offset(offset)).mappings())
+    return rows, total or _total(connection, query, matches)
 
 
-def _total(connection: Connection, wanted: SubmissionQuery, matches: Matches) -> Total:
-    """Of one filter it is known; of several together, counting goes by the rarest and stops at 10,000."""
+def _total(connection: Connection, query: SubmissionQuery, matches: Matches) -> Total:
+    """Stored for a single filter; for several, counted by the rarest one up to 10,000."""
     filters = {name: size for name, size in matches.sizes.items() if name != ALL}
-    if len(filters) <= 1 and (wanted.search is None or matches.found is not None):
+    if len(filters) <= 1 and (query.search is None or matches.found is not None):
         return Total(next(iter(filters.values()), matches.sizes[ALL]))
     looked_up = [name for name in filters if name != STATUS]  # most of what has a facet is completed
     leader = min(looked_up, key=lambda name: filters[name], default=None)
-    some = filtered(select(literal(1)).select_from(submissions), wanted, matches.found, leader)
+    some = filtered(select(literal(1)).select_from(submissions), query, matches.found, leader)
     counted = int(connection.scalar(select(func.count()).select_from(some.limit(COUNT_AT_MOST + 1).subquery())) or 0)
     return Total(min(counted, COUNT_AT_MOST), counted > COUNT_AT_MOST)
 

@@ -1,4 +1,4 @@
-"""The queries on the projection, built once: building one took longer than running it. `repository.py` runs them."""
+"""SQL of the projection, built once because building a query took longer than running it; run by `repository.py`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,9 +22,9 @@ from shared.db.tables import (
     usage_totals,
 )
 
-MOST_OPTIONS = 1_000  # values of one facet, the most used ones
+MOST_OPTIONS = 1_000  # most used values per facet
 _C = submissions.c
-_FAILED = _C.status == literal_column("'failed'")  # in the words of its index
+_FAILED = _C.status == literal_column("'failed'")  # exactly as the condition of its index
 _KIND: BindParameter[str] = bindparam("kind")
 _LIMIT: BindParameter[int] = bindparam("limit")
 
@@ -71,15 +71,15 @@ def whose_error_has(query: Select[Any], text: str) -> Select[Any]:
 
 
 def _history() -> Select[Any]:
-    """The newest first, with what was paid for in each."""
+    """Newest first, with the cost of each."""
     h, u = history.c, usage.c
-    told = (h.event, h.attempt, h.time, h.run, h.worker, h.error)
+    columns = (h.event, h.attempt, h.time, h.run, h.worker, h.error)
     sums = (func.sum(column).label(column.name) for column in (u.tokens_in, u.tokens_out, u.cost))
     return (
-        select(*told, func.max(u.model).label("model"), *sums)
+        select(*columns, func.max(u.model).label("model"), *sums)
         .outerjoin(usage, and_(u.id == h.id, u.run == h.run, u.time == h.time))
         .where(h.id == bindparam("id"))
-        .group_by(h.event_id, *told)
+        .group_by(h.event_id, *columns)
         .order_by(h.time.desc(), h.attempt.desc(), h.event_id)
         .limit(_LIMIT)
     )
@@ -99,14 +99,14 @@ def _sums_by_facet() -> Select[Any]:
 
 
 def _values_of_facet() -> Select[Any]:
-    """The most used ones."""
+    """The most used values."""
     f, n = facet_counts.c, func.sum(facet_counts.c.submissions)
     values = select(f.value).where(f.facet == bindparam("facet")).group_by(f.value).having(n > 0)
     return values.order_by(n.desc(), f.value).limit(MOST_OPTIONS)
 
 
 def _usage() -> Select[Any]:
-    """The newest day first."""
+    """Newest day first."""
     c = usage_totals.c
     key = (c.day, c.kind, c.model, c.priced_as, c.simulated, c.wasted)
     amounts = [column for column in c if not column.primary_key]

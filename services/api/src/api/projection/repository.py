@@ -1,4 +1,4 @@
-"""Everything the routes read of the projection, each by one query. They compute nothing."""
+"""All reads of the projection by the routes, one query each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,7 +20,7 @@ IDS_A_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class KnownSubmission:
-    """What judging a title or a URN needs to know."""
+    """The state of a submission, as the submit and import rules need it."""
 
     id: str
     title: str | None
@@ -43,8 +43,8 @@ class ProjectedPage:
 
 @dataclass(frozen=True, slots=True)
 class ProjectedStats:
-    """`counts` by status; of `timed` completed ones it is known that they took `milliseconds` together; `facets`: how
-    many topics by facet and value."""
+    """`counts`: by status; `milliseconds`: total of the `timed` completed topics; `facets`: topics by facet and
+    value."""
 
     counts: Mapping[str, int]
     timed: int
@@ -61,18 +61,18 @@ class ProjectionQueries:
         return await self._database.run(lambda connection: list(connection.execute(query, values).mappings()))
 
     async def find(self, ids: set[str]) -> Mapping[str, KnownSubmission]:
-        """Submissions by their own id, or else by the id that their content's title would have; else removed ones.
+        """Submissions by their own id, else by the id derived from their content's title; else removed ones.
 
-        What others asked for in the same moment may be among them.
+        May include results of concurrent calls.
         """
         return await self._finding.ask(ids)
 
-    async def _find(self, asked: Sequence[set[str]]) -> dict[str, KnownSubmission]:
+    async def _find(self, requested: Sequence[set[str]]) -> dict[str, KnownSubmission]:
         found: dict[str, KnownSubmission] = {}
-        ids = set[str]().union(*asked)
-        wanted = sorted(ids)
-        for at in range(0, len(wanted), IDS_A_QUERY):
-            rows = await self._rows(queries.FIND, ids=wanted[at : at + IDS_A_QUERY])
+        ids = set[str]().union(*requested)
+        ordered = sorted(ids)
+        for at in range(0, len(ordered), IDS_A_QUERY):
+            rows = await self._rows(queries.FIND, ids=ordered[at : at + IDS_A_QUERY])
             hits = [(KnownSubmission(**{name: row[name] for name in _FOUND}), row["content_id"]) for row in rows]
             hits.sort(key=lambda hit: hit[0].id)
             own = {hit.id: hit for hit, _ in hits if hit.id in ids}
@@ -81,8 +81,8 @@ class ProjectionQueries:
         return found
 
     async def submission(self, kind: Kind, id_: str) -> RowMapping | None:
-        """With its content; by id or by the number it had in the old system."""
-        if "\0" in id_:  # PostgreSQL does not even look for it
+        """With content; by id or legacy id."""
+        if "\0" in id_:  # PostgreSQL rejects it
             return None
         rows = await self._rows(queries.SUBMISSION, kind=kind, id=id_)
         if not rows and id_.isdecimal() and len(id_) < 19:
@@ -90,34 +90,34 @@ class ProjectionQueries:
         return rows[0] if rows else None
 
     async def attempt_of(self, id_: str) -> tuple[int, str] | None:
-        """(attempt, status), removed ones too."""
+        """(attempt, status), also of a removed submission."""
         rows = await self._rows(queries.ATTEMPT, id=id_)
         return (rows[0]["attempt"], rows[0]["status"]) if rows else None
 
     async def history(self, id_: str, limit: int) -> list[RowMapping]:
-        """The newest events of a submission, with what was paid for in each."""
+        """The newest events of a submission, with the cost of each."""
         return await self._rows(queries.HISTORY, id=id_, limit=limit)
 
     async def page(
-        self, wanted: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None
+        self, query: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None
     ) -> ProjectedPage:
-        """Rows and total are of one moment. `total`: as it was counted when this walk began."""
+        """Rows and total from one snapshot. `total`: as counted for the first page."""
 
         def read(connection: Connection) -> ProjectedPage:
-            return ProjectedPage(*read_page(connection, wanted, limit=limit, offset=offset, total=total))
+            return ProjectedPage(*read_page(connection, query, limit=limit, offset=offset, total=total))
 
         return await self._database.run(read)
 
     async def counts(self, kind: str) -> dict[str, int]:
-        """A sum over a few rows, however many submissions there are."""
+        """By status; sums a few rows, whatever the number of submissions."""
         return {row["status"]: int(row["n"]) for row in await self._rows(queries.COUNTS, kind=kind)}
 
     async def ends(self, kind: str) -> dict[str, int]:
-        """How many attempts workers processed, failed and skipped, ever."""
+        """All-time attempts by end: processed, failed, skipped."""
         return {row["ended"]: int(row["n"]) for row in await self._rows(queries.ENDS, kind=kind)}
 
     async def stats(self, *facets: str) -> ProjectedStats:
-        """Of topics, by these facets."""
+        """Statistics of topics, by these facets."""
 
         def read(connection: Connection) -> ProjectedStats:
             by_status = connection.execute(queries.SUMS_BY_STATUS, {"kind": "topic"}).all()
@@ -131,11 +131,11 @@ class ProjectionQueries:
         return await self._database.run(read)
 
     async def usage(self, since: str) -> list[RowMapping]:
-        """What was paid from that day on, by day, kind, model and whether it was wasted."""
+        """Spend since that day, by day, kind, model and reason of waste."""
         return await self._rows(queries.USAGE, since=since)
 
     async def facet_values(self, facets: Sequence[str]) -> dict[str, list[str]]:
-        """By facet, in the order of the alphabet; of one that has very many, the most used ones."""
+        """By facet, in alphabetical order; limited to the most used values."""
 
         def read(connection: Connection) -> dict[str, list[str]]:
             return {facet: sorted(connection.scalars(queries.VALUES_OF_FACET, {"facet": facet})) for facet in facets}
@@ -148,7 +148,7 @@ class ProjectionQueries:
     async def failed_topics(
         self, until: datetime, after: tuple[datetime, str] | None, limit: int, error_contains: str | None = None
     ) -> Sequence[RowMapping]:
-        """Those that failed up to then, the oldest first; `after`: when the last one seen had ended, and its id."""
+        """Topics that failed up to `until`, oldest first; `after`: end time and id of the last one seen."""
         query = queries.FAILED_TOPICS
         if after:
             query = queries.failed_topics_after(query, *after)
@@ -157,7 +157,7 @@ class ProjectionQueries:
         return await self._rows(query, until=until, limit=limit)
 
     async def position(self) -> tuple[Mapping[int, Positions], datetime | None]:
-        """By partition, and the time of the newest projected event."""
+        """Positions by partition, and the time of the newest projected event."""
         rows = await self._rows(queries.POSITIONS)
         times = [row["as_of"] for row in rows if row["as_of"]]
         return {row["partition"]: row["positions"] for row in rows}, max(times, default=None)

@@ -1,1 +1,1 @@
-"""Routes that show the whole system."""
+"""Routes for the state of the whole system."""

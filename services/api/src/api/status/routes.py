@@ -1,4 +1,4 @@
-"""The status routes: counts, workers, failures; whatever there is, the cost is the same."""
+"""Status routes: counts, workers, failures; at constant cost."""
 
 import asyncio
 from datetime import datetime
@@ -61,7 +61,7 @@ class Stats(BaseModel):
     total_topics: int
     completed: int
     failed: int
-    success_rate: float  # per cent of those that have ended
+    success_rate: float  # per cent of ended topics
     average_seconds: float
     by_category: dict[str, int]
     by_complexity: dict[str, int]
@@ -75,6 +75,7 @@ class Dismissed(BaseModel):
 
 @router.get("/processing-status", dependencies=[require_scope("read")])
 async def processing_status(context: Context) -> ProcessingStatus:
+    """Topics by status, and the most recent failures."""
     age = await freshness(context.projection, context.transport)
     counts, failures, seen_up_to = await asyncio.gather(
         _counts(context), context.projection.recent_failures("topic", SHOWN_FAILURES), context.seen.up_to()
@@ -98,16 +99,16 @@ async def processing_status(context: Context) -> ProcessingStatus:
 
 @router.post("/processing-status/seen", dependencies=[require_scope("submit")])
 async def mark_failures_seen(context: Context) -> Dismissed:
-    """The failures so far no longer make `show_status` true."""
+    """Mark all failures so far as seen: they no longer make `show_status` true."""
     failures = await context.projection.recent_failures("topic", 1)
     if failures:
         await context.seen.mark(failures[0]["ended_at"])
-    return Dismissed(message="the failures so far are marked as seen")
+    return Dismissed(message="all failures so far are marked as seen")
 
 
 @router.get("/worker-status", dependencies=[require_scope("read")])
 async def worker_status(context: Context) -> WorkerStatus:
-    """Running means that a topic-worker lives, whether it has work or not."""
+    """The live topic-workers. `worker_running`: at least one is alive, busy or idle."""
     counts = await _counts(context)
     live = context.workers.live(TOPIC_WORKER)
     return WorkerStatus(
@@ -123,12 +124,13 @@ async def worker_status(context: Context) -> WorkerStatus:
 
 @router.get("/topic-status-summary", dependencies=[require_scope("read")])
 async def topic_status_summary(context: Context) -> Summary:
+    """The number of topics in each status."""
     return Summary(summary=await _counts(context), simulated=context.workers.simulated())
 
 
 @router.get("/stats", dependencies=[require_scope("read")])
 async def stats(context: Context) -> Stats:
-    """Of the topics that there are now. `average_seconds`: from start to completion; 0 while none has ended."""
+    """Statistics of the existing topics. `average_seconds`: from start to completion; 0 if none is completed."""
     found = await context.projection.stats("category", "complexity")
     counts = {status: found.counts.get(status, 0) for status in STATUSES}
     ended = counts["completed"] + counts["failed"]
@@ -152,10 +154,10 @@ async def _counts(context: ApiContext) -> dict[str, int]:
 def _message(context: ApiContext, counts: dict[str, int], live: int) -> str:
     waits = counts["pending"] + counts["processing"]
     if not context.workers.is_current:
-        return "not known: no heartbeats arrive, the broker may be away"
+        return "unknown: no heartbeats arrive; the broker may be unreachable"
     if not live:
-        return f"no topic-worker is running; {waits} topics wait for one"
+        return f"no topic-worker is running; {waits} topics are waiting"
     if waiting_for := context.workers.waiting_for():
         return f"waiting: {waiting_for.reason}"
     who = "1 topic-worker is" if live == 1 else f"{live} topic-workers are"
-    return f"{who} running; {waits} topics under way" if waits else f"{who} running and idle"
+    return f"{who} running; {waits} topics in progress" if waits else f"{who} running and idle"

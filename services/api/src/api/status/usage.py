@@ -1,4 +1,4 @@
-"""What was paid, by day, model and kind, and how much of it in vain: sums, at the same cost whatever there is."""
+"""GET /usage: spend per day, model and kind, including wasted calls; sums, at constant cost."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ router = APIRouter()
 LONGEST = 366  # days
 SUMS = ("sixtieths", "unpriced_sixtieths", "nano_dollars", *TOKENS)
 Key = tuple[str, str, str, str, bool]  # day, kind, model, priced_as, simulated
-Reasons = dict[str, Counter[str]]  # sums by why it was wasted, "" what was not
+Reasons = dict[str, Counter[str]]  # sums by reason of waste, "" if not wasted
 
 
 class Amounts(BaseModel):
-    """`cost` in US dollars, of the calls whose price is known; the others are `unpriced_calls`."""
+    """`cost`: US dollars, for calls whose price is known; the others are counted in `unpriced_calls`."""
 
-    calls: float  # topics that shared one have parts of it
+    calls: float  # topics that share a call count fractions of it
     unpriced_calls: float
     tokens_in: int
     tokens_out: int
@@ -34,8 +34,8 @@ class Amounts(BaseModel):
 
 
 class DailyUsage(Amounts):
-    """Of one day in California, as Google counts. `priced_as`: the model whose price was taken where that of `model` is
-    not known. `wasted`: how much of it in vain, by reason."""
+    """`day`: in California time, as Google counts. `priced_as`: the model whose price was used because that of `model`
+    is unknown. `wasted`: the wasted part, by reason."""
 
     day: str
     kind: str
@@ -46,7 +46,7 @@ class DailyUsage(Amounts):
 
 
 class UsageReport(BaseModel):
-    days: list[DailyUsage]  # the newest first
+    days: list[DailyUsage]  # newest first
     total: Amounts
     wasted: Amounts
     since: str
@@ -57,7 +57,7 @@ class UsageReport(BaseModel):
 
 @router.get("/usage", dependencies=[require_scope("read")])
 async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30) -> UsageReport:
-    """Of the last so many days, today included."""
+    """Usage of the last `days` days, including today."""
     age = await freshness(context.projection, context.transport)
     since = (date.fromisoformat(day_of(datetime.now(UTC))) - timedelta(days=days - 1)).isoformat()
     paid: dict[Key, Reasons] = {}
@@ -77,10 +77,10 @@ async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] 
 
 def _paid(key: Key, reasons: Reasons) -> DailyUsage:
     day, kind, model, priced_as, simulated = key
-    about = {"day": day, "kind": kind, "model": model, "priced_as": priced_as or None, "simulated": simulated}
+    fields = {"day": day, "kind": kind, "model": model, "priced_as": priced_as or None, "simulated": simulated}
     wasted = {reason: _amounts([sums]) for reason, sums in reasons.items() if reason}
     amounts = _amounts(reasons.values()).model_dump()
-    return DailyUsage(**about, wasted=wasted, **amounts)
+    return DailyUsage(**fields, wasted=wasted, **amounts)
 
 
 def _amounts(of: Iterable[Counter[str]]) -> Amounts:

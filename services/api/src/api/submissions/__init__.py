@@ -1,1 +1,1 @@
-"""What topics and articles have in common."""
+"""Shared by topics and articles."""

@@ -1,4 +1,4 @@
-"""One submission of the projection, of whatever kind: found patiently, and what it waits for."""
+"""Looking up, queueing and removing submissions of any kind, with waits for the projection."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from shared.events import Kind, Removed, SubmissionEvent, Submitted, WaitingFor
 from shared.messaging.cloudevents import encode
 from shared.observability.metrics import SUBMISSIONS
 
-PATIENCE = 1.0  # seconds that a read waits for the projection
+PATIENCE = 1.0  # seconds; longest wait for the projection
 LOOKS_APART = 0.02  # seconds
 HowMany = Annotated[int, Query(ge=1, le=1000)]
 
@@ -41,13 +41,13 @@ class HistoryEvent(BaseModel):
 class History(BaseModel):
     id: str
     events: list[HistoryEvent]
-    is_complete: bool  # False: there are older events than `limit` asked for
+    is_complete: bool  # False: older events than the `limit` newest exist
 
 
 async def found(context: ApiContext, kind: Kind, id_: str, called: str = "") -> RowMapping:
-    """An unknown one is waited for until all that was stored before is projected. `called`: how whoever asks names it.
+    """The submission's row. An unknown id is looked up again once everything stored so far is projected.
 
-    Raises Problem 404.
+    `called`: the name in the error message. Raises ProblemError 404.
     """
     row = await context.projection.submission(kind, id_)
     if row is None:
@@ -63,33 +63,38 @@ def contents_of(row: RowMapping) -> dict[str, Any] | None:
 
 
 async def history_of(context: ApiContext, id_: str, limit: int) -> History:
-    """The newest events of all its attempts, in the order of their time, with what was paid in each."""
+    """The newest events across all attempts, in chronological order, with the cost of each."""
     rows = await context.projection.history(id_, limit + 1)
     events = [HistoryEvent.model_validate(dict(row)) for row in reversed(rows[:limit])]
     return History(id=id_, events=events, is_complete=len(rows) <= limit)
 
 
 async def queue(context: ApiContext, events: Sequence[Submitted], stored: int = 0) -> None:
-    """Of one kind; `stored` of the same request were before. Raises Problem 503 while there is no room."""
+    """Publishes submissions of one kind. `stored`: those of the same request published before.
+
+    Raises ProblemError 503 while there is no room.
+    """
     await context.publish_work([encode(event, source=context.instance) for event in events], stored)
     for event in events[:1]:
         SUBMISSIONS.labels(event.kind, "queued").inc(len(events))
 
 
 async def take_back(context: ApiContext, id_: str, removal_of: Callable[[int], Removed], attempt: int) -> None:
-    """Gone from every read and count. Returns when that is projected, or after a second. `removal_of` an attempt: the
-    next one's too, where somebody submitted it meanwhile."""
+    """Removes a submission from all reads and counts. Returns once this is projected, after one second at most.
+
+    `removal_of`: builds the event for an attempt; called again if a newer attempt was submitted meanwhile.
+    """
     give_up = time.monotonic() + PATIENCE
     removed: Removed | None = removal_of(attempt)
     while removed:
         await context.publish([encode(removed, source=context.instance)])
         now = await projected(context, removed)
-        got_ahead = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
-        removed = removal_of(now[0]) if now and got_ahead else None
+        is_overtaken = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
+        removed = removal_of(now[0]) if now and is_overtaken else None
 
 
 async def projected(context: ApiContext, event: SubmissionEvent) -> tuple[int, str] | None:
-    """Attempt and status once the event counts; None when a second was not enough, for it is stored anyway."""
+    """Attempt and status once the event is projected; None after one second (the event is stored regardless)."""
     give_up = time.monotonic() + PATIENCE
     with suppress(DatabaseUnreachable):
         while time.monotonic() < give_up:
@@ -105,7 +110,7 @@ def _shows(event: SubmissionEvent, status: str) -> bool:
 
 
 def waiting_for(row: RowMapping, all_wait_for: WaitingFor | None) -> WaitingFor | None:
-    """What a pending one waits for: something of its own, or what everybody waits for."""
+    """What a pending submission waits for: its own reason, or the one common to all."""
     if row["status"] != "pending":
         return None
     if reason := row["waiting_reason"]:

@@ -1,4 +1,4 @@
-"""What becomes of a title or a URN that is submitted, by what is known of it: the one rule. Pure."""
+"""Decides whether a submitted title or URN gets an attempt, from its known state. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 from api.projection.repository import KnownSubmission
 
-FAILED_FOR_NOW = timedelta(hours=24)  # then a scan takes up again what failed, although its text is the same
+FAILED_FOR_NOW = timedelta(hours=24)  # then a scan submits a failed article again, even with unchanged text
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On one submission: its name (title or URN) and status now, and the attempt to ask for, or None to skip it."""
+    """`name`: title or URN; `status`: after this request; `attempt`: the attempt to submit, None to skip."""
 
     id: str
     name: str
@@ -25,10 +25,10 @@ def judge(
     known: Mapping[str, KnownSubmission],
     is_due: Callable[[str, KnownSubmission], bool],
 ) -> tuple[list[Verdict], list[str]]:
-    """One verdict on each submission that these mean, and those to skip, both in the order sent.
+    """One verdict per distinct submission, and the names to skip, both in request order.
 
-    `names`: titles or URNs; `ids`: their own; `known`: what there is, by the id of the name that means it; `is_due`:
-    whether that, by this name, gets another attempt.
+    `names`: titles or URNs; `ids`: derived from them; `known`: existing submissions, by the id derived from the name;
+    `is_due`: whether an existing submission, under this name, gets another attempt.
     """
     verdicts: dict[str, Verdict] = {}
     skipped = []
@@ -47,17 +47,17 @@ def _judge_one(
         return Verdict(id_, name, "pending", 1)
     if not is_due(name, found):
         return Verdict(found.id, found.title or name, found.status, None)
-    is_its_own = found.id == id_  # else it is what the model called a topic
+    is_its_own = found.id == id_  # otherwise it matched a title given by the model
     return Verdict(found.id, name if is_its_own else found.title or name, "pending", found.attempt + 1)
 
 
 def is_open(found: KnownSubmission, *, force: bool) -> bool:
-    """To be asked for again: what failed or was removed, and with force everything."""
+    """Whether it can be submitted again: failed or removed ones, with `force` all."""
     return force or found.status in {"failed", "removed"}
 
 
 def is_edited(found: KnownSubmission, input_hash: str, now: datetime) -> bool:
-    """An article, as a scan has it. Of what was moved in nobody knows the text: it counts as what it is now."""
+    """The rule for articles in a scan. The text of imported articles is unknown and counts as unchanged."""
     match found.status:
         case "completed":
             return found.input_hash not in {None, input_hash}

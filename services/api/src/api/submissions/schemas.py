@@ -1,4 +1,4 @@
-"""Answers that routes of topics and of articles share."""
+"""Response models shared by topic and article routes."""
 
 from typing import Literal
 

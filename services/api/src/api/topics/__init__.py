@@ -1,1 +1,1 @@
-"""Routes of topics."""
+"""Topic routes."""

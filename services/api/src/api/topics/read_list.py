@@ -1,4 +1,4 @@
-"""GET /topics: a page of what the projection has, what it can be filtered by, and how old that is."""
+"""GET /topics and its filter options, from the projection, with the data's age."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")
 FACETS = ("category", "subcategory", "company", "complexity", "tag", "technology")
 
 
-class TopicsWanted(BaseModel):
+class TopicQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Status | None = None
@@ -54,23 +54,23 @@ class Topics(BaseModel):
 
 
 @router.get("/topics")
-async def list_topics(wanted: Annotated[TopicsWanted, Query()], context: Context) -> Topics:
-    """Go on with `next_cursor`; `offset` is for old clients.
+async def list_topics(query: Annotated[TopicQuery, Query()], context: Context) -> Topics:
+    """List topics by page. Continue with `next_cursor`; `offset` exists for old clients.
 
-    Sorted by `created_at` or `title`, which never change, a walk meets every topic once, whatever happens meanwhile.
-    In another order that holds for each topic that keeps its place; one that moves may be met again, or be passed by.
+    Sorted by `created_at` or `title`, which never change, pagination returns every topic exactly once, even during
+    concurrent writes. In any other order, a topic whose position changes may be repeated or missed.
     """
-    rows, about = await paginate(
+    rows, fields = await paginate(
         context.projection,
         context.transport,
-        wanted.as_query(),
-        limit=wanted.limit,
-        cursor=wanted.cursor,
-        offset=wanted.offset,
+        query.as_query(),
+        limit=query.limit,
+        cursor=query.cursor,
+        offset=query.offset,
     )
     waiting_for = context.workers.waiting_for()
     topics = [shown(row, waiting_for) for row in rows]
-    return Topics(topics=topics, offset=wanted.offset, simulated=context.workers.simulated(), **about)
+    return Topics(topics=topics, offset=query.offset, simulated=context.workers.simulated(), **fields)
 
 
 class Filters(BaseModel):
@@ -84,7 +84,7 @@ class Filters(BaseModel):
 
 @router.get("/topics/filter-options")
 async def filter_options(context: Context) -> Filters:
-    """What the list can be filtered by; of what has thousands of values, the thousand that are used most."""
+    """The values of each filter, at most the 1,000 most used ones."""
     values = await context.projection.facet_values(FACETS)
     return Filters(
         categories=values["category"],

@@ -1,4 +1,4 @@
-"""GET /topics/{id} and its history: what the projection has, and how old that is."""
+"""GET /topics/{id} and its history, from the projection, with the data's age."""
 
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,7 @@ class OneTopic(Topic):
 
 @router.get("/topics/{id}")
 async def get_topic(id: str, context: Context) -> OneTopic:
+    """One topic with its status and content."""
     age = await freshness(context.projection, context.transport)
     topic = shown(await found(context, "topic", id), context.workers.waiting_for())
     return OneTopic(**topic.model_dump(), **age)
@@ -49,7 +50,7 @@ async def get_topic(id: str, context: Context) -> OneTopic:
 
 @router.get("/topics/{id}/history")
 async def get_history(id: str, context: Context, limit: HowMany = 200) -> History:
-    """The newest events of all its attempts, in the order of their time, with what was paid in each."""
+    """The newest events across all attempts, in chronological order, with the cost of each."""
     topic = await found(context, "topic", id)
     return await history_of(context, topic["id"], limit)
 

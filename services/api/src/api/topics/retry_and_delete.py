@@ -1,4 +1,4 @@
-"""The next attempt at what failed, and taking back what is not wanted: one topic, or all that failed."""
+"""Retry and delete: one topic, or all failed topics."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from shared.messaging.cloudevents import encode
 
 router = APIRouter()
 Operator = Annotated[Caller, require_scope("operate")]
-TOGETHER = 500  # submissions in one publish
+TOGETHER = 500  # submissions per publish
 
 
 class _Body(BaseModel):
@@ -52,11 +52,11 @@ class CleanedUp(Deleted):
 async def retry_topic(
     id: str, context: Context, caller: Annotated[Caller, require_scope("submit")], how: HowToRetry | None = None
 ) -> Retried:
-    """Queue it again. Answers when that is projected, or after a second."""
+    """Queue the topic again. Responds once this is projected, after one second at most."""
     row = await found(context, "topic", id)
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
-        raise ProblemError(409, f"the topic is {row['status']}, only a failed one is retried without force")
+        raise ProblemError(409, f"the topic is {row['status']}; only a failed topic can be retried without force")
     submitted = _next_attempt(row, caller, force=how.force)
     await queue(context, [submitted])
     await projected(context, submitted)
@@ -65,7 +65,7 @@ async def retry_topic(
 
 @router.delete("/topics/{id}")
 async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
-    """Gone from every read and count. Answers when that is projected, or after a second."""
+    """Remove the topic from all reads and counts. Responds once this is projected, after one second at most."""
     row = await found(context, "topic", id)
 
     def removal_of(attempt: int) -> TopicRemoved:
@@ -77,7 +77,7 @@ async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
 
 @router.post("/topics/retry-failed", status_code=202)
 async def retry_failed_topics(context: Context, caller: Operator, which: WhichToRetry | None = None) -> Queued:
-    """Queue all that failed again, or those whose error has this text. What fails meanwhile is left alone."""
+    """Queue all failed topics again, or those whose error contains a text. Topics that fail meanwhile are left out."""
     which = which or WhichToRetry()
     count, last = 0, None
     async for rows in _failed(context, which.older_than_hours, which.error_contains):
@@ -91,7 +91,7 @@ async def retry_failed_topics(context: Context, caller: Operator, which: WhichTo
 
 @router.post("/cleanup-failed")
 async def clean_up_failed_topics(context: Context, caller: Operator, which: WhichFailed | None = None) -> CleanedUp:
-    """Delete all that failed, but not those that somebody retries meanwhile."""
+    """Delete all failed topics, except those that are retried meanwhile."""
     count, last = 0, None
     async for rows in _failed(context, (which or WhichFailed()).older_than_hours):
         await _publish(context, removed := [_removed(row, caller) for row in rows])
@@ -123,7 +123,7 @@ async def _publish(context: ApiContext, events: Sequence[TopicRemoved]) -> None:
 async def _failed(
     context: ApiContext, older_than_hours: float, error_contains: str | None = None
 ) -> AsyncIterator[Sequence[RowMapping]]:
-    """Page by page, those that have failed by now."""
+    """Pages of the topics that had failed when the iteration began."""
     until = datetime.now(UTC) - timedelta(hours=older_than_hours)
     after: tuple[datetime, str] | None = None
     while rows := await context.projection.failed_topics(until, after, TOGETHER, error_contains):

@@ -1,4 +1,4 @@
-"""POST /topics: one TopicSubmitted per title that is neither under way nor completed."""
+"""POST /topics: one TopicSubmitted per title that is neither active nor completed."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -45,7 +45,7 @@ class TopicsSubmitted(BaseModel):
 async def submit_topics(
     body: TopicsToSubmit, context: Context, caller: Annotated[Caller, require_scope("submit")]
 ) -> TopicsSubmitted:
-    """Submit titles. A title that is completed or under way is skipped, unless forced; a failed one is queued again."""
+    """Submit titles. A completed or active title is skipped unless `force` is set; a failed one is queued again."""
     ids = [topic_id(title) for title in body.topics]
     known = await context.projection.find(set(ids))
     verdicts, skipped = judge(body.topics, ids, known, lambda _, found: is_open(found, force=body.force))
