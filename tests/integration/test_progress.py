@@ -28,7 +28,7 @@ SHORT = 1.0  # seconds
 @pytest.fixture
 async def workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
     """On the memory broker, and impatient."""
-    monkeypatch.setattr(stall_detector, "STANDS_STILL_AFTER", SHORT)
+    monkeypatch.setattr(stall_detector, "STALLED_AFTER", SHORT)
     broker = MemoryBroker()
     await broker.transport.provision()
     started = Workers(broker)
@@ -100,7 +100,7 @@ async def test_a_worker_whose_loop_stands_still_is_not_ready_and_says_so(
 
 
 async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stall_detector, "STANDS_STILL_AFTER", SHORT)
+    monkeypatch.setattr(stall_detector, "STALLED_AFTER", SHORT)
     monkeypatch.setattr(projection_loop, "STAND_BY", SHORT / 10)
     leader, follower = await projected.projection(), await projected.projection()
     [batch, *_] = in_batches(history(5), 5)
@@ -114,7 +114,7 @@ async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeyp
 
     async def leads() -> bool:
         await leader.project(batch)
-        return loop._turned_at is not None
+        return loop._ticked_at is not None
 
     await eventually(leads, within=5)
     give_up = time.monotonic() + 2 * SHORT

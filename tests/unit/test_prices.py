@@ -16,8 +16,8 @@ approx: Any = pytest.approx
 UNKNOWN = "gemini-9-nobody-knows"
 
 
-def google(asked: str = "gemini-3.5-flash-lite") -> Prices:
-    return Prices.of("", asked)
+def google(requested: str = "gemini-3.5-flash-lite") -> Prices:
+    return Prices.of("", requested)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_an_unknown_model_costs_what_the_asked_one_does_and_it_is_said_once() ->
 
 
 def test_where_the_asked_model_is_unknown_too_it_costs_what_the_dearest_does() -> None:
-    prices = google(asked="of-our-own")
+    prices = google(requested="of-our-own")
     found = prices.cost(UNKNOWN, CALL)
     assert found.priced_as.startswith("gemini-")
     assert found.dollars > prices.cost("gemini-3.1-pro-preview", CALL).dollars * 0.9

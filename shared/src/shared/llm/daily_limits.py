@@ -1,4 +1,4 @@
-"""What may be used in a day. The projector tells what was used, on `worker-control`: a restart forgets nothing."""
+"""Daily limits and budget. The projector publishes usage on `worker-control`, so a restart loses no count."""
 
 import time
 from collections import deque
@@ -13,7 +13,7 @@ from shared.llm.quota_day import day_of, end_of_day
 
 @dataclass(frozen=True, slots=True)
 class UsedToday:
-    """Requests and tokens by all workers of one kind, US dollars by everybody."""
+    """Requests and tokens of all workers of one kind, US dollars of all workers."""
 
     requests: float = 0
     tokens: float = 0
@@ -21,19 +21,19 @@ class UsedToday:
 
 
 NO_LIMIT = UsedToday(inf, inf, inf)
-LATE = 3.0  # seconds until a call is among what is told, as long as anything is
+LATE = 3.0  # seconds until the published usage includes a call, while the projector publishes
 
 
 class DailyLimits:
-    """What is not told yet is guessed from what this worker used: others use as much for their share of the work. So it
-    stops in time while the projector is silent, too."""
+    """Usage not published yet is extrapolated from this worker's own calls by its share of the work, so limits hold
+    while the projector is silent, too."""
 
     def __init__(self, limits: UsedToday, kind: Kind) -> None:
         self._limits = limits
         self._kind = kind
-        self._told: dict[str, UsageTotals] = {}
-        self._told_at = 0.0  # monotonic, as are the times of
-        self._calls: deque[tuple[float, int, float]] = deque()  # here, not told yet: when, tokens, US dollars
+        self._totals: dict[str, UsageTotals] = {}
+        self._received_at = 0.0  # monotonic, as are the times in `_calls`
+        self._calls: deque[tuple[float, int, float]] = deque()  # own calls, not published yet: time, tokens, US dollars
 
     @property
     def is_limited(self) -> bool:
@@ -41,18 +41,18 @@ class DailyLimits:
 
     def on_usage_event(self, event: Event) -> None:
         if isinstance(event, UsageTotals):
-            known = self._told.get(event.key)
+            known = self._totals.get(event.key)
             if known is None or (event.day, event.requests) > (known.day, known.requests):
-                self._told[event.key] = event
-                self._told_at = time.monotonic()
+                self._totals[event.key] = event
+                self._received_at = time.monotonic()
 
     def spent(self, tokens: int, dollars: float) -> None:
-        """By one call."""
+        """Record one call of this worker."""
         if self.is_limited:
             self._calls.append((time.monotonic(), tokens, dollars))
 
     def check(self, share: float) -> None:
-        """`share`: of the group's work that comes to this worker. Raises DailyQuota, BudgetSpent."""
+        """`share`: this worker's share of the group's work, 0 to 1. Raises DailyQuota, BudgetSpent."""
         used, limits = self._used(share), self._limits
         if used.dollars >= limits.dollars:
             raise BudgetSpent(f"the daily budget of {limits.dollars:g} US dollars is spent", until=end_of_day())
@@ -63,12 +63,12 @@ class DailyLimits:
 
     def _used(self, share: float) -> UsedToday:
         today = day_of(datetime.now(UTC))
-        told = [totals for totals in self._told.values() if totals.day == today]
-        ours = [totals for totals in told if totals.kind == self._kind]
-        while self._calls and self._calls[0][0] < min(self._told_at, time.monotonic() - LATE):
+        current = [totals for totals in self._totals.values() if totals.day == today]
+        of_kind = [totals for totals in current if totals.kind == self._kind]
+        while self._calls and self._calls[0][0] < min(self._received_at, time.monotonic() - LATE):
             self._calls.popleft()
         return UsedToday(
-            sum(totals.requests for totals in ours) + len(self._calls) / share,
-            sum(totals.tokens for totals in ours) + sum(tokens for _, tokens, _ in self._calls) / share,
-            sum(totals.cost for totals in told) + sum(dollars for _, _, dollars in self._calls) / share,
+            sum(totals.requests for totals in of_kind) + len(self._calls) / share,
+            sum(totals.tokens for totals in of_kind) + sum(tokens for _, tokens, _ in self._calls) / share,
+            sum(totals.cost for totals in current) + sum(dollars for _, _, dollars in self._calls) / share,
         )

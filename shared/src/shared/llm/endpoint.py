@@ -1,4 +1,4 @@
-"""Where Gemini is called: a base URL and a version of its API."""
+"""Gemini endpoint: base URL and API version."""
 
 import re
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ _VERSION_AT_END = re.compile(r"/(v[1-9][a-z0-9]*)$")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`base_url`: without the version and without a slash at its end."""
+    """`base_url`: without version and trailing slash."""
 
     base_url: str = GOOGLE
     version: str = DEFAULT_VERSION
 
     @classmethod
     def of(cls, url: str, version: str | None) -> Self:
-        """Some base URLs carry the version. `version` wins over it."""
+        """The base URL may end with a version; `version` overrides it."""
         url = url.rstrip("/")
         in_url = _VERSION_AT_END.search(url)
         return cls(_VERSION_AT_END.sub("", url), version or (in_url[1] if in_url else DEFAULT_VERSION))
 
     def shown(self, model: str) -> str:
-        """The URL that a model is called at, as it may be shown to anybody."""
+        """The URL of a model, without secrets."""
         name = model.removeprefix("models/")
         return f"{without_secrets(self.base_url)}/{self.version}/models/{name}:generateContent"

@@ -1,4 +1,4 @@
-"""Gemini, called through google-genai: this file, `gemini_clients.py` and `gemini_errors.py` know it."""
+"""Gemini client. Only this file, `gemini_clients.py` and `gemini_errors.py` use google-genai."""
 
 import asyncio
 import time
@@ -24,12 +24,12 @@ from shared.observability.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 from shared.resilience.outage_detection import OutageDetector
 
 log = structlog.get_logger()
-SIMULATED = "x-topicflow-simulated"  # the header by which a simulator says what it is
+SIMULATED = "x-topicflow-simulated"  # header that a simulator sends
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` is "" where there is none; `blocked` says why the prompt or the answer was refused, if it was."""
+    """`text`: "" if there is none; `blocked`: why the prompt or the answer was blocked, else None."""
 
     text: str
     finish_reason: str
@@ -45,23 +45,23 @@ class Answer:
 
 class LanguageModel(Protocol):
     async def generate(self, *, instructions: str, data: str, schema: dict[str, Any], items: int = 1) -> Answer:
-        """`data`: JSON, never instructions; `schema`: JSON Schema of the answer; `items`: how many are asked about.
+        """`data`: JSON, never instructions; `schema`: JSON Schema of the answer; `items`: how many `data` has.
 
         Raises Outage, Transient, Refused.
         """
 
 
 PROBE_SECONDS = 5.0
-ASK_AGAIN = 5.0  # seconds
-MINUTE = 60.0  # seconds after which a quota a minute is there again, whatever of it was used
-# a page of a proxy, with status 200
+DETECT_INTERVAL = 5.0  # seconds
+MINUTE = 60.0  # seconds after which a per-minute quota has recovered
+# such as the page of a proxy, with status 200
 _UNREADABLE = (JSONDecodeError, ValidationError, httpx2.DecodingError, httpx2.TooManyRedirects)
 _NOT_THERE = (httpx2.HTTPError, Outage, *_UNREADABLE)
 _BLOCKS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
 
 
 class Gemini:
-    """One per process, made inside the running loop. Its own retries stay off: `retry.py` is the only layer."""
+    """One per process, created inside the running loop. google-genai's retries are off: only `retry.py` retries."""
 
     def __init__(
         self,
@@ -75,19 +75,19 @@ class Gemini:
         thinking: Thinking = "default",
         answer_tokens: int = MOST_OUTPUT_TOKENS,
     ) -> None:
-        """`calls` at a time: more wait until one is answered, their requests ready to be sent. `own_projects`: each key
-        has one, and with it a quota of its own. `answer_tokens`: the longest answer for one item."""
+        """`calls`: concurrent calls; further ones wait for a connection. `own_projects`: each key has its own
+        project and quota. `answer_tokens`: the longest answer for one item."""
         self._asking = Clients(endpoint, calls, timeout_seconds)
-        self._looking = Clients(endpoint, calls, PROBE_SECONDS)  # whose connections no call holds
+        self._looking = Clients(endpoint, calls, PROBE_SECONDS)  # with connections of its own
         self._url = endpoint.shown(model)
         self._keys = keys
         self._own_projects = own_projects
         self._model = model
         self._thinking: Thinking = thinking
         self._answer_tokens = answer_tokens
-        self._not_found: str | None = None  # what Gemini said of our model, the last time that we looked
+        self._not_found: str | None = None  # message of the last 404 for the model
         self._doubts = OutageDetector(self._is_there)
-        self.simulated: bool | None = None  # whether a simulator answers, as far as it is known
+        self.simulated: bool | None = None  # None: not known yet
 
     @classmethod
     def of(cls, settings: GeminiSettings, calls: int) -> Self:
@@ -107,7 +107,7 @@ class Gemini:
 
     @property
     def problems(self) -> list[Problem]:
-        """What a person should mend about the model that was chosen."""
+        """Problems with the configured model, for an operator to fix."""
         retired = retirement_warning(self._model, datetime.now(UTC).date())
         found = {"model_retired": retired, "model_not_found": self._not_found}
         return [Problem(code=code, text=text) for code, text in found.items() if text]
@@ -128,19 +128,19 @@ class Gemini:
             LLM_TOKENS.labels(self._model, kind).inc(getattr(answer, f"tokens_{kind}"))
         return answer
 
-    async def _answer(self, data: str, asked: dict[str, Any]) -> Answer:
-        """Raises Transient only where it is this request's own."""
+    async def _answer(self, data: str, body: dict[str, Any]) -> Answer:
+        """Raises Transient only if the failure is specific to this request."""
         began = time.monotonic()
         while True:
             key = self._keys.next()
             try:
-                answer = await self._ask(key, asked)
+                answer = await self._call(key, body)
             except Doubtful as error:
                 if await self._doubts.is_outage(data, began):
                     raise Unavailable(str(error)) from error
                 raise
             except (KeyRefused, DailyQuota, RateLimited) as error:
-                if not self._goes_on_without(key, error):
+                if not self._can_use_another_key(key, error):
                     raise
             else:
                 self._keys.works(key)
@@ -149,8 +149,8 @@ class Gemini:
                 self._doubts.answered()
                 return answer
 
-    def _goes_on_without(self, key: Key, error: Outage) -> bool:
-        """Whether another key may be asked now."""
+    def _can_use_another_key(self, key: Key, error: Outage) -> bool:
+        """Take the key out of rotation; returns whether another one is usable now."""
         if isinstance(error, KeyRefused):
             self._keys.refuse(key)
         elif isinstance(error, DailyQuota) and error.until:
@@ -162,10 +162,10 @@ class Gemini:
             return False
         return self._keys.has_usable
 
-    async def _ask(self, key: Key, asked: dict[str, Any]) -> Answer:
+    async def _call(self, key: Key, body: dict[str, Any]) -> Answer:
         began = time.monotonic()
         try:
-            response = await self._asking.of(key).generate_content(model=self._model, **asked)
+            response = await self._asking.of(key).generate_content(model=self._model, **body)
         except errors.APIError as error:
             raise error_of(error, key, self._url) from None  # the original holds the request's headers
         except httpx2.TimeoutException as error:
@@ -181,16 +181,16 @@ class Gemini:
         return _answer(response, self._model, time.monotonic() - began)
 
     async def detect_simulator(self) -> None:
-        """Until somebody says it; whoever answers the first call says it too."""
+        """Probe until it is known whether a simulator answers; the first answered call tells, too."""
         while self.simulated is None:
-            if (said := await self.is_simulated()) is None:
-                await asyncio.sleep(ASK_AGAIN)
+            if (simulated := await self.is_simulated()) is None:
+                await asyncio.sleep(DETECT_INTERVAL)
             else:
-                self.simulated = said
+                self.simulated = simulated
         log.info("gemini_reachable", simulated=self.simulated, model=self._model)
 
     async def is_simulated(self) -> bool | None:
-        """None when nobody says it."""
+        """None if there is no response."""
         try:
             described = await self._look()
         except (errors.APIError, *_NOT_THERE):
@@ -207,7 +207,7 @@ class Gemini:
         return True
 
     async def _look(self) -> types.Model:
-        """At the model's description, which costs nothing. Raises APIError and what is in `_NOT_THERE`."""
+        """Fetch the model's description, which is free. Raises APIError and the errors in `_NOT_THERE`."""
         while True:
             key = self._keys.next()
             try:
@@ -215,7 +215,7 @@ class Gemini:
             except errors.APIError as error:
                 self._not_found = not_found(error, self._url) if error.code == 404 else None
                 refused = error_of(error, key, self._url)
-                if not isinstance(refused, KeyRefused) or not self._goes_on_without(key, refused):
+                if not isinstance(refused, KeyRefused) or not self._can_use_another_key(key, refused):
                     raise
             else:
                 self._not_found = None
@@ -227,7 +227,7 @@ class Gemini:
 
 
 def _answer(response: types.GenerateContentResponse, model: str, seconds: float) -> Answer:
-    """MAX_TOKENS, blocks and empty answers return normally: look at the reasons before the text."""
+    """MAX_TOKENS, blocked and empty answers return normally: check the reasons before the text."""
     candidate = response.candidates[0] if response.candidates else None
     finish = candidate.finish_reason.value if candidate and candidate.finish_reason else ""
     feedback = response.prompt_feedback

@@ -1,4 +1,4 @@
-"""What Gemini's error answers mean, as one of ours: whether to wait, to ask again or to give up."""
+"""Maps Gemini's error responses to topicflow errors: wait, retry or fail."""
 
 import re
 
@@ -8,22 +8,22 @@ from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited,
 from shared.llm.api_keys import Key
 from shared.llm.quota_day import end_of_day
 
-_DOUBTFUL = {408, 499, 500, 504}  # what Gemini answers when it fails, or takes too long, over one request
+_DOUBTFUL = {408, 499, 500, 504}  # may concern one request only
 _PROXY_AUTHENTICATION = 407
 
 
 def error_of(error: errors.APIError, key: Key, url: str) -> Outage | Doubtful | Refused:
-    """`url`: where it was asked, as it may be shown."""
-    said = str(error.message or "").replace(key.value, "…")  # some refusals quote the key
-    message = f"Gemini answered {error.code} {error.status or ''}: {said[:300]}".strip()
-    key_is_bad = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
+    """`url`: the called URL, without secrets."""
+    text = str(error.message or "").replace(key.value, "…")  # some error messages quote the key
+    message = f"Gemini answered {error.code} {error.status or ''}: {text[:300]}".strip()
+    is_key_invalid = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
     if error.code == 404:
         return Unavailable(not_found(error, url), _retry_after(error))
     if error.code == 429 and "PerDay" in str(error.details):  # in the quota's id
         return DailyQuota(message, until=end_of_day())
     if error.code == 429:
         return RateLimited(message, _retry_after(error))
-    if key_is_bad:
+    if is_key_invalid:
         return KeyRefused(f"Gemini rejected the API key ({error.code} {error.status or ''})")
     if error.code in _DOUBTFUL:
         return Doubtful(f"gemini_{error.code}", message)
@@ -33,7 +33,7 @@ def error_of(error: errors.APIError, key: Key, url: str) -> Outage | Doubtful | 
 
 
 def not_found(error: errors.APIError, url: str) -> str:
-    """Of a 404: Google names the model that it does not have; anything else does not know the path."""
+    """Message for a 404. Google names the missing model; any other server does not know the path."""
     if error.status == "NOT_FOUND" and "model" in str(error.message):
         return f"Gemini has no such model at {url} (404): check GEMINI_MODEL and GEMINI_API_VERSION"
     return f"nothing found at {url} (404): check GOOGLE_GEMINI_BASE_URL and GEMINI_API_VERSION"

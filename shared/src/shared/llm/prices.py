@@ -1,4 +1,4 @@
-"""What tokens cost: Google's prices from the maintained table of `genai-prices`, and TOPICFLOW_PRICES over them."""
+"""Token prices: Google's, from the table maintained in `genai-prices`, overridden by TOPICFLOW_PRICES."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Of one call. `sent` includes what was `cached`; thoughts count as `answered`."""
+    """Tokens of one call. `sent` includes `cached`; `answered` includes thoughts."""
 
     sent: int
     cached: int
@@ -37,25 +37,25 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars. `priced_as`: the model whose price was taken because the answering one has none; "" otherwise."""
+    """US dollars. `priced_as`: the model whose price was used because the answering one has none; else ""."""
 
     dollars: float
     priced_as: str = ""
 
 
 class Prices:
-    """A call costs what the model that answered costs. Where that price is not known it is the asked model's, else the
-    dearest one known: a budget must never fail to notice a call."""
+    """A call is priced by the model that answered. If its price is unknown, the requested model's price is used, else
+    the highest known price: the budget must count every call."""
 
-    def __init__(self, own: Mapping[str, Price], asked: str) -> None:
-        """`own`: prices by model that come before Google's; `asked`: the model that is called."""
+    def __init__(self, own: Mapping[str, Price], requested: str) -> None:
+        """`own`: prices by model that override Google's; `requested`: the model that is called."""
         self._own = own
-        self._asked = asked
-        self._substitutes: dict[str, str] = {}  # by model without a known price: the one whose price is taken
+        self._requested = requested
+        self._substitutes: dict[str, str] = {}  # by model without a known price: the model whose price is used
 
     @classmethod
-    def of(cls, text: str, asked: str) -> Self:
-        """`model=in/out/cached, …`; without `cached` it costs what is not cached. Raises ValueError."""
+    def of(cls, text: str, requested: str) -> Self:
+        """Parses `model=in/out/cached, …`; `cached` defaults to `in`. Raises ValueError."""
         own = {}
         for entry in filter(None, map(str.strip, text.split(","))):
             model, _, amounts = entry.partition("=")
@@ -66,7 +66,7 @@ class Prices:
             if not model.strip() or len(dollars) not in {2, 3} or not all(0 <= d < MILLION for d in dollars):
                 raise ValueError(f"expected model=in/out/cached in US dollars per million tokens, got {entry[:100]!r}")
             own[model.strip()] = Price(dollars[0], dollars[1], dollars[-1] if len(dollars) == 3 else dollars[0])
-        return cls(own, asked)
+        return cls(own, requested)
 
     def has(self, model: str) -> bool:
         return self._cost(model, Tokens(0, 0, 0)) is not None
@@ -74,10 +74,10 @@ class Prices:
     def cost(self, answered_by: str, tokens: Tokens) -> Cost:
         if (dollars := self._cost(answered_by, tokens)) is not None:
             return Cost(dollars)
-        if (dollars := self._cost(self._asked, tokens)) is not None:
-            cost = Cost(dollars, self._asked)
+        if (dollars := self._cost(self._requested, tokens)) is not None:
+            cost = Cost(dollars, self._requested)
         else:
-            cost = self._dearest(tokens)
+            cost = self._highest(tokens)
         if answered_by not in self._substitutes:
             self._substitutes[answered_by] = cost.priced_as
             log.warning("price_unknown", model=answered_by, priced_as=cost.priced_as)
@@ -96,13 +96,13 @@ class Prices:
         ]
 
     def _cost(self, model: str, tokens: Tokens) -> float | None:
-        """A model is also what begins with its name and a dash, such as a dated version."""
+        """A price also applies to names that continue with a dash, such as dated versions."""
         names = [name for name in self._own if model == name or model.startswith(f"{name}-")]
         if names:
             return self._own[max(names, key=len)].cost(tokens)
         return _googles_cost(model, tokens)
 
-    def _dearest(self, tokens: Tokens) -> Cost:
+    def _highest(self, tokens: Tokens) -> Cost:
         known = [Cost(price.cost(tokens), model) for model, price in self._own.items()]
         googles = ((model.id, _googles_cost(model.id, tokens)) for model in _googles_models())
         known += [Cost(dollars, model) for model, dollars in googles if dollars is not None]
@@ -110,7 +110,7 @@ class Prices:
 
 
 def _googles_cost(model: str, tokens: Tokens) -> float | None:
-    from genai_prices import Usage, calc_price  # takes 0.3 s: only where somebody asks for a price
+    from genai_prices import Usage, calc_price  # the import takes 0.3 s
 
     cached = min(tokens.cached, tokens.sent)
     usage = Usage(input_tokens=tokens.sent, cache_read_tokens=cached, output_tokens=tokens.answered)

@@ -1,4 +1,4 @@
-"""The day that quotas, bills and budgets count by: Gemini's, from midnight to midnight in California."""
+"""Gemini's day for quotas, billing and budgets: midnight to midnight in California."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

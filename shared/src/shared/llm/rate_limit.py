@@ -1,4 +1,4 @@
-"""How fast a member of a group may call what has a quota for all of them, and how many calls it has at a time."""
+"""Rate limit of one group member under a quota shared by all, and its adaptive limit of concurrent calls."""
 
 import asyncio
 import time
@@ -10,24 +10,24 @@ from shared.errors import BrokerUnreachable
 from shared.llm.daily_limits import DailyLimits
 
 LOOK_EVERY = 1.0  # seconds between looks at the share
-USED = 0.95  # of the quota: the rest is for what the network makes of an even pace
-CATCH_UP = 0.1  # seconds of calls that may be made up for when nobody was ready for them
-NOTHING_YET = 0.2  # seconds until a member without work looks again
+USED = 0.95  # share of the quota: the rest absorbs network jitter
+CATCH_UP = 0.1  # seconds of unused calls that can be made up for
+NOTHING_YET = 0.2  # seconds between checks of a member without a share
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Of the whole group, a minute."""
+    """Per minute, of the whole group."""
 
     requests: float = inf
     tokens: float = inf
 
 
 class RateLimiter:
-    """This member's part of the quota, spread evenly: no counter is shared, and more members make no more calls."""
+    """Spreads this member's part of the quota evenly. No shared counter; more members make no more calls in total."""
 
     def __init__(self, quota: Quota, allowance: DailyLimits, share: Callable[[], Awaitable[float]]) -> None:
-        """`share`: of the group's work, from 0 to 1. Raises BrokerUnreachable; then what was known last counts."""
+        """`share`: this member's share of the work, 0 to 1. If it raises BrokerUnreachable, the last one is used."""
         self._quota = quota
         self._allowance = allowance
         self._ask_share = share
@@ -37,11 +37,11 @@ class RateLimiter:
 
     @property
     def is_limited(self) -> bool:
-        """Whether a call that was not foreseen could exceed what a day may cost."""
+        """Whether daily limits apply, which prefetched calls could exceed."""
         return self._allowance.is_limited
 
     async def enter(self) -> None:
-        """Until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
+        """Wait until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
         if self._quota == Quota() and not self._allowance.is_limited:
             return
         while True:
@@ -58,7 +58,7 @@ class RateLimiter:
         self._next_call = began + 60 / (USED * self._quota.requests * self._share)
 
     def spent(self, tokens: int, dollars: float) -> None:
-        """By a call that was answered: the next one waits until the tokens are there again."""
+        """Record an answered call: the next one waits until the token quota has recovered."""
         self._allowance.spent(tokens, dollars)
         if self._share:
             began = max(self._tokens_paid_at, time.monotonic())
@@ -75,12 +75,12 @@ class RateLimiter:
             return
         if share != self._share:
             self._share = share
-            if share:  # others may have made the calls that were ours
+            if share:  # the previous owner may have used this share
                 self._next_call = max(self._next_call, now + 60 / (USED * self._quota.requests * share))
 
 
 class AdaptiveConcurrencyLimit:
-    """Calls at a time: half as many after each outage, and one more for each round of them that was answered."""
+    """Concurrency limit that halves on each outage and grows by one per answered round of calls."""
 
     def __init__(self, most: int) -> None:
         self._most = most

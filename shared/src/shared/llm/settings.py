@@ -16,13 +16,13 @@ from shared.settings import Settings, env
 
 
 def _price_list(value: str) -> str:
-    Prices.of(value, asked="")
+    Prices.of(value, requested="")
     return value
 
 
 class GeminiSettings(Settings):
-    """`thinking`, and `answer_tokens`, the longest answer without thoughts, depend on the kind of work: the settings of
-    each worker name the variables."""
+    """Each worker's settings name the variables of `thinking` and `answer_tokens` (the longest answer without
+    thoughts)."""
 
     thinking: Thinking
     answer_tokens: int
@@ -71,7 +71,7 @@ class GeminiSettings(Settings):
 
     @property
     def quota(self) -> Quota:
-        """Of all workers of this kind together."""
+        """The quota of all workers of this kind together."""
         return Quota(self._part_of(self.requests_per_minute), self._part_of(self.tokens_per_minute))
 
     @property
@@ -80,7 +80,7 @@ class GeminiSettings(Settings):
         return UsedToday(self._part_of(self.requests_per_day), self._part_of(self.tokens_per_day), budget)
 
     def _part_of(self, limit: float | None) -> float:
-        """Of what one project may do, and of each key's where it has one of its own."""
+        """This installation's part of the quota of one project, or of one project per key."""
         projects = len(self._values) if self.own_projects else 1
         return inf if limit is None else limit * self.quota_share * projects
 
@@ -90,7 +90,7 @@ class GeminiSettings(Settings):
 
     @property
     def _values(self) -> list[str]:
-        """GEMINI_API_KEYS, or the one key where there is no more."""
+        """GEMINI_API_KEYS, or else the single key."""
         keys = self.api_keys or self.api_key
         return split(keys.get_secret_value()) if keys else []
 

@@ -1,4 +1,4 @@
-"""Metrics as Prometheus scrapes them, and the gauges that are read somewhere else anew for each scrape."""
+"""Prometheus exposition, and gauges that are read from elsewhere for each scrape."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 
 class Reading(Collector):
-    """What is not known is absent, which a gauge of the library cannot be: without labels it always has a value."""
+    """A gauge that is absent while unknown; the library's gauge without labels always has a value."""
 
     def __init__(
         self, name: str, documentation: str, labels: Sequence[str] = (), *, registry: CollectorRegistry
@@ -19,11 +19,11 @@ class Reading(Collector):
         registry.register(self)
 
     def show(self, values: Mapping[tuple[str, ...], float]) -> None:
-        """By the labels' values; those that are not among them are not shown any more."""
+        """Replace all values, given by label values."""
         self._values = values
 
     def describe(self) -> list[Metric]:
-        """Names are compared in the registry: another of the same name is refused."""
+        """Lets the registry reject a duplicate name."""
         return [self._family()]
 
     def collect(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""Waiting for a server that does not answer yet, with pauses that grow."""
+"""Waits for an unreachable server, with exponential backoff."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unreachable: type[TopicflowError]) -> None:
-    """Repeat the call while it raises `unreachable`; says so once."""
+    """Repeat the call while it raises `unreachable`; logs the first failure."""
     failures = 0
     while True:
         try:

@@ -1,16 +1,16 @@
-"""Timeouts, lost connections, internal errors: one submission's own, or an outage? `gemini.py`, `catalog.py` ask."""
+"""Decides whether timeouts, lost connections and internal errors concern one submission or are an outage."""
 
 import time
 from collections.abc import Awaitable, Callable
 
-SEVERAL = 3  # different requests in a row, none of which was answered: no probe is believed against that
+SEVERAL = 3  # different unanswered requests in a row are an outage, whatever the probe says
 
 
 class OutageDetector:
-    """What was answered speaks against an outage, what was not and a free probe that fails speak for one."""
+    """Evidence against an outage: an answered request. Evidence for one: unanswered requests and a failed probe."""
 
     def __init__(self, probe: Callable[[], Awaitable[bool]]) -> None:
-        """`probe`: whether the other side answers something that costs nothing."""
+        """`probe`: whether the server answers a free request."""
         self._probe = probe
         self._answered_at = 0.0
         self._in_doubt: set[str] = set()
@@ -20,7 +20,7 @@ class OutageDetector:
         self._in_doubt.clear()
 
     async def is_outage(self, request: str, began: float) -> bool:
-        """Whether that is why the request was not answered, which began then (monotonic seconds)."""
+        """Whether an outage is why the request was not answered. `began`: its start, in monotonic seconds."""
         if self._answered_at > began:
             return False
         if len(self._in_doubt) < SEVERAL:

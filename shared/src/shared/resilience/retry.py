@@ -1,4 +1,4 @@
-"""What to do about an error: one pure function. `worker/consumer_loop.py` is the only place that obeys it."""
+"""Decides how to handle an error: one pure function. Only `worker/consumer_loop.py` applies its decision."""
 
 import random
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from shared.errors import InvalidEvent, Outage, Refused, Transient
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Tries per attempt, pauses in seconds; that many different submissions ending in bugs pause the worker."""
+    """Tries per attempt, pauses in seconds; `bugs_in_a_row` submissions ending in bugs pause the worker."""
 
     tries: int = 3
     first_pause: float = 0.5
@@ -26,7 +26,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Of an outage."""
+    """Wait for an outage to end."""
 
     reason: str
     message: str
@@ -42,7 +42,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Among the dead letters."""
+    """Dead-letter the record."""
 
     code: str
     message: str
@@ -52,13 +52,13 @@ Decision = Retry | Pause | Fail | DeadLetter
 
 
 def backoff_delay(times: int, policy: RetryPolicy) -> float:
-    """Seconds before doing it again after `times` ≥ 1 failures: doubling, capped, jittered by half."""
+    """Seconds to wait after `times` ≥ 1 failures: doubling, capped, with jitter of up to half."""
     longest = min(policy.longest_pause, policy.first_pause * 2.0 ** min(times - 1, 20))
     return longest * random.uniform(0.5, 1.0)
 
 
 def decide(error: Exception, tries: int, policy: RetryPolicy, bugs_in_a_row: int = 0) -> Decision:
-    """`tries`: how many this attempt had before the one that failed; `bugs_in_a_row` counts this error too."""
+    """`tries`: earlier tries of this attempt; `bugs_in_a_row` includes this error."""
     match error:
         case Outage():
             return Pause(error.reason, str(error), error.retry_after, error.until)

@@ -1,4 +1,4 @@
-"""How every service starts and ends: settings, logs, a broker that answers, and one line when it cannot go on."""
+"""Start and end of every service: settings, logs, waiting for the broker, and one line on a fatal error."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ S = TypeVar("S", bound=BrokerSettings)
 
 
 def start(service: str, settings_type: type[S], main: Callable[[S, str], Coroutine[Any, Any, None]]) -> None:
-    """Runs `main(settings, instance)` and leaves the process with its exit code."""
+    """Runs `main(settings, instance)` and exits the process with its exit code."""
     end_on_sigterm()
     try:
         settings = settings_type.load()
@@ -48,20 +48,20 @@ def start(service: str, settings_type: type[S], main: Callable[[S, str], Corouti
 
 
 def end_on_sigterm() -> None:
-    """Until somebody handles it better. As process 1 of a container nothing else would end it: that one has no default
-    actions (pid_namespaces(7)), so what uvicorn raises again at its end is lost too."""
+    """Until a server installs its own handler. Process 1 of a container has no default signal actions
+    (pid_namespaces(7)), so the signal that uvicorn re-raises at its end would be lost, too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 
 
 def collect_rarely() -> None:
-    """A batch is thousands of objects that die together: looking for cycles in them took a sixth of the time."""
+    """A batch is thousands of short-lived objects: collecting cycles in them took a sixth of the time."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 async def reach(transport: Transport, *settles: str) -> None:
-    """Wait until the broker answers, then see that it is safe and has its streams. Raises PositionsLost of the groups
-    that the caller settles for; another's loss is only said: reading and projecting go on, which its repair needs."""
+    """Wait for the broker, then check that it is safe and create missing streams. Raises PositionsLost for the groups
+    in `settles`; that of another group is only logged: its repair needs the API and the projector."""
 
     async def provision() -> None:
         await transport.check()

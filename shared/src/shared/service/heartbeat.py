@@ -1,4 +1,4 @@
-"""Every process says every two seconds that it lives: what `/worker-status` is made of."""
+"""Publishes a heartbeat of the process every two seconds: the source of `/worker-status`."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,10 +20,10 @@ EVERY = 2.0  # seconds
 async def beat(
     transport: Transport, service: str, instance: str, now: Callable[[], dict[str, Any]] | None = None
 ) -> None:
-    """Until cancelled. `now` gives the fields of WorkerBeat that change."""
+    """Until cancelled. `now` returns the fields of WorkerBeat that change."""
     started_at = datetime.now(UTC)
     while True:
-        about = WorkerBeat(
+        heartbeat = WorkerBeat(
             service=service,
             instance=instance,
             app_version=__version__,
@@ -31,7 +31,7 @@ async def beat(
             **(now() if now else {}),
         )
         try:
-            await transport.publish([encode(about, source=instance)])
+            await transport.publish([encode(heartbeat, source=instance)])
         except BrokerUnreachable as error:
             log.debug("heartbeat_not_published", error=str(error))
         await asyncio.sleep(EVERY)

@@ -14,14 +14,14 @@ from shared.observability.prometheus import exposition
 from shared.service.sockets import listen
 from shared.settings import OpsSettings
 
-PATIENCE = 2.0  # seconds that a check has
+PATIENCE = 2.0  # seconds for all checks
 Check = Callable[[], Awaitable[object]]
 Answer = tuple[int, bytes, str]
 
 
 class Ops:
-    """A plain ASGI app. `checks` raise a TopicflowError, whose message is the reason, while the service is not ready;
-    as long as there are none it is starting. `before_scrape` puts what is read only then into the registry."""
+    """A plain ASGI app. While the service is not ready, one of `checks` raises a TopicflowError with the reason;
+    without checks it is starting. `before_scrape` updates gauges that are read only for a scrape."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.checks: Sequence[Check] = ()
@@ -68,7 +68,7 @@ def _json(code: int, status: str, **more: str) -> Answer:
 
 @asynccontextmanager
 async def serving(ops: Ops, settings: OpsSettings) -> AsyncIterator[None]:
-    """While the body runs, if there is a port. Raises CannotListen."""
+    """Serve while the body runs, if a port is set. Raises CannotListen."""
     if settings.ops_port is None:
         yield
         return

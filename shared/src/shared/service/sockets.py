@@ -1,4 +1,4 @@
-"""Takes the port that a service listens on, before anything else is started."""
+"""Binds the port of a service before anything else is started."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ class CannotListen(CannotGoOn):
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
-    """Raises CannotListen. The protocol is named, for asyncio sends small answers at once only where it is."""
+    """Raises CannotListen. The protocol is set because asyncio enables TCP_NODELAY only then."""
     listening = socket.socket(
         socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
     )

@@ -1,10 +1,10 @@
-"""Whether a loop gets on: it says each time that it has turned, and `/ready` asks."""
+"""Stall detector: a loop calls `tick()` on every iteration; `/ready` fails when it stalls."""
 
 import time
 
 from shared.errors import TopicflowError
 
-STANDS_STILL_AFTER = 10.0  # seconds; longer than any single wait of a loop that is well
+STALLED_AFTER = 10.0  # seconds; longer than any single wait of a healthy loop
 
 
 class NotReady(TopicflowError): ...
@@ -12,17 +12,17 @@ class NotReady(TopicflowError): ...
 
 class StallDetector:
     def __init__(self, loop: str) -> None:
-        """`loop`: what it is called where it stands still."""
+        """`loop`: its name in messages."""
         self._loop = loop
-        self._turned_at: float | None = None  # monotonic
+        self._ticked_at: float | None = None  # monotonic
 
     def tick(self) -> None:
-        self._turned_at = time.monotonic()
+        self._ticked_at = time.monotonic()
 
     def check(self) -> None:
         """Raises NotReady."""
-        if self._turned_at is None:
+        if self._ticked_at is None:
             raise NotReady(f"{self._loop} has not started yet")
-        seconds = time.monotonic() - self._turned_at
-        if seconds > STANDS_STILL_AFTER:
+        seconds = time.monotonic() - self._ticked_at
+        if seconds > STALLED_AFTER:
             raise NotReady(f"{self._loop} has made no progress for {seconds:.0f} s")
