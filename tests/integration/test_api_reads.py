@@ -192,7 +192,7 @@ async def test_a_failed_topic_shows_its_error_and_never_completed(reads: Api) ->
 async def test_a_parked_topic_shows_what_it_waits_for_and_until_when(reads: Api) -> None:
     topic = await reads.get(f"/topics/{topic_id('Parked')}")
     assert topic["status"] == "pending"
-    assert topic["waiting_for"].keys() == {"reason", "since", "until"}
+    assert topic["waiting_for"].keys() == {"reason", "since", "until", "message"}
     assert topic["waiting_for"]["reason"] == "rate_limited"
     assert datetime.fromisoformat(topic["waiting_for"]["until"]) == UNTIL
 
