@@ -237,7 +237,7 @@ def test_a_body_that_is_no_json_is_a_422(api: Asked) -> None:
 # -- faults ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_mood_has_a_scope_and_an_end(api: Asked, simulator: CatalogSimulator) -> None:
+def test_a_fault_has_a_scope_and_an_end(api: Asked, simulator: CatalogSimulator) -> None:
     simulator.tell("404", route="read", urn_contains="oat", times=1)
     simulator.tell("422", route="patch", urn_contains="natto")
     assert api.refused("GET", f"/articles/{OATS}")[0] == 404
@@ -279,7 +279,7 @@ async def test_a_slow_call_is_answered_later_and_a_hanging_one_ends_with_its_cal
 @pytest.mark.parametrize(
     "fault", [{}, {"fault": "418"}, {"fault": "503", "times": 0}, {"fault": "503", "urn": "misspelt"}]
 )
-def test_a_mood_that_makes_no_sense_is_refused(simulator: CatalogSimulator, fault: dict[str, Any]) -> None:
+def test_a_fault_that_makes_no_sense_is_refused(simulator: CatalogSimulator, fault: dict[str, Any]) -> None:
     assert simulator.http.post("/simulator/faults", json=fault).status_code == 422
     assert simulator.http.get("/simulator/faults").json() == []
 

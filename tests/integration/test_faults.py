@@ -193,7 +193,7 @@ async def test_each_ends_as_it_should_and_costs_what_it_must(quick: Deployment, 
     assert Counter(filter(None, shares)) == Counter(dict([row.wasted] if row.wasted else []))
 
 
-def test_no_mood_is_left_out() -> None:
+def test_no_fault_is_left_out() -> None:
     assert {fault["fault"] for row in ROWS for fault in row.faults} == set(get_args(Kind))
 
 

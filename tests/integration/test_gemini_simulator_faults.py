@@ -71,7 +71,7 @@ async def test_a_quota_a_poisonous_title_and_a_part_of_the_calls_do_not_stop_pro
         assert (await gemini.aio.models.get(model=MODEL)).name
 
 
-async def test_a_mood_with_a_title_meets_only_calls_that_hold_it(
+async def test_a_fault_with_a_title_meets_only_calls_that_hold_it(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
     simulator.tell("503", title_contains="sharding")
@@ -96,14 +96,14 @@ async def test_a_script_plays_over_time(gemini: genai.Client, simulator: GeminiS
     assert (await refusal(gemini, A)).code == 429
 
 
-async def test_a_mood_ends_with_its_time(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_a_fault_ends_with_its_time(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.tell("500", for_seconds=0.3)
     assert (await refusal(gemini, A)).code == 500
     await eventually(lambda: simulator.faults == [], within=5)
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
-async def test_moods_come_in_the_order_they_were_told(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_faults_come_in_the_order_they_were_told(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.tell("500", times=2)
     simulator.tell("503", times=1)
     assert [(await refusal(gemini, A)).code for _ in range(3)] == [500, 500, 503]
@@ -236,6 +236,6 @@ async def test_a_reset_connection_is_a_transport_error(gemini: genai.Client, sim
         [{"fault": "503"}, {"fault": "503", "after_seconds": -1}],
     ],
 )
-def test_a_mood_that_makes_no_sense_is_refused(simulator: GeminiSimulator, fault: Any) -> None:
+def test_a_fault_that_makes_no_sense_is_refused(simulator: GeminiSimulator, fault: Any) -> None:
     assert simulator.http.post("/simulator/faults", json=fault).status_code == 422
     assert simulator.faults == []

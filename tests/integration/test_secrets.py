@@ -85,15 +85,15 @@ class Suffering:
         self.gemini.tell("429", of_key=resting, of_the_day=True)
         for fault in ("hang", "reset", "503"):
             self.gemini.tell(fault, title_contains=fault, times=1)
-        worker = self._add("topic-worker", "moody", GEMINI_API_KEYS=keys, GEMINI_API_KEY="")
+        worker = self._add("topic-worker", "faulty", GEMINI_API_KEYS=keys, GEMINI_API_KEY="")
         await ended(api, "hang", "reset", "503", *(f"Of a fault {n}" for n in range(6)))
         assert "left out from now on" in worker.said
         assert "api_key_cooling_down" in worker.said
-        await self.is_looked_at(api, "moody")
+        await self.is_looked_at(api, "faulty")
         self.gemini.tell("hang", title_contains="Aborted")
         await api.submit("Aborted")
         await eventually(lambda: self.gemini.calls["in_flight"], within=WITHIN)
-        self.aborts("moody")
+        self.aborts("faulty")
         self.gemini.forget_faults()
 
     async def meets_gossip(self, api: Api) -> None:

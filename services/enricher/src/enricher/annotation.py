@@ -42,7 +42,7 @@ def _letters(text: str) -> str:
     return re.sub(r"[\W_]+", "", normal(text))
 
 
-_BY_LETTERS = {_letters(listed): listed for listed in get_args(StudyType)}
+_BY_LETTERS = {_letters(label): label for label in get_args(StudyType)}
 
 
 def _stated(value: object) -> object:

@@ -59,7 +59,7 @@ def read(delivery: Delivery) -> DecodedEvent:
 
 def apply(connection: Connection, events: Sequence[DecodedEvent]) -> None:
     """Raises what `engine.is_of_the_data` knows, when the database refuses one of them."""
-    states = statements.get_states(connection, {told.event.id for told in events})
+    states = statements.get_states(connection, {decoded.event.id for decoded in events})
     known = set(states)
     changes = _fold(states, events)
     writes = Writes()
@@ -68,7 +68,7 @@ def apply(connection: Connection, events: Sequence[DecodedEvent]) -> None:
     statements.put_contents(connection, writes, changes.contents)
     statements.move_counts(writes, changes.counts)
     _count_ends(connection, writes, changes.states, events)
-    statements.add_history(writes, [history_row(told.event, told.event_id, told.time) for told in events])
+    statements.add_history(writes, [history_row(decoded.event, decoded.event_id, decoded.time) for decoded in events])
     _keep_the_ledger(connection, writes, changes.states, events)
     writes.execute(connection)
 
@@ -90,13 +90,13 @@ def refused_among(connection: Connection, events: Sequence[DecodedEvent]) -> lis
 
 def _fold(states: dict[str, State], events: Sequence[DecodedEvent]) -> _Changes:
     changes = _Changes(states, {id_: state.created_at for id_, state in states.items() if state.content_attempt})
-    for told in events:
-        event = told.event
+    for decoded in events:
+        event = decoded.event
         state = states.get(event.id)
         if state is None:
-            state = states[event.id] = State(event.id, event.kind, told.delivery.partition)
+            state = states[event.id] = State(event.id, event.kind, decoded.delivery.partition)
         before = (state.status, state.started_at, state.ended_at)
-        if content := advance(state, event, told.time):
+        if content := advance(state, event, decoded.time):
             changes.contents[event.id] = content
         if (after := (state.status, state.started_at, state.ended_at)) != before:
             changes.count(state, *counted(*before), -1)
@@ -110,9 +110,9 @@ def _count_ends(
     """Of articles, of which people compare these numbers over time. Before the events are in the history, which says
     what was counted; each attempt once, as its first end says, whatever is removed or comes late."""
     first: dict[tuple[str, int], str] = {}
-    for told in events:
-        if ended := ended_as(told.event):
-            first.setdefault((told.event.id, told.event.attempt), ended)
+    for decoded in events:
+        if ended := ended_as(decoded.event):
+            first.setdefault((decoded.event.id, decoded.event.attempt), ended)
     if first:
         known = statements.get_ended(connection, {id_ for id_, _ in first})
         new = {attempt: ended for attempt, ended in first.items() if attempt not in known}
@@ -123,9 +123,9 @@ def _count_ends(
 def _keep_the_ledger(
     connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[DecodedEvent]
 ) -> None:
-    if told := [paid for of in events for paid in paid_in(of.event, of.time)]:
-        ids = {paid.id for paid in told}
-        booked = book(statements.get_paid(connection, ids), told, {id_: states[id_].partition for id_ in ids})
+    if entries := [paid for of in events for paid in paid_in(of.event, of.time)]:
+        ids = {paid.id for paid in entries}
+        booked = book(statements.get_paid(connection, ids), entries, {id_: states[id_].partition for id_ in ids})
         statements.put_booked(writes, booked)
 
 

@@ -54,16 +54,20 @@ class LedgerChanges:
 def paid_in(event: SubmissionEvent, time: datetime) -> list[LedgerEntry]:
     if not isinstance(event, Outcome | ArticleAnnotated) or not event.usage:
         return []
-    about: dict[str, Any] = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run}
+    attributes: dict[str, Any] = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run}
     otherwise = "" if isinstance(event, SubmissionCompleted | ArticleAnnotated) else NOT_USED
-    return [LedgerEntry(**about, time=time, **u.model_dump() | {"wasted": u.wasted or otherwise}) for u in event.usage]
+    return [
+        LedgerEntry(**attributes, time=time, **u.model_dump() | {"wasted": u.wasted or otherwise}) for u in event.usage
+    ]
 
 
-def book(known: Iterable[LedgerEntry], told: Iterable[LedgerEntry], partition_of: Mapping[str, int]) -> LedgerChanges:
-    """`known`: all rows of the submissions that are told of."""
+def book(
+    known: Iterable[LedgerEntry], reported: Iterable[LedgerEntry], partition_of: Mapping[str, int]
+) -> LedgerChanges:
+    """`known`: all entries of the submissions that `reported` is about."""
     rows = {(paid.id, paid.call_id): paid for paid in known}
     before = {key: paid.wasted for key, paid in rows.items()}
-    for paid in told:
+    for paid in reported:
         rows.setdefault((paid.id, paid.call_id), paid)
     _find_what_is_of_use(rows.values())
     booked = LedgerChanges()

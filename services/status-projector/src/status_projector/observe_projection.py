@@ -1,4 +1,4 @@
-"""What is told of a batch when its transaction is over: in the metrics, and a span for each event of a trace."""
+"""Reports a batch when its transaction has ended: in the metrics, and a span for each event of a trace."""
 
 import time
 from collections import Counter
@@ -12,16 +12,19 @@ from status_projector.apply_events import DecodedEvent
 
 @contextmanager
 def observed(events: Sequence[DecodedEvent]) -> Iterator[None]:
-    """The body is the transaction; of one that is undone nothing is told."""
+    """The body is the transaction; nothing is reported if it is rolled back."""
     began = time.time_ns()
     yield
     ended = time.time_ns()
     PROJECTION_SECONDS.observe((ended - began) / 1e9)
     PROJECTION_BATCH.observe(len(events))
-    for kind, number in Counter(type(told.event).__name__ for told in events).items():
+    for kind, number in Counter(type(decoded.event).__name__ for decoded in events).items():
         PROJECTED_EVENTS.labels(kind).inc(number)
-    for told in events:
-        parent = told.delivery.record.headers.get("traceparent", "")
+    for decoded in events:
+        parent = decoded.delivery.record.headers.get("traceparent", "")
         if tracing.is_recorded(parent):
-            about: tracing.Attributes = {"topicflow.submission": told.event.id, "topicflow.attempt": told.event.attempt}
-            tracing.record(f"project {type(told.event).__name__}", parent, began, ended, about)
+            attributes: tracing.Attributes = {
+                "topicflow.submission": decoded.event.id,
+                "topicflow.attempt": decoded.event.attempt,
+            }
+            tracing.record(f"project {type(decoded.event).__name__}", parent, began, ended, attributes)

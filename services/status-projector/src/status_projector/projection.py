@@ -110,7 +110,7 @@ class Projection:
                     raise
                 await self._bury("not_storable", refused)
                 gone = {id(delivery) for delivery, _ in refused}
-                events = [told for told in events if id(told.delivery) not in gone]
+                events = [decoded for decoded in events if id(decoded.delivery) not in gone]
             else:
                 self._at |= after
                 return
@@ -119,7 +119,7 @@ class Projection:
         """Tried in a transaction that is undone: savepoints in each one that is not would cost two round trips more."""
 
         def try_(connection: Connection) -> None:
-            raise _RolledBack([(told.delivery, why) for told, why in refused_among(connection, events)])
+            raise _RolledBack([(decoded.delivery, why) for decoded, why in refused_among(connection, events)])
 
         try:
             await self._database.run(try_)
@@ -150,10 +150,10 @@ def _after(
 ) -> dict[int, ProjectionPosition]:
     """By partition."""
     newest = {partition: before[partition].as_of for partition in batch.positions}
-    for told in events:
-        known = newest[told.delivery.partition]
-        if known is None or told.time > known:
-            newest[told.delivery.partition] = told.time
+    for decoded in events:
+        known = newest[decoded.delivery.partition]
+        if known is None or decoded.time > known:
+            newest[decoded.delivery.partition] = decoded.time
     return {
         p: ProjectionPosition(before[p].version + 1, positions, newest[p]) for p, positions in batch.positions.items()
     }

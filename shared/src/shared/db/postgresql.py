@@ -70,7 +70,7 @@ def exists(url: str, schema: str) -> bool:
 def alone(url: str) -> Iterator[bool]:
     """Raises OSError."""
     try:
-        connection = psycopg.connect(**_told(url, "provision"), autocommit=True)
+        connection = psycopg.connect(**_parameters(url, "provision"), autocommit=True)
     except psycopg.OperationalError as error:
         raise ConnectionError(str(error).strip()) from error
     with connection:
@@ -80,10 +80,10 @@ def alone(url: str) -> Iterator[bool]:
 
 def _open(url: str, who: str, settings: Sequence[str], connections: int) -> Engine:
     """libpq reads the URL: it may name several hosts, files of certificates and whatever else it knows."""
-    told = _told(url, who)
+    parameters = _parameters(url, who)
 
     def connect() -> psycopg.Connection[Any]:
-        connection = psycopg.connect(**told, autocommit=True)
+        connection = psycopg.connect(**parameters, autocommit=True)
         connection.execute("; ".join((*_EVERYWHERE, *settings)))
         connection.autocommit = False
         return connection
@@ -91,5 +91,5 @@ def _open(url: str, who: str, settings: Sequence[str], connections: int) -> Engi
     return create_engine("postgresql+psycopg://", creator=connect, pool_size=connections, max_overflow=0)
 
 
-def _told(url: str, who: str) -> dict[str, Any]:
+def _parameters(url: str, who: str) -> dict[str, Any]:
     return OF_THE_CLIENT | {"application_name": f"topicflow {who}"} | conninfo_to_dict(url)

@@ -59,15 +59,15 @@ class RedisConsumer:
 
     async def _read(self, limit: int, timeout: float) -> list[Delivery]:
         """COUNT is per stream: with fewer free slots than streams, some are read now and the others next time."""
-        asked = self._streams[:limit]
-        self._streams = self._streams[limit:] + asked
-        seconds = timeout if len(asked) == len(self._streams) else min(timeout, 0.02)
+        streams = self._streams[:limit]
+        self._streams = self._streams[limit:] + streams
+        seconds = timeout if len(streams) == len(self._streams) else min(timeout, 0.02)
         with reaching():
             found: Entries | None = await self._client.xreadgroup(  # type: ignore[assignment]  # RESP2's shape
                 self._group,
                 self._member,
-                dict.fromkeys(asked, ">"),
-                count=limit // len(asked),
+                dict.fromkeys(streams, ">"),
+                count=limit // len(streams),
                 block=block(seconds),
             )
         new = [delivery_of(name.decode(), *entry) for name, entries in found or () for entry in entries]

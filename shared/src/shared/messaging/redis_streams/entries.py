@@ -36,17 +36,17 @@ def reaching() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, RuntimeError) as error:
-        ours = _ours(error)
-        if ours is None:
+        translated = _translated(error)
+        if translated is None:
             raise
-        BROKER_ERRORS.labels(type(ours).__name__).inc()
-        raise ours from error
+        BROKER_ERRORS.labels(type(translated).__name__).inc()
+        raise translated from error
     finally:
         if task and task.cancelling() > cancelled_before:
             raise asyncio.CancelledError
 
 
-def _ours(error: Exception) -> TopicflowError | None:
+def _translated(error: Exception) -> TopicflowError | None:
     """None: Redis refuses the command, or it is not an error of Redis: a bug of ours.
 
     uvloop raises RuntimeError for a write on a connection that was just lost (MagicStack/uvloop#506).

@@ -19,7 +19,7 @@ from shared.errors import BrokerUnreachable
 from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, close_quietly, translated_errors
 from shared.messaging.provisioning import PROVISION
 
-ONE_RECORD = 64 * 1024  # bytes asked for where one record is wanted; Kafka sends at least one, whatever its size
+ONE_RECORD = 64 * 1024  # bytes to fetch a single record; Kafka sends at least one, whatever its size
 SOON = 20  # milliseconds; so long aiokafka rests for each stream that it meets first, one after the other
 COUNTED_FOR = 30.0  # seconds that the number of partitions is remembered
 NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)  # it is starting
@@ -102,8 +102,8 @@ class Inspector:
 
     async def configs(self, topics: Collection[str], names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """Effective values of these settings, by topic."""
-        asked = [ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names)) for topic in topics]
-        answers = await _answer((await self.admin()).describe_configs(asked)) if asked else []
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names)) for topic in topics]
+        answers = await _answer((await self.admin()).describe_configs(resources)) if resources else []
         found = [resource for answer in answers for resource in answer.resources]
         return {topic: {entry[0]: entry[1] for entry in entries} for _, _, _, topic, entries in found}
 

@@ -22,7 +22,7 @@ from shared.messaging.provisioning import Lost, ProvisioningPlan, Step
 from shared.streams import STREAMS
 
 Commit = Callable[[Cluster, str, Mapping[TopicPartition, int]], Awaitable[bool]]
-Found = Mapping[str, "Shape"]  # by name, only streams that there are
+ExistingStreams = Mapping[str, "Shape"]  # by name, only streams that there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ async def check_session_timeout(observer: Inspector, seconds: float) -> None:
     """Raises BrokerUnsafe if the brokers would refuse it: joins would fail in a silent loop."""
     admin = await observer.admin()
     node = str((await observer.brokers())[0])
-    wanted = ConfigResource(ConfigResourceType.BROKER, node, {"group.min.session.timeout.ms": None})
+    resource = ConfigResource(ConfigResourceType.BROKER, node, {"group.min.session.timeout.ms": None})
     with translated_errors():
         async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-            (found,) = await admin.describe_configs([wanted])
+            (found,) = await admin.describe_configs([resource])
     for name, value, *_ in (entry for resource in found.resources for entry in resource[4]):
         if name == "group.min.session.timeout.ms" and seconds * 1000 < int(value):
             raise BrokerUnsafe(
@@ -49,7 +49,7 @@ async def check_session_timeout(observer: Inspector, seconds: float) -> None:
             )
 
 
-async def find(cluster: Cluster, observer: Inspector) -> Found:
+async def find(cluster: Cluster, observer: Inspector) -> ExistingStreams:
     described = {
         topic["topic"]: topic for topic in await observer.described([cluster.name(name) for name in laid_out()])
     }
@@ -59,7 +59,7 @@ async def find(cluster: Cluster, observer: Inspector) -> Found:
     }
 
 
-def counts(found: Found) -> set[int]:
+def counts(found: ExistingStreams) -> set[int]:
     """Partition counts of the streams that must all have the same number."""
     return {shape.partitions for name, shape in found.items() if is_spread(name, shape.partitions)}
 
@@ -68,7 +68,7 @@ async def missing(
     cluster: Cluster,
     observer: Inspector,
     layout: TopicLayout,
-    found: Found,
+    found: ExistingStreams,
     *,
     partitions: int | None = None,
     commit: Commit = commit_without_members,

@@ -12,7 +12,7 @@ from shared.errors import BrokerUnreachable, SettingInvalid
 from shared.messaging.kafka.admin.alter_configs import SetConfigs
 from shared.messaging.kafka.admin.initial_offsets import commit_beside_members
 from shared.messaging.kafka.admin.inspector import Inspector
-from shared.messaging.kafka.admin.provisioning import Found, counts, find, known_everywhere, missing
+from shared.messaging.kafka.admin.provisioning import ExistingStreams, counts, find, known_everywhere, missing
 from shared.messaging.kafka.admin.topic_configs import TopicLayout, configured, is_spread, settled_by
 from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, translated_errors
 from shared.messaging.provisioning import ProvisioningPlan, Step
@@ -40,7 +40,7 @@ async def plan(cluster: Cluster, observer: Inspector, layout: TopicLayout, parti
     return ProvisioningPlan(new.streams, new.groups, changes, new.lost, remarks)
 
 
-def _has_fewer(found: Found, name: str, partitions: int) -> bool:
+def _has_fewer(found: ExistingStreams, name: str, partitions: int) -> bool:
     there = found[name].partitions
     return is_spread(name, there) and there < partitions
 
@@ -63,16 +63,16 @@ async def _add_partitions(cluster: Cluster, observer: Inspector, few: Mapping[st
     return True
 
 
-async def _settings(cluster: Cluster, observer: Inspector, layout: TopicLayout, found: Found) -> list[Step]:
-    wanted = {name: configured(name, layout, shape.replicas) for name, shape in found.items()}
-    names = {setting for configs in wanted.values() for setting in configs}
+async def _settings(cluster: Cluster, observer: Inspector, layout: TopicLayout, found: ExistingStreams) -> list[Step]:
+    configured_by_stream = {name: configured(name, layout, shape.replicas) for name, shape in found.items()}
+    names = {setting for configs in configured_by_stream.values() for setting in configs}
     actual = await observer.configs([cluster.name(name) for name in found], names)
     steps = []
-    for name, configs in wanted.items():
+    for name, configs in configured_by_stream.items():
         now = actual[cluster.name(name)]
         if other := {key: value for key, value in configs.items() if now.get(key) != value}:
-            told = ", ".join(f"{key} to {value} (it is {now.get(key)})" for key, value in other.items())
-            steps.append(Step(f"set {told} for stream {name}", partial(_set, observer, cluster.name(name), other)))
+            changes = ", ".join(f"{key} to {value} (it is {now.get(key)})" for key, value in other.items())
+            steps.append(Step(f"set {changes} for stream {name}", partial(_set, observer, cluster.name(name), other)))
     return steps
 
 
@@ -87,18 +87,24 @@ async def _set(observer: Inspector, topic: str, configs: Mapping[str, str]) -> b
     return True
 
 
-async def _remarks(observer: Inspector, layout: TopicLayout, found: Found, partitions: int | None) -> list[str]:
+async def _remarks(
+    observer: Inspector, layout: TopicLayout, found: ExistingStreams, partitions: int | None
+) -> list[str]:
     remarks = []
     replicas = layout.replication or min(3, len(await observer.brokers()))
     if others := [f"{name} ({shape.replicas})" for name, shape in found.items() if shape.replicas != replicas]:
-        told = f"the replication factor of {', '.join(others)} is not {replicas}, as new streams get it"
-        remarks.append(f"{told}: kafka-reassign-partitions.sh changes it")
+        remark = f"the replication factor of {', '.join(others)} is not {replicas}, as new streams get it"
+        remarks.append(f"{remark}: kafka-reassign-partitions.sh changes it")
     if short := [name for name, shape in found.items() if shape.replicas < (layout.min_insync or 0)]:
         remarks.append(f"TOPICFLOW_MIN_INSYNC is {layout.min_insync}, more than the replicas of {', '.join(short)}")
     there = sorted(counts(found))
     if there and not partitions and there != [layout.partitions]:
         numbers = " and ".join(map(str, there))
-        wanted = max(*there, layout.partitions)
-        more = f": --partitions {wanted} adds what is missing" if there[0] < wanted else ", and Kafka takes none away"
+        partitions_needed = max(*there, layout.partitions)
+        more = (
+            f": --partitions {partitions_needed} adds what is missing"
+            if there[0] < partitions_needed
+            else ", and Kafka takes none away"
+        )
         remarks.append(f"streams have {numbers} partitions, TOPICFLOW_PARTITIONS is {layout.partitions}{more}")
     return remarks
