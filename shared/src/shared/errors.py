@@ -1,9 +1,9 @@
-"""Errors branch by what must be done about them; `retry.py` decides, `worker/consumer_loop.py` obeys.
+"""Errors, grouped by how they are handled: `retry.decide` decides, `worker/delivery.py` carries it out.
 
     TopicflowError
-    ├── Transient            try again later; spends one of the attempt's tries
-    │   └── Doubtful         or it is an outage: `outage_detection.py` finds out
-    ├── Outage               what we call is out: wait, spend no try
+    ├── Transient            retry later; spends one of the attempt's tries
+    │   └── Doubtful         or an outage: `outage_detection.py` decides
+    ├── Outage               a dependency is out: wait, spend no try
     │   ├── RateLimited
     │   ├── DailyQuota
     │   ├── BudgetSpent
@@ -14,16 +14,16 @@
     │   └── CatalogRefusesUs
     ├── Refused              failed for good
     ├── InvalidEvent         to the dead letters
-    ├── BrokerUnreachable    not known to be stored
+    ├── BrokerUnreachable    unknown whether anything was stored
     │   └── BrokerFull
-    └── CannotGoOn           a person must act: the process stops with one line
+    └── CannotGoOn           an operator must act: the process stops with one line
         ├── SettingInvalid
         ├── NewerVersion
         ├── PositionsLost
         ├── GroupInUse
         └── BrokerUnsafe
 
-Anything else is a bug: to the dead letters, with its traceback in the log.
+Any other exception is a bug: the delivery goes to the dead letters, the traceback to the log.
 """
 
 from collections.abc import Collection
@@ -31,7 +31,7 @@ from datetime import datetime
 
 
 class TopicflowError(Exception):
-    """The message is for people and holds no secret."""
+    """The message is meant for people and contains no secret."""
 
 
 class Transient(TopicflowError):

@@ -1,4 +1,4 @@
-"""Every event, on one screen: the words the services exchange. Carried by `cloudevents.py`, routed by `streams.py`."""
+"""All events that the services exchange. Encoded by `messaging/cloudevents.py`, routed by `streams.py`."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -38,7 +38,7 @@ class Usage(_Model):
 
 
 class Requeued(_Model):
-    """A copy put at the tail of its stream again: the same attempt, the n-th time."""
+    """Present on a requeued copy: the same attempt, published at the end of its stream for the n-th time."""
 
     n: int
     tries: int
@@ -61,7 +61,7 @@ class SubmissionEvent(Event):
 
 
 class CausesWork(SubmissionEvent):
-    """A worker has something to do for an attempt."""
+    """An event that gives a worker something to do for an attempt."""
 
     kind: ClassVar[Kind]
     submitted_at: AwareDatetime
@@ -69,14 +69,14 @@ class CausesWork(SubmissionEvent):
 
 
 class Submitted(CausesWork):
-    """Somebody asked for one attempt at processing something."""
+    """A client requested an attempt at processing a topic or an article."""
 
     submitted_by: str
     force: bool = False
 
 
 class Removed(SubmissionEvent):
-    """Somebody took a submission back: closes this attempt and all lower ones."""
+    """A client removed a submission: ends this attempt and all lower ones."""
 
     kind: ClassVar[Kind]
     by: str
@@ -94,7 +94,7 @@ class TopicRemoved(Removed):
 
 
 class ArticleSubmitted(Submitted):
-    """`input_hash`: of the text that it is about and the prompts, as a scan saw it; None: whatever it is."""
+    """`input_hash`: of the article's text and the prompts as a scan saw them; None: any text."""
 
     kind = "article"
     urn: str
@@ -102,8 +102,8 @@ class ArticleSubmitted(Submitted):
 
 
 class CatalogScanRequested(CausesWork):
-    """A page of a scan of the catalogue is to be read. The page is the attempt, so that one that was passed is never
-    read again, and a scan shows where it stands like everything that is worked on."""
+    """Requests a page of a catalogue scan. The page is the attempt, so a page is never read twice, and a scan's
+    progress is shown like that of any submission."""
 
     kind = "scan"
     scan: str
@@ -117,15 +117,16 @@ class CatalogScanRequested(CausesWork):
 
 
 class ArticleForgotten(Removed, CausesWork):
-    """The catalogue is to forget, too, that it was enriched: that is work. `submitted_at`: when somebody wanted it."""
+    """The article counts as not enriched; removing the mark from the catalogue is work. `submitted_at`: time of the
+    request."""
 
     kind = "article"
     urn: str
 
 
 class ArticleAnnotated(CausesWork):
-    """The paid half is done, and stored before the catalogue is written: nothing of that pays again. `again`: somebody
-    had begun the attempt before, and may have annotated it, too."""
+    """The paid half is done and stored before the catalogue is written, so that nothing is paid for again. `again`:
+    the attempt had been started before, and may have been annotated then as well."""
 
     kind = "article"
     urn: str
@@ -141,7 +142,7 @@ class ArticleAnnotated(CausesWork):
 
 
 class Outcome(SubmissionEvent):
-    """What a worker reports of one run of a submission."""
+    """A worker's report on one run of a submission."""
 
     kind: Kind
     title: str | None = None
@@ -163,7 +164,7 @@ class SubmissionParked(Outcome):
 
 
 class SubmissionCompleted(Outcome):
-    """`input_hash`: of an article, as it was enriched."""
+    """`input_hash`: of an article's text as it was enriched."""
 
     content: dict[str, Any] | None = None
     input_hash: str | None = None
@@ -177,7 +178,7 @@ class SubmissionFailed(Outcome):
 
 
 class WaitingFor(_Model):
-    """`message`: the reason in words, as far as the worker knows more than one word."""
+    """`message`: the reason in a sentence, if the worker knows more than the one word."""
 
     reason: str
     since: AwareDatetime
@@ -186,14 +187,14 @@ class WaitingFor(_Model):
 
 
 class Problem(_Model):
-    """Something that works, but that a person should mend."""
+    """A warning: it works, but an operator should fix it."""
 
     code: str
     text: str
 
 
 class WorkerBeat(Event):
-    """One process saying that it lives, every 2 s."""
+    """A heartbeat, sent by every process every 2 s."""
 
     service: str
     instance: str
@@ -208,7 +209,7 @@ class WorkerBeat(Event):
 
 
 class WorkerPaused(Event):
-    """Somebody wants the workers of a service to pause, or to go on."""
+    """An operator paused or resumed the workers of a service."""
 
     service: str
     paused: bool
@@ -217,7 +218,7 @@ class WorkerPaused(Event):
 
 
 class UsageTotals(Event):
-    """What was paid on one day so far for one partition's submissions, simulated or not. It only grows."""
+    """Usage of one day so far for the submissions of one partition, simulated or not. It only grows."""
 
     day: str  # Gemini's, as 2026-11-24
     kind: Kind
@@ -229,13 +230,13 @@ class UsageTotals(Event):
 
     @property
     def key(self) -> str:
-        """The same on every day: the last value is the newest day's."""
+        """Contains no day, so the last value of a key is the newest day's."""
         model = self.model.encode("ascii", "backslashreplace").decode()
         return f"usage|{self.kind}|{model}|{self.partition}"
 
 
 def subject(event: Event) -> str:
-    """The key an event is routed by."""
+    """The key by which an event is routed to a partition."""
     if isinstance(event, SubmissionEvent):
         return event.id
     if isinstance(event, WorkerBeat):
@@ -248,7 +249,7 @@ def subject(event: Event) -> str:
 
 
 def event_id(event: Event, n: int = 0, *, at: datetime) -> str:
-    """Derived, so that a repeated publish is recognised: the n-th event of its type in its run.
+    """Derived, so that a repeated publish is recognized. `n`: index among the events of its type in its run.
 
     What causes work is named by what was asked for, never by who sends it.
     """

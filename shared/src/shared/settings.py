@@ -1,4 +1,5 @@
-"""Settings from the environment: `<NAME>_FILE` too, an empty value means not set, errors are one line."""
+"""Settings from the environment, or from files named by `<NAME>_FILE`. An empty value means not set; errors are one
+line."""
 
 import os
 import re
@@ -18,7 +19,7 @@ from shared.errors import SettingInvalid
 
 POSTGRESQL_URL = "postgresql://user:password@host:port/database?sslmode=…"
 
-# Every TOPICFLOW_ name that some part reads; another one is warned about at start.
+# Every TOPICFLOW_ variable that is read somewhere; any other causes a warning at start.
 KNOWN = {
     f"TOPICFLOW_{name}"
     for name in [
@@ -59,7 +60,7 @@ KNOWN = {
 
 
 class _Environment(EnvSettingsSource):
-    """The environment with the files that `<NAME>_FILE` points at, where `<NAME>` itself is not set."""
+    """The environment, completed with the content of files named by `<NAME>_FILE` if `<NAME>` is not set."""
 
     def _load_env_vars(self) -> dict[str, str | None]:
         values: dict[str, str | None] = {}
@@ -98,7 +99,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Raises SettingInvalid with one line that names the setting and never shows its value."""
+        """Raises SettingInvalid: one line that names the setting and never contains its value."""
         try:
             return cls()
         except ValidationError as error:
@@ -109,12 +110,12 @@ class Settings(BaseSettings):
 
 
 def env(*names: str, default: Any = ..., **limits: Any) -> Any:
-    """A field read from the first of these names that is set."""
+    """A field that is read from the first of these variables that is set."""
     return Field(default, validation_alias=AliasChoices(*names), **limits)
 
 
 def _not_kubernetes(value: object) -> object:
-    """Kubernetes injects NAME_PORT=tcp://10.0.0.1:8000 for a service called name."""
+    """The port of `tcp://10.0.0.1:8000`, which Kubernetes injects as NAME_PORT for a service called name."""
     return urlsplit(value).port if isinstance(value, str) and value.startswith("tcp://") else value
 
 
@@ -132,7 +133,7 @@ OpsPort = Annotated[Annotated[int, Field(ge=1, le=65535)] | None, BeforeValidato
 
 
 def _database_url(value: SecretStr) -> SecretStr:
-    """SQLite's or PostgreSQL's; what is wrong with it is said without showing any of it."""
+    """Validates a SQLite or PostgreSQL URL; errors do not contain any part of it."""
     url = value.get_secret_value()
     scheme = url.partition(":")[0]
     if scheme in {"postgresql", "postgres"}:
@@ -158,7 +159,7 @@ def _must_be_of_libpq(url: str) -> None:
 
 
 def without_secrets(url: str) -> str:
-    """As it may be shown to anybody: without user, password and parameters; of one that is not clear, the scheme."""
+    """The URL without user, password and parameters; only its scheme if it is ambiguous."""
     parts = urlsplit(url)
     begin = f"{parts.scheme}://"
     if "@" in url.removeprefix(begin).removeprefix(parts.netloc):
@@ -167,7 +168,7 @@ def without_secrets(url: str) -> str:
 
 
 class OpsSettings(Settings):
-    """Where /live, /ready and /metrics are; nowhere without a port."""
+    """Where /live, /ready and /metrics are served; nowhere unless a port is set."""
 
     ops_host: str = env("TOPICFLOW_OPS_HOST", default="127.0.0.1")
     ops_port: OpsPort = env("TOPICFLOW_OPS_PORT", default=None)
@@ -185,7 +186,7 @@ class DatabaseSettings(Settings):
 
 
 def unknown_names() -> list[str]:
-    """TOPICFLOW_ names in the environment that nothing reads; what Kubernetes injects for services is left out."""
+    """TOPICFLOW_ variables that nothing reads, without those that Kubernetes injects for services."""
     names = {name.removesuffix("_FILE") for name in os.environ if name.startswith("TOPICFLOW_")}
     injected = ("_SERVICE_HOST", "_TCP", "_TCP_PROTO", "_TCP_PORT", "_TCP_ADDR", "_UDP", "_UDP_PROTO", "_UDP_ADDR")
     return sorted(

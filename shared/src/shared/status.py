@@ -1,4 +1,4 @@
-"""What people see of a submission, by the rank of the last event that counts."""
+"""The status of a submission by the rank of its last effective event."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Every stream, its key, its events and who reads it: the map of the system. Provisioned and read by `transport/`."""
+"""Every stream with its key, events and readers: the map of the system. Provisioned by `messaging/`."""
 
 from dataclasses import dataclass
 
@@ -98,7 +98,7 @@ EVENT_TYPES: dict[str, type[Event]] = {event.__name__: event for event in STREAM
 
 
 def groups_of(service: str) -> tuple[str, ...]:
-    """Those that its processes are members of."""
+    """Consumer groups that a service's processes are members of."""
     return (ANNOTATOR, CATALOG_WRITER, SCANNER) if service == ENRICHER else (service,)
 
 
@@ -107,5 +107,5 @@ def service_of(group: str) -> str:
 
 
 def streams_of(group: str) -> tuple[Stream, ...]:
-    """What a consumer group settles."""
+    """Streams that a consumer group settles."""
     return tuple(stream for stream in STREAMS if group in stream.groups)
