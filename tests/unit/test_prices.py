@@ -1,5 +1,7 @@
 """What a call costs: Google's price, a price of one's own over it, and a model without a price is not free."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -111,3 +113,17 @@ def test_each_share_says_whose_price_was_taken() -> None:
     [share] = shares(answer, [""], prompt_version="1", prices=google())
     assert (share.model, share.priced_as) == (UNKNOWN, "gemini-3.5-flash-lite")
     assert share.cost == pytest.approx(0.0028)
+
+
+def test_the_price_table_is_loaded_only_where_a_price_is_asked_for() -> None:
+    """It takes 0.3 s, and the API never needs it."""
+    code = (
+        "import os, sys; os.environ['GEMINI_API_KEY'] = 'k'\n"
+        "import api.app, topic_worker.app, enricher.app\n"
+        "from topic_worker.settings import WorkerSettings\n"
+        "prices = WorkerSettings.load().prices\n"
+        "assert 'genai_prices' not in sys.modules\n"
+        "prices.has('gemini-3.5-flash-lite')\n"
+        "assert 'genai_prices' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
