@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,12 @@ from servers.postgres import own_database
 from servers.stack import STACKS, VALKEY, KafkaAndPostgres, ValkeyAndSqlite
 
 from shared.streams import PROJECTOR
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in the background with SIGINT ignored, which every process of a test would inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,7 +23,7 @@ from status_projector import statements
 from status_projector.bulk_statements import Writes
 from status_projector.facets import facets_of
 from status_projector.statements import CountDelta, Counted, FacetRow
-from status_projector.status_counts import NewContent, State, counted
+from status_projector.submission_state import NewContent, State, counted
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 BATCH = 50_000

@@ -7,7 +7,7 @@ from api.admin.provision import _parser as provision_parser
 from api.settings import ApiSettings
 from enricher.annotate_article import Annotated
 from enricher.annotation import Assessment, Classification, annotation_of
-from enricher.catalog import CatalogClient as Catalog
+from enricher.catalog_client import CatalogClient as Catalog
 from enricher.on_article_annotated import OnArticleAnnotated
 from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted

@@ -22,7 +22,7 @@ from shared.events import (
     TopicSubmitted,
 )
 from shared.ids import topic_id
-from status_projector.status_counts import State, advance, counted
+from status_projector.submission_state import State, advance, counted
 
 BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 ATTEMPTS = st.integers(1, 4)

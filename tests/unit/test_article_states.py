@@ -20,7 +20,7 @@ from shared.events import (
 from shared.ids import article_id, scan_id
 from status_projector.ledger import paid_in
 from status_projector.rows import ended_as
-from status_projector.status_counts import State, advance
+from status_projector.submission_state import State, advance
 
 URN = "urn:article:coffee"
 ABOUT: dict[str, Any] = {"id": article_id(URN), "attempt": 1, "urn": URN, "submitted_at": BEGAN}

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from enricher.annotate_article import ArticleAnnotator
-from enricher.catalog import CatalogClient
+from enricher.catalog_client import CatalogClient
 from enricher.on_article_annotated import OnArticleAnnotated
 from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted

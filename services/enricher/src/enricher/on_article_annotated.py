@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from enricher.catalog import CatalogClient
+from enricher.catalog_client import CatalogClient
 from enricher.catalog_schema import CatalogArticle
 from enricher.topicflow_api import SubmissionsApi
 from shared.events import ArticleAnnotated, CausesWork, SubmissionCompleted

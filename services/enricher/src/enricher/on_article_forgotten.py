@@ -6,7 +6,7 @@ Writes: the catalogue
 Fails: Outage, if it is unavailable
 """
 
-from enricher.catalog import CatalogClient
+from enricher.catalog_client import CatalogClient
 from enricher.on_article_annotated import WRITTEN_BY, is_newer, submission_mark
 from shared.errors import Refused
 from shared.events import ArticleForgotten, CausesWork

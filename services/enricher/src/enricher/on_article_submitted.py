@@ -9,7 +9,7 @@ Fails: Refused, if the article does not exist, has no text, or is blocked by Gem
 """
 
 from enricher.annotate_article import ArticleAnnotator
-from enricher.catalog import CatalogClient
+from enricher.catalog_client import CatalogClient
 from shared.events import ArticleSubmitted, CausesWork
 from shared.worker.run import Reported, Run
 

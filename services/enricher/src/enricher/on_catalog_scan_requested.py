@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from enricher.annotate_article import ArticleAnnotator
-from enricher.catalog import CatalogClient
+from enricher.catalog_client import CatalogClient
 from enricher.catalog_schema import CatalogArticle
 from enricher.topicflow_api import SubmissionsApi
 from shared.errors import Refused

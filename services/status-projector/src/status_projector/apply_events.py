@@ -19,7 +19,7 @@ from status_projector.facets import Facet, facets_of
 from status_projector.ledger import book, paid_in
 from status_projector.rows import ended_as, history_row
 from status_projector.statements import CountDelta, Counted, FacetRow
-from status_projector.status_counts import NewContent, State, advance, counted
+from status_projector.submission_state import NewContent, State, advance, counted
 
 
 @dataclass(slots=True)

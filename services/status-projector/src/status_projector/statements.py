@@ -22,7 +22,7 @@ from shared.messaging.broker import Positions
 from status_projector.bulk_statements import Prepared, Rows, Writes, deleting, inserting
 from status_projector.facets import Facet
 from status_projector.ledger import LedgerChanges, LedgerEntry
-from status_projector.status_counts import NewContent, State
+from status_projector.submission_state import NewContent, State
 
 Counted = tuple[str, int, str]  # kind, partition, and a status or how something ended
 FacetRow = tuple[str, str, datetime | None, str]  # facet, value, when the submission was created, its id

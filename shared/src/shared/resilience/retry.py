@@ -1,4 +1,4 @@
-"""Decides how to handle an error: one pure function. Only `worker/consumer_loop.py` applies its decision."""
+"""Decides how to handle an error: one pure function. Only `worker/delivery.py` applies its decision."""
 
 import random
 from dataclasses import dataclass

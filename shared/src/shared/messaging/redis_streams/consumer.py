@@ -91,7 +91,7 @@ class RedisConsumer:
         return []
 
     async def _claim(self, limit: int, owner: str, between: tuple[int, int]) -> list[Delivery]:
-        """`owner`: whose entries to claim; None for those of any dead member."""
+        """`owner`: whose entries to claim; "" for those of any dead member."""
         taken: list[Delivery] = []
         own = len(self._in_flight) if owner == self._member else 0  # these are returned as well, and skipped
         for stream in self._streams:

@@ -1,4 +1,4 @@
-"""The rule: a submission's state (attempt, rank) only grows. Pure; `projection.py` applies it to the tables.
+"""The rule: a submission's state (attempt, rank) only grows. Pure; `apply_events.py` applies it to the tables.
 
 Doubled, late and shuffled events leave the same row. Only between a submission and its end, the later of Started
 and Parked in stream order decides what is shown. Of two ends of one attempt the earlier one counts.

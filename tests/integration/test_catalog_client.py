@@ -10,7 +10,7 @@ import pytest
 from eventually import eventually
 from servers import LOOPBACK, CatalogSimulator, free_port
 
-from enricher.catalog import MOST_BYTES, CatalogClient
+from enricher.catalog_client import MOST_BYTES, CatalogClient
 from enricher.catalog_schema import NotTheCatalog
 from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Outage, Refused, TopicflowError
 from shared.resilience.outage_detection import SEVERAL

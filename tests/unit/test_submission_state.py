@@ -31,7 +31,7 @@ from shared.events import (
     Submitted,
 )
 from shared.ids import topic_id
-from status_projector.status_counts import NewContent, State, advance
+from status_projector.submission_state import NewContent, State, advance
 
 
 @given(disorders())
