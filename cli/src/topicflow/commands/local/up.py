@@ -14,43 +14,50 @@ from topicflow.local_mode.data_folder import DEFAULT
 from topicflow.local_mode.up import Up
 from topicflow.views.display import console_for, display_on
 
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, metavar="PORT", help="API port. Default: $TOPICFLOW_PORT, or 8000."),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help=f"Data folder. Default: $TOPICFLOW_DATA, or {DEFAULT}."),
+]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, max=64, metavar="N", help="Number of topic-workers. Default: 1.")
+]
+BrokerUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--broker-url",
+        metavar="URL",
+        help="An existing broker: kafka://host:port,host:port, redis:// or rediss://. Default: "
+        "$TOPICFLOW_BROKER_URL, then $REDIS_HOST and $REDIS_PORT, then a Valkey started here. Other users of this "
+        "machine can read options: put a URL with a password into the environment, or into the file named by "
+        "TOPICFLOW_BROKER_URL_FILE.",
+    ),
+]
+DatabaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        help="An existing database: postgresql://user:password@host:port/database or sqlite:///path. Default: "
+        "$TOPICFLOW_DATABASE_URL (or its _FILE), or SQLite in the data folder.",
+    ),
+]
+SubmitOption = Annotated[
+    Path | None,
+    typer.Option("--submit", metavar="FILE", help="Once ready, submit the titles in FILE, one per line."),
+]
+
 
 def up(
-    port: Annotated[
-        int | None,
-        typer.Option("--port", min=1, max=65535, metavar="PORT", help="API port. Default: $TOPICFLOW_PORT, or 8000."),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help=f"Data folder. Default: $TOPICFLOW_DATA, or {DEFAULT}."),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=1, max=64, metavar="N", help="Number of topic-workers. Default: 1.")
-    ] = 1,
-    broker_url: Annotated[
-        str | None,
-        typer.Option(
-            "--broker-url",
-            metavar="URL",
-            help="An existing broker: kafka://host:port,host:port, redis:// or rediss://. Default: "
-            "$TOPICFLOW_BROKER_URL, then $REDIS_HOST and $REDIS_PORT, then a Valkey started here. Other users of this "
-            "machine can read options: put a URL with a password into the environment, or into the file named by "
-            "TOPICFLOW_BROKER_URL_FILE.",
-        ),
-    ] = None,
-    database_url: Annotated[
-        str | None,
-        typer.Option(
-            "--database-url",
-            metavar="URL",
-            help="An existing database: postgresql://user:password@host:port/database or sqlite:///path. Default: "
-            "$TOPICFLOW_DATABASE_URL (or its _FILE), or SQLite in the data folder.",
-        ),
-    ] = None,
-    submit: Annotated[
-        Path | None,
-        typer.Option("--submit", metavar="FILE", help="Once ready, submit the titles in FILE, one per line."),
-    ] = None,
+    port: PortOption = None,
+    data: DataOption = None,
+    workers: WorkersOption = 1,
+    broker_url: BrokerUrlOption = None,
+    database_url: DatabaseUrlOption = None,
+    submit: SubmitOption = None,
 ) -> None:
     """Run topicflow on this machine until Ctrl-C, starting whatever is missing.
 
