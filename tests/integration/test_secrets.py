@@ -87,7 +87,7 @@ class Suffering:
             self.gemini.tell(fault, title_contains=fault, times=1)
         worker = self._add("topic-worker", "faulty", GEMINI_API_KEYS=keys, GEMINI_API_KEY="")
         await ended(api, "hang", "reset", "503", *(f"Of a fault {n}" for n in range(6)))
-        assert "left out from now on" in worker.said
+        assert "api_key_rejected" in worker.said
         assert "api_key_cooling_down" in worker.said
         await self.is_looked_at(api, "faulty")
         self.gemini.tell("hang", title_contains="Aborted")

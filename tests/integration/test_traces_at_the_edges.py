@@ -77,7 +77,7 @@ async def test_without_a_collector_that_answers_all_works_and_it_is_said_once(tm
 
 
 async def test_without_an_endpoint_nothing_of_the_sdk_is_imported(tmp_path: Path) -> None:
-    code = "import sys, api.app, topic_worker.app, status_projector.app; from shared import tracing"
+    code = "import sys, api.app, topic_worker.app, status_projector.app; from shared.observability import tracing"
     code += (
         "; tracing.set_up('a', 'b'); print([m for m in sys.modules if 'opentelemetry.sdk.trace' in m or 'otlp' in m])"
     )
