@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 ALL = commands()
 RUN = [command for command in ALL if command.is_run]
 PAGES_WITH_COMMANDS = sorted({command.page for command in RUN})
-FIRST = "topicflow"
+PROGRAM = "topicflow"
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_of_a_command_that_is_only_shown_each_part_exists(command: Command) -> N
     if words[0] == "make":
         done = subprocess.run(["make", "--dry-run", words[1]], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
-    elif words[0].endswith(FIRST):
+    elif words[0].endswith(PROGRAM):
         _asks_for_help_of(words[1:])
 
 
@@ -66,7 +66,7 @@ def _asks_for_help_of(words: list[str]) -> None:
     names = [word for word in words if re.fullmatch("[a-z-]+", word) and not word.startswith("-")]
     path = names[:2] if names[0] in {"topics", "articles", "keys"} else names[:1]
     done = subprocess.run(
-        [str(BIN / FIRST), *path, "--help"], env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True
+        [str(BIN / PROGRAM), *path, "--help"], env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     for option in (word.partition("=")[0] for word in words if word.startswith("--")):

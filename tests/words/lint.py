@@ -77,7 +77,7 @@ def write_allowed(used: Uses) -> None:
 
 def main() -> int:
     instead = replacements()
-    used = uses_of(instead.keys() | set())
+    used = uses_of(set(instead))
     if "--allow" in sys.argv:
         write_allowed(used)
     problems = wrong_names(used, allowed(), instead) + class_names_used_twice()

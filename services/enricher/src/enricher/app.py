@@ -1,6 +1,7 @@
 """Builds and runs the enricher: annotates articles, writes results to the catalogue and scans it page by page."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from enricher.annotate_article import ArticleAnnotator
 from enricher.catalog_client import CatalogClient
@@ -48,9 +49,4 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         worker.settle(annotating, on_submission)
         worker.settle(writing, OnArticleAnnotated(catalog, api))
         worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
-        await worker.run(
-            ops,
-            allowance.on_usage_event,
-            lambda: {"simulated": gemini.simulated, "problems": (*gemini.problems, *prices.problems)},
-            gemini.detect_simulator,
-        )
+        await worker.run(ops, allowance.on_usage_event, partial(gemini.heartbeat, prices), gemini.detect_simulator)

@@ -1,6 +1,7 @@
 """Builds and runs the topic-worker: a member of the consumer group that generates study cards for titles."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 from math import ceil
 
 from shared.llm.daily_limits import DailyLimits
@@ -33,9 +34,4 @@ async def main(settings: WorkerSettings, instance: str) -> None:
             prices=prices,
         )
         worker.settle(consumer, OnTopicSubmitted(generator))
-        await worker.run(
-            ops,
-            allowance.on_usage_event,
-            lambda: {"simulated": gemini.simulated, "problems": (*gemini.problems, *prices.problems)},
-            gemini.detect_simulator,
-        )
+        await worker.run(ops, allowance.on_usage_event, partial(gemini.heartbeat, prices), gemini.detect_simulator)

@@ -19,6 +19,7 @@ from shared.llm.endpoint import Endpoint
 from shared.llm.gemini_clients import Clients, request
 from shared.llm.gemini_errors import error_of, not_found
 from shared.llm.models import MOST_OUTPUT_TOKENS, Thinking, generation_config, retirement_warning
+from shared.llm.prices import Prices
 from shared.llm.settings import GeminiSettings
 from shared.observability.metrics import LLM_CALLS, LLM_SECONDS, LLM_TOKENS
 from shared.resilience.outage_detection import OutageDetector
@@ -104,6 +105,10 @@ class Gemini:
         for problem in gemini.problems:
             log.warning(problem.code, problem=problem.text)
         return gemini
+
+    def heartbeat(self, prices: Prices) -> dict[str, Any]:
+        """What a worker's heartbeats say about Gemini: fields of WorkerBeat."""
+        return {"simulated": self.simulated, "problems": (*self.problems, *prices.problems)}
 
     @property
     def problems(self) -> list[Problem]:
