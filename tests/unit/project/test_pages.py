@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SUFFERINGS = "e2e/test_known_problems.py"  # where that page's tests are that it names without a file
 Test = tuple[str, str]
 

@@ -10,7 +10,7 @@ import pytest
 from shared.events import CausesWork, Outcome
 from shared.streams import BY_NAME, EVENT_TYPES, PROJECTED, PROJECTOR, STREAM_OF, STREAMS, groups_of, streams_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HANDLERS = [
     *sorted(ROOT.glob("services/*/src/*/on_*.py")),
     ROOT / "services/status-projector/src/status_projector/projection.py",

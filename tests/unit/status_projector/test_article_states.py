@@ -4,7 +4,7 @@ from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
-from unit.histories import BEGAN, Happened, Row
+from unit.status_projector.histories import BEGAN, Happened, Row
 
 from shared.events import (
     IMPORT,

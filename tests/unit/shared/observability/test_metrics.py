@@ -28,7 +28,7 @@ def test_names_say_their_unit_and_help_is_a_sentence(service: Collector) -> None
 def test_the_alerts_that_we_recommend_ask_for_metrics_that_there_are() -> None:
     samples = {f"{family.name}_total" for service in SERVICES for family in service.collect()}
     samples |= {family.name for service in SERVICES for family in service.collect()}
-    page = (Path(__file__).parents[2] / "docs" / "observability.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "observability.md").read_text("utf-8")
     named = set(re.findall(r"topicflow_[a-z_]+", page))
     assert len(named) > 8
     assert named <= samples

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from unit.histories import (
+from unit.status_projector.histories import (
     BEGAN,
     Happened,
     after,

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.annotated import ASSESSMENT, CLASSIFICATION, TEXT
+from unit.enricher.annotated import ASSESSMENT, CLASSIFICATION, TEXT
 
 from enricher.annotate_article import validate_answer
 from enricher.annotation import MOST_KEYWORDS, Assessment, Classification

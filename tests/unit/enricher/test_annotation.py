@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from unit.annotated import ASSESSMENT, CLASSIFICATION, QA, TEXT
+from unit.enricher.annotated import ASSESSMENT, CLASSIFICATION, QA, TEXT
 
 from enricher.annotation import (
     LONGEST_ABSTRACT,

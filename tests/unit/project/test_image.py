@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BUILD, IMAGE = [
     [line for line in stage.splitlines() if line and not line.startswith("#")]
     for stage in re.split("^FROM ", (ROOT / "deploy/Dockerfile").read_text().replace("\\\n", ""), flags=re.M)[1:]
