@@ -13,7 +13,7 @@ from eventually import eventually
 from shared.errors import NewerVersion, Transient
 from shared.events import Requeued
 from shared.messaging.cloudevents import Record
-from shared.resilience.retry import RetryPolicy
+from shared.resilience.backoff import RetryPolicy
 
 LONG = RetryPolicy(first_pause=60, longest_pause=60)
 

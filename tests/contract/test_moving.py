@@ -11,7 +11,7 @@ from eventually import eventually
 
 from shared.errors import BrokerUnreachable, Unavailable
 from shared.messaging.cloudevents import Record
-from shared.resilience.retry import RetryPolicy
+from shared.resilience.backoff import RetryPolicy
 
 IN_FLIGHT = 5
 

@@ -11,7 +11,7 @@ from eventually import eventually
 
 from shared.errors import RateLimited, Transient, Unavailable
 from shared.events import SubmissionParked
-from shared.resilience.retry import RetryPolicy
+from shared.resilience.backoff import RetryPolicy
 
 PATIENT = RetryPolicy(first_pause=60, longest_pause=60)
 OUT = Unavailable("503")

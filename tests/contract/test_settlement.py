@@ -22,7 +22,7 @@ from shared.errors import Refused, Transient, Unavailable
 from shared.events import Requeued, SubmissionStarted, TopicSubmitted
 from shared.ids import topic_id
 from shared.messaging.cloudevents import Record
-from shared.resilience.retry import RetryPolicy
+from shared.resilience.backoff import RetryPolicy
 from shared.worker.outcome_writer import LINGER, MANY
 
 LONG = RetryPolicy(first_pause=60, longest_pause=60)

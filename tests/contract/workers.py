@@ -14,7 +14,7 @@ from eventually import eventually
 from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted
 from shared.ids import topic_id
 from shared.messaging.broker import Consumer, Delivery, Lag, Settled
-from shared.resilience.retry import RetryPolicy
+from shared.resilience.backoff import RetryPolicy
 from shared.worker.consumer_loop import Limits, Settlement
 from shared.worker.run import Run
 

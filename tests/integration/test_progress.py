@@ -16,7 +16,7 @@ from integration.stories import history, in_batches
 from shared.errors import Unavailable
 from shared.messaging.broker import Delivery
 from shared.observability import metrics
-from shared.resilience.retry import RetryPolicy
+from shared.resilience.backoff import RetryPolicy
 from shared.service import stall_detector
 from shared.service.ops_server import Ops
 from status_projector import projection_loop

@@ -8,7 +8,7 @@ import structlog
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.messaging.broker import Reader, Transport
-from shared.resilience.retry import RetryPolicy, backoff_delay
+from shared.resilience.backoff import RetryPolicy, backoff_delay
 from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
 from status_projector.projection import PositionMoved, Projection, Read

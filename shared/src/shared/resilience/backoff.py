@@ -1,14 +1,31 @@
-"""Waits for an unreachable server, with exponential backoff."""
+"""Exponential backoff: the retry policy, its delays, and waiting for an unreachable server."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
 from shared.errors import TopicflowError
-from shared.resilience.retry import RetryPolicy, backoff_delay
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Tries per attempt, pauses in seconds; `bugs_in_a_row` submissions ending in bugs pause the worker."""
+
+    tries: int = 3
+    first_pause: float = 0.5
+    longest_pause: float = 30.0
+    bugs_in_a_row: int = 5
+
+
+def backoff_delay(times: int, policy: RetryPolicy) -> float:
+    """Seconds to wait after `times` ≥ 1 failures: doubling, capped, with jitter of up to half."""
+    longest = min(policy.longest_pause, policy.first_pause * 2.0 ** min(times - 1, 20))
+    return longest * random.uniform(0.5, 1.0)
 
 
 async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unreachable: type[TopicflowError]) -> None:

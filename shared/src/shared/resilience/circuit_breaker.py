@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from shared.events import WaitingFor
-from shared.resilience.retry import RetryPolicy, backoff_delay
+from shared.resilience.backoff import RetryPolicy, backoff_delay
 
 PAUSED = "paused"
 

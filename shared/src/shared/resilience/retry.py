@@ -1,20 +1,10 @@
 """Decides how to handle an error: one pure function. Only `worker/delivery.py` applies its decision."""
 
-import random
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.errors import InvalidEvent, Outage, Refused, Transient
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Tries per attempt, pauses in seconds; `bugs_in_a_row` submissions ending in bugs pause the worker."""
-
-    tries: int = 3
-    first_pause: float = 0.5
-    longest_pause: float = 30.0
-    bugs_in_a_row: int = 5
+from shared.resilience.backoff import RetryPolicy, backoff_delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +39,6 @@ class DeadLetter:
 
 
 Decision = Retry | Pause | Fail | DeadLetter
-
-
-def backoff_delay(times: int, policy: RetryPolicy) -> float:
-    """Seconds to wait after `times` ≥ 1 failures: doubling, capped, with jitter of up to half."""
-    longest = min(policy.longest_pause, policy.first_pause * 2.0 ** min(times - 1, 20))
-    return longest * random.uniform(0.5, 1.0)
 
 
 def decide(error: Exception, tries: int, policy: RetryPolicy, bugs_in_a_row: int = 0) -> Decision:

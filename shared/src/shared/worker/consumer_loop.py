@@ -15,8 +15,8 @@ import structlog
 
 from shared.errors import BrokerUnreachable, CannotGoOn, NewerVersion
 from shared.messaging.broker import Consumer, Delivery
+from shared.resilience.backoff import RetryPolicy, backoff_delay
 from shared.resilience.circuit_breaker import OutageGate
-from shared.resilience.retry import RetryPolicy, backoff_delay
 from shared.service.stall_detector import StallDetector
 from shared.worker.concurrency import Places
 from shared.worker.delivery import DEATHS_BEFORE_ALONE, HandleDelivery, Handler, died_alone

@@ -17,8 +17,9 @@ from shared.events import CausesWork, Outcome, Removed, Requeued
 from shared.messaging.broker import Consumer
 from shared.messaging.cloudevents import Record, encode
 from shared.messaging.dead_letter import dead_letter
+from shared.resilience.backoff import backoff_delay
 from shared.resilience.circuit_breaker import OutageGate
-from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, backoff_delay, decide
+from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, decide
 from shared.worker.concurrency import Places
 from shared.worker.in_flight import Attempts, End, Work
 from shared.worker.outcome_writer import OutcomeWriter

@@ -9,7 +9,7 @@ import structlog
 from shared.errors import BrokerUnreachable
 from shared.messaging.broker import Consumer, Delivery, Settled
 from shared.messaging.cloudevents import Record
-from shared.resilience.retry import RetryPolicy, backoff_delay
+from shared.resilience.backoff import RetryPolicy, backoff_delay
 
 log = structlog.get_logger()
 BATCH = 500

@@ -15,7 +15,7 @@ from shared.messaging import connect
 from shared.messaging.broker import Consumer
 from shared.messaging.settings import BrokerSettings
 from shared.observability import metrics
-from shared.resilience.retry import RetryPolicy
+from shared.resilience.backoff import RetryPolicy
 from shared.service.bootstrap import reach, run_beside
 from shared.service.heartbeat import beat
 from shared.service.ops_server import Ops

@@ -7,8 +7,8 @@ import pytest
 from eventually import eventually
 
 from shared.events import WaitingFor
+from shared.resilience.backoff import RetryPolicy
 from shared.resilience.circuit_breaker import PAUSED, OutageGate
-from shared.resilience.retry import RetryPolicy
 
 AT_ONCE = RetryPolicy(first_pause=0.0, longest_pause=0.0)
 SOON = RetryPolicy(first_pause=0.02, longest_pause=0.1)

@@ -3,7 +3,8 @@
 import pytest
 
 from shared.errors import InvalidEvent, KeyRefused, RateLimited, Refused, Transient, Unavailable
-from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, RetryPolicy, backoff_delay, decide
+from shared.resilience.backoff import RetryPolicy
+from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, decide
 
 POLICY = RetryPolicy(tries=3, first_pause=0.5, longest_pause=30, bugs_in_a_row=5)
 TIMEOUT = Transient("timeout", "no answer")
@@ -42,10 +43,3 @@ def test_a_transient_error_is_tried_again_while_tries_are_left(tries: int) -> No
     assert isinstance(decision, Retry)
     assert (decision.code, decision.message) == ("timeout", "no answer")
     assert 0.25 * 2**tries <= decision.after <= 0.5 * 2**tries
-
-
-@pytest.mark.parametrize(("times", "longest"), [(1, 0.5), (2, 1), (3, 2), (6, 16), (7, 30), (8, 30), (1_000_000, 30)])
-def test_pauses_double_up_to_a_longest_and_are_jittered_by_half(times: int, longest: float) -> None:
-    pauses = [backoff_delay(times, POLICY) for _ in range(200)]
-    assert longest / 2 <= min(pauses) < longest * 0.6
-    assert longest * 0.9 < max(pauses) <= longest
