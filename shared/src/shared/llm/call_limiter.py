@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.errors import Outage
-from shared.llm.rate_limit import AdaptiveConcurrencyLimit, RateLimiter
-from shared.resilience.concurrency import most_ready
+from shared.llm.rate_limit import RateLimiter
+from shared.resilience.concurrency import AdaptiveConcurrencyLimit, most_ready
 
 
 class Turns:

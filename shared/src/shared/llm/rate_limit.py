@@ -1,4 +1,4 @@
-"""Rate limit of one group member under a quota shared by all, and its adaptive limit of concurrent calls."""
+"""Rate limit of one group member under a quota that the group shares."""
 
 import asyncio
 import time
@@ -77,29 +77,3 @@ class RateLimiter:
             self._share = share
             if share:  # the previous owner may have used this share
                 self._next_call = max(self._next_call, now + 60 / (USED * self._quota.requests * share))
-
-
-class AdaptiveConcurrencyLimit:
-    """Concurrency limit that halves on each outage and grows by one per answered round of calls."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.limit = float(most)
-        self._taken = 0
-        self._freed = asyncio.Event()
-
-    async def acquire(self) -> None:
-        while self._taken >= int(self.limit):
-            self._freed.clear()
-            await self._freed.wait()
-        self._taken += 1
-
-    def release(self) -> None:
-        self._taken -= 1
-        self._freed.set()
-
-    def answered(self) -> None:
-        self.limit = min(self._most, self.limit + 1 / self.limit)
-
-    def refused(self) -> None:
-        self.limit = max(1.0, self.limit / 2)

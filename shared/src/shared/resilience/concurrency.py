@@ -1,6 +1,34 @@
-"""How much may be at work at a time: the rule that a worker and its calls to a model share."""
+"""Limits on concurrent work: how many requests may be prepared ahead, and a limit that adapts to outages."""
+
+import asyncio
 
 
 def most_ready(calls: int) -> int:
-    """How many more than `calls` may be at work: their requests are made, or their answers read, meanwhile."""
+    """Extra work in progress beyond `calls` concurrent calls: preparing requests or reading answers meanwhile."""
     return calls // 10
+
+
+class AdaptiveConcurrencyLimit:
+    """Concurrency limit that halves on each outage and grows by one per answered round of calls."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self.limit = float(maximum)
+        self._taken = 0
+        self._freed = asyncio.Event()
+
+    async def acquire(self) -> None:
+        while self._taken >= int(self.limit):
+            self._freed.clear()
+            await self._freed.wait()
+        self._taken += 1
+
+    def release(self) -> None:
+        self._taken -= 1
+        self._freed.set()
+
+    def answered(self) -> None:
+        self.limit = min(self._maximum, self.limit + 1 / self.limit)
+
+    def refused(self) -> None:
+        self.limit = max(1.0, self.limit / 2)
