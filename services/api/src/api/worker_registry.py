@@ -75,8 +75,10 @@ class WorkerRegistry:
     def problems(self) -> list[ServiceProblem]:
         """Problems for an operator to fix, as reported by live processes, without duplicates."""
         reported = {(seen.beat.service, problem) for seen in self._live() for problem in seen.beat.problems}
-        found = [ServiceProblem(service=service, code=problem.code, text=problem.text) for service, problem in reported]
-        return sorted(found, key=lambda problem: (problem.code, problem.text, problem.service))
+        problems = [
+            ServiceProblem(service=service, code=problem.code, text=problem.text) for service, problem in reported
+        ]
+        return sorted(problems, key=lambda problem: (problem.code, problem.text, problem.service))
 
     def simulated(self, service: str = TOPIC_WORKER) -> bool | None:
         """Whether its live workers call a simulator; None while unknown."""

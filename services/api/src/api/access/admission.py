@@ -21,8 +21,8 @@ from shared.streams import BY_NAME, STREAMS
 
 log = structlog.get_logger()
 GROUPS = sorted({group for stream in STREAMS for group in stream.groups})
-LOOK_EVERY = 0.5  # seconds
-LOOK_AFTER = 500  # submissions; a small memory fills in less than half a second
+POLL_INTERVAL = 0.5  # seconds
+POLL_AFTER = 500  # submissions; a small memory fills in less than half a second
 PATIENCE = 1.0  # seconds; timeout of a poll
 MEMORY_LIMIT = 0.8  # of the broker's limit; the rest is reserved for outcomes
 RETRY_AFTER = 5  # seconds
@@ -55,7 +55,7 @@ class BackPressure:
         self._transport = transport
         self._since = 0  # submissions since the last poll
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Updates `load`. Raises BrokerUnreachable, PositionsLost."""
         load = None
         self._since = 0
@@ -72,13 +72,13 @@ class BackPressure:
         log_from = 0.0  # monotonic
         while True:
             try:
-                await asyncio.wait_for(self.look(), PATIENCE)
+                await asyncio.wait_for(self.poll(), PATIENCE)
             except (TimeoutError, BrokerUnreachable, PositionsLost) as error:
                 log.debug("backlog_unknown", error=str(error))
             if (full := self.full()) and time.monotonic() >= log_from:
                 log_from = time.monotonic() + 60
                 log.warning("work_refused", reason=full)
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def must_have_room(self, records: Sequence[Record], stored: int = 0) -> None:
         """Raises ProblemError 503 if the broker's memory or a group that consumes these records is at its limit.
@@ -87,9 +87,9 @@ class BackPressure:
         """
         groups = {group for record in records for group in BY_NAME[record.stream].groups}
         self._since += len(records)
-        if self._since > LOOK_AFTER:
+        if self._since > POLL_AFTER:
             with suppress(TimeoutError, BrokerUnreachable, PositionsLost):  # the publish reports it
-                await asyncio.wait_for(self.look(), PATIENCE)
+                await asyncio.wait_for(self.poll(), PATIENCE)
         if records and (full := self.full(groups)):
             progress = f"{stored} submissions were" if stored else "Nothing was"
             detail = f"{full}. {progress} stored; retry later"

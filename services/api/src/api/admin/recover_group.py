@@ -98,7 +98,7 @@ async def _annotations(transport: Transport, unfinished: Mapping[str, int]) -> d
     """The paid answers of these attempts, read from the stream: they are stored nowhere else."""
     name = ARTICLE_ANNOTATIONS.name
     ends, reached = await transport.ends([name]), dict[int, Positions]()
-    found: dict[str, ArticleAnnotated] = {}
+    annotations: dict[str, ArticleAnnotated] = {}
 
     async def from_the_beginning(partition: int) -> Positions:
         return reached.get(partition, {})
@@ -110,11 +110,11 @@ async def _annotations(transport: Transport, unfinished: Mapping[str, int]) -> d
             for delivery in batch.deliveries if batch else ():
                 event = decode(delivery.record).event
                 if isinstance(event, ArticleAnnotated) and unfinished.get(event.id) == event.attempt:
-                    found[event.id] = event
+                    annotations[event.id] = event
             reached |= batch.positions if batch else {}
     finally:
         await reader.close()
-    return found
+    return annotations
 
 
 async def _require_no_live_worker(transport: Transport, group: str, say: Callable[[str], None]) -> None:
@@ -177,14 +177,14 @@ def _rows(connection: Connection, stream: str, page: Sequence[tuple[str, int]]) 
     """The rows of the page that are unchanged."""
     event_names = [event.__name__ for event in BY_NAME[stream].events]
     of_attempt = and_(_H.id == _S.id, _H.attempt == _S.attempt, _H.event.in_(event_names))
-    found = (
+    query = (
         select(*_COLUMNS, _TIMES.label("times"))
         .outerjoin(history, of_attempt)
         .where(one_of(_S.id), _S.status.in_(UNFINISHED))
         .group_by(*_COLUMNS)
     )
     attempts = dict(page)
-    rows = connection.execute(found, {"ids": list(attempts)}).mappings()
+    rows = connection.execute(query, {"ids": list(attempts)}).mappings()
     return [row for row in rows if row["attempt"] == attempts[row["id"]]]
 
 

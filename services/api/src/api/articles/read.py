@@ -13,7 +13,7 @@ from api.projection.cursor import LONGEST
 from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness
 from api.projection.listing import paginate
-from api.submissions.commands import History, HowMany, contents_of, found, history_of, waiting_for
+from api.submissions.commands import History, HowMany, contents_of, history_of, load_submission, waiting_for
 from shared.events import WaitingFor
 from shared.ids import article_id
 from shared.status import Status
@@ -75,7 +75,7 @@ async def list_articles(query: Annotated[ArticleQuery, Query()], context: Contex
         context.projection, context.transport, query.as_query(), limit=query.limit, cursor=query.cursor
     )
     all_wait_for = context.workers.waiting_for(ENRICHER)
-    articles = [shown(row, all_wait_for) for row in rows]
+    articles = [to_article(row, all_wait_for) for row in rows]
     return ArticleList(articles=articles, simulated=context.workers.simulated(ENRICHER), **fields)
 
 
@@ -83,18 +83,20 @@ async def list_articles(query: Annotated[ArticleQuery, Query()], context: Contex
 async def get_article(urn: str, context: Context) -> OneArticle:
     """One article with its status and result."""
     age = await freshness(context.projection, context.transport)
-    article = shown(await found(context, "article", article_id(urn), urn), context.workers.waiting_for(ENRICHER))
+    article = to_article(
+        await load_submission(context, "article", article_id(urn), urn), context.workers.waiting_for(ENRICHER)
+    )
     return OneArticle(**article.model_dump(), **age)
 
 
 @router.get("/articles/{urn}/history")
 async def get_article_history(urn: str, context: Context, limit: HowMany = 200) -> History:
     """The newest events across all attempts, in chronological order, with the cost of each."""
-    article = await found(context, "article", article_id(urn), urn)
+    article = await load_submission(context, "article", article_id(urn), urn)
     return await history_of(context, article["id"], limit)
 
 
-def shown(row: RowMapping, all_wait_for: WaitingFor | None) -> Article:
+def to_article(row: RowMapping, all_wait_for: WaitingFor | None) -> Article:
     return Article(
         id=row["id"],
         urn=row["title"] or "",

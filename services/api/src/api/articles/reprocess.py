@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from api.access.scopes import Caller, require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.filters import SubmissionQuery
-from api.submissions.commands import found, projected, queue, take_back
+from api.submissions.commands import load_submission, projected, queue, take_back
 from api.submissions.schemas import Deleted, Queued
 from shared.events import ArticleForgotten, ArticleSubmitted
 from shared.ids import article_id
@@ -49,7 +49,7 @@ async def reprocess_articles(context: Context, caller: Operator, which: WhichArt
 @router.delete("/articles/{urn}/enrichment")
 async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Deleted:
     """Mark the article as not enriched; the catalogue follows soon after."""
-    row = await found(context, "article", article_id(urn), urn)
+    row = await load_submission(context, "article", article_id(urn), urn)
     now = datetime.now(UTC)
 
     def removal_of(attempt: int) -> ArticleForgotten:

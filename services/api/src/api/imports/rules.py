@@ -78,21 +78,23 @@ def judge(topics: Sequence[TopicToImport], known: Mapping[str, KnownSubmission])
     return judged
 
 
-def _judge_one(old: TopicToImport, found: KnownSubmission | None) -> ImportVerdict:
+def _judge_one(old: TopicToImport, existing: KnownSubmission | None) -> ImportVerdict:
     """A topic completed here is kept unless it is simulated; one removed here stays removed."""
     is_completed = old.status == "completed"
-    if found is None:
+    if existing is None:
         return ImportVerdict(old, topic_id(old.title), old.title, 1, "imported" if is_completed else "queued")
-    is_its_own = found.id == topic_id(old.title)  # otherwise it matched a title given by the model
-    title = old.title if is_its_own else found.title or old.title
-    here = ImportVerdict(old, found.id, title, found.attempt, "skipped", f"already {found.status} here")
-    if found.status == "removed":
+    is_its_own = existing.id == topic_id(old.title)  # otherwise it matched a title given by the model
+    title = old.title if is_its_own else existing.title or old.title
+    here = ImportVerdict(old, existing.id, title, existing.attempt, "skipped", f"already {existing.status} here")
+    if existing.status == "removed":
         return replace(here, reason="removed here")
-    if is_completed and (found.status == "failed" or (found.status == "completed" and found.simulated)):
-        return replace(here, became="imported", attempt=found.attempt + 1, reason=None)
-    if is_completed and found.status != "completed":
+    if is_completed and (existing.status == "failed" or (existing.status == "completed" and existing.simulated)):
+        return replace(here, became="imported", attempt=existing.attempt + 1, reason=None)
+    if is_completed and existing.status != "completed":
         return replace(here, became="imported", reason=None)  # the earlier end of an attempt counts
-    return replace(here, adopts=found.status == "completed" and found.legacy_id is None and old.legacy_id is not None)
+    return replace(
+        here, adopts=existing.status == "completed" and existing.legacy_id is None and old.legacy_id is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,10 @@ def judge_articles(urns: Sequence[str], known: Mapping[str, KnownSubmission]) ->
     return verdicts
 
 
-def _judge_article(urn: str, found: KnownSubmission | None) -> ArticleImportVerdict:
+def _judge_article(urn: str, existing: KnownSubmission | None) -> ArticleImportVerdict:
     """An enriched, active or forgotten article is left as it is; a new or failed one is imported."""
     id_ = article_id(urn)
-    if found is None or found.status == "failed":
-        return ArticleImportVerdict(id_, urn, found.attempt + 1 if found else 1, "imported")
-    reason = "forgotten here" if found.status == "removed" else f"already {found.status} here"
-    return ArticleImportVerdict(id_, urn, found.attempt, "skipped", reason)
+    if existing is None or existing.status == "failed":
+        return ArticleImportVerdict(id_, urn, existing.attempt + 1 if existing else 1, "imported")
+    reason = "forgotten here" if existing.status == "removed" else f"already {existing.status} here"
+    return ArticleImportVerdict(id_, urn, existing.attempt, "skipped", reason)

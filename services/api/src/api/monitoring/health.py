@@ -35,26 +35,26 @@ async def live() -> dict[str, str]:
 @router.get("/ready")
 async def ready(context: Context) -> JSONResponse:
     """Readiness: broker and database respond; otherwise 503."""
-    found = await _dependencies(context)
-    is_ready = all(what["status"] == "ok" for what in found.values())
-    return JSONResponse({"status": "ok" if is_ready else "unavailable", **found}, 200 if is_ready else 503)
+    dependencies = await _dependencies(context)
+    is_ready = all(what["status"] == "ok" for what in dependencies.values())
+    return JSONResponse({"status": "ok" if is_ready else "unavailable", **dependencies}, 200 if is_ready else 503)
 
 
 @router.get("/health", dependencies=[require_scope("read")])
 async def health(context: Context) -> dict[str, Any]:
     """The state of the system; always 200. `status`: ok, degraded (no worker, no projector, or no room for work) or
     unavailable. `problems`: non-fatal, for an operator to fix: a model that is retired or has no known price."""
-    found = await _dependencies(context)
+    dependencies = await _dependencies(context)
     load, full = context.back_pressure.load, context.back_pressure.full()
     workers, projectors = context.workers.live(TOPIC_WORKER), context.workers.live(PROJECTOR)
     status = "ok" if workers and projectors and not full else "degraded"
-    if any(what["status"] != "ok" for what in found.values()):
+    if any(what["status"] != "ok" for what in dependencies.values()):
         status = "unavailable"
     answer: dict[str, Any] = {
         "status": status,
         "version": __version__,
         "simulated": context.workers.simulated(),
-        **found,
+        **dependencies,
         "topic_workers": len(workers),
         "projectors": len(projectors),
         "waiting_for": context.workers.waiting_for(),
@@ -91,7 +91,7 @@ async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
 
 async def _reached(context: ApiContext) -> None:
     context.must_be_provisioned()
-    await context.back_pressure.look()
+    await context.back_pressure.poll()
 
 
 async def _answers(call: Awaitable[Any]) -> dict[str, str]:

@@ -39,10 +39,10 @@ class SubmissionQuery:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """`sizes`: topics that match each filter alone, and ALL; `found`: ids matched by the search, if there are few."""
+    """`sizes`: topics that match each filter alone, and ALL; `matching_ids`: of the search, if there are few."""
 
     sizes: Mapping[str, int]
-    found: list[str] | None
+    matching_ids: list[str] | None
 
     def leader(self, query: SubmissionQuery, rows: int) -> str | None:
         """The rarest filter, unless walking the sort order's index finds `rows` matches with fewer reads.
@@ -57,14 +57,14 @@ class Matches:
 
 def matches_of(connection: Connection, query: SubmissionQuery) -> Matches:
     """From stored counts; a search reads the title index."""
-    found = _found(connection, query.kind, query.search) if query.search is not None else None
+    matching_ids = _matching_ids(connection, query.kind, query.search) if query.search is not None else None
     sizes = {ALL: _size_of_status(connection, query.kind)}
     sizes |= {name: _size_of_facet(connection, name, value) for name, value in query.facets.items()}
     if query.status:
         sizes[STATUS] = _size_of_status(connection, query.kind, query.status)
-    if found is not None:
-        sizes[SEARCH] = len(found)
-    return Matches(sizes, found)
+    if matching_ids is not None:
+        sizes[SEARCH] = len(matching_ids)
+    return Matches(sizes, matching_ids)
 
 
 def asked_of_each_row(has: Select[Any]) -> Select[Any]:
@@ -75,7 +75,7 @@ def asked_of_each_row(has: Select[Any]) -> Select[Any]:
 def filtered(
     statement: Select[Any],
     query: SubmissionQuery,
-    found: list[str] | None,
+    matching_ids: list[str] | None,
     leader: str | None,
     beside: Callable[[Select[Any]], Select[Any]] = lambda has: has,
 ) -> Select[Any]:
@@ -91,8 +91,8 @@ def filtered(
         has = select(literal(1)).select_from(_OTHER).where(_is_facet(name, query.facets[name], _OTHER), _IS_OF_IT_TOO)
         statement = statement.where(beside(has.correlate(submissions)).exists())
     if query.search is not None:
-        leads = leader == SEARCH and found is not None
-        statement = statement.where(_C.id.in_(found or []) if leads else _title_has(query.search))
+        leads = leader == SEARCH and matching_ids is not None
+        statement = statement.where(_C.id.in_(matching_ids or []) if leads else _title_has(query.search))
     return statement
 
 
@@ -121,7 +121,7 @@ def _title_has(search: str) -> ColumnElement[bool]:
     return _C.title_normal.contains(normal(search), autoescape=True)
 
 
-def _found(connection: Connection, kind: Kind, search: str) -> list[str] | None:
+def _matching_ids(connection: Connection, kind: Kind, search: str) -> list[str] | None:
     query = select(_C.id).where(_C.kind == kind, VISIBLE, _title_has(search)).limit(FEW + 1)
     ids = list(connection.scalars(query))
     return ids if len(ids) <= FEW else None

@@ -38,13 +38,13 @@ def read_page(
 ) -> tuple[list[RowMapping], Total]:
     """Rows with content, and the total. `total`: as counted for the first page."""
     matches = matches_of(connection, query)
-    if matches.found == []:
+    if matches.matching_ids == []:
         return [], Total(0)
     leader = matches.leader(query, limit + offset)
     is_walked = leader in query.facets and query.sort_by == "created_at"
     order = OF_A_FACET if is_walked else ORDERS[query.sort_by]
     statement = select(submissions, contents.c.content).outerjoin(contents, contents.c.id == _C.id)
-    statement = filtered(statement, query, matches.found, leader, beside=asked_of_each_row)
+    statement = filtered(statement, query, matches.matching_ids, leader, beside=asked_of_each_row)
     if query.after:
         statement = statement.where(_beyond(order, query.after, query.ascending))
     statement = statement.order_by(*(column.asc() if query.ascending else column.desc() for column in order))
@@ -55,11 +55,11 @@ def read_page(
 def _total(connection: Connection, query: SubmissionQuery, matches: Matches) -> Total:
     """Stored for a single filter; for several, counted by the rarest one up to 10,000."""
     filters = {name: size for name, size in matches.sizes.items() if name != ALL}
-    if len(filters) <= 1 and (query.search is None or matches.found is not None):
+    if len(filters) <= 1 and (query.search is None or matches.matching_ids is not None):
         return Total(next(iter(filters.values()), matches.sizes[ALL]))
     looked_up = [name for name in filters if name != STATUS]  # most of what has a facet is completed
     leader = min(looked_up, key=lambda name: filters[name], default=None)
-    some = filtered(select(literal(1)).select_from(submissions), query, matches.found, leader)
+    some = filtered(select(literal(1)).select_from(submissions), query, matches.matching_ids, leader)
     counted = int(connection.scalar(select(func.count()).select_from(some.limit(COUNT_AT_MOST + 1).subquery())) or 0)
     return Total(min(counted, COUNT_AT_MOST), counted > COUNT_AT_MOST)
 

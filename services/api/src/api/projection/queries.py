@@ -111,8 +111,8 @@ def _usage() -> Select[Any]:
     key = (c.day, c.kind, c.model, c.priced_as, c.simulated, c.wasted)
     amounts = [column for column in c if not column.primary_key]
     sums = (func.sum(column).label(column.name) for column in amounts)
-    found = select(*key, *sums).where(c.day >= bindparam("since")).group_by(*key).having(func.sum(c.sixtieths) != 0)
-    return found.order_by(c.day.desc(), c.kind, c.model, c.priced_as, c.simulated, c.wasted)
+    query = select(*key, *sums).where(c.day >= bindparam("since")).group_by(*key).having(func.sum(c.sixtieths) != 0)
+    return query.order_by(c.day.desc(), c.kind, c.model, c.priced_as, c.simulated, c.wasted)
 
 
 HISTORY = _history()

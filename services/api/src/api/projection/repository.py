@@ -32,7 +32,7 @@ class KnownSubmission:
     ended_at: datetime | None = None
 
 
-_FOUND = [field.name for field in fields(KnownSubmission)]
+_KNOWN_FIELDS = [field.name for field in fields(KnownSubmission)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +68,17 @@ class ProjectionQueries:
         return await self._finding.ask(ids)
 
     async def _find(self, requested: Sequence[set[str]]) -> dict[str, KnownSubmission]:
-        found: dict[str, KnownSubmission] = {}
+        submissions: dict[str, KnownSubmission] = {}
         ids = set[str]().union(*requested)
         ordered = sorted(ids)
         for at in range(0, len(ordered), IDS_A_QUERY):
             rows = await self._rows(queries.FIND, ids=ordered[at : at + IDS_A_QUERY])
-            hits = [(KnownSubmission(**{name: row[name] for name in _FOUND}), row["content_id"]) for row in rows]
+            hits = [(KnownSubmission(**{name: row[name] for name in _KNOWN_FIELDS}), row["content_id"]) for row in rows]
             hits.sort(key=lambda hit: hit[0].id)
             own = {hit.id: hit for hit, _ in hits if hit.id in ids}
             by_content = {content_id: hit for hit, content_id in hits if content_id in ids}
-            found |= own | by_content | {id_: hit for id_, hit in own.items() if hit.status != "removed"}
-        return found
+            submissions |= own | by_content | {id_: hit for id_, hit in own.items() if hit.status != "removed"}
+        return submissions
 
     async def submission(self, kind: Kind, id_: str) -> RowMapping | None:
         """With content; by id or legacy id."""

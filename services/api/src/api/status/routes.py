@@ -131,24 +131,24 @@ async def topic_status_summary(context: Context) -> Summary:
 @router.get("/stats", dependencies=[require_scope("read")])
 async def stats(context: Context) -> Stats:
     """Statistics of the existing topics. `average_seconds`: from start to completion; 0 if none is completed."""
-    found = await context.projection.stats("category", "complexity")
-    counts = {status: found.counts.get(status, 0) for status in STATUSES}
+    statistics = await context.projection.stats("category", "complexity")
+    counts = {status: statistics.counts.get(status, 0) for status in STATUSES}
     ended = counts["completed"] + counts["failed"]
     return Stats(
         total_topics=sum(counts.values()),
         completed=counts["completed"],
         failed=counts["failed"],
         success_rate=round(100 * counts["completed"] / ended, 2) if ended else 0.0,
-        average_seconds=round(found.milliseconds / 1000 / found.timed, 3) if found.timed else 0.0,
-        by_category=dict(found.facets["category"]),
-        by_complexity=dict(found.facets["complexity"]),
+        average_seconds=round(statistics.milliseconds / 1000 / statistics.timed, 3) if statistics.timed else 0.0,
+        by_category=dict(statistics.facets["category"]),
+        by_complexity=dict(statistics.facets["complexity"]),
         simulated=context.workers.simulated(),
     )
 
 
 async def _counts(context: ApiContext) -> dict[str, int]:
-    found: dict[str, Any] = await context.projection.counts("topic")
-    return {status: found.get(status, 0) for status in STATUSES}
+    counts: dict[str, Any] = await context.projection.counts("topic")
+    return {status: counts.get(status, 0) for status in STATUSES}
 
 
 def _message(context: ApiContext, counts: dict[str, int], live: int) -> str:

@@ -44,7 +44,7 @@ class History(BaseModel):
     is_complete: bool  # False: older events than the `limit` newest exist
 
 
-async def found(context: ApiContext, kind: Kind, id_: str, called: str = "") -> RowMapping:
+async def load_submission(context: ApiContext, kind: Kind, id_: str, called: str = "") -> RowMapping:
     """The submission's row. An unknown id is looked up again once everything stored so far is projected.
 
     `called`: the name in the error message. Raises ProblemError 404.

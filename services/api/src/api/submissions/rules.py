@@ -41,26 +41,30 @@ def judge(
 
 
 def _judge_one(
-    name: str, id_: str, found: KnownSubmission | None, is_due: Callable[[str, KnownSubmission], bool]
+    name: str, id_: str, existing: KnownSubmission | None, is_due: Callable[[str, KnownSubmission], bool]
 ) -> Verdict:
-    if found is None:
+    if existing is None:
         return Verdict(id_, name, "pending", 1)
-    if not is_due(name, found):
-        return Verdict(found.id, found.title or name, found.status, None)
-    is_its_own = found.id == id_  # otherwise it matched a title given by the model
-    return Verdict(found.id, name if is_its_own else found.title or name, "pending", found.attempt + 1)
+    if not is_due(name, existing):
+        return Verdict(existing.id, existing.title or name, existing.status, None)
+    is_its_own = existing.id == id_  # otherwise it matched a title given by the model
+    return Verdict(existing.id, name if is_its_own else existing.title or name, "pending", existing.attempt + 1)
 
 
-def is_open(found: KnownSubmission, *, force: bool) -> bool:
+def is_open(existing: KnownSubmission, *, force: bool) -> bool:
     """Whether it can be submitted again: failed or removed ones, with `force` all."""
-    return force or found.status in {"failed", "removed"}
+    return force or existing.status in {"failed", "removed"}
 
 
-def is_edited(found: KnownSubmission, input_hash: str, now: datetime) -> bool:
+def is_edited(existing: KnownSubmission, input_hash: str, now: datetime) -> bool:
     """The rule for articles in a scan. The text of imported articles is unknown and counts as unchanged."""
-    match found.status:
+    match existing.status:
         case "completed":
-            return found.input_hash not in {None, input_hash}
+            return existing.input_hash not in {None, input_hash}
         case "failed":
-            return found.input_hash != input_hash or found.ended_at is None or now - found.ended_at > FAILED_FOR_NOW
-    return found.status == "removed"
+            return (
+                existing.input_hash != input_hash
+                or existing.ended_at is None
+                or now - existing.ended_at > FAILED_FOR_NOW
+            )
+    return existing.status == "removed"

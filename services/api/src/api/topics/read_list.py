@@ -11,12 +11,12 @@ from api.dependencies import Context
 from api.projection.cursor import LONGEST
 from api.projection.filters import SubmissionQuery
 from api.projection.listing import paginate
-from api.topics.read_one import Topic, shown
+from api.topics.read_one import Topic, to_topic
+from shared.db.facets import FACETS
 from shared.status import Status
 
 router = APIRouter(dependencies=[require_scope("read")])
 Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
-FACETS = ("category", "subcategory", "company", "complexity", "tag", "technology")
 
 
 class TopicQuery(BaseModel):
@@ -69,7 +69,7 @@ async def list_topics(query: Annotated[TopicQuery, Query()], context: Context) -
         offset=query.offset,
     )
     waiting_for = context.workers.waiting_for()
-    topics = [shown(row, waiting_for) for row in rows]
+    topics = [to_topic(row, waiting_for) for row in rows]
     return Topics(topics=topics, offset=query.offset, simulated=context.workers.simulated(), **fields)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from api.access.scopes import require_scope
 from api.dependencies import Context
 from api.projection.freshness import freshness
-from api.submissions.commands import History, HowMany, contents_of, found, history_of, waiting_for
+from api.submissions.commands import History, HowMany, contents_of, history_of, load_submission, waiting_for
 from shared.events import WaitingFor
 from shared.status import Status
 
@@ -44,18 +44,18 @@ class OneTopic(Topic):
 async def get_topic(id: str, context: Context) -> OneTopic:
     """One topic with its status and content."""
     age = await freshness(context.projection, context.transport)
-    topic = shown(await found(context, "topic", id), context.workers.waiting_for())
+    topic = to_topic(await load_submission(context, "topic", id), context.workers.waiting_for())
     return OneTopic(**topic.model_dump(), **age)
 
 
 @router.get("/topics/{id}/history")
 async def get_history(id: str, context: Context, limit: HowMany = 200) -> History:
     """The newest events across all attempts, in chronological order, with the cost of each."""
-    topic = await found(context, "topic", id)
+    topic = await load_submission(context, "topic", id)
     return await history_of(context, topic["id"], limit)
 
 
-def shown(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:
+def to_topic(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:
     status: Status = row["status"]
     return Topic(
         id=row["id"],

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 from api.access.scopes import Caller, require_scope
 from api.dependencies import ApiContext, Context
 from api.problems import ProblemError
-from api.submissions.commands import found, projected, queue, take_back
+from api.submissions.commands import load_submission, projected, queue, take_back
 from api.submissions.schemas import Deleted, Queued
 from shared.events import TopicRemoved, TopicSubmitted
 from shared.messaging.cloudevents import encode
@@ -53,7 +53,7 @@ async def retry_topic(
     id: str, context: Context, caller: Annotated[Caller, require_scope("submit")], how: HowToRetry | None = None
 ) -> Retried:
     """Queue the topic again. Responds once this is projected, after one second at most."""
-    row = await found(context, "topic", id)
+    row = await load_submission(context, "topic", id)
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
         raise ProblemError(409, f"the topic is {row['status']}; only a failed topic can be retried without force")
@@ -66,7 +66,7 @@ async def retry_topic(
 @router.delete("/topics/{id}")
 async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
     """Remove the topic from all reads and counts. Responds once this is projected, after one second at most."""
-    row = await found(context, "topic", id)
+    row = await load_submission(context, "topic", id)
 
     def removal_of(attempt: int) -> TopicRemoved:
         return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)

@@ -48,7 +48,7 @@ async def submit_topics(
     """Submit titles. A completed or active title is skipped unless `force` is set; a failed one is queued again."""
     ids = [topic_id(title) for title in body.topics]
     known = await context.projection.find(set(ids))
-    verdicts, skipped = judge(body.topics, ids, known, lambda _, found: is_open(found, force=body.force))
+    verdicts, skipped = judge(body.topics, ids, known, lambda _, existing: is_open(existing, force=body.force))
     now = datetime.now(UTC)
     submitted = [
         TopicSubmitted(
