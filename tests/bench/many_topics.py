@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from shared.db.engine import open_writer
+from shared.db.facets import facets_of
 from shared.db.migrate import migrate
 from shared.db.tables import submissions
 from shared.ids import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.bulk_statements import Writes
-from status_projector.facets import facets_of
 from status_projector.statements import CountDelta, Counted, FacetRow
 from status_projector.submission_state import NewContent, State, counted
 

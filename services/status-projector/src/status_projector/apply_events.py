@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 
 from shared.db.engine import is_of_the_data
+from shared.db.facets import Facet, facets_of
 from shared.errors import InvalidEvent
 from shared.events import CausesWork, Outcome, Removed
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import decode
 from status_projector import statements
 from status_projector.bulk_statements import Writes
-from status_projector.facets import Facet, facets_of
 from status_projector.ledger import book, paid_in
 from status_projector.rows import ended_as, history_row
 from status_projector.statements import CountDelta, Counted, FacetRow

@@ -17,10 +17,10 @@ from sqlalchemy.dialects.postgresql import insert  # in words that SQLite knows 
 from shared.db import tables
 from shared.db.array_params import one_of
 from shared.db.engine import DatabaseUnreachable
+from shared.db.facets import Facet
 from shared.events import UsageTotals
 from shared.messaging.broker import Positions
 from status_projector.bulk_statements import Prepared, Rows, Writes, deleting, inserting
-from status_projector.facets import Facet
 from status_projector.ledger import LedgerChanges, LedgerEntry
 from status_projector.submission_state import NewContent, State
 

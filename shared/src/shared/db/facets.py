@@ -1,12 +1,12 @@
-"""What a card can be found by: its category, company, tags and so on. Pure; `apply_events.py` keeps rows of them."""
+"""Facets: the values of a card that topics can be filtered by. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
 Facet = tuple[str, str]  # name and value
-LONGEST_VALUE = 200  # characters; nobody filters by more
-MOST_VALUES = 50  # of one facet of one card
-_FIELDS = {
+LONGEST_VALUE = 200  # characters; longer values are not indexed
+MOST_VALUES = 50  # per facet of one card
+_FACET_OF_FIELD = {
     "category": "category",
     "subcategory": "subcategory",
     "company": "company",
@@ -14,16 +14,17 @@ _FIELDS = {
     "tags": "tag",
     "technologies": "technology",
 }
+FACETS = tuple(_FACET_OF_FIELD.values())
 
 
 def facets_of(content: Mapping[str, Any] | None) -> set[Facet]:
-    """Of any content, an imported one too: what is not a text is passed over."""
-    found: set[Facet] = set()
+    """The facets of any content, imported content included. Values that are not text are ignored."""
+    facets: set[Facet] = set()
     if content is None:
-        return found
-    for field, facet in _FIELDS.items():
+        return facets
+    for field, facet in _FACET_OF_FIELD.items():
         value = content.get(field)
         for text in value[:MOST_VALUES] if isinstance(value, list) else (value,):
             if isinstance(text, str) and len(text) <= LONGEST_VALUE and text.strip():
-                found.add((facet, text))
-    return found
+                facets.add((facet, text))
+    return facets
