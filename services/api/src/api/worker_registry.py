@@ -6,6 +6,9 @@ The API sends heartbeats too and reads its own: the newest heartbeat gives the b
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
+
+from pydantic import BaseModel
 
 from shared.events import Event, Problem, WaitingFor, WorkerBeat, WorkerPaused
 from shared.resilience.circuit_breaker import PAUSED
@@ -19,6 +22,23 @@ FORGOTTEN_AFTER = timedelta(hours=1)
 class WorkerState:
     beat: WorkerBeat
     stored_at: datetime  # the broker's time
+
+
+class LiveWorker(BaseModel):
+    """A live process in responses."""
+
+    service: str
+    instance: str
+    version: str
+    in_flight: int
+    processed: int
+    failed: int
+    started_at: datetime
+    last_state: datetime
+
+    @classmethod
+    def of(cls, state: WorkerState) -> Self:
+        return cls(**state.beat.model_dump(), version=state.beat.app_version, last_state=state.stored_at)
 
 
 class ServiceProblem(Problem):

@@ -13,7 +13,7 @@ from api.projection.cursor import LONGEST
 from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness
 from api.projection.listing import paginate
-from api.submissions.commands import History, HowMany, contents_of, history_of, load_submission, waiting_for
+from api.submissions.read import History, HowMany, contents_of, history_of, load_submission, waiting_for
 from shared.events import WaitingFor
 from shared.ids import article_id
 from shared.status import Status

@@ -15,7 +15,8 @@ from api.dependencies import ApiContext, Context
 from api.problems import ProblemError
 from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness
-from api.submissions.commands import contents_of, projected, waiting_for
+from api.submissions.commands import projected
+from api.submissions.read import contents_of, waiting_for
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.events import CatalogScanRequested, WaitingFor

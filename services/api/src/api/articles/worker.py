@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from api.access.scopes import Caller, require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.freshness import freshness
-from api.worker_schema import LiveWorker
+from api.worker_registry import LiveWorker
 from shared.events import WaitingFor, WorkerPaused
 from shared.messaging.cloudevents import encode
 from shared.streams import ENRICHER

@@ -16,7 +16,9 @@ from shared.messaging.broker import START, Positions, Transport
 from shared.streams import PROJECTED
 
 T = TypeVar("T")
-PATIENCE = 0.5  # seconds; timeout of the broker
+BROKER_TIMEOUT_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 1.0  # for the projection
+POLL_SECONDS = 0.02
 EVENTS = [stream.name for stream in PROJECTED]
 
 
@@ -43,15 +45,15 @@ async def projected_up_to_now(projection: ProjectionQueries, transport: Transpor
         while not transport.has_reached((await projection.position())[0], ends):
             if time.monotonic() > give_up:
                 return
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def _in_time(answer: Awaitable[T]) -> T:
     """Raises BrokerUnreachable."""
     try:
-        return await asyncio.wait_for(answer, PATIENCE)
+        return await asyncio.wait_for(answer, BROKER_TIMEOUT_SECONDS)
     except TimeoutError as error:
-        raise BrokerUnreachable(f"the broker did not answer within {PATIENCE} s") from error
+        raise BrokerUnreachable(f"the broker did not answer within {BROKER_TIMEOUT_SECONDS} s") from error
 
 
 def _of_events(positions: Mapping[int, Positions]) -> dict[int, Positions]:

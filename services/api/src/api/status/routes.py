@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from api.access.scopes import require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.freshness import freshness
-from api.worker_schema import LiveWorker
+from api.worker_registry import LiveWorker
 from shared.events import WaitingFor
 from shared.status import STATUSES
 from shared.streams import TOPIC_WORKER

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from api.access.scopes import require_scope
 from api.dependencies import Context
 from api.projection.freshness import freshness
-from api.submissions.commands import History, HowMany, contents_of, history_of, load_submission, waiting_for
+from api.submissions.read import History, HowMany, contents_of, history_of, load_submission, waiting_for
 from shared.events import WaitingFor
 from shared.status import Status
 

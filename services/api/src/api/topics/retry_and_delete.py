@@ -11,7 +11,8 @@ from sqlalchemy import RowMapping
 from api.access.scopes import Caller, require_scope
 from api.dependencies import ApiContext, Context
 from api.problems import ProblemError
-from api.submissions.commands import load_submission, projected, queue, take_back
+from api.submissions.commands import projected, queue, take_back
+from api.submissions.read import load_submission
 from api.submissions.schemas import Deleted, Queued
 from shared.events import TopicRemoved, TopicSubmitted
 from shared.messaging.cloudevents import encode
