@@ -50,4 +50,4 @@ async def test_a_file_that_is_too_much_is_submitted_whole_when_there_is_room_aga
 
 def _read_until_refused(submitting: subprocess.Popen[str]) -> None:
     assert submitting.stderr
-    assert any("waiting, the API says: " in line and REFUSED in line for line in submitting.stderr)
+    assert any("waiting: " in line and REFUSED in line for line in submitting.stderr)

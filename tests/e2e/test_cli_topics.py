@@ -145,7 +145,7 @@ def test_a_script_that_does_not_say_yes_deletes_nothing_and_gets_exit_code_2(
     before = local_mode.get("/api/v1/topics?limit=1").json()["total_count"]
     refused = local_mode.run("topics", *arguments)
     assert (refused.code, refused.out) == (2, "")
-    assert refused.err == "topicflow: without a terminal to ask on, --yes is needed; nothing was deleted\n"
+    assert refused.err == "topicflow: without a terminal, --yes is required; nothing was deleted\n"
     assert local_mode.get("/api/v1/topics?limit=1").json()["total_count"] == before
 
 

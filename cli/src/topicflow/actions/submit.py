@@ -39,10 +39,10 @@ async def submit(
     for chunk in chunks(titles):
         body = {"topics": list(chunk), **options}
         try:
-            responses.append(await api.post_patiently("/topics", body, sending.waits))
+            responses.append(await api.post_patiently("/topics", body, sending.pause))
         except CommandError as error:
             raise _after(sending.sent, len(chunk), error) from error
-        sending.reached(sending.sent + len(chunk))
+        sending.advance_to(sending.sent + len(chunk))
     answers = [answer_of(response) for response in responses]
     if len(answers) == 1:
         return SubmitResult(answers[0], responses[0].text)

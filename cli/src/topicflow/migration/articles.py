@@ -16,8 +16,8 @@ async def move_articles_in(api: ApiClient, old: OldArticles, moved: MigrationRes
     async for batch, read in _batches(old, moved):
         if batch:
             body = {"urns": batch, "dry_run": moved.is_dry_run}
-            moved.add(answer_of(await api.post_patiently("/articles/import", body, sending.waits)))
-        sending.reached(read)
+            moved.add(answer_of(await api.post_patiently("/articles/import", body, sending.pause)))
+        sending.advance_to(read)
 
 
 async def _batches(old: OldArticles, moved: MigrationResult) -> AsyncIterator[tuple[list[str], int]]:

@@ -14,7 +14,7 @@ from shared.ids import topic_id
 from shared.text.titles import checked_title
 from topicflow.errors import WrongUse
 from topicflow.migration.old_card import COLUMNS, card
-from topicflow.views.times import parsed
+from topicflow.views.times import parse_time
 
 LOCKED_AT_MOST = 5.0  # seconds that somebody else's lock is waited for
 
@@ -143,7 +143,7 @@ def _text(value: object) -> str:
 
 def _time(value: object) -> str | None:
     """In UTC; what is no time is not told."""
-    time = parsed(value)
+    time = parse_time(value)
     try:
         return time.astimezone(UTC).isoformat() if time else None
     except OverflowError:

@@ -27,8 +27,8 @@ async def move_in(api: ApiClient, old: OldSystem, moved: MigrationResult, sendin
     for batch, read in _batches(old.topics(), moved):
         if batch:
             body = {"topics": batch, "dry_run": moved.is_dry_run}
-            moved.add(answer_of(await api.post_patiently("/topics/import", body, sending.waits)))
-        sending.reached(read)
+            moved.add(answer_of(await api.post_patiently("/topics/import", body, sending.pause)))
+        sending.advance_to(read)
 
 
 def _batches(topics: Iterable[OldTopic], moved: MigrationResult) -> Iterator[tuple[list[Entry], int]]:

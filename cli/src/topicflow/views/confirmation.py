@@ -1,4 +1,4 @@
-"""Asks a person before something is deleted; a script has to say --yes."""
+"""Asks for confirmation before a deletion; scripts must pass --yes."""
 
 import sys
 from typing import Annotated
@@ -10,12 +10,12 @@ from topicflow.errors import Failed, Interrupted, WrongUse
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation prompt (required in scripts).")]
 
 
-def confirmed(question: str, yes: bool) -> None:
-    """Returns where it is to be done. Raises WrongUse where nobody can be asked, Failed on a no."""
+def confirm(question: str, yes: bool) -> None:
+    """Returns if the user agrees. Raises WrongUse without a terminal, Failed if the answer is not yes."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise WrongUse("without a terminal to ask on, --yes is needed; nothing was deleted")
+        raise WrongUse("without a terminal, --yes is required; nothing was deleted")
     typer.echo(f"{question} [y/N] ", nl=False, err=True)
     try:
         answer = sys.stdin.readline()

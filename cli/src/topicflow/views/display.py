@@ -1,4 +1,4 @@
-"""Shows what changes: in place on a terminal, as plain lines where output goes to a file or a pipe."""
+"""Live output: updated in place on a terminal, plain lines in a file or pipe."""
 
 import time
 from types import TracebackType
@@ -9,15 +9,15 @@ from rich.constrain import Constrain
 from rich.live import Live
 from rich.text import Text
 
-LINES_APART = 2.0  # seconds between plain lines that only report progress
+MIN_INTERVAL = 2.0  # seconds between plain lines that only report progress
 
 
 class Display(Protocol):
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Prints a line that stays on screen."""
 
     def show(self, view: RenderableType, line: str) -> None:
-        """What is true now: the picture replaces the one before, the line is for where nothing can be replaced."""
+        """Shows the current state: `view` replaces the previous one on a terminal, `line` is for plain output."""
 
     def __enter__(self) -> Self: ...
 
@@ -27,7 +27,7 @@ class Display(Protocol):
 
 
 class LiveDisplay:
-    """Leaves nothing but the lines that were said."""
+    """When it ends, only the lines of `say` remain on screen."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -37,7 +37,7 @@ class LiveDisplay:
         self._console.print(Text(line), soft_wrap=True)
 
     def show(self, view: RenderableType, line: str) -> None:
-        width = self._console.width - len("^C")  # echoed at the end of the last line, it must not begin another one
+        width = self._console.width - len("^C")  # echoed at the end of the last line, it must not wrap
         self._live.update(Constrain(view, width - 1), refresh=True)
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class PlainDisplay:
 
     def show(self, view: RenderableType, line: str) -> None:
         now = time.monotonic()
-        if line != self._last_line and now - self._last_time >= LINES_APART:
+        if line != self._last_line and now - self._last_time >= MIN_INTERVAL:
             self._last_line, self._last_time = line, now
             self.say(line)
 
@@ -71,7 +71,7 @@ class PlainDisplay:
 
 
 def console_for(*, stderr: bool = False) -> Console:
-    """A terminal as wide as it is; a pipe or a file is not cut at 80 characters."""
+    """On a terminal, its width; a pipe or file is not cut at 80 characters."""
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     return (
         console

@@ -1,4 +1,4 @@
-"""Labels and values, a line each: how every picture says what there is to say about one thing."""
+"""A table of labels and values, one per line; used by every view of a single object."""
 
 from collections.abc import Mapping
 
@@ -17,8 +17,8 @@ def facts_table(facts: Mapping[str, Text]) -> Table:
     return table
 
 
-def labelled(name: str) -> str:
-    """A field's name as people read it."""
+def label_of(name: str) -> str:
+    """A field name as a label: `study_type` → `Study type`."""
     return one_line(name).replace("_", " ").capitalize()
 
 

@@ -1,4 +1,4 @@
-"""Draws what happened to a topic: an event a line, with what was paid in it. Columns without a value are left out."""
+"""Renders the history of a submission: one line per event, with its cost. Empty columns are left out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,18 +16,18 @@ Event = dict[str, Any]
 def history_table(events: list[Event]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     columns = {label: [cell(event) for event in events] for label, cell in _CELLS.items()}
-    shown = {label: cells for label, cells in columns.items() if any(cell.plain for cell in cells)}
-    for label in shown:
+    visible = {label: cells for label, cells in columns.items() if any(cell.plain for cell in cells)}
+    for label in visible:
         table.add_column(label, overflow="fold", no_wrap=label in {"Time", "Event", "Attempt"})
-    for row in zip(*shown.values(), strict=True):
+    for row in zip(*visible.values(), strict=True):
         table.add_row(*row)
     return table
 
 
 def event_name(event: str) -> str:
     """`SubmissionCompleted` → `completed`, `TopicRemoved` → `removed`."""
-    for what in ("Submission", "Topic", "Article"):
-        event = event.removeprefix(what)
+    for subject in ("Submission", "Topic", "Article"):
+        event = event.removeprefix(subject)
     return one_line(event).lower()
 
 
@@ -36,13 +36,13 @@ def _name(event: Event) -> Text:
     return Text(name, style=_STYLES.get(name, ""))
 
 
-def _words(field: str) -> Callable[[Event], Text]:
+def _field(field: str) -> Callable[[Event], Text]:
     return lambda event: Text(one_line(value) if (value := event.get(field)) is not None else "")
 
 
 def _tokens(event: Event) -> Text:
-    read, written = event.get("tokens_in"), event.get("tokens_out")
-    return Text(f"{read or 0:,} / {written or 0:,}" if read or written else "")
+    tokens_in, tokens_out = event.get("tokens_in"), event.get("tokens_out")
+    return Text(f"{tokens_in or 0:,} / {tokens_out or 0:,}" if tokens_in or tokens_out else "")
 
 
 def _cost(event: Event) -> Text:
@@ -52,10 +52,10 @@ def _cost(event: Event) -> Text:
 _CELLS: dict[str, Callable[[Event], Text]] = {
     "Time": lambda event: Text(local_time(event.get("time")), style="dim"),
     "Event": _name,
-    "Attempt": _words("attempt"),
-    "Worker": _words("worker"),
-    "Model": _words("model"),
+    "Attempt": _field("attempt"),
+    "Worker": _field("worker"),
+    "Model": _field("model"),
     "Tokens in/out": _tokens,
     "Cost": _cost,
-    "Error": _words("error"),
+    "Error": _field("error"),
 }

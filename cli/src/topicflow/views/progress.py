@@ -1,4 +1,4 @@
-"""How far something has come, as a bar and as a line: topics waited for, rows that `import` sends."""
+"""Progress as a bar and as a line of text: of `--wait`, `submit` and `import`."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class ProgressLine:
     completed: int
     failed: int
     removed: int = 0
-    finished_here: int = 0  # since we look; those that were completed before say nothing about the rate
+    finished_here: int = 0  # while waiting; earlier ones would distort the rate
     seconds: float = 0.0
     waiting: str | None = None
 
@@ -38,7 +38,7 @@ class ProgressLine:
 
     @property
     def pace(self) -> str:
-        """`3.4/s, 14 s left`; empty while nothing can be said."""
+        """`3.4/s, 14 s left`; empty while unknown."""
         if self.is_over or not self.finished_here or not self.seconds:
             return ""
         return pace(self.finished_here / self.seconds, self.total - self.finished)
@@ -56,9 +56,9 @@ class ProgressLine:
 
 
 def pace(rate: float, left: int) -> str:
-    """`rate`: a second."""
-    shown = f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min"
-    return f"{shown}, {duration(left / rate)} left"
+    """`rate`: per second; `left`: items."""
+    rate_text = f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min"
+    return f"{rate_text}, {duration(left / rate)} left"
 
 
 def bar(total: int, finished: int, line: Text, pace: str) -> RenderableType:

@@ -1,4 +1,4 @@
-"""How much of something has been sent, and why the rest waits if it does: of `submit` or `import`."""
+"""Progress of `submit` and `import`: how much has been sent, and why the rest is waiting."""
 
 import time
 from collections.abc import Callable
@@ -12,40 +12,43 @@ from topicflow.views.progress import bar, pace
 
 @dataclass(slots=True)
 class Sending:
-    """`tell` is called whenever it changes, but not at the end, which is the caller's to say."""
+    """`on_change` is called on every change but the last: the caller reports the end.
+
+    `items`: plural noun, such as `titles`.
+    """
 
     total: int
-    things: str
-    tell: Callable[["Sending"], None]
+    items: str
+    on_change: Callable[["Sending"], None]
     sent: int = 0
     waiting: str | None = None
-    _began: float = field(default_factory=time.monotonic)
+    _started_at: float = field(default_factory=time.monotonic)
 
-    def reached(self, sent: int) -> None:
+    def advance_to(self, sent: int) -> None:
         self.sent, self.waiting = sent, None
         if not self.is_over:
-            self.tell(self)
+            self.on_change(self)
 
-    def waits(self, why: object) -> None:
-        self.waiting = str(why)
-        self.tell(self)
+    def pause(self, reason: object) -> None:
+        self.waiting = str(reason)
+        self.on_change(self)
 
     @property
     def is_over(self) -> bool:
         return self.sent >= self.total
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         """`500 of 1,200 titles`."""
-        return f"{self.sent:,} of {self.total:,} {self.things}"
+        return f"{self.sent:,} of {self.total:,} {self.items}"
 
     @property
     def full_line(self) -> str:
-        return f"{self.place} sent; waiting, the API says: {self.waiting}" if self.waiting else f"{self.place} sent"
+        return f"{self.position} sent; waiting: {self.waiting}" if self.waiting else f"{self.position} sent"
 
     @property
     def view(self) -> RenderableType:
-        rate = self.sent / max(0.001, time.monotonic() - self._began)
+        rate = self.sent / max(0.001, time.monotonic() - self._started_at)
         left = pace(rate, self.total - self.sent) if rate and not self.waiting else ""
-        row = bar(self.total, self.sent, Text(f"{self.place} sent"), left)
-        return Group(row, Text(f"Waiting, the API says: {self.waiting}", style="yellow")) if self.waiting else row
+        row = bar(self.total, self.sent, Text(f"{self.position} sent"), left)
+        return Group(row, Text(f"Waiting: {self.waiting}", style="yellow")) if self.waiting else row

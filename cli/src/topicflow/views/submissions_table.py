@@ -1,4 +1,4 @@
-"""Draws lists of topics or articles: a line each, with whole names and whole ids."""
+"""Renders lists of topics or articles: one line each, with untruncated names and ids."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from topicflow.views.times import local_time
 
 
 def submissions_table(submissions: Iterable[dict[str, Any]], *, name_field: str = "title") -> Table:
-    """`name_field`: the field that says what each is called."""
+    """`name_field`: the field with the name, `title` or `urn`."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("Status", no_wrap=True)
     table.add_column(name_field.capitalize(), overflow="fold")
@@ -29,8 +29,8 @@ def submissions_table(submissions: Iterable[dict[str, Any]], *, name_field: str 
     return table
 
 
-def total_line(answer: dict[str, Any], shown: int) -> str:
-    """`20 of 1,234`, or of `more than 10,000` where the API stopped counting."""
+def total_line(answer: dict[str, Any], count: int) -> str:
+    """`20 of 1,234`, or `20 of more than 10,000` if the API stopped counting there."""
     total = answer.get("total_count", 0)
     more = "more than " if answer.get("total_count_capped") else ""
-    return f"{shown:,} of {more}{total:,}"
+    return f"{count:,} of {more}{total:,}"

@@ -1,11 +1,11 @@
-"""Times and durations as people read them; the API's are RFC 3339 in UTC."""
+"""Formats times and durations for display; the API's are RFC 3339 in UTC."""
 
 from datetime import UTC, datetime
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-def parsed(value: object) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
@@ -16,8 +16,8 @@ def parsed(value: object) -> datetime | None:
 
 
 def local_time(value: object) -> str:
-    """`14:05:07` today, `2026-02-28 14:05` on other days, in the zone of whoever reads; empty without a time."""
-    time = parsed(value)
+    """`14:05:07` today, `2026-02-28 14:05` on other days, in the local time zone; empty if `value` is not a time."""
+    time = parse_time(value)
     if time is None:
         return ""
     time = time.astimezone()
@@ -36,5 +36,5 @@ def duration(seconds: float) -> str:
 
 
 def ago(value: object) -> str:
-    time = parsed(value)
+    time = parse_time(value)
     return f"{duration(max(0.0, (datetime.now(UTC) - time).total_seconds()))} ago" if time else "never"

@@ -1,4 +1,4 @@
-"""Draws one topic: where it stands, and its study card. All of its text is somebody else's: never markup."""
+"""Renders one topic: its state and its study card. All text is untrusted, so none of it is parsed as markup."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from local_processes.plain_text import one_line, plain
-from topicflow.views.facts_table import facts_table, joined, labelled
+from topicflow.views.facts_table import facts_table, joined, label_of
 from topicflow.views.submission_state import heading, summary
 
 _FACTS = (
@@ -42,13 +42,13 @@ def _study_card(content: dict[str, Any]) -> list[RenderableType]:
     if title := content.get("title"):
         parts.append(Text(one_line(title), style="bold"))
     parts += [Text(plain(content.get("description", ""))), Text()]
-    parts.append(facts_table({labelled(name): Text(joined(content[name])) for name in _FACTS if content.get(name)}))
+    parts.append(facts_table({label_of(name): Text(joined(content[name])) for name in _FACTS if content.get(name)}))
     for name in _LISTS:
         if isinstance(items := content.get(name), list) and items:
             bullets = Text("\n".join(f"• {one_line(item)}" for item in items))
-            parts += [Text(), Text(labelled(name), style="bold"), Padding(bullets, (0, 0, 0, 2))]
+            parts += [Text(), Text(label_of(name), style="bold"), Padding(bullets, (0, 0, 0, 2))]
     for name in _GROUPS:
         if isinstance(group := content.get(name), dict) and group:
-            rows = facts_table({labelled(key): Text(plain(value)) for key, value in group.items()})
-            parts += [Text(), Text(labelled(name), style="bold"), Padding(rows, (0, 0, 0, 2))]
+            rows = facts_table({label_of(key): Text(plain(value)) for key, value in group.items()})
+            parts += [Text(), Text(label_of(name), style="bold"), Padding(rows, (0, 0, 0, 2))]
     return parts

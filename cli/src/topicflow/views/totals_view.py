@@ -1,4 +1,4 @@
-"""Draws what all topics together come to: the numbers of `stats`, and the values of `topics filters`."""
+"""Renders totals over all topics: the numbers of `stats`, and the values of `topics filters`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from topicflow.views.facts_table import facts_table
 from topicflow.views.state_view import gemini
 from topicflow.views.times import duration
 
-VALUES_SHOWN = 50  # of one facet
+MAX_VALUES = 50  # of one facet
 _OPTIONS = {
     "--category": "categories",
     "--subcategory": "subcategories",
@@ -23,37 +23,37 @@ _OPTIONS = {
 }
 
 
-def stats_picture(stats: dict[str, Any]) -> RenderableType:
+def stats_view(stats: dict[str, Any]) -> RenderableType:
     ended = stats["completed"] + stats["failed"]
     facts = {
         "Topics": f"{stats['total_topics']:,}",
         "Completed": f"{stats['completed']:,}",
         "Failed": f"{stats['failed']:,}",
-        "Success": f"{stats['success_rate']:g} % of those that have ended" if ended else "none has ended yet",
+        "Success": f"{stats['success_rate']:g} % of finished topics" if ended else "no topic has finished yet",
         "Average": f"{duration(stats['average_seconds'])} from start to completion" if stats["completed"] else "",
     }
     rows = {label: Text(value) for label, value in facts.items() if value}
     parts: list[RenderableType] = [facts_table({**rows, "Gemini": gemini(stats.get("simulated"))})]
-    counted = {"Category": stats["by_category"], "Complexity": stats["by_complexity"]}
-    if tables := [_counts(label, counts) for label, counts in counted.items() if counts]:
+    breakdowns = {"Category": stats["by_category"], "Complexity": stats["by_complexity"]}
+    if tables := [_counts(label, counts) for label, counts in breakdowns.items() if counts]:
         parts += [Text(), Columns(tables, padding=(0, 4))]
     return Group(*parts)
 
 
-def filters_picture(filters: dict[str, Any]) -> RenderableType | None:
-    """The options of `topics list` with the values that there are; None without any."""
+def filters_view(filters: dict[str, Any]) -> RenderableType | None:
+    """The options of `topics list` with their existing values; None if there are none."""
     rows = {option: _values(filters[name]) for option, name in _OPTIONS.items() if filters.get(name)}
     return facts_table(rows) if rows else None
 
 
 def _values(values: list[str]) -> Text:
-    more = len(values) - VALUES_SHOWN
-    shown = " · ".join(map(one_line, values[:VALUES_SHOWN]))
-    return Text(shown + (f" … and {more:,} more, --json has them" if more > 0 else ""))
+    more = len(values) - MAX_VALUES
+    visible = " · ".join(map(one_line, values[:MAX_VALUES]))
+    return Text(visible + (f" … and {more:,} more (see --json)" if more > 0 else ""))
 
 
 def _counts(label: str, counts: dict[str, int]) -> Table:
-    """The most frequent first."""
+    """Most frequent first."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column(label, overflow="fold")
     table.add_column("Topics", justify="right", no_wrap=True)

@@ -70,7 +70,7 @@ async def test_while_the_api_says_when_to_come_again_ten_minutes_are_waited_and_
     with pytest.raises(ServiceUnavailable, match="no room"):
         await submit(_api(*[full] * 200), ["Raft"], _sending(said))
     assert (set(pauses), sum(pauses)) == ({5}, 600)
-    assert set(said) == {"0 of 1 titles sent; waiting, the API says: no room"}
+    assert set(said) == {"0 of 1 titles sent; waiting: no room"}
 
 
 async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_place_is_known(
@@ -83,8 +83,8 @@ async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_pla
     answers = [taken, *[full] * 10, taken, *[full] * 11]
     with pytest.raises(ServiceUnavailable, match="titles 1001 to 1500: no room; the first 1000 were submitted"):
         await submit(_api(*answers), ["x"] * 1500, sending)
-    assert (sending.place, len(pauses)) == ("1,000 of 1,500 titles", 20)
-    assert said[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting, the API says: no room"]
+    assert (sending.position, len(pauses)) == ("1,000 of 1,500 titles", 20)
+    assert said[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting: no room"]
 
 
 async def test_who_asks_to_come_again_at_once_is_still_given_a_second(pauses: list[float]) -> None:

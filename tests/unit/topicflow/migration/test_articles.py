@@ -73,4 +73,4 @@ async def test_a_redis_that_goes_away_leaves_the_place_of_what_is_stored() -> No
     sending = Sending(old.count, "articles", lambda _: None)
     with pytest.raises(Unreachable, match="away"):
         await moved_from(old, sending)
-    assert sending.place == "500 of 1,000 articles"
+    assert sending.position == "500 of 1,000 articles"

@@ -42,7 +42,7 @@ class FakeApi:
 async def moved_from(path: Path, api: FakeApi, places: list[str] | None = None) -> MigrationResult:
     with opened(path) as old:
         moved = MigrationResult(is_dry_run=False)
-        sending = Sending(old.count, "topics", lambda now: places.append(now.place) if places is not None else None)
+        sending = Sending(old.count, "topics", lambda now: places.append(now.position) if places is not None else None)
         async with api.client() as client:
             await move_in(client, old, moved, sending)
     assert sending.is_over
@@ -98,4 +98,4 @@ async def test_an_error_half_way_leaves_the_place_of_what_is_stored(file: OldFil
         sending = Sending(old.count, "topics", lambda _: None)
         with pytest.raises(ServiceUnavailable, match="away"):
             await move_in(api.client(), old, MigrationResult(is_dry_run=False), sending)
-    assert sending.place == "500 of 600 topics"
+    assert sending.position == "500 of 600 topics"

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from topicflow.views.history_table import event_name, history_table
-from topicflow.views.totals_view import VALUES_SHOWN, filters_picture, stats_picture
-from topicflow.views.usage_table import usage_picture
+from topicflow.views.totals_view import MAX_VALUES, filters_view, stats_view
+from topicflow.views.usage_table import usage_table
 
 SUBMITTED = {"event": "TopicSubmitted", "attempt": 1, "time": "2026-02-28T14:05:00Z"}
 FAILED = {
@@ -93,23 +93,23 @@ def test_events_have_short_names(event: str, name: str) -> None:
 
 
 def test_stats_say_the_rate_the_time_and_the_most_frequent_first() -> None:
-    drawn = _drawn(stats_picture(STATS))
-    for text in ("1,234", "97.56 % of those that have ended", "3 s from start to completion", "real"):
+    drawn = _drawn(stats_view(STATS))
+    for text in ("1,234", "97.56 % of finished topics", "3 s from start to completion", "real"):
         assert text in drawn
     assert drawn.index("[red]") < drawn.index("databases")
 
 
 def test_while_nothing_has_ended_no_rate_and_no_time_are_claimed() -> None:
     nothing = dict.fromkeys(("total_topics", "completed", "failed", "success_rate", "average_seconds"), 0)
-    drawn = _drawn(stats_picture({**nothing, "by_category": {}, "by_complexity": {}, "simulated": None}))
-    assert "none has ended yet" in drawn
+    drawn = _drawn(stats_view({**nothing, "by_category": {}, "by_complexity": {}, "simulated": None}))
+    assert "no topic has finished yet" in drawn
     for absent in ("%", "Average", "Category"):
         assert absent not in drawn
 
 
 def test_usage_says_what_was_paid_and_what_of_it_in_vain_and_why() -> None:
     usage = {"days": [TODAY], "total": AMOUNTS, "wasted": AMOUNTS, "since": "2026-01-30"}
-    words = _words(_drawn(usage_picture(usage)))
+    words = _words(_drawn(usage_table(usage)))
     assert words[1] == [
         *("2026-02-28", "topic", "[red]gemini-9", "1,234.5", "70,000", "10,000", "$1.2500", "0.2", "repeated,", "3"),
         "cut_off",
@@ -119,29 +119,29 @@ def test_usage_says_what_was_paid_and_what_of_it_in_vain_and_why() -> None:
 
 def test_usage_says_whose_price_was_taken_where_a_models_own_is_not_known() -> None:
     usage = {"days": [{**TODAY, "priced_as": "gemini-3"}], "total": AMOUNTS, "wasted": AMOUNTS, "since": "2026-01-30"}
-    assert "priced as gemini-3" in _drawn(usage_picture(usage))
+    assert "priced as gemini-3" in _drawn(usage_table(usage))
 
 
 def test_usage_of_several_days_has_a_sum_and_says_what_is_simulated_and_what_has_no_price() -> None:
     simulated = {**TODAY, "simulated": True, "unpriced_calls": 1234.5, "wasted": {}}
     total = {**AMOUNTS, "unpriced_calls": 1234.5, "calls": 2469}
     usage = {"days": [TODAY, simulated], "total": total, "wasted": {**AMOUNTS, "calls": 3.2}, "since": "2026-01-30"}
-    drawn = _drawn(usage_picture(usage))
-    for text in ("(simulated)", "no price", "≥ $1.2500", "3.2 of $1.2500", "nobody was paid for it"):
+    drawn = _drawn(usage_table(usage))
+    for text in ("(simulated)", "no price", "≥ $1.2500", "3.2 of $1.2500", "cost nothing"):
         assert text in drawn
 
 
 def test_without_usage_it_says_since_when() -> None:
-    assert "Nothing was paid since 2026-01-30." in _drawn(usage_picture({"days": [], "since": "2026-01-30"}))
+    assert "No spend since 2026-01-30." in _drawn(usage_table({"days": [], "since": "2026-01-30"}))
 
 
 def test_filters_are_named_by_their_options_and_very_many_values_are_cut_short() -> None:
-    many = [f"tag{n}" for n in range(VALUES_SHOWN + 950)]
-    picture = filters_picture({"companies": ["A, B", "\x1b[2JC"], "tags": many, "technologies": []})
+    many = [f"tag{n}" for n in range(MAX_VALUES + 950)]
+    picture = filters_view({"companies": ["A, B", "\x1b[2JC"], "tags": many, "technologies": []})
     assert picture
     drawn = _drawn(picture)
     assert ["--company", "A,", "B", "·", "\ufffd[2JC"] in _words(drawn)
-    assert f"tag{VALUES_SHOWN - 1} … and 950 more" in " ".join(drawn.split())
-    assert f"tag{VALUES_SHOWN} " not in drawn
+    assert f"tag{MAX_VALUES - 1} … and 950 more" in " ".join(drawn.split())
+    assert f"tag{MAX_VALUES} " not in drawn
     assert "--technology" not in drawn
-    assert filters_picture({"companies": []}) is None
+    assert filters_view({"companies": []}) is None

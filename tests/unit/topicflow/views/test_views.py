@@ -13,7 +13,7 @@ from local_processes.plain_text import one_line, plain
 from topicflow.actions.status import status_view
 from topicflow.actions.system_state import SystemState
 from topicflow.actions.topics import topic_path
-from topicflow.views.article_view import article_picture
+from topicflow.views.article_view import article_view
 from topicflow.views.display import PlainDisplay, display_on
 from topicflow.views.progress import ProgressLine
 from topicflow.views.sending import Sending
@@ -99,7 +99,7 @@ def test_an_article_shows_where_it_stands_and_what_was_found_out_never_markup() 
         "annotations": {"abstract": "Plainly said."},
     }
     article = {"urn": "urn:article:coffee", "status": "completed", "result": result, "simulated": True}
-    drawn = _drawn(article_picture(article))
+    drawn = _drawn(article_view(article))
     for text in (
         "urn:article:coffee",
         "[red]coffee[/red], sleep",
@@ -125,7 +125,7 @@ def test_status_tells_counts_simulation_and_what_is_waited_for() -> None:
         simulated=True, waiting_for={"reason": "quota", "since": None, "until": None}, projection_lag_seconds=7
     )
     drawn = _drawn(status_view(state, "http://127.0.0.1:8000"))
-    for text in ("1,234 completed", "1 pending", "simulated", "quota", "as it was 7 s ago", "http://127.0.0.1:8000"):
+    for text in ("1,234 completed", "1 pending", "simulated", "quota", "as of 7 s ago", "http://127.0.0.1:8000"):
         assert text in drawn
     assert state.line == "1 pending, 0 processing, 1234 completed, 0 failed; waiting: quota"
 
@@ -144,21 +144,21 @@ def test_refused_work_and_an_old_backlog_are_said_and_a_young_one_is_not() -> No
     }
     full = replace(_state(), health={"no_room": "The broker's memory is 83% full", "lag": lag})
     drawn = _drawn(status_view(full, "u"), width=120)
-    assert "more work is refused: The broker's memory is 83% full" in drawn
+    assert "new work is refused: The broker's memory is 83% full" in drawn
     assert "topic-worker: 41,210 waiting, 30 in flight, the oldest for 5 min" in drawn
     assert "status-projector" not in drawn
     assert full.line.endswith("; new work is refused: The broker's memory is 83% full")
     young = replace(full, health={"no_room": None, "lag": {"topic-worker": {"oldest_seconds": 2.0}}})
-    for absent in ("No room", "Backlog", "refused"):
+    for absent in ("Overload", "Backlog", "refused"):
         assert absent not in _drawn(status_view(young, "u")) + young.line
 
 
 def test_what_is_sent_waits_visibly() -> None:
     sending = Sending(1200, "titles", lambda _: None, sent=500)
     assert sending.full_line == "500 of 1,200 titles sent"
-    sending.waits("no room")
-    assert "Waiting, the API says: no room" in _drawn(sending.view)
-    sending.reached(1000)
+    sending.pause("no room")
+    assert "Waiting: no room" in _drawn(sending.view)
+    sending.advance_to(1000)
     assert "no room" not in sending.full_line + _drawn(sending.view)
 
 

@@ -79,10 +79,10 @@ async def _import(source: str, dry_run: bool, url: str | None) -> MigrationResul
                 async with api_at(url) as api:
                     await move(api, moved=moved, sending=sending)
             except asyncio.CancelledError as interruption:
-                raise Interrupted(f"interrupted at {sending.place}; {AGAIN}") from interruption
+                raise Interrupted(f"interrupted at {sending.position}; {AGAIN}") from interruption
             except CommandError as error:
                 if sending.sent:
-                    raise type(error)(f"{error}; that was after {sending.place}: {AGAIN}") from error
+                    raise type(error)(f"{error}; that was after {sending.position}: {AGAIN}") from error
                 raise
     return moved
 

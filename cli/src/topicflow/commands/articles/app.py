@@ -10,8 +10,8 @@ from local_processes.plain_text import one_line
 from topicflow.client.api import answer_of
 from topicflow.commands.articles.scan import scan
 from topicflow.options import JsonOption, LimitOption, SearchOption, StatusOption, UrlOption, answer_from, api_at
-from topicflow.views.article_view import article_picture
-from topicflow.views.confirmation import YesOption, confirmed
+from topicflow.views.article_view import article_view
+from topicflow.views.confirmation import YesOption, confirm
 from topicflow.views.display import console_for
 from topicflow.views.history_table import history_table
 from topicflow.views.pages import read_pages
@@ -80,7 +80,7 @@ def show(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -
     if as_json:
         typer.echo(answer.text)
     else:
-        console_for().print(article_picture(answer.content))
+        console_for().print(article_view(answer.content))
 
 
 @app.command()
@@ -96,7 +96,7 @@ def history(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None
 @app.command()
 def forget(urns: UrnsArgument, yes: YesOption = False, url: UrlOption = None) -> None:
     """Mark articles as not enriched, here and in the catalogue."""
-    confirmed(f"Forget {one_line(urns[0])}?" if len(urns) == 1 else f"Forget {len(urns)} articles?", yes)
+    confirm(f"Forget {one_line(urns[0])}?" if len(urns) == 1 else f"Forget {len(urns)} articles?", yes)
     for urn in urns:
         answer = answer_from(url, lambda api, urn=urn: api.delete(_path(urn) + "/enrichment"))  # type: ignore[misc]
         typer.echo(one_line(answer.content["message"]))
@@ -114,7 +114,7 @@ def reprocess(
     url: UrlOption = None,
 ) -> None:
     """Enrich completed or failed articles again, even if their text has not changed. Each one is paid for again."""
-    confirmed("Enrich them again and pay for them again?", yes)
+    confirm("Enrich them again and pay for them again?", yes)
     body = {name: value for name, value in (("status", status), ("search", search)) if value}
     answer, text = answer_from(url, lambda api: api.post_at_length("/articles/reprocess", body))
     typer.echo(text if as_json else f"{_articles(answer['count'])} queued again")

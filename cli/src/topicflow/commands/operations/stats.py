@@ -4,7 +4,7 @@ import typer
 
 from topicflow.options import JsonOption, UrlOption, answer_from
 from topicflow.views.display import console_for
-from topicflow.views.totals_view import stats_picture
+from topicflow.views.totals_view import stats_view
 
 
 def stats(as_json: JsonOption = False, url: UrlOption = None) -> None:
@@ -13,4 +13,4 @@ def stats(as_json: JsonOption = False, url: UrlOption = None) -> None:
     if as_json:
         typer.echo(answer.text)
     else:
-        console_for().print(stats_picture(answer.content))
+        console_for().print(stats_view(answer.content))

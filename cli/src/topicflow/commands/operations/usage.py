@@ -6,7 +6,7 @@ import typer
 
 from topicflow.options import JsonOption, UrlOption, answer_from
 from topicflow.views.display import console_for
-from topicflow.views.usage_table import usage_picture
+from topicflow.views.usage_table import usage_table
 
 
 def usage(
@@ -19,4 +19,4 @@ def usage(
     if as_json:
         typer.echo(answer.text)
     else:
-        console_for().print(usage_picture(answer.content))
+        console_for().print(usage_table(answer.content))

@@ -10,7 +10,7 @@ from topicflow.options import JsonOption, LimitOption, SearchOption, StatusOptio
 from topicflow.views.display import console_for
 from topicflow.views.pages import read_pages
 from topicflow.views.submissions_table import submissions_table, total_line
-from topicflow.views.totals_view import filters_picture
+from topicflow.views.totals_view import filters_view
 
 
 class SortBy(StrEnum):
@@ -87,7 +87,7 @@ def filters(as_json: JsonOption = False, url: UrlOption = None) -> None:
     answer = answer_from(url, lambda api: api.get("/topics/filter-options"))
     if as_json:
         typer.echo(answer.text)
-    elif view := filters_picture(answer.content):
+    elif view := filters_view(answer.content):
         console_for().print(view)
     else:
         typer.echo("no filters yet: no topic is completed")

@@ -10,7 +10,7 @@ from topicflow.actions.topics import answer_about, no_topic, topic_path
 from topicflow.client.api import answer_of
 from topicflow.errors import Failed, NotFound
 from topicflow.options import JsonOption, TopicArgument, UrlOption, answer_from, api_at
-from topicflow.views.confirmation import YesOption, confirmed
+from topicflow.views.confirmation import YesOption, confirm
 
 OlderThanOption = Annotated[
     float | None,
@@ -50,7 +50,7 @@ def delete(topics: TopicArguments, yes: YesOption = False, as_json: JsonOption =
 
     Asks for confirmation; without a terminal, --yes is required.
     """
-    confirmed(f"Delete {one_line(topics[0])!r}?" if len(topics) == 1 else f"Delete {len(topics)} topics?", yes)
+    confirm(f"Delete {one_line(topics[0])!r}?" if len(topics) == 1 else f"Delete {len(topics)} topics?", yes)
     if absent := asyncio.run(_delete(topics, url, as_json=as_json)):
         raise Failed("\n".join(absent))
 
@@ -62,7 +62,7 @@ def clean_up(
 
     Asks for confirmation; without a terminal, --yes is required.
     """
-    confirmed(f"Delete all topics that failed{f' more than {older_than:g} h ago' if older_than else ''}?", yes)
+    confirm(f"Delete all topics that failed{f' more than {older_than:g} h ago' if older_than else ''}?", yes)
     body = _wanted(older_than_hours=older_than)
     answer, text = answer_from(url, lambda api: api.post_at_length("/cleanup-failed", body))
     typer.echo(text if as_json else one_line(answer["message"]))

@@ -78,7 +78,7 @@ async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: 
             return await submit(api, titles, sending, force=force, batch_size=batch_size)
         except asyncio.CancelledError as interruption:
             goes_on = "submitted titles are still processed, see `topicflow status`"
-            raise Interrupted(f"interrupted at {sending.place}; {goes_on}") from interruption
+            raise Interrupted(f"interrupted at {sending.position}; {goes_on}") from interruption
 
 
 async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> None:
