@@ -1,4 +1,4 @@
-"""`make bench`: what this machine does, with the hand-written limit measured in the same run beside it."""
+"""`make bench`: measures topicflow on this machine, and the hand-written limit in the same run."""
 
 import argparse
 import inspect
@@ -23,11 +23,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"which ones: {', '.join(BENCHMARKS)}; all if none is named")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write them there too")
     Sizes.add_to(parser)
-    asked = parser.parse_args()
-    sizes = Sizes.of(asked)
-    there_are = benchmarks.of(sizes.on)
-    if unknown := set(asked.names) - set(there_are):
-        parser.error(f"there is no {', '.join(sorted(unknown))} on {sizes.on}: choose from {', '.join(there_are)}")
+    arguments = parser.parse_args()
+    sizes = Sizes.of(arguments)
+    available = benchmarks.of(sizes.on)
+    if unknown := set(arguments.names) - set(available):
+        parser.error(f"there is no {', '.join(sorted(unknown))} on {sizes.on}: choose from {', '.join(available)}")
     console = Console(width=WIDTH)
     machine = facts()
     on = ", ".join(f"{SERVERS[name]} {machine[name]}" for name in sizes.on.split("+"))
@@ -37,15 +37,17 @@ def main() -> None:
         highlight=False,
     )
     try:
-        figures = [figure for name in asked.names or there_are for figure in _measured(console, name, sizes)]
+        figures = [figure for name in arguments.names or available for figure in _measured(console, name, sizes)]
     except Failed as reason:
         parser.exit(1, f"{reason}\n")
-    if asked.json:
-        asked.json.write_text(json.dumps({"machine": machine, "figures": figures}, indent=2, ensure_ascii=False) + "\n")
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps({"machine": machine, "figures": figures}, indent=2, ensure_ascii=False) + "\n"
+        )
 
 
 def _measured(console: Console, name: str, sizes: Sizes) -> list[dict[str, Any]]:
-    """Shown as soon as they are known."""
+    """Prints each figure as soon as it is measured."""
     measure, again = BENCHMARKS[name].measure, sizes.again(name)
     figures = list(measure(sizes))
     show(console, name, inspect.getdoc(measure) or "", again, figures)

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from bench.bench_deployment import API, BY_HAND, BenchDeployment, bench_deployment
 from bench.figure import Aim, Figure
-from bench.filling import fill
+from bench.fill_streams import fill
 from bench.processes import Costs
-from bench.setting import API, BY_HAND, Setting, setting
 from bench.sizes import Sizes
 from shared.db.engine import open_writer
 from shared.db.migrate import migrate
@@ -45,19 +45,19 @@ LOADS = (
 
 def accept(sizes: Sizes) -> Iterator[Figure]:
     """POST /topics until 202, which is stored and synced; no worker and no projector runs"""
-    ours, limits = (_accepted(server, sizes) for server in (API, BY_HAND))
-    for load, of_ours, limit in zip(LOADS, ours, limits, strict=True):
-        yield Figure(load.what, "titles/s", of_ours.titles_per_s, limit.titles_per_s, aim=load.aim)
+    topicflow, limits = (_accepted(server, sizes) for server in (API, BY_HAND))
+    for load, product, limit in zip(LOADS, topicflow, limits, strict=True):
+        yield Figure(load.what, "titles/s", product.titles_per_s, limit.titles_per_s, aim=load.aim)
         for name in (API, sizes.broker):
-            yield Figure(f"… CPU a title, {name}", "µs", of_ours.microseconds[name], limit.microseconds[name])
-        yield Figure("… how busy the client is", "%", of_ours.client_percent)
+            yield Figure(f"… CPU a title, {name}", "µs", product.microseconds[name], limit.microseconds[name])
+        yield Figure("… how busy the client is", "%", product.client_percent)
         yield Figure("… how busy the client is, at the limit", "%", limit.client_percent)
     for name in (API, sizes.broker):
-        yield Figure(f"memory at the end, {name}", "MB", ours[-1].megabytes[name], limits[-1].megabytes[name])
+        yield Figure(f"memory at the end, {name}", "MB", topicflow[-1].megabytes[name], limits[-1].megabytes[name])
 
 
 def _accepted(server: str, sizes: Sizes) -> list[_Accepted]:
-    with setting(sizes.on) as run:
+    with bench_deployment(sizes.on) as run:
         if server == BY_HAND:
             asyncio.run(fill(run.stack))
             run.start(API, "bench.bare_api", str(run.api_port))
@@ -69,14 +69,14 @@ def _accepted(server: str, sizes: Sizes) -> list[_Accepted]:
         return [_sent(run, costs, load, sizes) for load in LOADS]
 
 
-def _sent(run: Setting, costs: Costs, load: _Load, sizes: Sizes) -> _Accepted:
+def _sent(run: BenchDeployment, costs: Costs, load: _Load, sizes: Sizes) -> _Accepted:
     requests = load.requests(sizes)
     arguments = map(str, (run.api_port, load.connections, requests, load.titles))
     costs.begin_anew()
     command = [sys.executable, "-m", "bench.load", *arguments]
     client = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_SECONDS)
     if client.returncode:
-        raise RuntimeError(f"{client.stderr}\n{run.processes[API].said}")
+        raise RuntimeError(f"{client.stderr}\n{run.processes[API].output}")
     found = json.loads(client.stdout)
     return _Accepted(
         requests * load.titles / found["seconds"],

@@ -9,12 +9,12 @@ import httpx
 import psutil
 from servers import LOOPBACK
 
+from bench.bench_deployment import API, PROJECTING, BenchDeployment, bench_deployment
 from bench.figure import Aim, Figure
-from bench.filling import fill
-from bench.in_flight import busy, listed
+from bench.fill_streams import fill
+from bench.in_flight import busy, scheduled_seconds
 from bench.processes import Costs
 from bench.scale import all_at_work
-from bench.setting import API, PROJECTING, Setting, setting
 from bench.sizes import Sizes
 from shared.streams import ENRICHER
 from simulators.catalog.articles import invented
@@ -23,7 +23,7 @@ REPLICAS = (1, 3)
 IN_FLIGHT = 30  # articles of an enricher, as by default
 CALLS = 2  # an article, one after the other
 QUICK, ARTICLES = 0.4, 1500  # seconds that an article's calls take, and how many are enriched
-AS_BEFORE, ROUNDS = 10.0, 3  # what the old system assumed; so many for each place
+AS_BEFORE, ROUNDS = 10.0, 3  # what the old system assumed; articles per slot
 OLD_RATE = 360  # articles an hour that the old system promised for each replica
 SCAN = 1  # in the projection it is completed too
 
@@ -62,7 +62,7 @@ def articles(sizes: Sizes) -> Iterator[Figure]:
 
 def _done(replicas: int, seconds: float, number: int, sizes: Sizes) -> _Done:
     """`seconds`: that an article's calls take."""
-    with setting(sizes.on) as run:
+    with bench_deployment(sizes.on) as run:
         asyncio.run(fill(run.stack))
         _only_made(run, number)
         run.gemini.start()
@@ -82,21 +82,21 @@ def _done(replicas: int, seconds: float, number: int, sizes: Sizes) -> _Done:
         return _Done(
             articles=number,
             seconds=took,
-            ideal=listed([seconds] * number, IN_FLIGHT * replicas),
+            ideal=scheduled_seconds([seconds] * number, IN_FLIGHT * replicas),
             cpu_an_article=sum(cpu[name] for name in enrichers) / 1e6,
             busy=busy(machine, psutil.cpu_times()),
         )
 
 
-def _only_made(run: Setting, number: int) -> None:
-    """The catalogue has so many articles, all alike."""
+def _only_made(run: BenchDeployment, number: int) -> None:
+    """The catalogue has `number` articles, all alike."""
     run.catalog.begin(made=number)
     for urn in invented():
         run.catalog.remove(urn)
 
 
-def _enriched(run: Setting, number: int) -> float:
-    """Seconds, from before the scan is asked for until the projection counts the last article as completed."""
+def _enriched(run: BenchDeployment, number: int) -> float:
+    """Seconds from the request for the scan until the projection counts the last article as completed."""
     began = time.perf_counter()
     answer = httpx.post(f"http://{LOOPBACK}:{run.api_port}/api/v1/articles/scan", trust_env=False, timeout=30)
     answer.raise_for_status()

@@ -20,7 +20,7 @@ from bench.start import start
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    measure: Callable[[Sizes], Iterator[Figure]]  # its docstring says what it measures
+    measure: Callable[[Sizes], Iterator[Figure]]  # its docstring describes what it measures
     stacks: Collection[str] = STACKS
 
 

@@ -1,4 +1,4 @@
-"""A card of 3 KB, as a model would answer: what every benchmark's LLM says."""
+"""A card of 3 KB, as a model would answer: the answer of every benchmark's LLM."""
 
 import json
 from typing import Any

@@ -7,10 +7,19 @@ from datetime import UTC, datetime
 
 from servers.stack import KAFKA, VALKEY
 
+from bench.bench_deployment import (
+    BY_HAND,
+    HOW,
+    LLM_IN_PROCESS,
+    LLM_OVER_HTTP,
+    PROJECTING,
+    WORKER,
+    BenchDeployment,
+    bench_deployment,
+)
 from bench.figure import Aim, Figure
-from bench.filling import fill, submission
+from bench.fill_streams import fill, submission
 from bench.processes import Costs
-from bench.setting import BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, PROJECTING, WORKER, Setting, setting
 from bench.sizes import Sizes
 from shared.messaging.broker import START
 from shared.streams import SUBMISSION_OUTCOMES
@@ -29,11 +38,11 @@ class _Drained:
 def drain(sizes: Sizes) -> Iterator[Figure]:
     """a full stream of submissions until all are projected; 1 worker, 1 projector"""
     by_how = {how: _drain(how, sizes) for how in HOW}
-    ours, over_http, limit = by_how[LLM_IN_PROCESS], by_how[LLM_OVER_HTTP], by_how[BY_HAND]
-    yield Figure(LLM_IN_PROCESS, "topics/s", ours.topics_per_s, limit.topics_per_s, aim=AIMS[sizes.on])
+    topicflow, over_http, limit = by_how[LLM_IN_PROCESS], by_how[LLM_OVER_HTTP], by_how[BY_HAND]
+    yield Figure(LLM_IN_PROCESS, "topics/s", topicflow.topics_per_s, limit.topics_per_s, aim=AIMS[sizes.on])
     yield Figure(LLM_OVER_HTTP, "topics/s", over_http.topics_per_s, limit.topics_per_s)
     for name in (WORKER, PROJECTING, *sizes.servers):
-        yield Figure(f"CPU a topic, {name}", "µs", ours.microseconds[name], limit.microseconds[name])
+        yield Figure(f"CPU a topic, {name}", "µs", topicflow.microseconds[name], limit.microseconds[name])
     yield Figure(f"CPU a topic, worker, {LLM_OVER_HTTP}", "µs", over_http.microseconds[WORKER])
     for name, megabytes in over_http.megabytes.items():
         aim = Aim(at_most=130 if name == WORKER else None)
@@ -42,7 +51,7 @@ def drain(sizes: Sizes) -> Iterator[Figure]:
 
 def _drain(how: str, sizes: Sizes) -> _Drained:
     topics = sizes.topics or TOPICS
-    with setting(sizes.on) as run:
+    with bench_deployment(sizes.on) as run:
         asyncio.run(fill(run.stack, (submission(f"Benchmark topic number {n}") for n in range(topics))))
         run.start_worker(how)
         run.start_projector(how)
@@ -51,7 +60,7 @@ def _drain(how: str, sizes: Sizes) -> _Drained:
         return _Drained(topics / seconds, costs.microseconds(topics), costs.megabytes())
 
 
-async def _seconds(run: Setting, costs: Costs, topics: int) -> float:
+async def _seconds(run: BenchDeployment, costs: Costs, topics: int) -> float:
     """From the first outcome that the broker stored to the last topic that the projection counts."""
     transport = run.stack.connect()
     outcomes = SUBMISSION_OUTCOMES.name

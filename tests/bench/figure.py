@@ -1,4 +1,4 @@
-"""One measured figure: ours, the hand-written limit beside it, and what it should be. Pure; `table.py` shows it."""
+"""One figure: measured, the hand-written limit, and its aim. Pure; `table.py` shows it."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a figure should be; None where nothing is aimed at.
+    """What a figure should be; None: no aim.
 
-    `share`: of the limit, at least. `growth`: at most so many times what it is at the smaller size.
+    `share`: of the limit, at least. `growth`: at most this multiple of the figure at the smaller size.
     """
 
     at_least: float | None = None
@@ -27,11 +27,11 @@ NO_AIM = Aim()
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`limit`: the same, written by hand for nothing but speed, in the same run. `smaller`: ours at a smaller size."""
+    """`limit`: the same by hand-written code, in the same run. `smaller`: measured at a smaller size."""
 
     what: str
     unit: str  # a rate ends in "/s" or "/h": more is better; of everything else less is
-    ours: float
+    measured: float
     limit: float | None = None
     smaller: float | None = None
     aim: Aim = NO_AIM
@@ -39,20 +39,20 @@ class Figure:
     @property
     def share(self) -> float | None:
         """Of the limit: 1 is as good as it."""
-        if not self.limit or not self.ours:
+        if not self.limit or not self.measured:
             return None
-        return self.ours / self.limit if self.unit.endswith(("/s", "/h")) else self.limit / self.ours
+        return self.measured / self.limit if self.unit.endswith(("/s", "/h")) else self.limit / self.measured
 
     @property
     def growth(self) -> float | None:
-        return self.ours / self.smaller if self.smaller else None
+        return self.measured / self.smaller if self.smaller else None
 
     @property
     def is_missed(self) -> bool:
         """Whether it is not what it should be."""
         return (
-            self.ours < (self.aim.at_least or 0)
-            or (self.aim.at_most is not None and self.ours > self.aim.at_most)
+            self.measured < (self.aim.at_least or 0)
+            or (self.aim.at_most is not None and self.measured > self.aim.at_most)
             or (self.aim.share is not None and (self.share or 0) < self.aim.share)
             or (self.aim.growth is not None and (self.growth or 0) > self.aim.growth)
         )

@@ -1,4 +1,4 @@
-"""Calls of 200 ms and of 4 s, so many at a time: how well a running worker keeps all of them going."""
+"""Calls of 200 ms and of 4 s, 30 at a time: how well a running worker keeps its slots busy."""
 
 import asyncio
 import heapq
@@ -15,11 +15,11 @@ import psutil
 from integration.databases import rows
 from servers import GeminiSimulator
 
+from bench.bench_deployment import LLM_OVER_HTTP, PROJECTING, WORKER, BenchDeployment, bench_deployment
 from bench.figure import Aim, Figure
-from bench.filling import fill, submission
+from bench.fill_streams import fill, submission
 from bench.in_process_worker import IN_FLIGHT
 from bench.processes import Costs
-from bench.setting import LLM_OVER_HTTP, PROJECTING, WORKER, Setting, setting
 from bench.sizes import Sizes
 
 TOPICS = 600
@@ -65,8 +65,8 @@ def _alone(sizes: Sizes) -> float:
         gemini = GeminiSimulator(Path(folder), CALL_SECONDS)
         try:
             gemini.start()
-            told = [gemini.url, str(sizes.topics or TOPICS), str(IN_FLIGHT)]
-            command = [sys.executable, "-m", "bench.client_alone", *told]
+            arguments = [gemini.url, str(sizes.topics or TOPICS), str(IN_FLIGHT)]
+            command = [sys.executable, "-m", "bench.client_alone", *arguments]
             return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         finally:
             gemini.end()
@@ -76,18 +76,18 @@ def _done(sizes: Sizes, is_mixed: bool) -> _Done:
     topics = sizes.topics or TOPICS
     slow = range(0, topics // 2, SLOW_EVERY) if is_mixed else range(0)
     titles = [f"Topic number {n} {SLOW if n in slow else ''}" for n in range(topics)]
-    with setting(sizes.on) as run:
+    with bench_deployment(sizes.on) as run:
         asyncio.run(fill(run.stack))
         run.settings["WORKER_BATCH_SIZE"] = "1"
         run.start_worker(LLM_OVER_HTTP)
         run.start_projector(PROJECTING)
-        run.gemini.tell("hang", title_contains=SLOW, seconds=SLOW_SECONDS)
+        run.gemini.add_fault("hang", title_contains=SLOW, seconds=SLOW_SECONDS)
         return asyncio.run(_measured(run, titles))
 
 
-async def _measured(run: Setting, titles: Sequence[str]) -> _Done:
-    """From before the broker was told of the first until the projection counted the last as completed. One that went
-    ahead has opened all connections."""
+async def _measured(run: BenchDeployment, titles: Sequence[str]) -> _Done:
+    """From before the first is published until the projection counts the last as completed. One topic before them
+    opens all connections."""
     transport = run.stack.connect()
     await transport.publish([submission("One that goes ahead")])
     for _ in run.completing(1):
@@ -113,7 +113,7 @@ async def _measured(run: Setting, titles: Sequence[str]) -> _Done:
     last = max(_moment(ended) for *_, ended in calls)
     return _Done(
         took=(projected - began).total_seconds(),
-        ideal=listed(answers, IN_FLIGHT),
+        ideal=scheduled_seconds(answers, IN_FLIGHT),
         until_the_first=(_moment(calls[0][1]) - began).total_seconds(),
         until_projected=(projected - last).total_seconds(),
         cpu_a_call=cpu,
@@ -122,13 +122,13 @@ async def _measured(run: Setting, titles: Sequence[str]) -> _Done:
 
 
 def busy(before: Any, after: Any) -> float:
-    """Of all cores, whoever it was; from two times of psutil's."""
+    """The busy share of all cores between two `psutil.cpu_times()`."""
     spent = sum(after) - sum(before)
     return 1 - (after.idle - before.idle) / spent if spent else 0.0
 
 
-def listed(seconds: Sequence[float], slots: int) -> float:
-    """Until all are done, where whichever slot is free takes the next."""
+def scheduled_seconds(seconds: Sequence[float], slots: int) -> float:
+    """Seconds until all are done if each free slot takes the next."""
     free = [0.0] * slots
     for took in seconds:
         heapq.heapreplace(free, free[0] + took)

@@ -1,6 +1,6 @@
-"""The topic-worker as it is, with an LLM that answers in the process: what the work around the calls costs.
+"""The topic-worker with an LLM that answers in the process: the cost of the work around the calls.
 
-`python -m bench.in_process_worker [SECONDS]`: as long takes each call.
+`python -m bench.in_process_worker [SECONDS]`: how long each call takes.
 """
 
 import asyncio

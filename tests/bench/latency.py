@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import httpx
 from eventually import eventually
 
+from bench.bench_deployment import API, BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, BenchDeployment, bench_deployment
 from bench.figure import NO_AIM, Aim, Figure
-from bench.filling import fill, submission
-from bench.setting import API, BY_HAND, HOW, LLM_IN_PROCESS, LLM_OVER_HTTP, Setting, setting
+from bench.fill_streams import fill, submission
 from bench.sizes import Sizes
 from shared.ids import topic_id
 
@@ -24,13 +24,13 @@ def latency(sizes: Sizes) -> Iterator[Figure]:
     """one title each, at a steady rate, from POST (the limit: from the broker) until its card is projected"""
     by_how = {how: _latency(how, sizes) for how in HOW}
     for how, aims in AIMS.items():
-        for name, ours, limit, aim in zip(("p50", "p99"), by_how[how], by_how[BY_HAND], aims, strict=True):
-            yield Figure(f"{name}, {how}", "ms", ours, limit, aim=aim)
+        for name, measured, limit, aim in zip(("p50", "p99"), by_how[how], by_how[BY_HAND], aims, strict=True):
+            yield Figure(f"{name}, {how}", "ms", measured, limit, aim=aim)
 
 
 def _latency(how: str, sizes: Sizes) -> tuple[float, float]:
     """(p50, p99) in milliseconds."""
-    with setting(sizes.on) as run:
+    with bench_deployment(sizes.on) as run:
         asyncio.run(fill(run.stack))
         if how != BY_HAND:
             run.add("api", API)
@@ -40,7 +40,7 @@ def _latency(how: str, sizes: Sizes) -> tuple[float, float]:
     return statistics.median(found) * 1000, statistics.quantiles(found, n=100)[98] * 1000
 
 
-async def _measured(run: Setting, how: str, rate: float, topics: int) -> list[float]:
+async def _measured(run: BenchDeployment, how: str, rate: float, topics: int) -> list[float]:
     """Seconds, of each after the warm-up."""
     await _until_ready(run, how)
     transport, client = run.stack.connect(), run.client()
@@ -52,14 +52,14 @@ async def _measured(run: Setting, how: str, rate: float, topics: int) -> list[fl
         (await client.post("/api/v1/topics", json={"topics": [title]})).raise_for_status()
 
     submit = to_broker if how == BY_HAND else to_api
-    await _submitted(run, submit, 1, 1)  # from here on everybody is at work
+    await _submitted(run, submit, 1, 1)  # from here on all processes are at work
     took = await _submitted(run, submit, rate, WARM_UP + topics)
     await client.aclose()
     await transport.close()
     return took[WARM_UP:]
 
 
-async def _submitted(run: Setting, submit: Submit, rate: float, topics: int) -> list[float]:
+async def _submitted(run: BenchDeployment, submit: Submit, rate: float, topics: int) -> list[float]:
     """Seconds that each took, in the order in which they were seen."""
     waiting: dict[str, float] = {}
     took: list[float] = []
@@ -82,7 +82,7 @@ async def _submitted(run: Setting, submit: Submit, rate: float, topics: int) -> 
     return took
 
 
-async def _until_ready(run: Setting, how: str) -> None:
+async def _until_ready(run: BenchDeployment, how: str) -> None:
     async with run.client() as client:
 
         async def ready() -> bool:

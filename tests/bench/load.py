@@ -1,4 +1,4 @@
-"""Whoever submits: `python -m bench.load PORT CONNECTIONS REQUESTS TITLES`, a process of its own.
+"""The submitting client: `python -m bench.load PORT CONNECTIONS REQUESTS TITLES`, a process of its own.
 
 All requests are made before the clock starts, and nothing of an answer is read but its status and length.
 """

@@ -39,9 +39,9 @@ async def make(url: str, rows: int) -> None:
     await migrate(writer, "projection")
     first = await writer.run(lambda connection: connection.scalar(select(func.count()).select_from(submissions)) or 0)
     for start in range(first, rows, BATCH):
-        told = list(topics(start, min(start + BATCH, rows), rows))
-        await writer.run(lambda connection, told=told, start=start: _store(connection, told, start))  # type: ignore[misc]
-        print(f"  {start + len(told):,} of {rows:,} topics written", file=sys.stderr)
+        batch = list(topics(start, min(start + BATCH, rows), rows))
+        await writer.run(lambda connection, batch=batch, start=start: _store(connection, batch, start))  # type: ignore[misc]
+        print(f"  {start + len(batch):,} of {rows:,} topics written", file=sys.stderr)
     await writer.close()
 
 
@@ -50,15 +50,15 @@ def topics(start: int, end: int, rows: int) -> Iterator[tuple[State, dict[str, A
     chance = random.Random(start)
     for n in range(start, end):
         title = f"{chance.choice(SUBJECTS)} {chance.choice(ASPECTS)} {n}"
-        asked = BEGAN + timedelta(seconds=n / 4)
+        submitted_at = BEGAN + timedelta(seconds=n / 4)
         status, rank = ("completed", COMPLETED) if n % 100 < 97 else ("failed", FAILED)
         if n % 100 == 99:
             status, rank = "pending", PENDING
         state = State(topic_id(title), "topic", 0, title, normal(title), None, 1, rank, status)
-        state.created_at = state.submitted_at = state.updated_at = asked
+        state.created_at = state.submitted_at = state.updated_at = submitted_at
         state.submitted_by = "bench"
         if status != "pending":
-            _end(state, asked, timedelta(seconds=chance.randint(2, 60)))
+            _end(state, submitted_at, timedelta(seconds=chance.randint(2, 60)))
         card = _card(title, chance, rows) if status == "completed" else None
         if card:
             state.content_attempt, state.content_at, state.content_run = 1, state.ended_at, state.run
@@ -66,9 +66,9 @@ def topics(start: int, end: int, rows: int) -> Iterator[tuple[State, dict[str, A
         yield state, card
 
 
-def _end(state: State, asked: datetime, took: timedelta) -> None:
+def _end(state: State, submitted_at: datetime, took: timedelta) -> None:
     state.run, state.worker, state.tries = derived_id(state.id), "worker-1", 1
-    state.started_at, state.ended_at, state.updated_at = asked, asked + took, asked + took
+    state.started_at, state.ended_at, state.updated_at = submitted_at, submitted_at + took, submitted_at + took
     if state.status == "failed":
         state.error_code, state.error_message = "refused", "Gemini refused the title (SAFETY)"
 
@@ -89,23 +89,25 @@ def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
     }
 
 
-def _store(connection: Connection, told: list[tuple[State, dict[str, Any] | None]], start: int) -> None:
+def _store(connection: Connection, batch: list[tuple[State, dict[str, Any] | None]], start: int) -> None:
     """As the projector stores a batch."""
-    facets: list[FacetRow] = [(*facet, state.created_at, state.id) for state, card in told for facet in facets_of(card)]
+    facets: list[FacetRow] = [
+        (*facet, state.created_at, state.id) for state, card in batch for facet in facets_of(card)
+    ]
     counts: dict[Counted, CountDelta] = defaultdict(CountDelta)
-    for state, _ in told:
+    for state, _ in batch:
         moved = counts[state.kind, state.partition, state.status]
         moved.submissions += 1
         _, milliseconds = counted(state.status, state.started_at, state.ended_at)
         moved.timed += milliseconds is not None
         moved.milliseconds += milliseconds or 0
     writes = Writes()
-    statements.put_states(connection, writes, {state.id: state for state, _ in told}, known=())
-    statements.put_contents(connection, writes, {state.id: NewContent(card) for state, card in told if card})
+    statements.put_states(connection, writes, {state.id: state for state, _ in batch}, known=())
+    statements.put_contents(connection, writes, {state.id: NewContent(card) for state, card in batch if card})
     statements.move_facets(writes, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
     statements.move_counts(writes, counts)
     writes.execute(connection)
-    statements.move_positions(connection, [(0, start // BATCH + 1, {}, told[-1][0].updated_at)])
+    statements.move_positions(connection, [(0, start // BATCH + 1, {}, batch[-1][0].updated_at)])
 
 
 if __name__ == "__main__":

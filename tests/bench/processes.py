@@ -1,4 +1,4 @@
-"""What running processes cost: CPU and memory, as the kernel counts them, with those of the processes they started."""
+"""CPU and memory of running processes and their children, as the kernel counts them."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

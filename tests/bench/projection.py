@@ -1,4 +1,4 @@
-"""What the projection says while somebody writes it: short questions over one connection, the same to each database."""
+"""Reads the projection while it is written: short queries over one connection, the same for each database."""
 
 import sqlite3
 from collections.abc import Collection
@@ -10,7 +10,7 @@ NOT_YET = (sqlite3.OperationalError, psycopg.errors.UndefinedTable)
 
 
 class Projection:
-    """Where there is nothing to be asked yet, there is nothing in it."""
+    """Empty while its tables do not exist yet."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -35,13 +35,13 @@ class Projection:
     def with_content(self, ids: Collection[str]) -> set[str]:
         """Those of these that have their card."""
         return {
-            id_ for (id_,) in self._asked(f"SELECT id FROM contents WHERE id IN ({', '.join('?' * len(ids))})", ids)
+            id_ for (id_,) in self._query(f"SELECT id FROM contents WHERE id IN ({', '.join('?' * len(ids))})", ids)
         }
 
     def _number(self, query: str) -> int:
-        return next((int(number or 0) for (number,) in self._asked(query)), 0)
+        return next((int(number or 0) for (number,) in self._query(query)), 0)
 
-    def _asked(self, query: str, values: Collection[str] = ()) -> list[tuple[Any, ...]]:
+    def _query(self, query: str, values: Collection[str] = ()) -> list[tuple[Any, ...]]:
         try:
             if self._connection is None:
                 self._connection = self._connected()

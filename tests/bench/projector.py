@@ -1,4 +1,4 @@
-"""The status-projector alone, on streams that are full: what its work costs without anybody else's."""
+"""The status-projector alone, on full streams: the cost of its work without other services."""
 
 import asyncio
 import time
@@ -9,11 +9,11 @@ from typing import Any
 
 from servers.stack import KAFKA, VALKEY
 
+from bench.bench_deployment import BY_HAND, PROJECTING, bench_deployment
 from bench.card import CARD
 from bench.figure import NO_AIM, Aim, Figure
-from bench.filling import fill
+from bench.fill_streams import fill
 from bench.processes import Costs
-from bench.setting import BY_HAND, PROJECTING, setting
 from bench.sizes import Sizes
 from shared.events import SubmissionCompleted, SubmissionStarted, TopicSubmitted
 from shared.ids import topic_id
@@ -33,17 +33,17 @@ class _CaughtUp:
 
 def projector(sizes: Sizes) -> Iterator[Figure]:
     """the projector alone, catching up on topics' events: submitted, started, completed"""
-    ours, limit = (_catch_up(how, sizes) for how in (PROJECTING, BY_HAND))
-    yield Figure("catching up", "events/s", ours.events_per_s, limit.events_per_s, aim=AIMS[sizes.on])
+    topicflow, limit = (_catch_up(how, sizes) for how in (PROJECTING, BY_HAND))
+    yield Figure("catching up", "events/s", topicflow.events_per_s, limit.events_per_s, aim=AIMS[sizes.on])
     for name in (PROJECTING, *sizes.servers):
-        yield Figure(f"CPU an event, {name}", "µs", ours.microseconds[name], limit.microseconds[name])
-    yield Figure("memory at the end", "MB", ours.megabytes[PROJECTING], limit.megabytes[PROJECTING])
+        yield Figure(f"CPU an event, {name}", "µs", topicflow.microseconds[name], limit.microseconds[name])
+    yield Figure("memory at the end", "MB", topicflow.megabytes[PROJECTING], limit.megabytes[PROJECTING])
 
 
 def _catch_up(how: str, sizes: Sizes) -> _CaughtUp:
     """All from its first batch on, which is not counted."""
     topics = sizes.topics or TOPICS
-    with setting(sizes.on) as run:
+    with bench_deployment(sizes.on) as run:
         asyncio.run(
             fill(run.stack, (record for n in range(topics) for record in _story(f"Projected topic number {n}")))
         )
@@ -62,10 +62,15 @@ def _catch_up(how: str, sizes: Sizes) -> _CaughtUp:
 
 
 def _story(title: str) -> list[Record]:
-    about: dict[str, Any] = {"id": topic_id(title), "attempt": 1, "title": title, "submitted_at": datetime.now(UTC)}
-    of_run = about | {"kind": "topic", "run": f"run of {title}", "worker": "bench"}
+    attributes: dict[str, Any] = {
+        "id": topic_id(title),
+        "attempt": 1,
+        "title": title,
+        "submitted_at": datetime.now(UTC),
+    }
+    of_run = attributes | {"kind": "topic", "run": f"run of {title}", "worker": "bench"}
     events = (
-        TopicSubmitted(**about, submitted_by="bench"),
+        TopicSubmitted(**attributes, submitted_by="bench"),
         SubmissionStarted(**of_run),
         SubmissionCompleted(**of_run, content=CARD | {"title": title}, simulated=True),
     )

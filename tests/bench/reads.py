@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import many_topics
+from bench.bench_deployment import API, bench_deployment
 from bench.figure import Figure
 from bench.http_bytes import is_whole, request, status
-from bench.setting import API, setting
+from bench.read_queries import Read, read_queries
 from bench.sizes import Sizes
-from bench.wanted_reads import Read, wanted_reads
 
 SMALL = 1_000
 AT_MOST_SECONDS = 2.0  # for each read, however often it was to be asked
@@ -26,16 +26,16 @@ def reads(sizes: Sizes) -> Iterator[Figure]:
     """GET, p50 over one warm connection; limit: the same by hand in SQLite; growth: since 1,000 topics"""
     with TemporaryDirectory(prefix="topicflow-bench-") as folder:
         kept = Path(sizes.keep or folder).absolute()
-        small = {read.what: ours for read, ours, _ in _measured(kept, SMALL, sizes)}
-        for read, ours, limit in _measured(kept, sizes.rows, sizes):
-            yield Figure(read.what, "ms", ours, limit, small[read.what], read.aim)
+        small = {read.what: measured for read, measured, _ in _measured(kept, SMALL, sizes)}
+        for read, measured, limit in _measured(kept, sizes.rows, sizes):
+            yield Figure(read.what, "ms", measured, limit, small[read.what], read.aim)
 
 
 def _measured(kept: Path, rows: int, sizes: Sizes) -> Iterator[tuple[Read, float, float]]:
     """Each read with its milliseconds over HTTP and by hand."""
     folder = kept / f"topics-{rows}"
     folder.mkdir(parents=True, exist_ok=True)
-    with setting(sizes.on, folder) as run:
+    with bench_deployment(sizes.on, folder) as run:
         asyncio.run(many_topics.make(run.database_url, rows))
         run.add("api", API)
         run.until("/ready")
@@ -46,10 +46,10 @@ def _measured(kept: Path, rows: int, sizes: Sizes) -> Iterator[tuple[Read, float
             ) as database,
         ):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for read in wanted_reads(run.database_url, rows):
-                asked = request("GET", f"/api/v1{read.path}")
-                ours = _p50(lambda asked=asked: _ask(connection, asked), sizes.asks)  # type: ignore[misc]
-                yield read, ours, _p50(lambda read=read: _baseline(database, read), sizes.asks)  # type: ignore[misc]
+            for read in read_queries(run.database_url, rows):
+                query = request("GET", f"/api/v1{read.path}")
+                measured = _p50(lambda query=query: _ask(connection, query), sizes.asks)  # type: ignore[misc]
+                yield read, measured, _p50(lambda read=read: _baseline(database, read), sizes.asks)  # type: ignore[misc]
 
 
 def _p50(call: Callable[[], None], times: int) -> float:
@@ -63,13 +63,13 @@ def _p50(call: Callable[[], None], times: int) -> float:
     return statistics.median(took[len(took) // 10 :])
 
 
-def _ask(connection: socket.socket, asked: bytes) -> None:
-    connection.sendall(asked)
+def _ask(connection: socket.socket, query: bytes) -> None:
+    connection.sendall(query)
     answer = bytearray()
     while not is_whole(answer):
         answer += connection.recv(1 << 18)
     if status(answer) != 200:
-        raise RuntimeError(f"{asked!r}: {answer[:500].decode()}")
+        raise RuntimeError(f"{query!r}: {answer[:500].decode()}")
 
 
 def _baseline(database: sqlite3.Connection, read: Read) -> None:

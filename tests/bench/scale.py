@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from eventually import eventually
 from integration.databases import rows
 
+from bench.bench_deployment import PROJECTING, WORKER, BenchDeployment, bench_deployment
 from bench.figure import NO_AIM, Aim, Figure
-from bench.filling import fill, submission
+from bench.fill_streams import fill, submission
 from bench.in_process_worker import GROUP, IN_FLIGHT
-from bench.setting import PROJECTING, WORKER, Setting, setting
 from bench.sizes import Sizes
 from shared.events import WorkerBeat
 
@@ -25,7 +25,7 @@ AIMS = {1: NO_AIM, 2: NO_AIM, 4: Aim(share=0.95)}
 
 
 def scale(sizes: Sizes) -> Iterator[Figure]:
-    """workers whose LLM takes 200 ms, while all have work; limit: what that allows one, then so many times one"""
+    """workers whose LLM takes 200 ms, while all have work; limit: what that allows one, then a multiple of one"""
     one = OF_THE_LLM
     for replicas in REPLICAS:
         found = _topics_per_s(replicas, sizes)
@@ -36,7 +36,7 @@ def scale(sizes: Sizes) -> Iterator[Figure]:
 def _topics_per_s(replicas: int, sizes: Sizes) -> float:
     """The projector begins when the workers have ended: until then the machine is theirs."""
     topics = int(replicas * OF_THE_LLM * (sizes.seconds + MORE))
-    with setting(sizes.on) as run:
+    with bench_deployment(sizes.on) as run:
         asyncio.run(fill(run.stack))
         for n in range(replicas):
             run.start(f"{WORKER}-{n + 1}", "bench.in_process_worker", str(LLM_SECONDS))
@@ -63,24 +63,24 @@ def steady(ends: Sequence[Sequence[datetime]], filled: datetime) -> float:
     return sum(began <= end < ran_out for of in ends for end in of) / (ran_out - began).total_seconds()
 
 
-async def all_at_work(run: Setting, service: str, replicas: int) -> None:
-    """Until so many processes of the service have said that they are there."""
+async def all_at_work(run: BenchDeployment, service: str, replicas: int) -> None:
+    """Waits until `replicas` processes of the service have published a heartbeat."""
     transport = run.stack.connect()
     found: set[str] = set()
 
-    def note(beat: WorkerBeat, _: datetime) -> None:
+    def on_heartbeat(beat: WorkerBeat, _: datetime) -> None:
         if beat.service == service:
             found.add(beat.instance)
 
-    following = asyncio.create_task(transport.follow_heartbeats(note))
+    following = asyncio.create_task(transport.follow_heartbeats(on_heartbeat))
     await eventually(lambda: len(found) == replicas, within=60)
     following.cancel()
     await asyncio.wait([following])
     await transport.close()
 
 
-async def _settled(run: Setting) -> None:
-    """Until the group has nothing left to do."""
+async def _settled(run: BenchDeployment) -> None:
+    """Waits until the group has no backlog."""
     transport = run.stack.connect()
     while (await transport.lag(GROUP)).backlog:
         run.must_live()

@@ -34,8 +34,8 @@ class Sizes:
             parser.add_argument(f"--{size.name}", type=type(default), default=default, help=help_, choices=choices)
 
     @classmethod
-    def of(cls, asked: Namespace) -> "Sizes":
-        return cls(**{size.name: getattr(asked, size.name) for size in fields(cls)})
+    def of(cls, arguments: Namespace) -> "Sizes":
+        return cls(**{size.name: getattr(arguments, size.name) for size in fields(cls)})
 
     @property
     def broker(self) -> str:

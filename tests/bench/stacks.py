@@ -1,4 +1,4 @@
-"""What a benchmark stands on: a broker and a database of its own, as processes whose costs can be seen."""
+"""The broker and the database of a benchmark, as processes whose costs can be measured."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager

@@ -1,4 +1,4 @@
-"""`topicflow up` in an empty folder until it says that it is ready, and the memory of what it started."""
+"""`topicflow up` in an empty folder until it reports that it is ready, and the memory of its processes."""
 
 import asyncio
 import time

@@ -15,7 +15,7 @@ def show(console: Console, name: str, what: str, again: str, figures: Sequence[F
     console.print(Text.assemble((name, "bold"), f": {what}"))
     table = Table(width=WIDTH, box=None, padding=(0, 2, 0, 0), caption=f"again: {again}", caption_justify="left")
     table.add_column("", ratio=1)
-    for column in ("ours", "limit", "share"):
+    for column in ("topicflow", "limit", "share"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("aim", width=24)
     for figure in figures:
@@ -25,14 +25,14 @@ def show(console: Console, name: str, what: str, again: str, figures: Sequence[F
 
 
 def _cells(figure: Figure) -> tuple[Text, ...]:
-    ours = f"{_number(figure.ours)} {figure.unit}"
+    measured = f"{_number(figure.measured)} {figure.unit}"
     if figure.growth:
-        ours = f"{figure.growth:.2f} x  {ours}"
+        measured = f"{figure.growth:.2f} x  {measured}"
     limit = "" if figure.limit is None else _number(figure.limit)
     share = "" if figure.share is None else f"{figure.share:.2f}"
     style = "bold red" if figure.is_missed else ""
     aim = f"{figure.aim} MISSED" if figure.is_missed else str(figure.aim)
-    return Text(ours, style), Text(limit), Text(share), Text(aim, style)
+    return Text(measured, style), Text(limit), Text(share), Text(aim, style)
 
 
 def _number(value: float) -> str:

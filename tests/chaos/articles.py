@@ -1,4 +1,4 @@
-"""Enrichers under attack, and what must be true of all articles afterwards."""
+"""Enrichers under faults, and what must be true of all articles afterwards."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Enriched:
 
 
 def with_text(made: int) -> set[str]:
-    """Those that can be enriched of what the catalogue begins with."""
+    """The articles that can be enriched, of those that the catalogue starts with."""
     return {urn for urn, one in invented().items() if one["abstract"] or one["content"]} | set(
         map(made_urn, range(made))
     )
@@ -46,7 +46,7 @@ def deploy(deployment: Deployment, enrichers: int) -> int:
 
 @dataclass(frozen=True)
 class Articles:
-    """Looks at the projection's own tables, at what the API says and at the catalogue."""
+    """Reads the tables of the projection, the API and the catalogue."""
 
     deployment: Deployment
     api: Api
@@ -66,7 +66,7 @@ class Articles:
         }
 
     async def scanned(self, within: float) -> Json:
-        """The scan, once it has ended and nothing waits in any group."""
+        """The scan, once it has ended and no group has a backlog."""
 
         async def is_quiet() -> Json | None:
             answer = await self.api.ask("GET", "/articles/scan")
@@ -85,15 +85,15 @@ class Articles:
         return (number, health["projection_lag_seconds"]) == (0, 0)
 
     def assert_counts(self) -> None:
-        """They are those of the rows, and nothing is among the dead letters."""
+        """Counts equal the rows, and there are no dead letters."""
         counted = "SELECT kind, status, sum(submissions) FROM status_counts GROUP BY 1, 2 HAVING sum(submissions) != 0"
         assert set(self._rows(counted)) == set(
             self._rows("SELECT kind, status, count(*) FROM submissions GROUP BY 1, 2")
         )
         assert self._rows("SELECT count(*) FROM dead_letters") == [(0,)]
 
-    def assert_catalog_says(self, completed: Mapping[str, Enriched]) -> None:
-        """Of each of these what its result says."""
+    def assert_catalog_has(self, completed: Mapping[str, Enriched]) -> None:
+        """The catalogue has the result of each of these."""
         written = self.deployment.catalog.written
         differs = {
             urn: written.get(urn) for urn, end in completed.items() if not _agrees(written.get(urn), end.content)
@@ -101,7 +101,7 @@ class Articles:
         assert not differs, f"{len(differs)} of {len(completed)}: {list(differs.items())[:1]}"
 
     async def worker_status(self, api: Api) -> Json:
-        """What outlives every process."""
+        """The fields that do not depend on a process."""
         status = await api.get("/worker/status")
         return {name: status[name] for name in ("enabled", "processed", "failed", "skipped", "paused", "waiting_for")}
 

@@ -1,4 +1,4 @@
-"""Counts, after the chaos: what was lost, done twice or miscounted."""
+"""Checks the projection after the chaos: nothing lost, done twice or miscounted."""
 
 import json
 from collections import defaultdict
@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from integration.databases import Rows, rows
 from servers import Deployment
 
-from chaos.oracle import End
+from chaos.oracle import FinalState
 from shared.db.tables import stored
 
 
 class Checker:
-    """Looks at the projection's own tables, not through the API."""
+    """Reads the tables of the projection, not the API."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
@@ -29,40 +29,40 @@ class Checker:
         return dict(self._rows(query))
 
     def assert_all_completed_once(self, titles: Iterable[str]) -> None:
-        wanted = set(titles)
+        expected = set(titles)
         found = [title for (title,) in self._rows("SELECT title FROM submissions WHERE status = 'completed'")]
-        assert set(found) == wanted
-        assert len(found) == len(wanted)
-        assert self.counts() == self.statuses() == {"completed": len(wanted)}
-        assert self._rows("SELECT count(*) FROM contents") == [(len(wanted),)]
+        assert set(found) == expected
+        assert len(found) == len(expected)
+        assert self.counts() == self.statuses() == {"completed": len(expected)}
+        assert self._rows("SELECT count(*) FROM contents") == [(len(expected),)]
         assert self._rows("SELECT count(*) FROM dead_letters") == [(0,)]
 
-    def assert_ends(self, ends: Mapping[str, End]) -> None:
+    def assert_ends(self, ends: Mapping[str, FinalState]) -> None:
         """Each submission's row and card are what they must be."""
         columns = "id, attempt, status, title, run, error_message, content"
         found = {
-            id_: End(attempt, status, title, run, error, json.loads(content) if content else None)
+            id_: FinalState(attempt, status, title, run, error, json.loads(content) if content else None)
             for id_, attempt, status, title, run, error, content in self._rows(
                 f"SELECT {columns} FROM submissions LEFT JOIN contents USING (id)"
             )
             if id_ in ends
         }
-        differs = [(found.get(id_), end) for id_, end in ends.items() if found.get(id_) != end]
-        assert not differs, f"{len(differs)} of {len(ends)} ended otherwise than the streams say: {differs[0]}"
+        differs = [(found.get(id_), state) for id_, state in ends.items() if found.get(id_) != state]
+        assert not differs, f"{len(differs)} of {len(ends)} do not match their streams: {differs[0]}"
 
     def assert_history(self, event_ids: Mapping[str, set[str]]) -> None:
-        """Every event entered history once, those too that moved nothing."""
+        """Every event is in the history once, even if it changed nothing."""
         found: dict[str, set[str]] = defaultdict(set)
         for id_, event_id in self._rows("SELECT id, event_id FROM history"):
             found[id_].add(event_id)
         assert {id_: found[id_] for id_ in event_ids} == event_ids
 
     def paid_twice(self) -> list[str]:
-        """Titles that the simulator answered well more than once."""
+        """Titles with more than one good answer of the simulator."""
         return [title for title, times in self._deployment.gemini.calls["titles"].items() if times > 1]
 
     def has_begun(self, worker: str, since: datetime | None = None) -> bool:
-        """Whether it has started a submission since."""
+        """Whether the worker has started a submission since."""
         query = f"SELECT count(*) FROM history WHERE worker = '{worker}' AND event = 'SubmissionStarted'"
         return self._rows(query + (f" AND time > '{stored(since)}'" if since else "")) != [(0,)]
 

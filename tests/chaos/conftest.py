@@ -10,7 +10,7 @@ from integration.api import Api, started
 from servers import Deployment, Stacks, free_port
 from servers.stack import BY_DEFAULT
 
-from chaos.arena import Arena
+from chaos.race_runner import RaceRunner
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +26,8 @@ def two_of_each(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-async def arena(two_of_each: tuple[Deployment, int]) -> AsyncIterator[Arena]:
-    """Ready, in no fault, with a seed that is printed when the test fails; RACES_SEED repeats one."""
+async def races(two_of_each: tuple[Deployment, int]) -> AsyncIterator[RaceRunner]:
+    """Ready, without faults, with a seed that is printed when the test fails; RACES_SEED repeats one."""
     seed = int(os.environ.get("RACES_SEED") or random.randrange(10**9))
     print(f"RACES_SEED={seed}")
     deployed, port = two_of_each
@@ -36,6 +36,6 @@ async def arena(two_of_each: tuple[Deployment, int]) -> AsyncIterator[Arena]:
     async with AsyncExitStack() as opened:
         clients = [await opened.enter_async_context(deployed.client(at)) for at in (deployed.api_port, port)]
         replicas = [await Api(deployed, client).ready() for client in clients]
-        arena = Arena(deployed, replicas, random.Random(seed))
-        await arena.quiet()
-        yield arena
+        races = RaceRunner(deployed, replicas, random.Random(seed))
+        await races.quiet()
+        yield races

@@ -1,7 +1,7 @@
-"""The end that a topic must have, from what the streams say: a few lines of their own, not the product's.
+"""The expected final state of a topic, derived from the streams by code that is independent of the product.
 
-The rule, from docs/events.md: a submission's state (attempt, rank) only grows. Reads the raw entries. What a stream
-holds twice under one id was said once; of the ways in which racing requests spell a title, the first in order is shown.
+The rule, from docs/events.md: a submission's state (attempt, rank) only grows. Reads the raw entries. Entries with
+the same event id are one event; of the spellings of a title in racing requests, the first in order is shown.
 """
 
 import json
@@ -24,11 +24,11 @@ STREAMS = ("topic-submissions", "submission-outcomes")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StreamEvent:
     """One event. `place`: when the broker stored it, comparable between streams."""
 
     place: Place
-    event: str
+    name: str
     event_id: str
     data: dict[str, Any]
 
@@ -38,7 +38,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class FinalState:
     attempt: int = 0
     status: str = ""
     title: str | None = None
@@ -47,44 +47,44 @@ class End:
     content: dict[str, Any] | None = None
 
 
-async def said_of(stack: Stack, ids: Iterable[str]) -> dict[str, list[Said]]:
-    """All that was ever said of each, in the order of the streams."""
-    told: dict[str, dict[str, Said]] = {id_: {} for id_ in ids}
+async def events_of(stack: Stack, ids: Iterable[str]) -> dict[str, list[StreamEvent]]:
+    """All events of each submission, in the order of the streams."""
+    found: dict[str, dict[str, StreamEvent]] = {id_: {} for id_ in ids}
     for stream in STREAMS:
         async for entry in entries(stack, stream):
             data = json.loads(entry.data)
-            if data["id"] in told:
+            if data["id"] in found:
                 name, event_id = entry.headers["ce_type"].split(".")[1], entry.headers["ce_id"]
-                said = told[data["id"]].setdefault(event_id, Said(entry.place, name, event_id, data))
-                said.data["title"] = _first(said.data.get("title"), data.get("title"))
-    return {id_: sorted(said.values(), key=lambda one: one.place) for id_, said in told.items()}
+                event = found[data["id"]].setdefault(event_id, StreamEvent(entry.place, name, event_id, data))
+                event.data["title"] = _first(event.data.get("title"), data.get("title"))
+    return {id_: sorted(events.values(), key=lambda event: event.place) for id_, events in found.items()}
 
 
 def _first(*titles: str | None) -> str | None:
     return min((title for title in titles if title is not None), default=None)
 
 
-def end_of(told: Sequence[Said]) -> End:
-    """Of events that nobody doubled."""
-    state, end, title = (0, -1), End(), None
+def final_state_of(events: Sequence[StreamEvent]) -> FinalState:
+    """Of events without duplicates."""
+    state, final, title = (0, -1), FinalState(), None
     contents: dict[int, dict[str, Any]] = {}
-    for said in told:
-        rank, status = RANKS[said.event]
-        if said.attempt > state[0]:
+    for event in events:
+        rank, status = RANKS[event.name]
+        if event.attempt > state[0]:
             title = None
-        if (said.attempt, rank) > state or (said.attempt, rank) == state == (said.attempt, 1):
-            state = said.attempt, rank
-            error = said.data["error"]["message"] if status == "failed" else None
-            end = End(said.attempt, status, run=said.data.get("run"), error=error)
-        if said.attempt == state[0]:
-            title = None if end.status == "removed" else _first(title, said.data.get("title"))
-        if said.event == "SubmissionCompleted":
-            contents.setdefault(said.attempt, said.data["content"])
-    removed = max((said.attempt for said in told if said.event == "TopicRemoved"), default=0)
+        if (event.attempt, rank) > state or (event.attempt, rank) == state == (event.attempt, 1):
+            state = event.attempt, rank
+            error = event.data["error"]["message"] if status == "failed" else None
+            final = FinalState(event.attempt, status, run=event.data.get("run"), error=error)
+        if event.attempt == state[0]:
+            title = None if final.status == "removed" else _first(title, event.data.get("title"))
+        if event.name == "SubmissionCompleted":
+            contents.setdefault(event.attempt, event.data["content"])
+    removed = max((event.attempt for event in events if event.name == "TopicRemoved"), default=0)
     kept = max((attempt for attempt in contents if attempt > removed), default=None)
-    return replace(end, title=title, content=contents[kept] if kept else None)
+    return replace(final, title=title, content=contents[kept] if kept else None)
 
 
-def place_of(told: Sequence[Said], event: str, attempt: int) -> Place | None:
-    """Where it was said first."""
-    return next((said.place for said in told if (said.event, said.attempt) == (event, attempt)), None)
+def place_of(events: Sequence[StreamEvent], name: str, attempt: int) -> Place | None:
+    """The place of its first occurrence."""
+    return next((event.place for event in events if (event.name, event.attempt) == (name, attempt)), None)

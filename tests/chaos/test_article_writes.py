@@ -1,4 +1,4 @@
-"""The second half of an article, around what is paid for: killed in between, the catalogue away, overtaken."""
+"""The writes of an article after the paid annotation: killed between them, catalogue down, overtaken by a newer one."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ AWAY = float(os.environ.get("TOPICFLOW_TEST_AWAY_SECONDS", "8")) / 2
 
 @pytest.fixture
 async def articles(deployment: Deployment) -> AsyncIterator[Articles]:
-    """Two enrichers, the first scan is over, and then there is an article more."""
+    """Two enrichers after their first scan, and one new article."""
     deployment.settings["TOPICFLOW_LONGEST_PAUSE_SECONDS"] = "1"
     deploy(deployment, enrichers=2)
     async with deployment.client() as client:
@@ -42,7 +42,7 @@ async def enrich(articles: Articles) -> None:
 
 
 async def completed(articles: Articles, attempt: int) -> Json:
-    """Once it is, and everything is settled."""
+    """The article, once it is completed and everything is settled."""
 
     async def is_completed() -> Json | None:
         answer = await articles.api.ask("GET", f"/articles/{URN}")
@@ -54,11 +54,11 @@ async def completed(articles: Articles, attempt: int) -> Json:
 
 
 @pytest.mark.parametrize("route", ["enhance", "patch"])
-async def test_an_older_submission_whose_write_is_held_up_does_not_write_over_a_newer_one(
+async def test_a_delayed_write_of_an_older_submission_does_not_overwrite_a_newer_one(
     articles: Articles, route: str
 ) -> None:
     catalog = articles.deployment.catalog
-    catalog.tell("slow", route=route, seconds=HELD, times=1)
+    catalog.add_fault("slow", route=route, seconds=HELD, times=1)
     await enrich(articles)
     await eventually(lambda: catalog.calls["in_flight"] == 1, within=WITHIN)
     catalog.write(URN, abstract=EDITED)
@@ -70,16 +70,16 @@ async def test_an_older_submission_whose_write_is_held_up_does_not_write_over_a_
 
     await eventually(newest, within=WITHIN)
     there = articles.there()[URN]
-    articles.assert_catalog_says({URN: there})
+    articles.assert_catalog_has({URN: there})
     assert "kefir" in " ".join(catalog.written[URN]["ai_tags"]).casefold()
     articles.assert_counts()
 
 
-async def test_who_is_killed_between_the_two_calls_is_followed_by_one_who_makes_both_and_pays_nothing(
+async def test_after_a_kill_between_the_two_writes_another_enricher_repeats_both_and_pays_nothing(
     articles: Articles,
 ) -> None:
     catalog = articles.deployment.catalog
-    catalog.tell("hang", route="patch", times=1)
+    catalog.add_fault("hang", route="patch", times=1)
     await enrich(articles)
     await eventually(lambda: catalog.calls["in_flight"] == 1, within=WITHIN)
     assert catalog.calls["enhances"] == {URN: 1}
@@ -89,13 +89,13 @@ async def test_who_is_killed_between_the_two_calls_is_followed_by_one_who_makes_
         service.start()
     there = await completed(articles, attempt=1)
     assert there["result"]
-    articles.assert_catalog_says({URN: articles.there()[URN]})
+    articles.assert_catalog_has({URN: articles.there()[URN]})
     assert catalog.calls["patches"] == {URN: 1}
     assert articles.deployment.gemini.calls["titles"][URN] == 2, "two calls are one annotation"
     articles.assert_counts()
 
 
-async def test_what_was_paid_for_waits_for_a_catalogue_that_is_away_says_so_and_goes_on_by_itself(
+async def test_a_paid_annotation_waits_for_an_unavailable_catalogue_reports_it_and_resumes_by_itself(
     articles: Articles,
 ) -> None:
     deployment = articles.deployment
@@ -104,17 +104,17 @@ async def test_what_was_paid_for_waits_for_a_catalogue_that_is_away_says_so_and_
     await eventually(lambda: deployment.gemini.calls["titles"].get(URN) == 1, within=WITHIN)
     deployment.catalog.kill()
 
-    async def says_so() -> bool:
+    async def is_reported() -> bool:
         article = await articles.api.get(f"/articles/{URN}")
         return (article["waiting_for"] or {}).get("reason") == "catalog_unavailable"
 
     await eventually(lambda: deployment.gemini.calls["titles"][URN] == 2, within=WITHIN)
-    await eventually(says_so, within=WITHIN)
+    await eventually(is_reported, within=WITHIN)
     await asyncio.sleep(AWAY)
     deployment.catalog.start()
     there = await completed(articles, attempt=1)
     assert there["waiting_for"] is None
-    articles.assert_catalog_says({URN: articles.there()[URN]})
+    articles.assert_catalog_has({URN: articles.there()[URN]})
     assert deployment.gemini.calls["titles"][URN] == 2, "two calls are one annotation"
     articles.assert_counts()
 

@@ -1,4 +1,4 @@
-"""Thousands of articles while replicas die, the catalogue goes away and tokens expire: each is enriched once."""
+"""Thousands of articles while replicas die, the catalogue is down and tokens expire: each is enriched once."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ TOUCHED = KILLS * IN_FLIGHT  # articles that killed replicas may have had in fli
 
 
 @pytest.mark.timeout(300 + 4 * AWAY)
-async def test_thousands_of_articles_are_each_enriched_once_whatever_befalls_replicas_and_catalogue(
+async def test_thousands_of_articles_are_enriched_once_despite_faults_of_replicas_and_catalogue(
     deployment: Deployment,
 ) -> None:
     seed = int(os.environ.get("STORM_SEED") or random.randrange(10**9))
@@ -51,19 +51,19 @@ async def test_thousands_of_articles_are_each_enriched_once_whatever_befalls_rep
         assert (scan["status"], scan["seen"]) == ("completed", ALL)
         assert_each_is_enriched(articles)
         assert_called_once(deployment)
-        await assert_replicas_say_the_same(articles, apis)
+        await assert_replicas_agree(articles, apis)
 
 
 async def storm(deployment: Deployment, chance: random.Random) -> None:
-    """Replicas are killed one after the other and come back under their names, tokens end with each, the catalogue goes
-    away in the midst of the scan, of which a page takes as long as a kill can meet."""
+    """Kills and restarts one replica after the other, and ends all tokens each time. The catalogue is down during the
+    scan, whose pages are slow enough for a kill to hit one."""
     catalog = deployment.catalog
     replicas = [deployment.services[f"{ENRICHER}-{n}"] for n in range(1, REPLICAS + 1)]
     for n in range(KILLS):
         catalog.forget_faults()
         if n == 1:
-            catalog.tell("503", for_seconds=AWAY)
-        catalog.tell("slow", route="search", seconds=0.3)
+            catalog.add_fault("503", for_seconds=AWAY)
+        catalog.add_fault("slow", route="search", seconds=0.3)
         await asyncio.sleep(chance.uniform(1, 4) + (AWAY if n == 1 else 0))
         victim = chance.choice(replicas)
         victim.kill()
@@ -74,34 +74,34 @@ async def storm(deployment: Deployment, chance: random.Random) -> None:
 
 
 def assert_each_is_enriched(articles: Articles) -> None:
-    """What has no text is failed, and says so."""
+    """Articles without text have failed as `no_text`."""
     there = articles.there()
     assert {urn for urn, one in there.items() if one.status == "completed"} == ENRICHED
     others = {urn: one for urn, one in there.items() if urn not in ENRICHED}
     assert len(there) == ALL
     assert {one.status for one in others.values()} == {"failed"}
     assert {one.error[0] for one in others.values() if one.error} == {"no_text"}
-    articles.assert_catalog_says({urn: there[urn] for urn in ENRICHED})
+    articles.assert_catalog_has({urn: there[urn] for urn in ENRICHED})
     articles.assert_counts()
 
 
 def assert_called_once(deployment: Deployment) -> None:
-    """But for what was in flight when a replica was killed or the catalogue went away."""
-    calls, asked = deployment.catalog.calls, deployment.gemini.calls["calls"]
+    """Except what was in flight when a replica was killed or the catalogue went down."""
+    calls, gemini_calls = deployment.catalog.calls, deployment.gemini.calls["calls"]
     read = sum(calls["reads"].values())
-    print(f"calls of Gemini: {asked}, of the catalogue: {calls['by_route']}, its answers: {calls['by_status']}")
+    print(f"calls of Gemini: {gemini_calls}, of the catalogue: {calls['by_route']}, its answers: {calls['by_status']}")
     for call, may_be_repeated in (("enhances", TOUCHED + REPLICAS * IN_FLIGHT), ("patches", TOUCHED)):
         repeated = Counter(calls[call].values())
         print(f"{call}: {dict(repeated)}")
         assert calls[call].keys() == ENRICHED
         assert len(ENRICHED) - repeated[1] <= may_be_repeated
-    assert asked <= 2 * (len(ENRICHED) + TOUCHED)
+    assert gemini_calls <= 2 * (len(ENRICHED) + TOUCHED)
     assert read <= 1.2 * ALL
 
 
-async def assert_replicas_say_the_same(articles: Articles, apis: list[Api]) -> None:
-    """The API's, before and after all processes were started anew; and it is what the database has."""
-    before = await said(articles, apis)
+async def assert_replicas_agree(articles: Articles, apis: list[Api]) -> None:
+    """API replicas agree with each other and with the database, before and after a restart of all processes."""
+    before = await replica_answers(articles, apis)
     [worker, *_] = before
     rows = Counter(one.status for one in articles.there().values())
     assert worker["processed"] + worker["skipped"] == rows["completed"]
@@ -114,11 +114,11 @@ async def assert_replicas_say_the_same(articles: Articles, apis: list[Api]) -> N
     for api in apis:
         await api.up()
     await eventually(articles.is_quiet, within=30)
-    assert await said(articles, apis) == before
+    assert await replica_answers(articles, apis) == before
 
 
-async def said(articles: Articles, apis: list[Api]) -> list[Json]:
-    """What every replica answers, which is the same."""
+async def replica_answers(articles: Articles, apis: list[Api]) -> list[Json]:
+    """The answer of each replica; all must be the same."""
     answers = []
     for api in apis:
         pages = [await api.get("/articles", limit=100), await api.get("/articles/scan")]

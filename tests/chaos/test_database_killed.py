@@ -1,4 +1,4 @@
-"""Kill -9 of the database in the middle of 500 submissions; SQLite is a file, and nobody can kill it."""
+"""Kill -9 of the database during 500 submissions; SQLite is a file and has no process."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -39,7 +39,7 @@ async def test_nothing_is_lost_or_paid_twice_when_the_database_is_killed(
 ) -> None:
     await in_the_middle(running, client)
     postgres.kill()
-    await eventually(lambda: is_said(client), within=10)
+    await eventually(lambda: is_reported(client), within=10)
     postgres.start()
     await all_done(client)
     checker = Checker(running)
@@ -47,8 +47,8 @@ async def test_nothing_is_lost_or_paid_twice_when_the_database_is_killed(
     assert checker.paid_twice() == []
 
 
-async def is_said(client: httpx.AsyncClient) -> bool:
-    """While the work goes on without it."""
+async def is_reported(client: httpx.AsyncClient) -> bool:
+    """Every read and submission is answered with 503; the work continues."""
     answers = [await client.get(path) for path in ("/api/v1/topics", "/api/v1/processing-status", "/ready")]
-    refused = await client.post("/api/v1/topics", json={"topics": ["Not to be judged"]})
+    refused = await client.post("/api/v1/topics", json={"topics": ["Refused"]})
     return {answer.status_code for answer in (*answers, refused)} == {503}

@@ -1,4 +1,4 @@
-"""Submissions until the broker is full, in the middle of a run: what was taken is done, and there is room again."""
+"""Submissions until the broker is full: accepted ones are completed, and then new ones are accepted again."""
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -37,7 +37,7 @@ async def submit(client: httpx.AsyncClient, titles: list[str]) -> httpx.Response
 
 
 async def submit_until_refused(client: httpx.AsyncClient) -> tuple[list[str], httpx.Response]:
-    """The titles that were taken, and the answer to those that were not."""
+    """The accepted titles, and the answer to the refused request."""
     taken: list[str] = []
     for n in count():
         titles = [f"Topic {n}.{i} of a {'very ' * 90}long title" for i in range(A_REQUEST)]
@@ -50,11 +50,11 @@ async def submit_until_refused(client: httpx.AsyncClient) -> tuple[list[str], ht
 
 
 async def outcomes_meet_a_full_broker(running: Deployment) -> None:
-    """While nobody projects, nothing can be trimmed."""
+    """Without a projector nothing can be trimmed."""
     projector = running.services[f"{PROJECTOR}-1"]
     projector.kill()
     worker = running.services["topic-worker-1"]
-    await eventually(lambda: "outcomes wait for the broker" in worker.said, within=60)
+    await eventually(lambda: "outcomes wait for the broker" in worker.output, within=60)
     projector.start()
 
 
@@ -63,7 +63,7 @@ async def completed(client: httpx.AsyncClient, number: int) -> bool:
     return bool(answer.json()["summary"]["completed"] == number)
 
 
-async def test_a_full_broker_refuses_work_does_what_it_took_and_takes_work_again(
+async def test_a_full_broker_refuses_work_completes_what_it_accepted_and_accepts_work_again(
     running: Deployment, client: httpx.AsyncClient
 ) -> None:
     running.gemini.take(0.2)

@@ -39,7 +39,7 @@ async def submit(client: httpx.AsyncClient) -> None:
 
 
 async def in_the_middle(running: Deployment, client: httpx.AsyncClient, a_call_takes: float = 0.2) -> None:
-    """500 are submitted and some are done. Seconds."""
+    """Submits 500 topics and waits until some are completed. `a_call_takes`: seconds."""
     running.gemini.take(a_call_takes)
     await submit(client)
     await eventually(lambda: done(client, 100), within=30)
@@ -50,7 +50,7 @@ async def all_done(client: httpx.AsyncClient) -> None:
     await eventually(lambda: done(client, len(TITLES)), within=60)
 
 
-async def test_a_killed_workers_submissions_are_done_by_another_within_5_seconds(
+async def test_submissions_of_a_killed_worker_are_completed_by_another_within_5_seconds(
     running: Deployment, client: httpx.AsyncClient
 ) -> None:
     running.add("topic-worker", "topic-worker-2")
@@ -69,11 +69,11 @@ async def test_a_killed_workers_submissions_are_done_by_another_within_5_seconds
 
 
 def has_just_begun(running: Deployment, worker: str) -> bool:
-    """What it will not have done for half a call more."""
+    """Whether it has work that takes at least half a call more."""
     return Checker(running).has_begun(worker, datetime.now(UTC) - timedelta(seconds=SLOW_CALL / 2))
 
 
-async def test_a_worker_that_comes_back_under_its_name_goes_on_at_once(
+async def test_a_worker_restarted_under_its_name_resumes_at_once(
     running: Deployment, client: httpx.AsyncClient
 ) -> None:
     await in_the_middle(running, client)
@@ -85,7 +85,7 @@ async def test_a_worker_that_comes_back_under_its_name_goes_on_at_once(
 
 
 @pytest.mark.parametrize("victim", [f"{PROJECTOR}-1", "api-1"])
-async def test_nothing_is_lost_or_paid_twice_when_it_is_killed(
+async def test_nothing_is_lost_or_paid_twice_when_a_projector_or_api_is_killed(
     running: Deployment, client: httpx.AsyncClient, victim: str
 ) -> None:
     await in_the_middle(running, client)

@@ -1,4 +1,4 @@
-"""60 who write at the same time, through two replicas of the API, with everything running."""
+"""60 concurrent clients that submit the same titles through two replicas of the API."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from integration.api import Api
 
-from chaos.arena import Arena
+from chaos.race_runner import RaceRunner
 from shared.ids import normal, topic_id
 
 pytestmark = pytest.mark.chaos
@@ -17,8 +17,8 @@ REQUESTS = 5  # of each writer
 TITLES = [f"Parallel title number {n} on straße" for n in range(100)]
 
 
-def written(arena: Arena, title: str) -> str:
-    """As one of many would type it: in another case, with other spaces, in another width."""
+def respelled(races: RaceRunner, title: str) -> str:
+    """Another spelling of the title: case, spaces or width."""
     ways: list[Callable[[str], str]] = [
         str.upper,
         str.title,
@@ -26,34 +26,34 @@ def written(arena: Arena, title: str) -> str:
         _wide,
         str,
     ]
-    return arena.chance.choice(ways)(title)
+    return races.chance.choice(ways)(title)
 
 
 def _wide(text: str) -> str:
     return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
 
 
-async def write(arena: Arena, api: Api) -> None:
+async def write(races: RaceRunner, api: Api) -> None:
     for _ in range(REQUESTS):
-        titles = [written(arena, title) for title in arena.chance.sample(TITLES, 10)]
+        titles = [respelled(races, title) for title in races.chance.sample(TITLES, 10)]
         once = {"Idempotency-Key": f"{uuid4()}"}
         answer = await api.ask("POST", "/topics", json={"topics": titles}, headers=once)
         assert answer.status_code == 202, answer.text
         assert [topic["id"] for topic in answer.json()["topics"]] == [topic_id(title) for title in titles]
 
 
-async def test_60_parallel_writers_of_the_same_titles_get_one_row_and_one_call_a_title_and_no_error(
-    arena: Arena,
+async def test_60_parallel_writers_of_the_same_titles_get_one_row_and_one_call_per_title_and_no_error(
+    races: RaceRunner,
 ) -> None:
-    await arena.judged(TITLES, (write(arena, arena.replicas[n % 2]) for n in range(WRITERS)))
-    rows = await every_topic(arena.api)
+    await races.run_and_check(TITLES, (write(races, races.replicas[n % 2]) for n in range(WRITERS)))
+    rows = await every_topic(races.api)
     assert sorted(normal(row["title"]) for row in rows) == sorted(map(normal, TITLES))
     assert {(row["status"], row["attempt"]) for row in rows} == {("completed", 1)}
     calls = Counter[str]()
-    for title, times in arena.deployment.gemini.calls["titles"].items():
+    for title, times in races.deployment.gemini.calls["titles"].items():
         calls[normal(title)] += times
     assert {calls[normal(title)] for title in TITLES} == {1}
-    assert "database is locked" not in said_by_all(arena)
+    assert "database is locked" not in all_logs(races)
 
 
 async def every_topic(api: Api) -> Sequence[dict[str, Any]]:
@@ -62,5 +62,5 @@ async def every_topic(api: Api) -> Sequence[dict[str, Any]]:
     return list(answer["topics"])
 
 
-def said_by_all(arena: Arena) -> str:
-    return "".join(service.said for service in arena.deployment.services.values())
+def all_logs(races: RaceRunner) -> str:
+    return "".join(service.output for service in races.deployment.services.values())

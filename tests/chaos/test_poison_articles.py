@@ -36,9 +36,9 @@ class Poison:
     def into(self, deployment: Deployment) -> None:
         deployment.catalog.write(self.urn, **{"title": f"Poison: {self.name}", "abstract": SAYS, **self.fields})
         if self.fault:
-            deployment.catalog.tell(**self.fault, urn_contains=self.urn)
+            deployment.catalog.add_fault(**self.fault, urn_contains=self.urn)
         if self.answer:
-            deployment.gemini.tell(self.answer, title_contains=self.urn)
+            deployment.gemini.add_fault(self.answer, title_contains=self.urn)
 
 
 EACH = [
@@ -58,12 +58,12 @@ EACH = [
     Poison("blocked", "blocked", "SAFETY", answer="block"),
     Poison("misunderstood", "answer_not_usable", "no readable JSON", answer="bad_json"),
 ]
-WAITS = Poison("never-at-home", fault={"fault": "503", "route": "patch"})  # nobody can tell that from an outage
+WAITS = Poison("unavailable", fault={"fault": "503", "route": "patch"})  # looks like an outage
 NAMELESS = ("no-urn", "urn:article:größe", "urn:article:with space", "urn:article:" + "long" * 80)
 
 
 @pytest.mark.timeout(120)
-async def test_an_article_of_each_kind_that_goes_wrong_holds_back_none_of_the_others(deployment: Deployment) -> None:
+async def test_articles_that_fail_in_every_way_do_not_delay_the_others(deployment: Deployment) -> None:
     deployment.settings |= {"CATALOG_TIMEOUT_SECONDS": "5", "TOPICFLOW_LONGEST_PAUSE_SECONDS": "1"}
     deployment.catalog.begin(made=MADE)
     for poison in (*EACH, WAITS):
@@ -91,7 +91,7 @@ async def test_an_article_of_each_kind_that_goes_wrong_holds_back_none_of_the_ot
     good = {urn: one for urn, one in there.items() if one.status == "completed"}
     assert good.keys() == with_text(MADE) | {poison.urn for poison in (*EACH, WAITS) if poison.code is None}
     assert deployment.gemini.calls["titles"][WAITS.urn] == 2, "it is paid once: two calls"
-    articles.assert_catalog_says(good)
+    articles.assert_catalog_has(good)
     articles.assert_counts()
 
 

@@ -1,4 +1,4 @@
-"""Kafka and PostgreSQL are not there yet when services start, and both go away in the middle of work."""
+"""Kafka and PostgreSQL are down when services start, and both go down again during work."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ async def client(deployment: Deployment) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.timeout(300 + 4 * AWAY)
-async def test_services_wait_say_so_refuse_go_on_by_themselves_and_lose_nothing(
+async def test_services_wait_log_it_refuse_requests_resume_by_themselves_and_lose_nothing(
     deployment: Deployment, own_postgres: OwnServer, client: httpx.AsyncClient
 ) -> None:
     servers = (deployment.stack.broker, own_postgres)
@@ -40,34 +40,34 @@ async def test_services_wait_say_so_refuse_go_on_by_themselves_and_lose_nothing(
         deployment.add(service, f"{service}-1", TOPICFLOW_OPS_PORT=str(port))
     deployment.add("api", "api-1")
     everyone = (deployment.api_port, *ports.values())
-    await _all_say(everyone, 503)
+    await _all_answer(everyone, 503)
     await asyncio.sleep(AWAY)
     for process in deployment.services.values():
-        said = [line for line in process.said.splitlines() if "waiting" in line]
-        assert 1 <= len(said) <= LINES, process.said
+        lines = [line for line in process.output.splitlines() if "waiting" in line]
+        assert 1 <= len(lines) <= LINES, process.output
     for server in servers:
         server.start()
-    await _all_say(everyone, 200)
+    await _all_answer(everyone, 200)
 
     await in_the_middle(deployment, client)
     for server in servers:
         server.kill()
-    await _all_say(everyone, 503)
-    refused = await client.post("/api/v1/topics", json={"topics": ["Not to be judged"]})
+    await _all_answer(everyone, 503)
+    refused = await client.post("/api/v1/topics", json={"topics": ["Refused"]})
     assert refused.status_code == 503
     assert "Retry-After" in refused.headers
     await asyncio.sleep(AWAY)
     for server in servers:
         server.start()
     await all_done(client)
-    await _all_say(everyone, 200)
+    await _all_answer(everyone, 200)
     checker = Checker(deployment)
     checker.assert_all_completed_once(TITLES)
     assert checker.paid_twice() == []
 
 
-async def _all_say(ports: tuple[int, ...], code: int) -> None:
-    """All live; this is what they say of whether they are ready."""
+async def _all_answer(ports: tuple[int, ...], code: int) -> None:
+    """All are alive, and /ready answers with this code."""
     for port in ports:
         await answers(port, "/live", 200, within=30)
         await answers(port, "/ready", code, within=60)

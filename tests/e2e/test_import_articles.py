@@ -145,10 +145,10 @@ def test_what_is_wrong_with_the_old_redis_is_said_in_one_line_without_its_passwo
     old.set("enrichment:other", "1")
     for source, code, what in [
         (f"redis://:secret@127.0.0.1:{free_port()}/0", 3, "no answer from redis://127.0.0.1:"),
-        (f"redis://reader:secret-and-wrong@{here}/0", 4, "does not let us read enrichment:processed"),
+        (f"redis://reader:secret-and-wrong@{here}/0", 4, "denies access to enrichment:processed"),
         (f"redis://default:secret@{here}/0", 2, f"there is no set enrichment:processed at redis://{here}/0"),
-        (f"redis://:secret@{here}:1/0", 2, "this is no URL of a Redis"),
-        ("redis://:secret@[here/0", 2, "this is no URL of a Redis"),
+        (f"redis://:secret@{here}:1/0", 2, "not a Redis URL"),
+        ("redis://:secret@[here/0", 2, "not a Redis URL"),
     ]:
         refused = run(tmp_path, "import", source)
         assert (refused.code, refused.out, refused.err.count("\n")) == (code, "", 1), refused.err

@@ -27,7 +27,7 @@ async def submitted(api: Api, *titles: str, **options: Any) -> list[str]:
 
 async def failed(api: Api, *titles: str) -> list[str]:
     """New topics that Gemini refused, and would take now."""
-    api.deployment.gemini.tell("block")
+    api.deployment.gemini.add_fault("block")
     ids = await submitted(api, *titles)
     await api.ended(*ids, as_="failed")
     api.deployment.gemini.forget_faults()
@@ -106,7 +106,7 @@ async def test_03_duplicate_rows_because_the_model_rewrites_titles_or_the_case_d
 
 
 async def test_04_one_bad_item_failing_its_whole_batch(api: Api) -> None:
-    api.deployment.gemini.tell("bad_item", title_contains="rotten")
+    api.deployment.gemini.add_fault("bad_item", title_contains="rotten")
     bad, *good = await submitted(api, "A rotten one", *(f"Beside it {n}" for n in range(4)))
     assert {topic["attempt"] for topic in await api.ended(*good)} == {1}
     [topic] = await api.ended(bad, as_="failed")
@@ -116,7 +116,7 @@ async def test_04_one_bad_item_failing_its_whole_batch(api: Api) -> None:
 
 async def test_05_a_failed_batch_losing_the_finished_ones(api: Api) -> None:
     assert (await api.ask("POST", "/cleanup-failed")).is_success
-    api.deployment.gemini.tell("block", title_contains="cursed")
+    api.deployment.gemini.add_fault("block", title_contains="cursed")
     finished = [f"Finished before {n}" for n in range(5)]
     ids = await submitted(api, *finished, *(f"Of a cursed batch {n}" for n in range(5)))
     before = await api.ended(*ids[:5])
@@ -132,7 +132,7 @@ async def test_07_quota_errors_rotated_at_once_through_all_keys(api: Api) -> Non
     for title in ("Of the first key", "Of the second", "Of the third"):  # from here on refused ones are left out
         await api.ended(*await submitted(api, title))
     api.deployment.gemini.forget_calls()
-    api.deployment.gemini.tell("429", times=1, retry_after_seconds=3)
+    api.deployment.gemini.add_fault("429", times=1, retry_after_seconds=3)
     [first] = await submitted(api, "Over the quota")
     wait = await eventually(partial(waits_for, api, first), within=10)
     since, until = (datetime.fromisoformat(wait[name]) for name in ("since", "until"))
@@ -253,7 +253,7 @@ async def test_16_paid_answers_lost_because_the_write_failed_afterwards(api: Api
     await eventually(lambda: api.deployment.gemini.calls["in_flight"] == 1, within=10)
     api.deployment.stack.broker.kill()
     await eventually(lambda: paid(api) == {"Paid for": 1}, within=10)
-    await eventually(lambda: "outcomes wait for the broker" in worker_of(api).said, within=10)
+    await eventually(lambda: "outcomes wait for the broker" in worker_of(api).output, within=10)
     api.deployment.stack.broker.start()
     [topic] = await api.ended(id_)
     assert (topic["content"]["title"], topic["attempt"]) == ("Paid for", 1)

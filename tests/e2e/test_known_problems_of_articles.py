@@ -76,8 +76,8 @@ async def test_13_every_replica_fetching_the_same_page_and_skipping_most_of_it(r
 
 async def test_14_one_failing_article_that_stalls_the_whole_sweep(replicas: Replicas) -> None:
     deployment, api, _ = replicas
-    deployment.catalog.tell("500", route="enhance", urn_contains=ONE)
-    deployment.gemini.tell("block", title_contains=invented()[OTHER]["title"])
+    deployment.catalog.add_fault("500", route="enhance", urn_contains=ONE)
+    deployment.gemini.add_fault("block", title_contains=invented()[OTHER]["title"])
     deployment.add(ENRICHER, f"{ENRICHER}-1", **FAST)
     await scanned(api, "scan 1")
     failed = [await ended(api, urn, "failed") for urn in (ONE, OTHER)]
@@ -89,7 +89,7 @@ async def test_14_one_failing_article_that_stalls_the_whole_sweep(replicas: Repl
 
 async def test_16_paid_annotations_lost_because_the_catalogue_could_not_be_written(replicas: Replicas) -> None:
     deployment, api, _ = replicas
-    deployment.catalog.tell("503", route="enhance")
+    deployment.catalog.add_fault("503", route="enhance")
     enricher = deployment.add(ENRICHER, f"{ENRICHER}-1", **FAST)
     await post(api, "/articles", urns=[ONE])
 

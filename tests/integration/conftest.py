@@ -63,7 +63,7 @@ def gemini_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiSi
     yield server
     server.stop()
     server.end()
-    assert server.said.splitlines() == [f"simulator for Gemini at {server.url} (simulated answers)"]
+    assert server.output.splitlines() == [f"simulator for Gemini at {server.url} (simulated answers)"]
 
 
 @pytest.fixture

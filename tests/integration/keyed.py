@@ -43,8 +43,8 @@ class Keyed:
         return revoked
 
     @property
-    def said(self) -> str:
-        return self.open.services["open"].said + self.local.services["local"].said
+    def output(self) -> str:
+        return self.open.services["open"].output + self.local.services["local"].output
 
     def end(self) -> None:
         self.local.end()

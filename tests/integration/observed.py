@@ -33,7 +33,7 @@ class Observed:
 
     def lines(self, service: str, **having: Any) -> list[Json]:
         """Log lines with these fields."""
-        said = [json.loads(line) for line in self.deployment.services[f"{service}-1"].said.splitlines()]
+        said = [json.loads(line) for line in self.deployment.services[f"{service}-1"].output.splitlines()]
         return [line for line in said if having.items() <= line.items()]
 
     def trace(self, of: Span) -> list[Span]:

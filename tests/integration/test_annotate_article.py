@@ -142,7 +142,7 @@ async def test_an_answer_of_no_use_is_asked_for_once_more_with_the_reason(
     named: str,
 ) -> None:
     because = {"reason": "MAX_TOKENS"} if fault == "finish" else {}
-    simulator.tell(fault, times=1, title_contains=named, **because)
+    simulator.add_fault(fault, times=1, title_contains=named, **because)
     made, booked = await annotate(annotator)
     assert is_of(made.annotation, ARTICLE)
     assert booked.wasted == [wasted, "", ""]
@@ -153,7 +153,7 @@ async def test_an_answer_of_no_use_is_asked_for_once_more_with_the_reason(
 async def test_what_is_of_no_use_twice_is_a_failed_try_and_paid_for(
     annotator: ArticleAnnotator, simulator: GeminiSimulator
 ) -> None:
-    simulator.tell("finish", reason="MAX_TOKENS", times=2)
+    simulator.add_fault("finish", reason="MAX_TOKENS", times=2)
     booked = Booked()
     with pytest.raises(AnswerNotUsable, match="cut off"):
         await annotator.annotate(ARTICLE, paid=booked.append)
@@ -162,7 +162,7 @@ async def test_what_is_of_no_use_twice_is_a_failed_try_and_paid_for(
 
 
 async def test_a_block_is_final_at_once(annotator: ArticleAnnotator, simulator: GeminiSimulator) -> None:
-    simulator.tell("block")
+    simulator.add_fault("block")
     booked = Booked()
     with pytest.raises(Refused, match="SAFETY"):
         await annotator.annotate(ARTICLE, paid=booked.append)
@@ -181,7 +181,7 @@ async def test_what_was_paid_before_the_second_call_failed_is_not_paid_again(
 
     def paid(usage: Usage) -> None:
         if not booked:
-            simulator.tell(fault, times=times)
+            simulator.add_fault(fault, times=times)
         booked.append(usage)
 
     with pytest.raises(error):
@@ -238,7 +238,7 @@ async def test_a_huge_text_is_cut_before_it_is_sent(annotator: ArticleAnnotator,
 
 
 async def test_an_outage_is_told_to_all_who_wait(gemini: Asked, simulator: GeminiSimulator) -> None:
-    simulator.tell("503")
+    simulator.add_fault("503")
     annotator = annotator_with(gemini, calls=2)
     articles = [replace(ARTICLE, urn=f"urn:article:n{n}") for n in range(30)]
     calls = (annotator.annotate(article, paid=Booked().append) for article in articles)

@@ -27,8 +27,8 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         keyed = Keyed(stack, folder)
         yield keyed
         keyed.end()
-    assert not [secret for secret in keyed.secrets if secret in keyed.said]
-    assert "Traceback" not in keyed.said
+    assert not [secret for secret in keyed.secrets if secret in keyed.output]
+    assert "Traceback" not in keyed.output
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ async def test_a_stop_is_quick_and_clean(own: Api) -> None:
     began = time.monotonic()
     assert process.stop() in {0, -signal.SIGTERM}
     assert time.monotonic() - began < 3
-    assert "Traceback" not in process.said
+    assert "Traceback" not in process.output
     process.start()
 
 

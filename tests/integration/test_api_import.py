@@ -176,7 +176,7 @@ async def test_a_card_that_was_really_written_here_stays_and_gets_its_old_number
 
 
 async def test_an_old_card_takes_the_place_of_what_a_simulator_wrote_and_of_a_failure(api: Api) -> None:
-    api.deployment.gemini.tell("block", title_contains="Blocked here")
+    api.deployment.gemini.add_fault("block", title_contains="Blocked here")
     ids = [topic["id"] for topic in (await api.submit("Simulated here", "Blocked here"))["topics"]]
     await api.ended(ids[0])
     await api.ended(ids[1], as_="failed")

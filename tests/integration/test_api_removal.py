@@ -17,7 +17,7 @@ NUMBER = count()
 async def failed(api: Api, *names: str) -> list[Json]:
     """New topics that Gemini refused."""
     titles = [f"{name} {next(NUMBER)} unwanted" for name in names]
-    api.deployment.gemini.tell("block", title_contains="unwanted")
+    api.deployment.gemini.add_fault("block", title_contains="unwanted")
     topics = (await api.submit(*titles))["topics"]
     found = await api.ended(*(topic["id"] for topic in topics), as_="failed")
     api.deployment.gemini.forget_faults()
@@ -59,7 +59,7 @@ async def test_a_topic_that_was_deleted_can_be_submitted_again(api: Api) -> None
 
 
 async def test_a_topic_that_is_deleted_while_it_waits_does_not_come_back(api: Api) -> None:
-    api.deployment.gemini.tell("503")
+    api.deployment.gemini.add_fault("503")
     [topic] = (await api.submit("Deleted while it waits"))["topics"]
     assert (await api.ask("DELETE", f"/topics/{topic['id']}")).status_code == 200
     problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)
@@ -110,7 +110,7 @@ async def test_only_what_failed_long_enough_ago_is_cleaned_up(api: Api) -> None:
 
 
 async def test_more_failures_than_one_page_are_cleaned_up_and_retried_all(api: Api) -> None:
-    api.deployment.gemini.tell("block", title_contains="crowd")
+    api.deployment.gemini.add_fault("block", title_contains="crowd")
     titles = [f"Of a crowd {n}" for n in range(510)]
     for some in (titles[:500], titles[500:]):
         await api.submit(*some)

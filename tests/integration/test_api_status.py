@@ -32,7 +32,7 @@ async def test_the_counts_move_with_the_topics(api: Api) -> None:
         return {} if status["is_processing"] else status
 
     before = await eventually(idle, within=20)
-    api.deployment.gemini.tell("block", title_contains="Counted as failed")
+    api.deployment.gemini.add_fault("block", title_contains="Counted as failed")
     answer = await api.submit("Counted 1", "Counted 2", "Counted as failed")
     ids = [topic["id"] for topic in answer["topics"]]
     await api.ended(*ids[:2])
@@ -53,7 +53,7 @@ async def test_the_counts_move_with_the_topics(api: Api) -> None:
 
 async def test_a_failure_is_shown_until_it_is_seen_and_a_new_one_again(api: Api) -> None:
     async def fail(title: str) -> None:
-        api.deployment.gemini.tell("block", title_contains=title)
+        api.deployment.gemini.add_fault("block", title_contains=title)
         await api.ended((await api.submit(title))["topics"][0]["id"], as_="failed")
 
     async def is_shown() -> bool:

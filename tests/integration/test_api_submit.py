@@ -50,7 +50,7 @@ async def test_a_completed_topic_is_skipped_with_its_status_now_unless_it_is_for
 
 
 async def test_a_failed_topic_is_queued_again(api: Api) -> None:
-    api.deployment.gemini.tell("block", title_contains="Unlucky")
+    api.deployment.gemini.add_fault("block", title_contains="Unlucky")
     [topic] = (await api.submit("Unlucky"))["topics"]
     [failed] = await api.ended(topic["id"], as_="failed")
     assert failed["error_message"]
@@ -222,7 +222,7 @@ async def test_its_own_origin_and_every_name_of_loopback_are_welcome(api: Api) -
 
 
 async def test_a_retry_queues_a_failed_topic_with_the_next_attempt(api: Api) -> None:
-    api.deployment.gemini.tell("block", title_contains="Retried")
+    api.deployment.gemini.add_fault("block", title_contains="Retried")
     [topic] = (await api.submit("Retried"))["topics"]
     await api.ended(topic["id"], as_="failed")
     api.deployment.gemini.forget_faults()

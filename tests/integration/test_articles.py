@@ -183,7 +183,7 @@ async def test_a_pause_holds_for_all_workers_is_shown_everywhere_and_survives_re
 async def test_an_outage_of_the_catalogue_spends_no_try_and_holds_back_no_topic(articles: Api) -> None:
     articles.deployment.add(ENRICHER, **SOON)
     articles.deployment.add("topic-worker")
-    articles.deployment.catalog.tell("503")
+    articles.deployment.catalog.add_fault("503")
     await post(articles, "/articles", urns=[ONE])
 
     async def waits() -> bool:
@@ -224,4 +224,4 @@ async def test_where_articles_are_off_it_is_said(deployment: Deployment) -> None
         assert "worker" not in (await client.get("/health")).json()
     enricher = deployment.add(ENRICHER, ENABLE_BACKGROUND_WORKER="false")
     await eventually(lambda: not enricher.is_alive, within=20)
-    assert enricher.said.strip() == "enricher: ENABLE_BACKGROUND_WORKER: must be true to run the enricher"
+    assert enricher.output.strip() == "enricher: ENABLE_BACKGROUND_WORKER: must be true to run the enricher"

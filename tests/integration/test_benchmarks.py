@@ -1,4 +1,4 @@
-"""Every benchmark runs, at its smallest, on what it can run on: it measures something, and says what and how again."""
+"""Every benchmark runs at its smallest size on every stack it supports, and reports its figures and its command."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def _figures(name: str, on: str, found: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def runs(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """Two at a time: here nobody looks at the time."""
+    """Two at a time: times do not matter here."""
     folder = tmp_path_factory.mktemp("figures")
     pool = ThreadPoolExecutor(2)
     yield {name: pool.submit(_figures, name, stacks.name, folder / f"{name}.json") for name in of(stacks.name)}
@@ -49,11 +49,11 @@ def test_a_benchmark_measures_something(name: str, runs: Runs) -> None:
 
 @ON_VALKEY
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in EVERYWHERE])
-def test_one_of_valkey_and_sqlite_measures_something(name: str, runs: Runs) -> None:
+def test_a_benchmark_for_valkey_and_sqlite_measures_something(name: str, runs: Runs) -> None:
     _must_measure_something(name, runs)
 
 
-def test_where_a_benchmark_cannot_run_it_says_so(tmp_path: Path) -> None:
+def test_a_benchmark_that_cannot_run_on_a_stack_is_refused(tmp_path: Path) -> None:
     run = _run("start", KAFKA, tmp_path / "figures.json")
     assert run.returncode == 2
     assert "there is no start on kafka+postgresql: choose from drain, " in run.stderr
@@ -63,5 +63,5 @@ def _must_measure_something(name: str, runs: Runs) -> None:
     figures = runs[name].result()
     assert figures
     for figure in figures:
-        assert figure["ours"] > 0 or "CPU" in figure["what"] or "busy" in figure["what"]  # too little to be counted
+        assert figure["measured"] > 0 or "CPU" in figure["what"] or "busy" in figure["what"]  # too little to be counted
         assert figure["again"].startswith(f'make bench ARGS="{name} --')

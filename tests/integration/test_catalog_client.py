@@ -176,7 +176,7 @@ async def test_each_error_is_what_must_be_done_about_it(
     error: type[Exception],
     probed: bool,
 ) -> None:
-    simulator.tell(fault, **scope)
+    simulator.add_fault(fault, **scope)
     found = await outcome(catalog.read(OATS))
     assert type(found) is error
     assert (simulator.calls["by_route"]["list"] > 0) is probed
@@ -190,7 +190,7 @@ async def test_reasons_tell_the_catalogues_outages_from_geminis(
 ) -> None:
     reasons = {}
     for fault in ("503", "401"):
-        simulator.tell(fault)
+        simulator.add_fault(fault)
         found = await outcome(catalog.read(OATS))
         assert isinstance(found, Outage)
         assert "catalogue" in str(found)
@@ -247,7 +247,7 @@ async def test_another_server_at_its_address_is_an_outage_that_names_the_setting
 async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
-    simulator.tell("hang", urn_contains="oat")
+    simulator.add_fault("hang", urn_contains="oat")
     oats, natto = await asyncio.gather(outcome(catalog.read(OATS)), outcome(catalog.read(NATTO)))
     assert type(oats) is Doubtful
     assert not isinstance(natto, TopicflowError)
@@ -258,7 +258,7 @@ async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     urns = await catalog.list_page(offset=0, limit=SEVERAL)
-    simulator.tell("500", route="read")
+    simulator.add_fault("500", route="read")
     found = [await outcome(catalog.read(urn)) for urn in urns]
     assert [type(error) for error in found] == [Doubtful] * (SEVERAL - 1) + [CatalogUnavailable]
     await catalog.patch(urns[0], {"a": 1})
@@ -268,7 +268,7 @@ async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
 async def test_a_write_whose_answer_was_lost_may_be_repeated(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
-    simulator.tell("lost", urn_contains="oat", times=2)
+    simulator.add_fault("lost", urn_contains="oat", times=2)
     for write in (catalog.patch(OATS, {"a": 1}), catalog.enhance(OATS, "enricher", {"ai_tags": ["Oats"]})):
         assert type(await outcome(write)) is Doubtful
     await catalog.patch(OATS, {"a": 1})
@@ -315,7 +315,7 @@ async def test_calls_of_one_moment_share_one_login(simulator: CatalogSimulator) 
 
 
 async def test_a_login_that_fails_fails_for_all_who_wait_for_it(simulator: CatalogSimulator) -> None:
-    simulator.tell("503", route="login", retry_after_seconds=7, times=1)
+    simulator.add_fault("503", route="login", retry_after_seconds=7, times=1)
     async with opened(client_of(simulator.url)) as catalog:
         found = await asyncio.gather(*(outcome(catalog.read(OATS)) for _ in range(10)))
         assert {type(error) for error in found} == {CatalogUnavailable}
@@ -324,7 +324,7 @@ async def test_a_login_that_fails_fails_for_all_who_wait_for_it(simulator: Catal
 
 
 async def test_who_gives_up_waiting_for_a_login_does_not_take_it_from_others(simulator: CatalogSimulator) -> None:
-    simulator.tell("slow", route="login", seconds=0.2)
+    simulator.add_fault("slow", route="login", seconds=0.2)
     async with opened(client_of(simulator.url, timeout=5)) as catalog:
         impatient, patient = (asyncio.create_task(catalog.read(OATS)) for _ in range(2))
         await eventually(lambda: simulator.calls["by_route"]["login"] == 1, within=5)
@@ -347,10 +347,10 @@ async def test_tokens_are_renewed_while_they_expire(simulator: CatalogSimulator)
 async def test_a_refused_token_is_renewed_once_and_a_second_refusal_is_an_outage(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
-    simulator.tell("401", route="patch", times=1)
+    simulator.add_fault("401", route="patch", times=1)
     await catalog.patch(OATS, {"a": 1})
     assert (simulator.calls["by_route"]["login"], simulator.calls["patches"]) == (1, {OATS: 1})
-    simulator.tell("401", route="patch", times=2)
+    simulator.add_fault("401", route="patch", times=2)
     assert type(await outcome(catalog.patch(OATS, {"a": 1}))) is CatalogRefusesUs
     assert simulator.calls["by_route"]["login"] == 2
 

@@ -238,8 +238,8 @@ def test_a_body_that_is_no_json_is_a_422(api: Asked) -> None:
 
 
 def test_a_fault_has_a_scope_and_an_end(api: Asked, simulator: CatalogSimulator) -> None:
-    simulator.tell("404", route="read", urn_contains="oat", times=1)
-    simulator.tell("422", route="patch", urn_contains="natto")
+    simulator.add_fault("404", route="read", urn_contains="oat", times=1)
+    simulator.add_fault("422", route="patch", urn_contains="natto")
     assert api.refused("GET", f"/articles/{OATS}")[0] == 404
     assert api.ask("GET", f"/articles/{OATS}")["urn"] == OATS
     assert api.refused("PATCH", f"/articles/{JAPANESE}", json={})[0] == 422
@@ -249,14 +249,14 @@ def test_a_fault_has_a_scope_and_an_end(api: Asked, simulator: CatalogSimulator)
 
 
 def test_an_outage_meets_every_route_and_says_when_to_come_again(api: Asked, simulator: CatalogSimulator) -> None:
-    simulator.tell("503", retry_after_seconds=7)
+    simulator.add_fault("503", retry_after_seconds=7)
     answers = [api.http.get("/articles"), api.http.post("/system/mtm"), api.http.get(f"/articles/{OATS}")]
     assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "7")] * 3
 
 
 def test_a_lost_answer_is_carried_out_before_and_a_reset_is_not(api: Asked, simulator: CatalogSimulator) -> None:
     for fault in ("reset", "lost"):
-        simulator.tell(fault, route="patch", times=1)
+        simulator.add_fault(fault, route="patch", times=1)
         with pytest.raises(httpx.TransportError):
             api.http.patch(f"/articles/{OATS}", json={"extras": {"by": fault}})
     assert simulator.calls["patches"] == {OATS: 1}
@@ -267,9 +267,9 @@ def test_a_lost_answer_is_carried_out_before_and_a_reset_is_not(api: Asked, simu
 async def test_a_slow_call_is_answered_later_and_a_hanging_one_ends_with_its_caller(
     api: Asked, simulator: CatalogSimulator
 ) -> None:
-    simulator.tell("slow", seconds=0.05, times=1)
+    simulator.add_fault("slow", seconds=0.05, times=1)
     assert api.ask("GET", f"/articles/{OATS}")["urn"] == OATS
-    simulator.tell("hang")
+    simulator.add_fault("hang")
     with pytest.raises(httpx.TimeoutException):
         api.http.get(f"/articles/{OATS}", timeout=0.2)
     await eventually(lambda: simulator.calls["in_flight"] == 0, within=5)

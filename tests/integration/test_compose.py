@@ -52,7 +52,7 @@ async def test_a_topic_that_is_submitted_with_a_key_completes_and_the_catalogue_
     for name in SERVICES:
         grace = composed.services[name]["stop_grace_period"]
         assert composed.processes[name].stop(within=int(grace.removesuffix("s"))) == 0
-        assert "unknown_setting" not in composed.processes[name].said
+        assert "unknown_setting" not in composed.processes[name].output
 
 
 def test_all_of_ours_are_tried_and_find_no_container_here(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ async def test_sigterm_ends_process_one_while_it_waits_for_the_broker(
     outside = Process([*alone, sys.executable, "-m", module], tmp_path / "log", settings)
     outside.start()
     try:
-        await eventually(lambda: '"dependency": "broker"' in outside.said, within=30)
+        await eventually(lambda: '"dependency": "broker"' in outside.output, within=30)
         assert outside.running
         (process_one,) = psutil.Process(outside.running.pid).children()
         process_one.terminate()

@@ -58,7 +58,7 @@ async def test_so_many_calls_run_at_a_time_and_what_more_are_asked_for_wait_thei
 
 async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, calls=2, timeout=30)
-    simulator.tell("hang", title_contains="Title", seconds=30)
+    simulator.add_fault("hang", title_contains="Title", seconds=30)
     hanging = [asyncio.create_task(ask(gemini, f"Title {n}")) for n in range(4)]
     await eventually(lambda: simulator.calls["in_flight"] == 2, within=5)
     assert await asyncio.wait_for(gemini.is_simulated(), 2)
@@ -70,7 +70,7 @@ async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(sim
 
 async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, simulator: GeminiSimulator) -> None:
     """As when all calls time out together: one after another some would take longer than a look may."""
-    simulator.tell("hang", seconds=0.3)
+    simulator.add_fault("hang", seconds=0.3)
     assert set(await asyncio.gather(*(gemini.is_simulated() for _ in range(30)))) == {True}
 
 
@@ -95,7 +95,7 @@ async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, s
 async def test_each_error_is_what_must_be_done_about_it(
     gemini: Gemini, simulator: GeminiSimulator, fault: str, scope: dict[str, Any], error: type[Exception], probed: bool
 ) -> None:
-    simulator.tell(fault, **scope)
+    simulator.add_fault(fault, **scope)
     before = simulator.calls["probes"]
     found = await ask(gemini, "The victim")
     assert type(found) is error
@@ -116,7 +116,7 @@ async def test_nobody_there_is_an_outage_at_once() -> None:
 async def test_whether_it_is_simulated_is_not_known_until_it_says_so(
     gemini: Gemini, simulator: GeminiSimulator, fault: str
 ) -> None:
-    simulator.tell(fault)
+    simulator.add_fault(fault)
     assert await gemini.is_simulated() is None
     simulator.forget_faults()
     assert await gemini.is_simulated() is True
@@ -146,7 +146,7 @@ async def test_what_can_not_be_read_and_a_probe_that_can_not_either_are_an_outag
 async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
     gemini: Gemini, simulator: GeminiSimulator
 ) -> None:
-    simulator.tell("hang", title_contains="victim")
+    simulator.add_fault("hang", title_contains="victim")
     before = simulator.calls["probes"]
     victim, other = await asyncio.gather(ask(gemini, "The victim"), ask(gemini, "Another"))
     assert type(victim) is Doubtful
@@ -157,7 +157,7 @@ async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
 async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
     gemini: Gemini, simulator: GeminiSimulator
 ) -> None:
-    simulator.tell("500", title_contains="victim")
+    simulator.add_fault("500", title_contains="victim")
     found = [await ask(gemini, f"Victim {n}") for n in range(SEVERAL)]
     assert [type(error) for error in found] == [Doubtful] * (SEVERAL - 1) + [Unavailable]
     assert isinstance(await ask(gemini, "Another"), Answer)
@@ -184,7 +184,7 @@ async def test_a_refused_key_is_left_out_and_the_call_is_made_with_another(simul
 async def test_while_every_key_is_refused_it_is_said_and_asked_again_later(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, "a", "b")
     for key in ("a", "b"):
-        simulator.tell("401", of_key=key)
+        simulator.add_fault("401", of_key=key)
     assert type(await ask(gemini, "Title")) is KeyRefused
     simulator.forget_faults()
     assert isinstance(await ask(gemini, "Title"), Answer)
@@ -193,12 +193,12 @@ async def test_while_every_key_is_refused_it_is_said_and_asked_again_later(simul
 
 async def test_a_key_without_quota_for_the_day_rests_until_midnight_in_california(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, "a", "b")
-    simulator.tell("429", of_key="a", of_the_day=True)
+    simulator.add_fault("429", of_key="a", of_the_day=True)
     before = simulator.calls["by_status"].get("429", 0)
     for n in range(4):
         assert isinstance(await ask(gemini, f"Title {n}"), Answer)
     assert simulator.calls["by_status"].get("429", 0) <= before + 1
-    simulator.tell("429", of_key="b", of_the_day=True)
+    simulator.add_fault("429", of_key="b", of_the_day=True)
     calls = simulator.calls["calls"]
     found = [await ask(gemini, "Title") for _ in range(3)]
     assert [type(error) for error in found] == [DailyQuota] * 3
@@ -214,7 +214,7 @@ async def test_a_quota_of_a_minute_is_the_projects_unless_each_key_has_one_of_it
 ) -> None:
     gemini = client_of(simulator.url, "a", "b", own_projects=own_projects)
     for key in ("a", "b"):
-        simulator.tell("429", of_key=key, times=1, retry_after_seconds=0.3)
+        simulator.add_fault("429", of_key=key, times=1, retry_after_seconds=0.3)
     calls = simulator.calls["calls"]
     found = await ask(gemini, "Title")
     assert type(found) is RateLimited

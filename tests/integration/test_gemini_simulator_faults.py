@@ -17,7 +17,7 @@ from servers import GeminiSimulator
 async def test_a_quota_says_which_it_is_and_when_to_come_back(
     gemini: genai.Client, simulator: GeminiSimulator, per: str
 ) -> None:
-    simulator.tell("429", retry_after_seconds=1.5, times=1, of_the_day=per == "Day")
+    simulator.add_fault("429", retry_after_seconds=1.5, times=1, of_the_day=per == "Day")
     limited = await refusal(gemini, A)
     assert (limited.code, limited.status) == (429, "RESOURCE_EXHAUSTED")
     failure, retry = limited.details["error"]["details"]
@@ -30,7 +30,7 @@ async def test_a_quota_says_which_it_is_and_when_to_come_back(
 
 
 async def test_a_quota_may_say_it_in_the_header(gemini: genai.Client, simulator: GeminiSimulator) -> None:
-    simulator.tell("429", retry_after_seconds=7, in_header=True)
+    simulator.add_fault("429", retry_after_seconds=7, in_header=True)
     limited = await refusal(gemini, A)
     assert limited.response.headers["retry-after"] == "7"
     assert "RetryInfo" not in str(limited.details)
@@ -51,7 +51,7 @@ async def test_a_quota_may_say_it_in_the_header(gemini: genai.Client, simulator:
 async def test_what_is_wrong_with_all_calls_is_wrong_with_probes_too(
     gemini: genai.Client, simulator: GeminiSimulator, fault: str, code: int, status: str
 ) -> None:
-    simulator.tell(fault)
+    simulator.add_fault(fault)
     refused = await refusal(gemini, A)
     assert (refused.code, refused.status) == (code, status)
     with pytest.raises(errors.APIError):
@@ -63,10 +63,10 @@ async def test_what_is_wrong_with_all_calls_is_wrong_with_probes_too(
 async def test_a_quota_a_poisonous_title_and_a_part_of_the_calls_do_not_stop_probes(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
-    simulator.tell("429")
-    simulator.tell("400")
-    simulator.tell("503", title_contains="shard")
-    simulator.tell("503", share=0.5)
+    simulator.add_fault("429")
+    simulator.add_fault("400")
+    simulator.add_fault("503", title_contains="shard")
+    simulator.add_fault("503", share=0.5)
     for _ in range(2):
         assert (await gemini.aio.models.get(model=MODEL)).name
 
@@ -74,13 +74,13 @@ async def test_a_quota_a_poisonous_title_and_a_part_of_the_calls_do_not_stop_pro
 async def test_a_fault_with_a_title_meets_only_calls_that_hold_it(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
-    simulator.tell("503", title_contains="sharding")
+    simulator.add_fault("503", title_contains="sharding")
     assert (await refusal(gemini, C, A)).code == 503
     assert ids(await ask(gemini, C, B)) == ["t0", "t1"]
 
 
 async def test_a_share_of_the_calls_is_every_so_many(gemini: genai.Client, simulator: GeminiSimulator) -> None:
-    simulator.tell("empty", share=0.25)
+    simulator.add_fault("empty", share=0.25)
     texts = [(await ask(gemini, A)).text for _ in range(8)]
     assert [n for n, text in enumerate(texts, 1) if not text] == [4, 8]
 
@@ -97,15 +97,15 @@ async def test_a_script_plays_over_time(gemini: genai.Client, simulator: GeminiS
 
 
 async def test_a_fault_ends_with_its_time(gemini: genai.Client, simulator: GeminiSimulator) -> None:
-    simulator.tell("500", for_seconds=0.3)
+    simulator.add_fault("500", for_seconds=0.3)
     assert (await refusal(gemini, A)).code == 500
     await eventually(lambda: simulator.faults == [], within=5)
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
 async def test_faults_come_in_the_order_they_were_told(gemini: genai.Client, simulator: GeminiSimulator) -> None:
-    simulator.tell("500", times=2)
-    simulator.tell("503", times=1)
+    simulator.add_fault("500", times=2)
+    simulator.add_fault("503", times=1)
     assert [(await refusal(gemini, A)).code for _ in range(3)] == [500, 500, 503]
     assert simulator.faults == []
 
@@ -114,7 +114,7 @@ async def test_faults_come_in_the_order_they_were_told(gemini: genai.Client, sim
 async def test_a_block_has_a_reason_and_no_candidates(
     gemini: genai.Client, simulator: GeminiSimulator, reason: str
 ) -> None:
-    simulator.tell("block", title_contains=B, reason=reason)
+    simulator.add_fault("block", title_contains=B, reason=reason)
     blocked = await ask(gemini, A, B)
     assert blocked.prompt_feedback is not None
     assert blocked.prompt_feedback.block_reason == types.BlockedReason(reason)
@@ -125,7 +125,7 @@ async def test_a_block_has_a_reason_and_no_candidates(
 async def test_an_answer_that_was_broken_off_has_a_reason_and_no_text(
     gemini: genai.Client, simulator: GeminiSimulator, reason: str
 ) -> None:
-    simulator.tell("finish", reason=reason)
+    simulator.add_fault("finish", reason=reason)
     response = await ask(gemini, A)
     assert response.candidates is not None
     assert response.candidates[0].finish_reason == types.FinishReason(reason)
@@ -133,7 +133,7 @@ async def test_an_answer_that_was_broken_off_has_a_reason_and_no_text(
 
 
 async def test_an_empty_answer_has_usage_only(gemini: genai.Client, simulator: GeminiSimulator) -> None:
-    simulator.tell("empty")
+    simulator.add_fault("empty")
     response = await ask(gemini, A)
     assert response.candidates is None
     assert response.usage_metadata is not None
@@ -141,7 +141,7 @@ async def test_an_empty_answer_has_usage_only(gemini: genai.Client, simulator: G
 
 
 async def test_bad_json_is_no_json(gemini: genai.Client, simulator: GeminiSimulator) -> None:
-    simulator.tell("bad_json")
+    simulator.add_fault("bad_json")
     text = (await ask(gemini, A, B)).text or ""
     with pytest.raises(json.JSONDecodeError):
         json.loads(text)
@@ -155,7 +155,7 @@ async def test_bad_json_is_no_json(gemini: genai.Client, simulator: GeminiSimula
 async def test_a_good_answer_may_be_wrapped_up(
     gemini: genai.Client, simulator: GeminiSimulator, fault: str, begins: str, ends: str
 ) -> None:
-    simulator.tell(fault)
+    simulator.add_fault(fault)
     text = (await ask(gemini, A, B)).text or ""
     assert (text.startswith(begins), text.endswith(ends)) == (True, True)
     cards = CARDS.validate_json(text[text.index("[") : text.rindex("]") + 1])
@@ -166,8 +166,8 @@ async def test_a_good_answer_may_be_wrapped_up(
 async def test_one_bad_and_one_missing_item_leave_their_neighbours_good(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
-    simulator.tell("bad_item", title_contains=A, times=1)
-    simulator.tell("missing_item", title_contains=B, times=1)
+    simulator.add_fault("bad_item", title_contains=A, times=1)
+    simulator.add_fault("missing_item", title_contains=B, times=1)
     bad, good = json.loads((await ask(gemini, A, B, C)).text or "")
     assert (bad["id"], bad["technologies"], bad["difficulty"]) == ("t0", [], 99)
     assert Card.model_validate(good).title == C
@@ -178,18 +178,18 @@ async def test_one_bad_and_one_missing_item_leave_their_neighbours_good(
 async def test_a_hanging_call_ends_unpaid_when_its_caller_gives_up(
     gemini: genai.Client, simulator: GeminiSimulator, impatient: genai.Client
 ) -> None:
-    simulator.tell("hang", seconds=600, times=1)
+    simulator.add_fault("hang", seconds=600, times=1)
     with pytest.raises(httpx2.TimeoutException):
         await ask(impatient, A)
     await eventually(lambda: simulator.calls["in_flight"] == 0, within=5)
     assert (simulator.calls["by_status"], simulator.calls["titles"]) == ({"gone": 1}, {})
-    simulator.tell("hang", seconds=0.01)
+    simulator.add_fault("hang", seconds=0.01)
     assert ids(await ask(gemini, A)) == ["t0"]
     assert (await gemini.aio.models.get(model=MODEL)).name
 
 
 async def test_a_page_is_answered_in_its_place(simulator: GeminiSimulator) -> None:
-    simulator.tell("page")
+    simulator.add_fault("page")
     for method, path in (("GET", f"/v1/models/{MODEL}"), ("POST", f"/v1/models/{MODEL}:generateContent")):
         schema = {"type": "ARRAY", "items": {"type": "OBJECT"}}
         body = {"contents": [{"parts": [{"text": "[]"}]}], "generationConfig": {"responseSchema": schema}}
@@ -200,7 +200,7 @@ async def test_a_page_is_answered_in_its_place(simulator: GeminiSimulator) -> No
 async def test_a_slow_call_is_answered_well_and_takes_its_time(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
-    simulator.tell("slow", seconds=0.5, share=0.5)
+    simulator.add_fault("slow", seconds=0.5, share=0.5)
     took = []
     for _ in range(2):
         began = time.monotonic()
@@ -212,7 +212,7 @@ async def test_a_slow_call_is_answered_well_and_takes_its_time(
 
 
 async def test_a_reset_connection_is_a_transport_error(gemini: genai.Client, simulator: GeminiSimulator) -> None:
-    simulator.tell("reset", times=2)
+    simulator.add_fault("reset", times=2)
     for _ in range(2):
         with pytest.raises(httpx2.TransportError):
             await ask(gemini, A)

@@ -48,7 +48,7 @@ async def test_calls_take_their_time_side_by_side(gemini: genai.Client, simulato
 async def test_it_tells_which_titles_the_latest_calls_had(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     await ask(gemini, A, B)
     await ask(gemini, C)
-    simulator.tell("503")
+    simulator.add_fault("503")
     await refusal(gemini, B)
     assert simulator.calls["latest"] == [[A, B], [C], [B]]
     for _ in range(50):

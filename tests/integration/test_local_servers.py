@@ -124,8 +124,8 @@ async def foreground(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     launcher = Process(command(request.param, port, tmp_path), tmp_path / "said")
     launcher.start()
     said = URLS[request.param].format(at=f"{LOOPBACK}:{port}")
-    await eventually(lambda: said in launcher.said, within=60)
-    assert said in launcher.said.splitlines()[-1]
+    await eventually(lambda: said in launcher.output, within=60)
+    assert said in launcher.output.splitlines()[-1]
     yield launcher
     launcher.end()
 
@@ -143,7 +143,7 @@ async def test_however_it_is_ended_it_leaves_no_process_behind(foreground: Proce
 
 @pytest.mark.parametrize("foreground", ["postgres"], indirect=True)
 async def test_postgres_does_not_wait_for_its_clients(foreground: Process, tmp_path: Path) -> None:
-    at = foreground.said.split("TOPICFLOW_DATABASE_URL=")[1].split()[0]
+    at = foreground.output.split("TOPICFLOW_DATABASE_URL=")[1].split()[0]
     with psycopg.connect(at):
         assert foreground.stop(within=10) == 0
 

@@ -14,7 +14,7 @@ async def said(observed: Observed, service: str, **having: object) -> list[Json]
 
 
 async def test_a_failed_submission_is_one_line_with_its_code_and_reason(observed: Observed) -> None:
-    observed.deployment.gemini.tell("block", title_contains="Refused in the log")
+    observed.deployment.gemini.add_fault("block", title_contains="Refused in the log")
     id_ = (await observed.api.submit("Refused in the log"))["topics"][0]["id"]
     await observed.api.ended(id_, as_="failed")
     [line] = [line for line in await said(observed, "topic-worker", submission=id_) if line["level"] == "info"]
@@ -40,7 +40,7 @@ async def test_every_line_of_a_delivery_names_its_submission_run_and_trace(obser
 async def test_lines_outside_of_a_delivery_name_none(observed: Observed) -> None:
     """The first delivery's context is not inherited by what is started during it."""
     await observed.api.ended((await observed.api.submit("The first of its context"))["topics"][0]["id"])
-    observed.deployment.gemini.tell("503", times=1)
+    observed.deployment.gemini.add_fault("503", times=1)
     id_ = (await observed.api.submit("Not the first"))["topics"][0]["id"]
     await observed.api.ended(id_)
     waiting = observed.lines("topic-worker", event="waiting", reason="unavailable")
@@ -74,9 +74,9 @@ async def test_a_librarys_line_has_our_format(observed: Observed) -> None:
 
 
 async def test_every_line_is_json_and_holds_no_secret(observed: Observed) -> None:
-    observed.deployment.gemini.tell("401", times=1)
+    observed.deployment.gemini.add_fault("401", times=1)
     await observed.api.ended((await observed.api.submit("With a key that is refused"))["topics"][0]["id"])
     for process in observed.deployment.services.values():
-        assert SECRET not in process.said
-        for line in process.said.splitlines():
+        assert SECRET not in process.output
+        for line in process.output.splitlines():
             assert json.loads(line).keys() >= {"event", "level", "timestamp", "service", "instance"}

@@ -86,7 +86,7 @@ async def test_what_people_send_is_counted_by_verdict(observed: Observed) -> Non
 
 async def test_a_worker_counts_ends_calls_and_tokens(observed: Observed) -> None:
     before = await observed.scrape("topic-worker")
-    observed.deployment.gemini.tell("block", title_contains="Counted as blocked")
+    observed.deployment.gemini.add_fault("block", title_contains="Counted as blocked")
     titles = [f"Counted {n}" for n in range(4)]
     topics = (await observed.api.submit(*titles))["topics"]
     await observed.api.ended(*(topic["id"] for topic in topics))
@@ -104,7 +104,7 @@ async def test_a_worker_counts_ends_calls_and_tokens(observed: Observed) -> None
 
 async def test_an_outage_is_a_gauge_by_reason_only_while_it_lasts(observed: Observed) -> None:
     before = await observed.scrape("topic-worker")
-    observed.deployment.gemini.tell("429", retry_after_seconds=0.1)
+    observed.deployment.gemini.add_fault("429", retry_after_seconds=0.1)
     id_ = (await observed.api.submit(f"Waits for quota {next(NUMBER)}"))["topics"][0]["id"]
 
     async def waits() -> Scraped | None:

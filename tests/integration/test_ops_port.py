@@ -93,7 +93,7 @@ async def test_a_busy_port_ends_the_start_with_one_line(tmp_path: Path, module: 
         assert process.running
         assert process.running.wait(20) == 3
     why = f"cannot listen on port {port} of 127.0.0.1: Address already in use (set TOPICFLOW_OPS_PORT to another port)"
-    assert process.said == f"{service}: {why}\n"
+    assert process.output == f"{service}: {why}\n"
 
 
 async def test_without_a_port_nothing_listens(deployed: Deployment) -> None:

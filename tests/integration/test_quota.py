@@ -47,7 +47,7 @@ async def test_after_a_long_outage_work_goes_on_at_its_pace_and_nothing_was_spen
     deployment.add("topic-worker", "worker-1", **told)
     async with deployment.client() as client:
         api = await Api(deployment, client).ready()
-        gemini.tell("503")
+        gemini.add_fault("503")
         topics = (await api.submit(*TITLES[:100], batch_size=1))["topics"]
         await asyncio.sleep(10)
         refused = gemini.calls["by_status"]["503"]

@@ -13,7 +13,7 @@ from integration.secured import Secured, on_kafka_with_a_password, on_valkey_wit
 from integration.written import Place, arguments, database, files, leaks, said_by
 from otlp_collector import OtlpCollector
 from servers import LOOPBACK, Deployment, GeminiSimulator, Process, Stacks, free_port
-from servers.gossiping_gemini import GossipingGemini
+from servers.leaky_gemini import LeakyGemini
 from servers.stack import VALKEY
 
 from api.access.api_keys import ApiKeys
@@ -47,7 +47,7 @@ class Suffering:
 
     def __init__(self, secured: Secured) -> None:
         self.secured, self.secrets, self.folder = secured, secured.secrets, secured.secrets.folder
-        self.collector, self.gossip, self.gemini = OtlpCollector(), GossipingGemini(), GeminiSimulator(self.folder)
+        self.collector, self.gossip, self.gemini = OtlpCollector(), LeakyGemini(), GeminiSimulator(self.folder)
         self.deployment = Deployment(
             self.folder, secured.stack, self.gemini, LOUD | QUICK | self.collector.settings | {"GEMINI_API_KEY": ""}
         )
@@ -81,16 +81,16 @@ class Suffering:
         """Of one key each, and of all; its worker is told by the environment, and aborted in the middle of a call."""
         keys = self.new_keys("a good key", "a refused key", "a resting key")
         _, refused, resting = keys.split(",")
-        self.gemini.tell("401", of_key=refused)
-        self.gemini.tell("429", of_key=resting, of_the_day=True)
+        self.gemini.add_fault("401", of_key=refused)
+        self.gemini.add_fault("429", of_key=resting, of_the_day=True)
         for fault in ("hang", "reset", "503"):
-            self.gemini.tell(fault, title_contains=fault, times=1)
+            self.gemini.add_fault(fault, title_contains=fault, times=1)
         worker = self._add("topic-worker", "faulty", GEMINI_API_KEYS=keys, GEMINI_API_KEY="")
         await ended(api, "hang", "reset", "503", *(f"Of a fault {n}" for n in range(6)))
-        assert "api_key_rejected" in worker.said
-        assert "api_key_cooling_down" in worker.said
+        assert "api_key_rejected" in worker.output
+        assert "api_key_cooling_down" in worker.output
         await self.is_looked_at(api, "faulty")
-        self.gemini.tell("hang", title_contains="Aborted")
+        self.gemini.add_fault("hang", title_contains="Aborted")
         await api.submit("Aborted")
         await eventually(lambda: self.gemini.calls["in_flight"], within=WITHIN)
         self.aborts("faulty")
@@ -116,11 +116,11 @@ class Suffering:
         }
         catalog = self.deployment.catalog
         for fault in ("401", "503", "page", "reset"):
-            catalog.tell(fault, times=2)
+            catalog.add_fault(fault, times=2)
         enricher = self._add(ENRICHER, "enricher", **told)
         assert (await api.ask("POST", "/articles/scan")).is_success
         await eventually(lambda: len(catalog.written) > 30, within=WITHIN)
-        assert "catalog_" in enricher.said
+        assert "catalog_" in enricher.output
         await self.is_looked_at(api, "enricher")
         self.aborts("enricher")
 
@@ -190,7 +190,7 @@ class Suffering:
         process.signal(signal.SIGABRT)
         assert process.running
         process.running.wait(10)
-        assert "Fatal Python error: Aborted" in process.said
+        assert "Fatal Python error: Aborted" in process.output
 
     async def all_that_is_written(self) -> list[Place]:
         spans = [("a span", body) for body in self.collector.received]
@@ -225,7 +225,7 @@ async def ended(api: Api, *titles: str) -> None:
 
 async def said(process: Process, *what: str) -> None:
     """Until it has said one of these; "" is anything."""
-    await eventually(lambda: process.said and any(text in process.said for text in what), within=WITHIN)
+    await eventually(lambda: process.output and any(text in process.output for text in what), within=WITHIN)
 
 
 async def test_no_secret_is_in_anything_that_is_written(secured: Secured) -> None:

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from servers import LOOPBACK, free_port
 from servers.found import OwnServer
-from servers.secured import certificate, plain, scram, shown
+from servers.secured import certificate, keystore, plain, scram
 
 from local_servers.kafka import Listener
 
@@ -39,7 +39,7 @@ async def test_plain_passwords(own_kafka: Callable[..., OwnServer]) -> None:
 
 async def test_scram_passwords_over_tls(own_kafka: Callable[..., OwnServer], tmp_path: Path) -> None:
     ours = certificate(tmp_path)
-    listener = Listener(free_port(), "SASL_SSL", scram() | shown(ours))
+    listener = Listener(free_port(), "SASL_SSL", scram() | keystore(ours))
     own_kafka(listeners={"SECURED": listener}, scram=PASSWORDS)
     told = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}
     told_whom_to_trust = told | {"ssl_context": ssl.create_default_context(cafile=ours)}

@@ -16,7 +16,7 @@ from topic_worker.settings import WorkerSettings
 
 
 async def test_an_outage_is_said_plainly_wherever_status_is_shown_and_spends_nothing(api: Api) -> None:
-    api.deployment.gemini.tell("503")
+    api.deployment.gemini.add_fault("503")
     parked = (await api.submit("Waits for the end of an outage"))["topics"][0]["id"]
 
     async def waiting() -> dict[str, Any] | None:
@@ -42,7 +42,7 @@ async def test_without_quota_for_the_day_work_waits_visibly_until_a_key_that_has
     keys = tmp_path / "keys"
     keys.write_text("used-up-1\nused-up-2\n")
     for key in ("used-up-1", "used-up-2"):
-        deployment.gemini.tell("429", of_key=key, of_the_day=True)
+        deployment.gemini.add_fault("429", of_key=key, of_the_day=True)
     for service in ("api", PROJECTOR):
         deployment.add(service)
     deployment.add("topic-worker", GEMINI_API_KEY="", GEMINI_API_KEYS_FILE=str(keys))
@@ -62,7 +62,7 @@ async def test_without_quota_for_the_day_work_waits_visibly_until_a_key_that_has
         [topic] = await api.ended(id_)
     assert topic["tries"] == 0
     assert deployment.gemini.calls["by_status"] == {"429": 2, "200": 1}
-    said = "".join(process.said for process in deployment.services.values())
+    said = "".join(process.output for process in deployment.services.values())
     assert "used-up" not in said
     assert "has-some" not in said
 

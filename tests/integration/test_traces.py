@@ -69,7 +69,7 @@ async def test_a_shared_call_is_the_child_of_one_submission_and_linked_to_the_ot
 
 
 async def test_a_failed_submission_is_a_failed_span_with_its_code(observed: Observed) -> None:
-    observed.deployment.gemini.tell("block", title_contains="Blocked in a trace")
+    observed.deployment.gemini.add_fault("block", title_contains="Blocked in a trace")
     id_ = (await observed.api.submit("Blocked in a trace"))["topics"][0]["id"]
     of = await spans_of(observed, id_, HANDLING, "project SubmissionFailed")
     assert of[HANDLING].failed

@@ -21,7 +21,7 @@ async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: 
             deployed.add(service)
         async with deployed.client() as client:
             api = await Api(deployed, client).ready()
-            gemini.tell("503", times=3)
+            gemini.add_fault("503", times=3)
             id_ = (await api.submit("Waits too long"))["topics"][0]["id"]
             await api.ended(id_)
         of = await spans_of(observed, id_, HANDLING, "project SubmissionCompleted")
@@ -65,13 +65,13 @@ async def test_without_a_collector_that_answers_all_works_and_it_is_said_once(tm
             for n in range(5):
                 await api.ended((await api.submit(f"Nobody records {n}"))["topics"][0]["id"])
             worker = deployed.services["topic-worker-1"]
-            await eventually(lambda: "spans are lost" in worker.said, within=10)
+            await eventually(lambda: "spans are lost" in worker.output, within=10)
         for process in deployed.services.values():
             assert process.stop(within=10) in {0, -15}
-            warnings = [line for line in process.said.splitlines() if '"warning"' in line or '"error"' in line]
+            warnings = [line for line in process.output.splitlines() if '"warning"' in line or '"error"' in line]
             assert len([line for line in warnings if "spans are lost" in line]) == 1
-            assert not [line for line in process.said.splitlines() if "opentelemetry" in line]
-            assert not [line for line in process.said.splitlines() if nobody.removeprefix("http://") in line]
+            assert not [line for line in process.output.splitlines() if "opentelemetry" in line]
+            assert not [line for line in process.output.splitlines() if nobody.removeprefix("http://") in line]
     finally:
         deployed.end()
 
@@ -85,4 +85,4 @@ async def test_without_an_endpoint_nothing_of_the_sdk_is_imported(tmp_path: Path
     process.start()
     assert process.running
     assert process.running.wait(60) == 0
-    assert process.said == "[]\n"
+    assert process.output == "[]\n"

@@ -1,4 +1,4 @@
-"""The simulator for the catalogue, and what a test tells it."""
+"""The simulator of the catalogue, and its controls."""
 
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ class CatalogSimulator(Simulator):
         kept = [] if file is None else ["--file", str(file)]
         super().__init__(folder, "catalog", "--made", str(made), *kept)
 
-    def tell(self, fault: str, **scope: Any) -> None:
-        """How it behaves from now on: `route`, `urn_contains`, `for_seconds`, `times`, …"""
+    def add_fault(self, fault: str, **scope: Any) -> None:
+        """Adds a fault. `scope`: `route`, `urn_contains`, `for_seconds`, `times`, …"""
         self.http.post("/simulator/faults", json={"fault": fault} | scope).raise_for_status()
 
     def tokens_last(self, seconds: float) -> None:
-        """Those that it gives from now on."""
+        """The lifetime of new tokens."""
         self.http.put("/simulator/tokens", json={"seconds": seconds}).raise_for_status()
 
     def end_tokens(self) -> None:
@@ -26,25 +26,25 @@ class CatalogSimulator(Simulator):
 
     @property
     def written(self) -> dict[str, dict[str, Any]]:
-        """By URN, the fields that were written since it began."""
+        """By URN, the fields written since it started."""
         return dict(self.http.get("/simulator/articles").raise_for_status().json())
 
     def begin(self, made: int = 0) -> None:
-        """Anew, with so many articles behind the invented ones."""
+        """Resets the catalogue, with `made` articles behind the invented ones."""
         self.http.put("/simulator/articles", json={"made": made}).raise_for_status()
 
     def article(self, urn: str) -> dict[str, Any]:
         return dict(self.http.get(_path(urn)).raise_for_status().json())
 
     def write(self, urn: str, **fields: Any) -> None:
-        """As people do who edit an article, or add one."""
+        """Edits or adds an article."""
         self.http.put(_path(urn), json=fields).raise_for_status()
 
     def remove(self, urn: str) -> None:
         self.http.delete(_path(urn)).raise_for_status()
 
     def fresh(self) -> None:
-        """In no fault, with nothing written and nothing counted."""
+        """Resets faults, articles and counts."""
         self.forget_faults()
         self.tokens_last(300)
         self.begin()

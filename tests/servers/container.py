@@ -1,4 +1,4 @@
-"""A server in a container, with the words of `process.Process`; whether there is a Docker engine for it."""
+"""A server in a container, with the methods of `process.Process`; whether a Docker engine is available."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ STARTS_WITHIN = 60  # seconds; pulling the image comes before
 
 
 def docker_answers() -> bool:
-    """Asked without Docker's client: that one leaves a socket open where nobody answers."""
+    """Without Docker's client, which leaves a socket open if nothing answers."""
     host = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
     kind = socket.AF_UNIX if host.scheme == "unix" else socket.AF_INET
     with socket.socket(kind) as engine:
@@ -48,7 +48,7 @@ class Container:
             self._container.with_volume_mapping(str(here), inside, "ro")
 
     def start(self) -> None:
-        """Returns when it answers: a new one, or the killed or stopped one again, with what it kept."""
+        """Returns when it answers: a new one, or the killed or stopped one with its data."""
         if self._container.status == "not_started":
             self._container.start()
         else:
@@ -62,7 +62,7 @@ class Container:
         return wrapped.status in {"running", "paused"}
 
     def kill(self) -> None:
-        """-9, without a word."""
+        """SIGKILL."""
         self._container.get_wrapped_container().kill()
         self._container.wait()
 
@@ -76,5 +76,5 @@ class Container:
         self._container.get_wrapped_container().unpause()
 
     def end(self) -> None:
-        """However it is, it is gone afterwards, with what it kept."""
+        """Removes it in any state, with its data."""
         self._container.stop()

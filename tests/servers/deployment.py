@@ -1,4 +1,4 @@
-"""Services of a test's, on a broker and a database, beside the simulators of Gemini and the catalogue."""
+"""The services of a test, on a broker and a database, with simulators of Gemini and the catalogue."""
 
 import sys
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ MODULES = {"api": "api", "topic-worker": "topic_worker", PROJECTOR: "status_proj
 
 @dataclass
 class Deployment:
-    """Gemini's simulator and services, each started alone, by environment only. `folder`: of what they say."""
+    """Gemini's simulator and services, each started alone, by environment only. `folder`: of their logs."""
 
     folder: Path
     stack: Stack
@@ -38,14 +38,14 @@ class Deployment:
 
     @cached_property
     def catalog(self) -> CatalogSimulator:
-        """Its simulator, which runs from when it is first asked for and loses nothing when it is killed."""
+        """Its simulator; starts on first access, and keeps its data when killed."""
         simulator = CatalogSimulator(self.folder, file=self.folder / "catalog.db")
         simulator.start()
         return simulator
 
     def add(self, service: str, instance: str = "", **settings: str) -> Process:
         """One more replica, running. `instance`: its stable name, none if empty."""
-        environment = {**self.stack.settings, **self.settings, **self._told(service), **settings}
+        environment = {**self.stack.settings, **self.settings, **self._settings_of(service), **settings}
         if instance:
             environment["TOPICFLOW_INSTANCE"] = instance
         name = instance or f"{service}-{len(self.services)}"
@@ -55,8 +55,8 @@ class Deployment:
         self.services[name] = process
         return process
 
-    def _told(self, service: str) -> dict[str, str]:
-        """What only services of this kind are."""
+    def _settings_of(self, service: str) -> dict[str, str]:
+        """The settings of this kind of service only."""
         if service in ("api", PROJECTOR):
             return {"TOPICFLOW_DATABASE_URL": self.database_url, "TOPICFLOW_PORT": str(self.api_port)}
         gemini = {"GEMINI_API_KEY": "test", "GOOGLE_GEMINI_BASE_URL": self.gemini.url}
@@ -71,7 +71,7 @@ class Deployment:
         }
 
     def client(self, port: int | None = None) -> httpx.AsyncClient:
-        """Of the API, or of a replica of it that was told another port."""
+        """Of the API, or of its replica on another port."""
         return httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port or self.api_port}", trust_env=False, timeout=30)
 
     def end(self) -> None:

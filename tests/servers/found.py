@@ -1,4 +1,4 @@
-"""Where a test's Kafka or PostgreSQL comes from: an address that was given, Docker, or this machine's own processes."""
+"""The Kafka or PostgreSQL of a test: at a given address, in Docker, or as a local process."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -76,7 +76,7 @@ def started(make: Callable[[], OwnServer]) -> Iterator[OwnServer]:
 
 @contextmanager
 def shared(variable: str, make: Callable[[], OwnServer]) -> Iterator[Server]:
-    """The one whose address the environment variable gives, which is left as it is, or a new one."""
+    """The server at the address in the environment variable, which is not stopped afterwards, or a new one."""
     if url := os.environ.get(variable):
         yield Given(url)
     else:

@@ -1,4 +1,4 @@
-"""The simulator for Gemini, and what a test tells it."""
+"""The simulator of Gemini, and its controls."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ class GeminiSimulator(Simulator):
     def __init__(self, folder: Path, seconds: float = 0.0) -> None:
         super().__init__(folder, "gemini", "--seconds", str(seconds))
 
-    def tell(self, fault: str, **scope: Any) -> None:
-        """How it behaves from now on: `title_contains`, `for_seconds`, `times`, …"""
+    def add_fault(self, fault: str, **scope: Any) -> None:
+        """Adds a fault. `scope`: `title_contains`, `for_seconds`, `times`, …"""
         self.play({"fault": fault} | scope)
 
     def play(self, *faults: dict[str, Any]) -> None:
@@ -22,11 +22,11 @@ class GeminiSimulator(Simulator):
         self.http.put("/simulator/seconds", json={"seconds": seconds}).raise_for_status()
 
     def answer_as(self, model: str | None) -> None:
-        """Every answer says that it is of this model; None: of the one that was asked."""
+        """The model version of every answer; None: the requested model."""
         self.http.put("/simulator/model-version", json={"model_version": model}).raise_for_status()
 
     def limit(self, requests: int, seconds: float) -> None:
-        """More in any so many seconds are answered with 429."""
+        """More than `requests` in `seconds` are answered with 429."""
         self.http.put("/simulator/limit", json={"requests": requests, "seconds": seconds}).raise_for_status()
 
     def lift_limit(self) -> None:
@@ -34,5 +34,5 @@ class GeminiSimulator(Simulator):
 
     @property
     def faults(self) -> list[dict[str, Any]]:
-        """In force or to come."""
+        """Active or scheduled."""
         return list(self.http.get("/simulator/faults").raise_for_status().json())

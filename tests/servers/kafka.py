@@ -28,7 +28,7 @@ class KafkaServer(LocalServer):
 
 
 def kafka_container(folder: Path) -> Container:
-    """Not started. Its port is the same inside and outside: it is what the broker tells its clients to come to."""
+    """Not started. Its port is the same inside and outside, as the broker advertises it to its clients."""
     kafka = Kafka(folder, free_port(), free_port())
     inside = {
         "listeners": f"CLIENTS://0.0.0.0:{kafka.port},CONTROLLER://{LOOPBACK}:{kafka.controller_port}",
@@ -39,7 +39,7 @@ def kafka_container(folder: Path) -> Container:
 
 
 async def remove_streams(url: str, prefix: str) -> None:
-    """All whose names begin so, if it answers; and what aiokafka forgot of those who used them."""
+    """Deletes all streams with this prefix, if the broker answers, and collects the connections aiokafka left open."""
     admin = AIOKafkaAdminClient(bootstrap_servers=url.removeprefix("kafka://"))
     with suppress(Exception):
         async with asyncio.timeout(10):

@@ -22,7 +22,7 @@ class LocalServer(Process):
         """Returns when it answers."""
         super().start()
         until(lambda: self.server.answers() or not self.is_alive, STARTS_WITHIN, f"{self.server.name} does not answer")
-        assert self.is_alive, f"{self.server.name} ended: {self.said[-2000:]}"
+        assert self.is_alive, f"{self.server.name} ended: {self.output[-2000:]}"
 
     def stop(self, within: float = 30) -> int:
         """In order, whoever is connected; answers the exit code."""

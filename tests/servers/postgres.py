@@ -23,7 +23,7 @@ class PostgresServer(LocalServer):
     """Freezes and dies with all its connections, which are processes of their own."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        """`settings`: over ours. Raises local_processes.errors.Failed without the wheel."""
+        """`settings`: override SETTINGS. Raises local_processes.errors.Failed without the wheel."""
         super().__init__(Postgres(folder, free_port(), SETTINGS | settings))
 
     def freeze(self) -> None:
@@ -52,7 +52,7 @@ class PostgresServer(LocalServer):
 
 
 def postgres_container(folder: Path) -> Container:
-    """Not started. Whom it is used as owns no more of it than of a local one."""
+    """Not started. Its user has the same rights as on a local one."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     first = folder / "first.sql"
@@ -66,7 +66,7 @@ def postgres_container(folder: Path) -> Container:
 
 
 def lives(process: psutil.Process) -> bool:
-    """A dead one that nobody has collected yet does not."""
+    """False for a zombie."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A process of a test's: started, killed, frozen and stopped at will."""
+"""A process that tests can start, kill, freeze and stop."""
 
 import os
 import signal
@@ -30,26 +30,26 @@ class Process:
         self.running.send_signal(number)
 
     def kill(self) -> None:
-        """-9, without a word."""
+        """SIGKILL."""
         self.signal(signal.SIGKILL)
         assert self.running
         self.running.wait(10)
 
     def freeze(self) -> None:
-        """It answers nobody, and its connections stay open."""
+        """SIGSTOP: it answers nothing, and its connections stay open."""
         self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self.signal(signal.SIGCONT)
 
     def stop(self, within: float = 30) -> int:
-        """SIGTERM; answers the exit code."""
+        """SIGTERM; returns the exit code."""
         assert self.running
         self.signal(signal.SIGTERM)
         return self.running.wait(within)
 
     def end(self) -> None:
-        """However it is, it is gone afterwards."""
+        """Kills it in any state, frozen too."""
         if self.running and self.running.poll() is None:
             self.thaw()
             self.kill()
@@ -59,7 +59,7 @@ class Process:
         return self.running is not None and self.running.poll() is None
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
 
 

@@ -1,4 +1,4 @@
-"""What lies in the streams, read past the product: every entry of a stream, as the broker has it."""
+"""Every entry of a stream as the broker stores it, read without the product."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a Kafka listener is told to ask for passwords and to show a certificate."""
+"""Settings of a Kafka listener with passwords and a certificate."""
 
 import subprocess
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def plain(passwords: Mapping[str, str]) -> dict[str, str]:
 
 
 def scram() -> dict[str, str]:
-    """The users are told to KafkaServer."""
+    """The users are an argument of KafkaServer."""
     return {
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "scram-sha-512.sasl.jaas.config": f"{_MODULES}.scram.ScramLoginModule required;",
@@ -27,7 +27,7 @@ def scram() -> dict[str, str]:
 
 
 def certificate(folder: Path) -> Path:
-    """Made for this machine's loopback; clients trust the same file. Holds its key too, as Kafka wants it."""
+    """Made for this machine's loopback; clients trust the same file. Contains the key too, as Kafka requires."""
     made, key = folder / "certificate.pem", folder / "key.pem"
     subject = ["-subj", f"/CN={LOOPBACK}", "-addext", f"subjectAltName=IP:{LOOPBACK}"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject]
@@ -36,5 +36,5 @@ def certificate(folder: Path) -> Path:
     return made
 
 
-def shown(certificate: Path) -> dict[str, str]:
+def keystore(certificate: Path) -> dict[str, str]:
     return {"ssl.keystore.type": "PEM", "ssl.keystore.location": str(certificate)}

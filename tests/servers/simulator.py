@@ -1,4 +1,4 @@
-"""A simulator as a process, told over HTTP how to behave: what those for Gemini and for the catalogue share."""
+"""A simulator as a process, controlled over HTTP: what those of Gemini and of the catalogue share."""
 
 import sys
 from pathlib import Path

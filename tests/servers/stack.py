@@ -1,4 +1,4 @@
-"""What services stand on: a broker and a database, of one kind or the other; tests do not know which."""
+"""The broker and the database of a deployment, of either kind; tests do not know which."""
 
 import asyncio
 import uuid
@@ -22,12 +22,12 @@ VALKEY, KAFKA = STACKS = "valkey+sqlite", "kafka+postgresql"
 ON_VALKEY = pytest.mark.parametrize("stacks", [VALKEY], indirect=True)  # for what is about Redis itself
 ON_KAFKA = pytest.mark.parametrize("stacks", [KAFKA], indirect=True)
 QUICK = {"TOPICFLOW_PARTITIONS": "4", "TOPICFLOW_SESSION_TIMEOUT_SECONDS": "2"}  # by default 12 and 10
-BY_DEFAULT = dict.fromkeys(QUICK, "")  # for services that are told nothing of it
+BY_DEFAULT = dict.fromkeys(QUICK, "")  # for services with the defaults
 
 
 @dataclass(frozen=True)
 class Stack:
-    """`settings`: what every service is told of the broker. `own_broker`: None where other tests use it too."""
+    """`settings`: of the broker, for every service. `own_broker`: None if other tests use it too."""
 
     name: str
     settings: Mapping[str, str]
@@ -62,7 +62,7 @@ class Stacks(Protocol):
         """As in STACKS."""
 
     def shared(self, folder: Path) -> AbstractContextManager[Stack]:
-        """Running; nobody may break it."""
+        """Running; tests must not break it."""
 
     def own(self, folder: Path) -> AbstractContextManager[Stack]:
         """Its broker is not started yet."""

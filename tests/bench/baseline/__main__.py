@@ -1,4 +1,4 @@
-"""`python -m bench.baseline worker|projector`: on the broker and the database that services would be told."""
+"""`python -m bench.baseline worker|projector`: on the broker and the database of the environment."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""What the worker by hand says of submissions, and what the projector by hand makes of events. Pure."""
+"""The outcomes of the hand-written worker, and the rows of the hand-written projector. Pure."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,26 +12,26 @@ from bench.card import answer
 GROUP, SUBMISSIONS, OUTCOMES = "topic-worker", "topic-submissions", "submission-outcomes"
 RANKS = {"topicflow.SubmissionStarted.v1": 1, "topicflow.SubmissionCompleted.v1": 3}
 A_CALL = 5  # titles
-Said = tuple[str, Mapping[str, str], str]  # id of the submission, headers, JSON
+OutcomeMessage = tuple[str, Mapping[str, str], str]  # id of the submission, headers, JSON
 
 
-def outcomes(submitted: Sequence[bytes]) -> Iterator[Said]:
+def outcomes(submitted: Sequence[bytes]) -> Iterator[OutcomeMessage]:
     for at in range(0, len(submitted), A_CALL):
-        asked = [json.loads(data) for data in submitted[at : at + A_CALL]]
-        cards = json.loads(answer(json.dumps([{"id": s["id"], "title": s["title"]} for s in asked])))
-        for s, card in zip(asked, cards, strict=True):
-            yield _said("SubmissionStarted", s, {})
-            yield _said("SubmissionCompleted", s, {"content": card})
+        submissions = [json.loads(data) for data in submitted[at : at + A_CALL]]
+        cards = json.loads(answer(json.dumps([{"id": s["id"], "title": s["title"]} for s in submissions])))
+        for s, card in zip(submissions, cards, strict=True):
+            yield _outcome("SubmissionStarted", s, {})
+            yield _outcome("SubmissionCompleted", s, {"content": card})
 
 
-def _said(event: str, submitted: dict[str, Any], more: dict[str, Any]) -> Said:
+def _outcome(event: str, submitted: dict[str, Any], more: dict[str, Any]) -> OutcomeMessage:
     data = json.dumps({"id": submitted["id"], "attempt": 1, "kind": "topic", "title": submitted["title"], **more})
     headers = {"ce_id": str(uuid4()), "ce_type": f"topicflow.{event}.v1", "ce_time": datetime.now(UTC).isoformat()}
     return submitted["id"], headers, data
 
 
 @dataclass(slots=True)
-class Told:
+class BatchRows:
     """Rows of the tables, of one batch."""
 
     submissions: dict[str, tuple[str, str, int, str, str]] = field(default_factory=dict)  # by id
@@ -48,4 +48,4 @@ class Told:
         self.history.append((event_id.decode(), id_, name, at))
 
 
-Store = Callable[[Told, Mapping[str, Any]], None]  # in one transaction, with the positions that were reached
+Store = Callable[[BatchRows, Mapping[str, Any]], None]  # in one transaction, with the positions that were reached

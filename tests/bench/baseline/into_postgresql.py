@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from bench.baseline.events import Store, Told
+from bench.baseline.events import BatchRows, Store
 
 TABLES = """
     CREATE TABLE submissions (id text PRIMARY KEY, title text, rank int, status text, at timestamptz);
@@ -39,15 +39,15 @@ def opened(url: str) -> Store:
     database.commit()
     versions = count()
 
-    def store(told: Told, at: Mapping[str, Any]) -> None:
+    def store(batch: BatchRows, at: Mapping[str, Any]) -> None:
         with database.transaction():
             assert database.execute(MOVE, (json.dumps(at), next(versions))).rowcount == 1
-            columns = zip(*told.submissions.values(), strict=True)
+            columns = zip(*batch.submissions.values(), strict=True)
             database.execute(PUT, [list(column) for column in columns], binary=True)
-            for statement, rows in ((KEEP, told.contents), (TELL, told.history)):
+            for statement, rows in ((KEEP, batch.contents), (TELL, batch.history)):
                 with database.cursor().copy(statement) as copy:
                     for row in rows:
                         copy.write_row(row)
-            database.execute(COUNT, (len(told.contents),))
+            database.execute(COUNT, (len(batch.contents),))
 
     return store

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from bench.baseline.events import Store, Told
+from bench.baseline.events import BatchRows, Store
 
 TABLES = """
     PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;
@@ -30,12 +30,12 @@ def opened(url: str) -> Store:
     database = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     database.executescript(TABLES)
 
-    def store(told: Told, at: Mapping[str, Any]) -> None:
+    def store(batch: BatchRows, at: Mapping[str, Any]) -> None:
         database.execute("BEGIN IMMEDIATE")
-        database.executemany(PUT, list(told.submissions.values()))
-        database.executemany("INSERT OR REPLACE INTO contents VALUES (?,?)", told.contents)
-        database.executemany("INSERT OR IGNORE INTO history VALUES (?,?,?,?)", told.history)
-        database.execute(COUNT, (len(told.contents),))
+        database.executemany(PUT, list(batch.submissions.values()))
+        database.executemany("INSERT OR REPLACE INTO contents VALUES (?,?)", batch.contents)
+        database.executemany("INSERT OR IGNORE INTO history VALUES (?,?,?,?)", batch.history)
+        database.execute(COUNT, (len(batch.contents),))
         database.execute("UPDATE positions SET positions = ?", (json.dumps(at),))
         database.execute("COMMIT")
 

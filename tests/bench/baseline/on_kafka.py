@@ -7,7 +7,7 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from bench.baseline.events import GROUP, OUTCOMES, SUBMISSIONS, Store, Told, outcomes
+from bench.baseline.events import GROUP, OUTCOMES, SUBMISSIONS, BatchRows, Store, outcomes
 
 AT_ONCE = 500  # submissions
 READ = 2000  # events
@@ -56,15 +56,15 @@ async def _project(servers: str, store: Store) -> None:
     storing: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
     while True:
         found = await consumer.getmany(timeout_ms=1000, max_records=READ)
-        told = Told()
+        batch = BatchRows()
         for records in found.values():
             for record in records:
                 headers = dict(record.headers)
-                told.add(headers["ce_type"], headers["ce_id"], headers["ce_time"], record.value)
+                batch.add(headers["ce_type"], headers["ce_id"], headers["ce_time"], record.value)
         at = at | {f"{place.topic}/{place.partition}": position for place, position in _after(found).items()}
-        if told.history:
+        if batch.history:
             await storing
-            storing = asyncio.ensure_future(asyncio.to_thread(store, told, at))
+            storing = asyncio.ensure_future(asyncio.to_thread(store, batch, at))
 
 
 def _after(found: Mapping[TopicPartition, Sequence[Any]]) -> Positions:

@@ -4,7 +4,7 @@ from typing import Any
 
 import redis
 
-from bench.baseline.events import GROUP, OUTCOMES, SUBMISSIONS, Store, Told, outcomes
+from bench.baseline.events import GROUP, OUTCOMES, SUBMISSIONS, BatchRows, Store, outcomes
 
 
 def work(url: str) -> None:
@@ -14,9 +14,9 @@ def work(url: str) -> None:
         for _, entries in found or ():
             pipeline = broker.pipeline()
             for _, headers, data in outcomes([fields[b"data"] for _, fields in entries]):
-                said: dict[Any, Any] = {**headers, "data": data}
-                pipeline.xadd(OUTCOMES, said)
-            pipeline.xack(SUBMISSIONS, GROUP, *(entry for entry, _ in entries))
+                entry: dict[Any, Any] = {**headers, "data": data}
+                pipeline.xadd(OUTCOMES, entry)
+            pipeline.xack(SUBMISSIONS, GROUP, *(id_ for id_, _ in entries))
             pipeline.execute()
 
 
@@ -25,10 +25,10 @@ def project(url: str, store: Store) -> None:
     at = {SUBMISSIONS: "0-0", OUTCOMES: "0-0"}
     while True:
         found: Any = broker.xread(at, count=1000, block=1000)  # type: ignore[arg-type]  # str keys are fine
-        told = Told()
+        batch = BatchRows()
         for name, entries in found or ():
             at[name.decode()] = entries[-1][0].decode()
             for _, fields in entries:
-                told.add(fields[b"ce_type"], fields[b"ce_id"], fields[b"ce_time"], fields[b"data"])
-        if told.history:
-            store(told, at)
+                batch.add(fields[b"ce_type"], fields[b"ce_id"], fields[b"ce_time"], fields[b"data"])
+        if batch.history:
+            store(batch, at)

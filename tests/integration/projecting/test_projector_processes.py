@@ -66,8 +66,8 @@ async def ended(process: Process, within: float = 20) -> tuple[int, str]:
     """Its exit code and the last line that it said."""
     await eventually(lambda: not process.is_alive, within=within)
     assert process.running
-    assert "Traceback" not in process.said
-    return process.running.returncode, process.said.splitlines()[-1]
+    assert "Traceback" not in process.output
+    return process.running.returncode, process.output.splitlines()[-1]
 
 
 async def test_two_processes_count_exactly_although_one_is_killed_in_the_middle(
@@ -78,12 +78,12 @@ async def test_two_processes_count_exactly_although_one_is_killed_in_the_middle(
     publishing = asyncio.create_task(_publish_one_by_one(transport, HISTORY))
     await eventually(lambda: sum(version for version, _ in positions_of(projectors)) > 5, within=20)
     if projectors.stack.name == VALKEY:  # one works; on Kafka both do
-        await eventually(lambda: any("projector_standing_by" in process.said for process in both), within=20)
-    leader = next(process for process in both if "projector_standing_by" not in process.said)
+        await eventually(lambda: any("projector_standing_by" in process.output for process in both), within=20)
+    leader = next(process for process in both if "projector_standing_by" not in process.output)
     leader.kill()
     await publishing
     await projected_by(projectors, expected)
-    assert not any("Traceback" in process.said for process in both)
+    assert not any("Traceback" in process.output for process in both)
 
 
 async def both_beat(transport: Transport) -> None:
@@ -107,7 +107,7 @@ async def test_what_a_stopped_projector_leaves_another_one_does_soon(
     await both_beat(transport)
     await transport.publish(HISTORY[:HALF])
     await caught_up(projectors, transport)
-    leader = next(process for process in both if "projector_standing_by" not in process.said)
+    leader = next(process for process in both if "projector_standing_by" not in process.output)
     assert leader.stop() == 0
     await transport.publish(HISTORY[HALF:])
     await projected_by(projectors, expected, within=7)
@@ -182,8 +182,8 @@ async def test_a_locked_database_is_waited_for_and_nothing_is_lost(
     await eventually(lambda: positions_of(projectors), within=20)
     with held(projectors.database_url):
         await transport.publish(HISTORY[HALF:])
-        await eventually(lambda: '"event": "projection_waiting"' in projector.said, within=15)
-        assert "the database does not answer" in projector.said
+        await eventually(lambda: '"event": "projection_waiting"' in projector.output, within=15)
+        assert "the database does not answer" in projector.output
     await projected_by(projectors, expected)
     assert projector.is_alive
 
@@ -194,7 +194,7 @@ async def test_a_database_that_can_not_be_opened_yet_is_waited_for(
     with not_there_yet(projectors.database_url) as (url, appears):
         projector = projectors.add(PROJECTOR, TOPICFLOW_DATABASE_URL=url)
         await transport.publish(HISTORY)
-        await eventually(lambda: '"dependency": "database"' in projector.said, within=20)
+        await eventually(lambda: '"dependency": "database"' in projector.output, within=20)
         appears()
         await eventually(lambda: _or_nothing(url) == expected.tables, within=20)
         projector.end()

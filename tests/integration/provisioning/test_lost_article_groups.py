@@ -30,7 +30,7 @@ async def test_what_was_paid_for_is_written_from_the_stream_and_not_paid_again(i
     assert installation.provision().code == 0
     projector = installation.project()
     catalog = installation.deployment.catalog
-    catalog.tell("503", route="enhance")
+    catalog.add_fault("503", route="enhance")
     enricher = installation.add(ENRICHER, "enricher-1")
     await submit(installation)
     await eventually(lambda: installation.gemini.calls["calls"] == 2 * len(URNS), within=30)

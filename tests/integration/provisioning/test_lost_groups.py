@@ -71,7 +71,7 @@ async def test_what_is_submitted_while_it_is_lost_is_done_once_too(lost: Install
     api, projector = lost.add("api"), lost.project()
     worker = lost.add("topic-worker", "topic-worker-2")
     await eventually(lambda: not worker.is_alive, within=20)
-    assert f"topic-worker: positions lost: {GROUP} in {SUBMISSIONS}" in worker.said
+    assert f"topic-worker: positions lost: {GROUP} in {SUBMISSIONS}" in worker.output
     await lost.submit(*LATER[:10])
     running = lost.begin()
     later = count()

@@ -1,4 +1,4 @@
-"""What the benchmark `scale` counts."""
+"""The rate that the benchmark `scale` computes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,11 +18,11 @@ def test_only_what_ended_while_all_worked_is_counted() -> None:
     assert steady([early, late], BEGAN) == pytest.approx(10 + 20, rel=0.01)
 
 
-def test_nothing_counts_before_the_last_work_came() -> None:
+def test_nothing_counts_before_the_last_work_was_published() -> None:
     slow_at_first = ends(0, 10, 1) + ends(10, 20, 0.1)
     assert steady([slow_at_first], BEGAN + timedelta(seconds=10)) == pytest.approx(10, rel=0.01)
 
 
-def test_who_never_worked_together_has_no_rate() -> None:
+def test_workers_that_never_worked_at_the_same_time_have_no_rate() -> None:
     with pytest.raises(AssertionError, match="not all had work"):
         steady([ends(0, 5, 0.1), ends(6, 10, 0.1)], BEGAN)

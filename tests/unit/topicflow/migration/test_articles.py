@@ -8,7 +8,7 @@ import pytest
 
 from topicflow.client.api import ApiClient
 from topicflow.errors import Unreachable
-from topicflow.migration.articles import move_articles_in
+from topicflow.migration.articles import import_articles
 from topicflow.migration.totals import ARTICLES, MigrationResult
 from topicflow.views.sending import Sending
 
@@ -38,10 +38,10 @@ async def moved_from(old: Old, sending: Sending | None = None) -> tuple[Migratio
         reasons = [{"reason": None if n else "already completed here"} for n in range(len(requests[-1]))]
         return httpx.Response(202, json={"imported": len(reasons) - 1, "skipped": 1, "articles": reasons})
 
-    moved = MigrationResult(is_dry_run=False, of=ARTICLES)
+    moved = MigrationResult(is_dry_run=False, kind=ARTICLES)
     sending = sending or Sending(old.count, "articles", lambda _: None)
     async with ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(answer)) as api:
-        await move_articles_in(api, old, moved, sending)
+        await import_articles(api, old, moved, sending)
     assert sending.is_over
     return moved, requests
 

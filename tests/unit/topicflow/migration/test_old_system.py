@@ -12,11 +12,11 @@ from old_file import NEWER, OLDER, TOPICS, OldFile, old_card
 
 from topicflow.errors import WrongUse
 from topicflow.migration.old_card import card
-from topicflow.migration.old_system import OldTopic, opened
+from topicflow.migration.old_system import OldTopic, open_old_system
 
 
 def read(path: Path) -> list[OldTopic]:
-    with opened(path) as old:
+    with open_old_system(path) as old:
         topics = list(old.topics())
         assert len(topics) == old.count
     return topics
@@ -191,10 +191,10 @@ def test_what_is_missing_is_named(tmp_path: Path, status_table: str, what: str) 
 
 
 def test_a_locked_file_is_said_with_what_to_do(file: OldFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topicflow.migration.old_system.LOCKED_AT_MOST", 0.1)
+    monkeypatch.setattr("topicflow.migration.old_system.LOCK_TIMEOUT", 0.1)
     with closing(sqlite3.connect(file.path)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
-        assert refused(file.path).endswith("database is locked (stop the old system, or bring over a copy)")
+        assert refused(file.path).endswith("database is locked (stop the old system, or import a copy)")
 
 
 def test_a_damaged_file_is_said_in_one_line(file: OldFile) -> None:

@@ -10,8 +10,8 @@ from old_file import OldFile
 
 from topicflow.client.api import ApiClient
 from topicflow.errors import ServiceUnavailable
-from topicflow.migration.old_system import opened
-from topicflow.migration.topics import move_in
+from topicflow.migration.old_system import open_old_system
+from topicflow.migration.topics import import_topics
 from topicflow.migration.totals import MigrationResult
 from topicflow.views.sending import Sending
 
@@ -40,11 +40,11 @@ class FakeApi:
 
 
 async def moved_from(path: Path, api: FakeApi, places: list[str] | None = None) -> MigrationResult:
-    with opened(path) as old:
+    with open_old_system(path) as old:
         moved = MigrationResult(is_dry_run=False)
         sending = Sending(old.count, "topics", lambda now: places.append(now.position) if places is not None else None)
         async with api.client() as client:
-            await move_in(client, old, moved, sending)
+            await import_topics(client, old, moved, sending)
     assert sending.is_over
     return moved
 
@@ -94,8 +94,8 @@ async def test_an_empty_file_asks_nothing_of_anybody(file: OldFile) -> None:
 
 async def test_an_error_half_way_leaves_the_place_of_what_is_stored(file: OldFile) -> None:
     api = FakeApi(fails_at=1)
-    with opened(file.completed(600).path) as old:
+    with open_old_system(file.completed(600).path) as old:
         sending = Sending(old.count, "topics", lambda _: None)
         with pytest.raises(ServiceUnavailable, match="away"):
-            await move_in(api.client(), old, MigrationResult(is_dry_run=False), sending)
+            await import_topics(api.client(), old, MigrationResult(is_dry_run=False), sending)
     assert sending.position == "500 of 600 topics"

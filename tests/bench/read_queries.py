@@ -1,4 +1,4 @@
-"""What is read, as a route and as the same query by hand: the limit of a read is SQLite alone."""
+"""Each read as a route and as the same query by hand: the limit of a read is SQLite alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`baseline`: the statements that answer the same."""
+    """`baseline`: statements with the same result."""
 
     what: str
     path: str
@@ -43,7 +43,7 @@ class Read:
     aim: Aim = NO_AIM
 
 
-def wanted_reads(database_url: str, rows: int) -> Iterator[Read]:
+def read_queries(database_url: str, rows: int) -> Iterator[Read]:
     """Of a projection of `many_topics.py`."""
     middle = {sort_by: _row_in_the_middle(database_url, sort_by, rows) for sort_by in ORDERS}
     yield from _single_reads(middle["created_at"]["id"])
@@ -87,8 +87,8 @@ def _filtered_pages(rare_text: str, middle: RowMapping) -> Iterator[Read]:
     both = (" AND status = 'completed'" + _HAS_FACET, category)
     path = _topics(status="completed", category=CATEGORY)
     yield Read("page: a category and a status, counted", path, (_page(*both), _counted(*both)))
-    wanted = SubmissionQuery("completed", facets={"category": CATEGORY})
-    path = _topics(status="completed", category=CATEGORY, cursor=cursor_after(wanted, middle, Total(0)))
+    query = SubmissionQuery("completed", facets={"category": CATEGORY})
+    path = _topics(status="completed", category=CATEGORY, cursor=cursor_after(query, middle, Total(0)))
     yield Read("page: the same, by cursor", path, (_page(*both),), PAGE_AIM)
     text = (" AND title_normal LIKE ?", (f"%{rare_text}%",))
     yield Read("page: a search that looks at all", _topics(search=rare_text), (_page(*text), _counted(*text)))

@@ -1,4 +1,4 @@
-"""What a benchmark runs on: a fresh broker and database, and the processes that it measures."""
+"""What a benchmark runs on: a fresh broker and database, and the measured processes."""
 
 import asyncio
 import sys
@@ -25,14 +25,14 @@ STUCK_SECONDS = 60  # without one more topic
 
 
 @dataclass(kw_only=True)
-class Setting(Deployment):
+class BenchDeployment(Deployment):
     """`servers`: the broker, and the database if it is one, by name."""
 
     servers: Mapping[str, Process]
     projection: Projection
 
     def start_worker(self, llm: str) -> None:
-        """Its LLM as named."""
+        """`llm`: one of HOW."""
         if llm == LLM_OVER_HTTP:
             self.gemini.start()
             self.add("topic-worker", WORKER)
@@ -48,9 +48,9 @@ class Setting(Deployment):
             self.add(PROJECTOR, PROJECTING)
 
     def start(self, name: str, module: str, *arguments: str) -> None:
-        """One that is told what services are told."""
-        told = {**self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, "TOPICFLOW_INSTANCE": name}
-        process = Process([sys.executable, "-m", module, *arguments], self.folder / f"{name}.log", told)
+        """A process with the environment of a service."""
+        environment = {**self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, "TOPICFLOW_INSTANCE": name}
+        process = Process([sys.executable, "-m", module, *arguments], self.folder / f"{name}.log", environment)
         process.start()
         self.services[name] = process
 
@@ -59,9 +59,9 @@ class Setting(Deployment):
         return {**self.services, **self.servers}
 
     def completing(self, topics: int) -> Iterator[int]:
-        """How many are completed in the projection, each time that it is asked, until all are.
+        """Yields the number of completed topics in the projection until all are completed.
 
-        Raises RuntimeError where a process ended, TimeoutError where none moves it any more.
+        Raises RuntimeError if a process ended, TimeoutError if the number stops growing.
         """
         most, since = -1, time.monotonic()
         while (completed := self.projection.completed) < topics:
@@ -73,12 +73,12 @@ class Setting(Deployment):
             yield completed
 
     def must_live(self) -> None:
-        """Raises RuntimeError where a process ended."""
+        """Raises RuntimeError if a process ended."""
         if ended := [name for name, process in self.processes.items() if not process.is_alive]:
-            raise RuntimeError(f"{ended[0]} ended: {self.processes[ended[0]].said[-2000:]}")
+            raise RuntimeError(f"{ended[0]} ended: {self.processes[ended[0]].output[-2000:]}")
 
     def until(self, path: str) -> None:
-        """Until the server answers this with success."""
+        """Waits until the server answers GET `path` with success."""
 
         async def ask() -> None:
             async with self.client() as client:
@@ -95,13 +95,13 @@ class Setting(Deployment):
 
 
 @contextmanager
-def setting(on: str, kept: Path | None = None) -> Iterator[Setting]:
+def bench_deployment(on: str, kept: Path | None = None) -> Iterator[BenchDeployment]:
     """`on`: as servers.stack.STACKS names them; `kept`: a folder with a SQLite database of its own."""
     with TemporaryDirectory(prefix="topicflow-bench-") as temporary, ExitStack() as opened:
         folder = Path(temporary)
         stack, servers = opened.enter_context(running_stack(on, folder, kept or folder))
         projection = Projection(stack.database_url)
         opened.callback(projection.close)
-        run = Setting(kept or folder, stack, GeminiSimulator(folder), servers=servers, projection=projection)
+        run = BenchDeployment(kept or folder, stack, GeminiSimulator(folder), servers=servers, projection=projection)
         opened.callback(run.end)
         yield run

@@ -1,4 +1,4 @@
-"""What being observed costs: `cd tests && ../.venv/bin/python -m bench.observing`. Prints µs; asserts nothing."""
+"""The cost of observability in µs: `cd tests && ../.venv/bin/python -m bench.observability_cost`."""
 
 import os
 import timeit

@@ -1,4 +1,4 @@
-"""Two replicas of everything that calls, and what a race needs: chance, an uneven Gemini, the judgement at the end."""
+"""Runs races on two replicas of the API and the worker: random timing, varying call times, and checks at the end."""
 
 import asyncio
 import random
@@ -12,8 +12,8 @@ from servers import Deployment
 from servers.stack import VALKEY
 
 from chaos.checker import Checker
-from chaos.looks import Looks
-from chaos.oracle import Said, end_of, said_of
+from chaos.consistency_monitor import ConsistencyMonitor
+from chaos.oracle import StreamEvent, events_of, final_state_of
 from shared.ids import topic_id
 
 SPREAD = 3.0  # seconds in which the repetitions of a race begin
@@ -21,7 +21,7 @@ SLOWEST_CALL = 0.2  # seconds
 
 
 @dataclass(frozen=True)
-class Arena:
+class RaceRunner:
     deployment: Deployment
     replicas: Sequence[Api]
     chance: random.Random
@@ -33,7 +33,7 @@ class Arena:
 
     @property
     def times(self) -> int:
-        """How often a race is run: on Kafka less often, so that all of them together take minutes."""
+        """Repetitions of a race: fewer on Kafka, so that all races together take minutes."""
         return 150 if self.deployment.stack.name == VALKEY else 60
 
     @property
@@ -43,31 +43,34 @@ class Arena:
     async def later(self, at_most: float) -> None:
         await asyncio.sleep(self.chance.uniform(0, at_most))
 
-    async def race(
+    async def run(
         self, titles: Sequence[str], one: Callable[[str], Awaitable[None]], *others: Awaitable[None]
-    ) -> dict[str, list[Said]]:
-        """Each title's race beside the others' and beside what else is done, judged as below."""
+    ) -> dict[str, list[StreamEvent]]:
+        """Runs the races of all titles and the other actions concurrently, and checks them as run_and_check does."""
 
         async def begin(title: str) -> None:
             await self.later(SPREAD)
             await one(title)
 
-        return await self.judged(titles, [*others, *map(begin, titles)])
+        return await self.run_and_check(titles, [*others, *map(begin, titles)])
 
-    async def judged(self, titles: Sequence[str], deeds: Iterable[Awaitable[None]]) -> dict[str, list[Said]]:
-        """All at once while counts are looked at; then each title's end is what the streams say, which is answered."""
-        with Looks(self.deployment.database_url):
-            async with self._pace():
-                await asyncio.gather(*deeds)
+    async def run_and_check(
+        self, titles: Sequence[str], actions: Iterable[Awaitable[None]]
+    ) -> dict[str, list[StreamEvent]]:
+        """Runs all actions concurrently while counts are monitored, then checks each title against its events, and
+        returns these by title."""
+        with ConsistencyMonitor(self.deployment.database_url):
+            async with self._varying_call_time():
+                await asyncio.gather(*actions)
             await self.quiet()
-        told = await said_of(self.deployment.stack, map(topic_id, titles))
-        self.checker.assert_ends({id_: end_of(said) for id_, said in told.items()})
-        self.checker.assert_history({id_: {one.event_id for one in said} for id_, said in told.items()})
-        return {title: told[topic_id(title)] for title in titles}
+        events = await events_of(self.deployment.stack, map(topic_id, titles))
+        self.checker.assert_ends({id_: final_state_of(of_title) for id_, of_title in events.items()})
+        self.checker.assert_history({id_: {one.event_id for one in of_title} for id_, of_title in events.items()})
+        return {title: events[topic_id(title)] for title in titles}
 
     @asynccontextmanager
-    async def _pace(self) -> AsyncIterator[None]:
-        """Every call takes another time."""
+    async def _varying_call_time(self) -> AsyncIterator[None]:
+        """Changes how long a call takes, all the time."""
 
         async def change() -> None:
             while True:
@@ -80,7 +83,7 @@ class Arena:
         await asyncio.wait([changing])
 
     async def quiet(self) -> None:
-        """Until nothing is under way and everything is projected."""
+        """Waits until nothing is in progress and everything is projected."""
 
         async def is_quiet() -> bool:
             waits: Json = (await self.api.http.get("/health")).json()["lag"]["topic-worker"]
@@ -96,8 +99,8 @@ class Arena:
         await self.quiet()
 
     async def failed(self, titles: Sequence[str], *, by: str) -> None:
-        """Gemini refused those that contain `by`, once, and would take them now."""
-        self.deployment.gemini.tell("block", title_contains=by)
+        """Submits titles that Gemini refuses once, as they contain `by`; it would accept them now."""
+        self.deployment.gemini.add_fault("block", title_contains=by)
         await self.api.submit(*titles)
         await self.quiet()
         self.deployment.gemini.forget_faults()

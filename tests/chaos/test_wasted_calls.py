@@ -1,4 +1,4 @@
-"""Workers that die or freeze around an answer that was paid: what is called again, and what the ledger says of it."""
+"""Workers that die or freeze around a paid answer: which calls are repeated, and how the ledger counts them."""
 
 from collections.abc import AsyncIterator
 
@@ -12,13 +12,13 @@ from servers.process import Process
 from chaos.checker import Checker
 
 pytestmark = pytest.mark.chaos
-TITLE = "Paid in vain"
+TITLE = "Paid twice"
 TAKES_OVER_WITHIN = 30  # seconds, on a machine that many share
 
 
 @pytest.fixture
 def deployment(deployment: Deployment) -> Deployment:
-    """Its workers say when they have read an answer."""
+    """Workers log when they have read an answer."""
     deployment.settings["TOPICFLOW_LOG_LEVEL"] = "debug"
     return deployment
 
@@ -30,77 +30,79 @@ async def api(running: Deployment) -> AsyncIterator[Api]:
 
 
 async def under_way(api: Api) -> Process:
-    """The topic is submitted and the first worker's call has begun, which takes two seconds, and no other's does."""
+    """Submits the topic and waits until the first worker calls Gemini. Only this call takes two seconds."""
     gemini = api.deployment.gemini
-    gemini.tell("slow", seconds=2, times=1)
+    gemini.add_fault("slow", seconds=2, times=1)
     await api.submit(TITLE)
     await eventually(lambda: gemini.calls["in_flight"] == 1, within=10)
     return api.deployment.services["topic-worker-1"]
 
 
 async def answered(api: Api, times: int) -> None:
-    """By Gemini, whoever reads it."""
+    """Waits until Gemini has answered this often."""
     gemini = api.deployment.gemini
     await eventually(lambda: gemini.calls["by_status"] == {"200": times}, within=TAKES_OVER_WITHIN)
 
 
 async def completed(api: Api, times: int = 1) -> None:
-    """So often it was said."""
+    """Waits for this number of SubmissionCompleted events."""
     query = "SELECT count(*) FROM history WHERE event = 'SubmissionCompleted'"
     await eventually(lambda: rows(api.deployment.database_url, query) == [(times,)], within=TAKES_OVER_WITHIN)
 
 
-async def assert_paid(api: Api, *, told: int, repeated: int) -> None:
-    """By the ledger. Gemini answered twice; there is one card, and counts are those of the rows."""
+async def assert_paid(api: Api, *, calls: int, repeated: int) -> None:
+    """Checks the ledger. Gemini answered twice; there is one card, and counts equal the rows."""
     assert api.deployment.gemini.calls["titles"] == {TITLE: 2}
     assert api.deployment.gemini.calls["latest"] == [[TITLE]] * 2
     Checker(api.deployment).assert_all_completed_once([TITLE])
     usage = await api.get("/usage")
     [day] = usage["days"]
-    assert (usage["total"]["calls"], usage["wasted"]["calls"]) == (told, repeated)
+    assert (usage["total"]["calls"], usage["wasted"]["calls"]) == (calls, repeated)
     assert {reason: amounts["calls"] for reason, amounts in day["wasted"].items()} == (
         {"repeated": repeated} if repeated else {}
     )
-    assert usage["total"]["tokens_out"] * repeated == usage["wasted"]["tokens_out"] * told
+    assert usage["total"]["tokens_out"] * repeated == usage["wasted"]["tokens_out"] * calls
 
 
-async def test_who_is_killed_before_it_reads_its_answer_is_followed_by_one_more_call(api: Api) -> None:
+async def test_a_worker_killed_before_it_reads_its_answer_causes_one_more_call(api: Api) -> None:
     worker = await under_way(api)
     worker.freeze()
     await answered(api, 1)
     worker.kill()
     api.deployment.add("topic-worker", "topic-worker-2")
     await completed(api)
-    await assert_paid(api, told=1, repeated=0)
+    await assert_paid(api, calls=1, repeated=0)
 
 
 @pytest.mark.breaks_the_broker
-async def test_who_is_killed_before_its_outcome_is_stored_is_followed_by_one_more_call(api: Api) -> None:
+async def test_a_worker_killed_before_its_outcome_is_stored_causes_one_more_call(api: Api) -> None:
     worker, broker = await under_way(api), api.deployment.stack.broker
     broker.kill()
-    await eventually(lambda: "gemini_answered" in worker.said, within=TAKES_OVER_WITHIN)
+    await eventually(lambda: "gemini_answered" in worker.output, within=TAKES_OVER_WITHIN)
     worker.kill()
     broker.start()
     api.deployment.add("topic-worker", "topic-worker-2")
     await completed(api)
-    await assert_paid(api, told=1, repeated=0)
+    await assert_paid(api, calls=1, repeated=0)
 
 
-@pytest.mark.parametrize("first", ["who took over", "who woke"])
-async def test_the_second_answer_to_one_attempt_is_repeated_waste_whoever_it_comes_from(api: Api, first: str) -> None:
+@pytest.mark.parametrize("first", ["the new worker", "the frozen worker"])
+async def test_the_second_answer_of_an_attempt_is_wasted_as_repeated_whichever_worker_reports_it(
+    api: Api, first: str
+) -> None:
     worker, gemini = await under_way(api), api.deployment.gemini
     worker.freeze()
     await answered(api, 1)
-    if first == "who woke":
-        gemini.tell("slow", seconds=5, times=1)
+    if first == "the frozen worker":
+        gemini.add_fault("slow", seconds=5, times=1)
     api.deployment.add("topic-worker", "topic-worker-2")
     await eventually(lambda: gemini.calls["calls"] == 2, within=TAKES_OVER_WITHIN)
-    if first == "who took over":
+    if first == "the new worker":
         await completed(api)
     worker.thaw()
     await completed(api, times=2)
-    await assert_paid(api, told=2, repeated=1)
-    assert await winner(api) == ("topic-worker-2" if first == "who took over" else "topic-worker-1")
+    await assert_paid(api, calls=2, repeated=1)
+    assert await winner(api) == ("topic-worker-2" if first == "the new worker" else "topic-worker-1")
     await everything_settled(api)
 
 

@@ -1,4 +1,4 @@
-"""A Gemini that answers as titles name it, and quotes the caller's key in errors, as the real one does in some."""
+"""A Gemini whose faults are chosen by titles. It quotes the API key in errors, as the real one does in some."""
 
 import json
 import re
@@ -16,9 +16,9 @@ from servers.ports import LOOPBACK
 HANGS = 3.0  # seconds
 
 
-class GossipingGemini:
-    """The first title that says `answers 503` is answered so, once; the same of `answers nonsense`, `hangs`, `resets`
-    and `invalid key`. Whatever else it is asked, it answers what no card can be made of."""
+class LeakyGemini:
+    """The first title with `answers 503` gets this answer, once; likewise `answers nonsense`, `hangs`, `resets` and
+    `invalid key`. All other requests get an answer that contains no card."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
@@ -37,7 +37,7 @@ class GossipingGemini:
         self._thread.join()
 
     def fault(self, text: str) -> str:
-        """Of what is asked for the first time; "" later."""
+        """The fault of this text when it is seen for the first time; "" later."""
         found = re.search(r"answers (?:\d{3}|nonsense)|hangs|resets|invalid key", text)
         fault = found[0] if found else ""
         self.seen[fault] += 1
@@ -54,39 +54,39 @@ def _problem(code: int, key: str, reason: str = "") -> dict[str, Any]:
 ANSWER = {"candidates": [{"content": {"parts": [{"text": "[]"}]}, "finishReason": "STOP"}], "modelVersion": "m"}
 
 
-def _handler(gemini: GossipingGemini) -> type[BaseHTTPRequestHandler]:
+def _handler(gemini: LeakyGemini) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._say(200, {"name": "models/m", "version": "simulated"})
+            self._send(200, {"name": "models/m", "version": "simulated"})
 
         def do_POST(self) -> None:
             key = self.headers["x-goog-api-key"]
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            fault = gemini.fault(json.dumps(asked["contents"]))
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            fault = gemini.fault(json.dumps(request["contents"]))
             if fault == "invalid key":
-                self._say(400, _problem(400, key, "API_KEY_INVALID"))
+                self._send(400, _problem(400, key, "API_KEY_INVALID"))
             elif fault == "resets":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
                 self.close_connection = True
             elif fault == "answers nonsense":
-                self._say(200, {"candidates": f"for {key}"})
+                self._send(200, {"candidates": f"for {key}"})
             elif fault.startswith("answers"):
                 code = int(fault[-3:])
-                self._say(code, _problem(code, key))
+                self._send(code, _problem(code, key))
             else:
                 time.sleep(HANGS if fault == "hangs" else 0)
-                self._say(200, ANSWER)
+                self._send(200, ANSWER)
 
-        def _say(self, code: int, body: dict[str, Any]) -> None:
+        def _send(self, code: int, body: dict[str, Any]) -> None:
             data = json.dumps(body).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            with suppress(BrokenPipeError):  # whoever asked has not waited so long
+            with suppress(BrokenPipeError):  # the client has not waited so long
                 self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None: ...

@@ -1,4 +1,4 @@
-"""Looks at the projection all the time: whether what is counted is what is there, in one read transaction each."""
+"""Checks the projection continuously: counts must equal the rows that they count, in each read transaction."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-Ask = Callable[[str], set[tuple[Any, ...]]]
-Look = Callable[[], AbstractContextManager[Ask]]
+RunQuery = Callable[[str], set[tuple[Any, ...]]]
+OpenSnapshot = Callable[[], AbstractContextManager[RunQuery]]
 
 _SECONDS = "strftime('%s', substr({0}, 1, 19))"  # of the whole text, SQLite rounds .9995 up to the next second
 _MICROSECONDS = f"({_SECONDS} * 1000000 + substr({{0}}, 21))"
@@ -28,8 +28,8 @@ _POSTGRESQL = {
 }
 
 
-def _agree(sql: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """What is kept, and what it is kept of: two queries that must give the same rows at every moment."""
+def _query_pairs(sql: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Pairs of queries, of derived rows and of their sources, that must always return the same rows."""
     of_contents = [sql["one"].format(field=field, facet=facet) for field, facet in _ONE.items()]
     of_contents += [sql["many"].format(field=field, facet=facet) for field, facet in _MANY.items()]
     return {
@@ -51,70 +51,70 @@ def _agree(sql: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     }
 
 
-def disagreement(ask: Ask, queries: Mapping[str, tuple[str, str]]) -> str | None:
-    """The first thing that is counted otherwise than it is there."""
+def disagreement(run_query: RunQuery, queries: Mapping[str, tuple[str, str]]) -> str | None:
+    """The first pair whose rows differ, None if there is none."""
     for what, pair in queries.items():
-        kept, there = map(ask, pair)
-        if kept != there:
-            return f"{what}: counted are {list(kept - there)[:5]}, there are {list(there - kept)[:5]}"
+        derived, actual = map(run_query, pair)
+        if derived != actual:
+            return f"{what}: only derived {list(derived - actual)[:5]}, only actual {list(actual - derived)[:5]}"
     return None
 
 
 @contextmanager
-def _sqlite(url: str) -> Iterator[Look]:
+def _sqlite(url: str) -> Iterator[OpenSnapshot]:
     with closing(sqlite3.connect(f"file:{url.removeprefix('sqlite:///')}?mode=ro", uri=True)) as database:
         database.isolation_level = None
 
         @contextmanager
-        def look() -> Iterator[Ask]:
+        def snapshot() -> Iterator[RunQuery]:
             database.execute("BEGIN")
             yield lambda query: set(database.execute(query))
             database.execute("COMMIT")
 
-        yield look
+        yield snapshot
 
 
 @contextmanager
-def _postgresql(url: str) -> Iterator[Look]:
+def _postgresql(url: str) -> Iterator[OpenSnapshot]:
     with psycopg.connect(url) as database:
         database.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
 
         @contextmanager
-        def look() -> Iterator[Ask]:
+        def snapshot() -> Iterator[RunQuery]:
             with database.transaction():
                 yield lambda query: set(database.execute(query.encode()).fetchall())
 
-        yield look
+        yield snapshot
 
 
-class Looks:
-    """In a thread of its own while it is entered; raises AssertionError at the end if any look found a disagreement."""
+class ConsistencyMonitor:
+    """Runs in a thread of its own while entered; raises AssertionError at the end if any check found a difference."""
 
     def __init__(self, url: str) -> None:
-        self.number = 0
+        self.checks = 0
         kind, sql = (_sqlite, _SQLITE) if url.startswith("sqlite:") else (_postgresql, _POSTGRESQL)
         self._open = kind(url)
-        self._queries = _agree(sql)
-        self._found: str | None = None
-        self._enough = Event()
-        self._thread = Thread(target=self._look_until_enough, name="looks")
+        self._queries = _query_pairs(sql)
+        self._error: str | None = None
+        self._stopped = Event()
+        self._thread = Thread(target=self._check_until_stopped, name="consistency-monitor")
 
-    def _look_until_enough(self) -> None:
+    def _check_until_stopped(self) -> None:
         try:
-            with self._open as look:
-                while not self._found and not self._enough.wait(0.005):
-                    with look() as ask:
-                        self._found = disagreement(ask, self._queries)
-                    self.number += 1
+            with self._open as snapshot:
+                while not self._error and not self._stopped.wait(0.005):
+                    with snapshot() as run_query:
+                        self._error = disagreement(run_query, self._queries)
+                    self.checks += 1
         except (sqlite3.Error, psycopg.Error) as error:
-            self._found = f"look {self.number}: {error}"
+            self._error = f"check {self.checks}: {error}"
 
-    def __enter__(self) -> "Looks":
+    def __enter__(self) -> "ConsistencyMonitor":
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._enough.set()
+        self._stopped.set()
         self._thread.join()
-        assert self._found is None, self._found
-        assert kind or self.number > 10, f"only {self.number} looks"
+        assert self._error is None, self._error
+        assert kind or self.checks > 10, f"only {self.checks} checks"
