@@ -1,4 +1,4 @@
-"""Tells the API which articles the old system enriched, as many as a request takes at a time."""
+"""Imports the articles that the old system enriched through the API, in batches."""
 
 from collections.abc import AsyncIterator
 
@@ -11,17 +11,18 @@ from topicflow.views.sending import Sending
 PER_REQUEST = 500
 
 
-async def move_articles_in(api: ApiClient, old: OldArticles, moved: MigrationResult, sending: Sending) -> None:
-    """`sending` counts the ids that are dealt with. Raises what the API client and `old` raise; what was sent stays."""
-    async for batch, read in _batches(old, moved):
+async def import_articles(api: ApiClient, old: OldArticles, result: MigrationResult, sending: Sending) -> None:
+    """`sending` counts the processed ids. Raises the errors of the API client and of `old`; earlier batches stay
+    imported."""
+    async for batch, read in _batches(old, result):
         if batch:
-            body = {"urns": batch, "dry_run": moved.is_dry_run}
-            moved.add(answer_of(await api.post_patiently("/articles/import", body, sending.pause)))
+            body = {"urns": batch, "dry_run": result.is_dry_run}
+            result.add(answer_of(await api.post_patiently("/articles/import", body, sending.pause)))
         sending.advance_to(read)
 
 
-async def _batches(old: OldArticles, moved: MigrationResult) -> AsyncIterator[tuple[list[str], int]]:
-    """With each the number of ids that are read by then; `moved` knows which are no URNs."""
+async def _batches(old: OldArticles, result: MigrationResult) -> AsyncIterator[tuple[list[str], int]]:
+    """Batches, each with the number of ids read so far; `result` records those that are not URNs."""
     batch: list[str] = []
     read = 0
     async for id_ in old.ids():
@@ -29,7 +30,7 @@ async def _batches(old: OldArticles, moved: MigrationResult) -> AsyncIterator[tu
         try:
             batch.append(checked_urn(id_))
         except ValueError as error:
-            moved.left_out.append((id_, str(error)))
+            result.left_out.append((id_, str(error)))
         if len(batch) == PER_REQUEST:
             yield batch, read
             batch = []

@@ -1,4 +1,4 @@
-"""The ids of articles that the old system enriched: of its Redis set, or of a file with one a line; only read."""
+"""Reads the ids of the articles that the old system enriched, from its Redis set or from a file with one per line."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,19 +12,19 @@ from local_processes.plain_text import one_line
 from shared.settings import without_secrets
 from topicflow.errors import NotAllowed, Unreachable, WrongUse
 
-SET = "enrichment:processed"
-AT_ONCE = 500  # members that one look asks for
-SECONDS = 30.0  # that an answer may take
+PROCESSED_SET = "enrichment:processed"
+SCAN_COUNT = 500  # members per SSCAN
+TIMEOUT = 30.0  # seconds per command
 
 
 class OldArticles(Protocol):
-    """`count`: how many there are, before they are read."""
+    """`count`: the number of ids, known before they are read."""
 
     @property
     def count(self) -> int: ...
 
     def ids(self) -> AsyncIterator[str]:
-        """Each once."""
+        """Every id once."""
 
 
 def is_redis(source: str) -> bool:
@@ -32,7 +32,7 @@ def is_redis(source: str) -> bool:
 
 
 def is_list(path: Path) -> bool:
-    """Text that is not called a database. What cannot be read is none."""
+    """Whether this is a text file, by its name and its first bytes. False if it cannot be read."""
     try:
         with path.open("rb") as file:
             return path.suffix != ".db" and not file.read(16).startswith(b"SQLite format 3")
@@ -41,39 +41,39 @@ def is_list(path: Path) -> bool:
 
 
 @asynccontextmanager
-async def opened(source: str) -> AsyncIterator[OldArticles]:
-    """Raises WrongUse; of Redis, and in the body too, Unreachable and NotAllowed."""
+async def open_articles(source: str) -> AsyncIterator[OldArticles]:
+    """Raises WrongUse; for Redis also Unreachable and NotAllowed, in the body too."""
     if not is_redis(source):
-        yield _Lines(Path(source))
+        yield _FileArticles(Path(source))
         return
     try:
-        shown = without_secrets(source)
+        location = without_secrets(source)
         client = Redis.from_url(
-            source, protocol=2, decode_responses=True, encoding_errors="replace", socket_timeout=SECONDS
+            source, protocol=2, decode_responses=True, encoding_errors="replace", socket_timeout=TIMEOUT
         )
     except (ValueError, TypeError) as error:
-        raise WrongUse("this is no URL of a Redis: expected redis://:password@host:6379/0") from error
+        raise WrongUse("not a Redis URL: expected redis://:password@host:6379/0") from error
     async with client:
-        with _asking(shown):
-            count = await client.scard(SET)
+        with _translated_errors(location):
+            count = await client.scard(PROCESSED_SET)
         if not count:
-            raise WrongUse(f"there is no set {SET} at {shown}: is the number of the database right (redis://host/0)?")
-        yield _Members(client, shown, count)
+            raise WrongUse(f"there is no set {PROCESSED_SET} at {location}: check the database number (redis://host/0)")
+        yield _RedisArticles(client, location, count)
 
 
-class _Members:
-    def __init__(self, client: Redis, shown: str, count: int) -> None:
+class _RedisArticles:
+    def __init__(self, client: Redis, location: str, count: int) -> None:
         self._client = client
-        self._shown = shown
+        self._location = location
         self.count = count
 
     async def ids(self) -> AsyncIterator[str]:
-        """SSCAN tells some twice while the set grows or shrinks."""
+        """SSCAN may return a member twice while the set grows or shrinks."""
         seen: set[str] = set()
         cursor = 0
         while True:
-            with _asking(self._shown):
-                cursor, members = await self._client.sscan(SET, cursor, count=AT_ONCE)
+            with _translated_errors(self._location):
+                cursor, members = await self._client.sscan(PROCESSED_SET, cursor, count=SCAN_COUNT)
             for member in map(str, members):
                 if member not in seen:
                     seen.add(member)
@@ -82,7 +82,7 @@ class _Members:
                 return
 
 
-class _Lines:
+class _FileArticles:
     def __init__(self, path: Path) -> None:
         try:
             lines = path.read_bytes().decode("utf-8", "replace").splitlines()
@@ -97,13 +97,13 @@ class _Lines:
 
 
 @contextmanager
-def _asking(shown: str) -> Iterator[None]:
-    """`shown`: where the Redis is, without secrets."""
+def _translated_errors(location: str) -> Iterator[None]:
+    """`location`: the Redis URL without secrets."""
     try:
         yield
     except (AuthenticationError, NoPermissionError) as error:
-        raise NotAllowed(f"{shown} does not let us read {SET}: {one_line(error)}") from error
+        raise NotAllowed(f"{location} denies access to {PROCESSED_SET}: {one_line(error)}") from error
     except ResponseError as error:
-        raise WrongUse(f"cannot read {SET} at {shown}: {one_line(error)}") from error
+        raise WrongUse(f"cannot read {PROCESSED_SET} at {location}: {one_line(error)}") from error
     except (RedisError, OSError) as error:
-        raise Unreachable(f"no answer from {shown}: {type(error).__name__}") from error
+        raise Unreachable(f"no answer from {location}: {type(error).__name__}") from error

@@ -1,4 +1,4 @@
-"""A row of the old system's table `topics` as the card it was: its columns, with those that hold JSON parsed. Pure."""
+"""Restores a card from a row of the old system's table `topics`; columns that hold JSON are parsed. Pure."""
 
 from collections.abc import Mapping
 from math import isinf
@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from shared.text.storable import is_storable
 
-_OF_JSON = frozenset(
+_JSON_COLUMNS = frozenset(
     {
         "technologies",
         "tags",
@@ -43,13 +43,13 @@ COLUMNS = (
 
 
 def card(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the columns that are there. JSON that is none stays the text it is."""
+    """The card, from the existing columns. Text that is not valid JSON stays text."""
     values = {name: _plain(row[name]) for name in COLUMNS if name in row}
-    return {name: _parsed(value) if name in _OF_JSON else value for name, value in values.items()}
+    return {name: _parsed(value) if name in _JSON_COLUMNS else value for name, value in values.items()}
 
 
 def _plain(value: object) -> object:
-    """SQLite lets any column hold anything."""
+    """SQLite allows any type in any column."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return str(value) if isinstance(value, float) and isinf(value) else value

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from topicflow.migration.old_articles import OldArticles
     from topicflow.migration.old_system import OldSystem
 
-LEFT_OUT_NAMED = 10
-AGAIN = "completed work is kept; run the same command again to continue"
+MAX_LEFT_OUT_SHOWN = 10
+RUN_AGAIN = "completed work is kept; run the same command again to continue"
 
 
-class Move(Protocol):
-    def __call__(self, api: ApiClient, *, moved: MigrationResult, sending: Sending) -> Awaitable[None]: ...
+class Import(Protocol):
+    def __call__(self, api: ApiClient, *, result: MigrationResult, sending: Sending) -> Awaitable[None]: ...
 
 
 class Source(NamedTuple):
-    of: OldRecords
+    kind: OldRecords
     old: "OldSystem | OldArticles"
-    move: Move
+    run: Import
 
 
 def import_old(
@@ -58,54 +58,54 @@ def import_old(
 
     Running it again changes nothing.
     """
-    moved = asyncio.run(_import(source, dry_run, url))
+    result = asyncio.run(_import(source, dry_run, url))
     if as_json:
-        typer.echo(json.dumps(moved.answer, ensure_ascii=False))
+        typer.echo(json.dumps(result.answer, ensure_ascii=False))
     else:
-        typer.echo(f"dry run, nothing was changed; would be: {moved.line}" if dry_run else moved.line)
-        for reason, count in moved.reasons.most_common():
+        typer.echo(f"dry run, nothing was changed; would be: {result.line}" if dry_run else result.line)
+        for reason, count in result.reasons.most_common():
             typer.echo(f"  skipped: {count:,} {one_line(reason)}")
-    if moved.left_out:
-        raise Failed(_named(moved.left_out))
+    if result.left_out:
+        raise Failed(_left_out_lines(result.left_out))
 
 
 async def _import(source: str, dry_run: bool, url: str | None) -> MigrationResult:
     """Progress is printed to stderr."""
-    async with _opened(source) as (of, old, move):
+    async with _open_source(source) as (kind, old, run):
         with display_on(console_for(stderr=True)) as display:
-            moved = MigrationResult(dry_run, of)
-            sending = Sending(old.count, of.things, lambda now: display.show(now.view, now.full_line))
+            result = MigrationResult(dry_run, kind)
+            sending = Sending(old.count, kind.collection, lambda now: display.show(now.view, now.full_line))
             try:
                 async with api_at(url) as api:
-                    await move(api, moved=moved, sending=sending)
+                    await run(api, result=result, sending=sending)
             except asyncio.CancelledError as interruption:
-                raise Interrupted(f"interrupted at {sending.position}; {AGAIN}") from interruption
+                raise Interrupted(f"interrupted at {sending.position}; {RUN_AGAIN}") from interruption
             except CommandError as error:
                 if sending.sent:
-                    raise type(error)(f"{error}; that was after {sending.position}: {AGAIN}") from error
+                    raise type(error)(f"{error}; that was after {sending.position}: {RUN_AGAIN}") from error
                 raise
-    return moved
+    return result
 
 
 @asynccontextmanager
-async def _opened(source: str) -> AsyncIterator[Source]:
+async def _open_source(source: str) -> AsyncIterator[Source]:
     """A source that is neither a URL nor a list is opened as SQLite, so that errors say what a SQLite file needs."""
     from topicflow.migration import (  # here, because pydantic takes longer to load than all the rest
         old_articles,
         old_system,
     )
-    from topicflow.migration.articles import move_articles_in
-    from topicflow.migration.topics import move_in
+    from topicflow.migration.articles import import_articles
+    from topicflow.migration.topics import import_topics
 
     if old_articles.is_redis(source) or old_articles.is_list(Path(source)):
-        async with old_articles.opened(source) as articles:
-            yield Source(ARTICLES, articles, partial(move_articles_in, old=articles))
+        async with old_articles.open_articles(source) as articles:
+            yield Source(ARTICLES, articles, partial(import_articles, old=articles))
     else:
-        with old_system.opened(Path(source)) as topics:
-            yield Source(TOPICS, topics, partial(move_in, old=topics))
+        with old_system.open_old_system(Path(source)) as topics:
+            yield Source(TOPICS, topics, partial(import_topics, old=topics))
 
 
-def _named(left_out: list[tuple[str, str]]) -> str:
+def _left_out_lines(left_out: list[tuple[str, str]]) -> str:
     lines = [f"left out: {one_line(name)[:80]!r}: {reason}" for name, reason in left_out]
-    more = len(lines) - LEFT_OUT_NAMED
-    return "\n".join([*lines[:LEFT_OUT_NAMED], *([f"… and {more:,} more"] if more > 0 else [])])
+    more = len(lines) - MAX_LEFT_OUT_SHOWN
+    return "\n".join([*lines[:MAX_LEFT_OUT_SHOWN], *([f"… and {more:,} more"] if more > 0 else [])])
