@@ -67,7 +67,7 @@ async def test_an_old_setting_names_a_redis_too_and_it_is_left_running_with_what
 ) -> None:
     port = stack.broker_url.rpartition(":")[2].partition("/")[0]
     first = await up(REDIS_HOST="127.0.0.1", REDIS_PORT=port).ready()
-    assert f"Broker: redis://127.0.0.1:{port}/0; database: SQLite in that folder\n" in first.out
+    assert f"Broker: redis://127.0.0.1:{port}/0; database: SQLite in the data folder\n" in first.out
     assert set(first.children()) == CHILDREN - {"valkey-server"}
     assert first.run("submit", "Raft", "--wait").code == 0
     first.signal(signal.SIGINT)

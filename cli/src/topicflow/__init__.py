@@ -1,1 +1,1 @@
-"""The command people type. Starts the services and talks to the API; imports none of them."""
+"""The command line. Starts the services and calls the API; imports none of them."""

@@ -1,4 +1,4 @@
-"""How a command can end, each with its exit code. Raised anywhere, shown and obeyed in `app.main` only."""
+"""Errors that end a command, with their exit codes. Raised anywhere, handled in `app.main` only."""
 
 from local_processes.errors import UNREACHABLE, CommandError, Failed, InUse, WrongUse
 
@@ -18,17 +18,17 @@ NOT_ALLOWED, INTERRUPTED = 4, 130
 
 
 class NotFound(Failed):
-    """There is no such thing (404, 410)."""
+    """The resource does not exist (404, 410)."""
 
 
 class Unreachable(CommandError):
-    """Nobody answers."""
+    """The service does not respond."""
 
     exit_code = UNREACHABLE
 
 
 class ServiceUnavailable(Unreachable):
-    """Somebody answers that it cannot help now (429, 502, 503, 504, or 409 while the same request runs)."""
+    """The service is temporarily unavailable (429, 502, 503, 504, or 409 while the same request runs)."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -36,12 +36,12 @@ class ServiceUnavailable(Unreachable):
 
 
 class NotAllowed(CommandError):
-    """The API does not let us (401, 403)."""
+    """The API denies access (401, 403)."""
 
     exit_code = NOT_ALLOWED
 
 
 class Interrupted(CommandError):
-    """Ctrl-C, with something worth saying."""
+    """Ctrl-C, with a message about the work done so far."""
 
     exit_code = INTERRUPTED

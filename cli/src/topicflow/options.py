@@ -42,7 +42,7 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="M
 
 class ApiAnswer(NamedTuple):
     content: dict[str, Any]
-    text: str  # the same, exactly as it was answered
+    text: str  # the same, as received
 
 
 def answer_from(url: str | None, call: Callable[[ApiClient], Awaitable[httpx.Response]]) -> ApiAnswer:

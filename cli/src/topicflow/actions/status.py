@@ -29,21 +29,21 @@ async def show_status(api: ApiClient, console: Console) -> None:
 async def watch_status(api: ApiClient, console: Console) -> None:
     """Runs until Ctrl-C. An API that goes away is reported and tolerated, except at the first request."""
     state = await read_state_and_health(api)
-    shown, line = status_view(state, api.url), state.line
+    view, line = status_view(state, api.url), state.line
     try:
         with display_on(console) as display:
             while True:
-                display.show(shown, line)
+                display.show(view, line)
                 await asyncio.sleep(REFRESH_SECONDS)
                 try:
                     state = await read_state_and_health(api)
                 except Unreachable as error:
-                    shown, line = Text(str(error), style="red"), str(error)
+                    view, line = Text(str(error), style="red"), str(error)
                 else:
-                    shown, line = status_view(state, api.url), state.line
+                    view, line = status_view(state, api.url), state.line
     finally:
         if console.is_terminal:
-            console.print(shown)  # keep the last state on screen
+            console.print(view)  # keep the last state on screen
 
 
 async def print_status(api: ApiClient) -> None:

@@ -44,7 +44,7 @@ def _file(argument: str) -> Path | None:
     looks_like_one = argument.startswith(_LOOKS_LIKE_A_FILE) or argument.endswith(".txt")
     try:
         return path if looks_like_one or path.is_file() else None
-    except OSError:  # longer than a file name may be
+    except OSError:  # longer than any file name
         return None
 
 

@@ -11,12 +11,12 @@ from topicflow.client.api import ApiClient
 from topicflow.errors import NotFound
 from topicflow.options import ApiAnswer, answer_from
 
-_AN_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ID = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def topic_path(id_or_title: str) -> str:
     """`/topics/{id}`. A title works as well, because a topic's id is derived from it."""
-    if _AN_ID.fullmatch(id_or_title):
+    if _ID.fullmatch(id_or_title):
         return f"/topics/{id_or_title}"
     return f"/topics/{topic_id(id_or_title)}"
 

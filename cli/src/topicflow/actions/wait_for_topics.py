@@ -30,8 +30,8 @@ class Follower:
         self._open = dict.fromkeys(self.states)  # in the order of submission
         self._ended: dict[str, str] = {}  # status by id
         self._rotation = 0
-        self._submitted = self._began = time.monotonic()
-        self._counted_at_first: int | None = None
+        self._submitted = self._counted_at = time.monotonic()
+        self._ended_count_at_first: int | None = None
         self._ended_at_first = 0
 
     async def polls(self, patience: float) -> AsyncGenerator[ProgressLine, None]:
@@ -63,27 +63,27 @@ class Follower:
         if lag is None or lag >= since_submitted:
             return state.waiting  # the projection may still show the end of an earlier attempt
         await self._read_first_open()
-        if self._counted_at_first is None:
-            self._counted_at_first = _ended_count(state)
-            self._began, self._ended_at_first = time.monotonic(), len(self._ended)
-        not_found = _ended_count(state) - self._counted_at_first - (len(self._ended) - self._ended_at_first)
+        if self._ended_count_at_first is None:
+            self._ended_count_at_first = _ended_count(state)
+            self._counted_at, self._ended_at_first = time.monotonic(), len(self._ended)
+        not_found = _ended_count(state) - self._ended_count_at_first - (len(self._ended) - self._ended_at_first)
         await self._read_in_rotation(min(MAX_IN_ROTATION, max(READ_AT_ONCE, 2 * not_found)))
         return state.waiting
 
     async def _read_first_open(self) -> None:
-        while some := list(islice(self._open, READ_AT_ONCE)):
-            await self._read(some)
-            if sum(key in self._open for key in some) > len(some) / 2:
+        while batch := list(islice(self._open, READ_AT_ONCE)):
+            await self._read(batch)
+            if sum(key in self._open for key in batch) > len(batch) / 2:
                 return
 
     async def _read_in_rotation(self, count: int) -> None:
         others = list(self._open)[READ_AT_ONCE:]
         if others:
             self._rotation %= len(others)
-            some = (others + others)[self._rotation : self._rotation + min(count, len(others))]
-            self._rotation += len(some)
-            for start in range(0, len(some), READ_AT_ONCE):
-                await self._read(some[start : start + READ_AT_ONCE])
+            batch = (others + others)[self._rotation : self._rotation + min(count, len(others))]
+            self._rotation += len(batch)
+            for start in range(0, len(batch), READ_AT_ONCE):
+                await self._read(batch[start : start + READ_AT_ONCE])
 
     async def _read(self, keys: Sequence[str]) -> None:
         await asyncio.gather(*map(self._read_one, keys))
@@ -106,7 +106,7 @@ class Follower:
             failed=ended.count("failed"),
             removed=ended.count("removed"),
             finished_here=len(ended) - self._ended_at_first,
-            seconds=time.monotonic() - self._began,
+            seconds=time.monotonic() - self._counted_at,
             waiting=waiting if self._open else None,
         )
 

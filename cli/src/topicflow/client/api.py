@@ -28,7 +28,7 @@ def api_url(option: str | None, environment: Mapping[str, str]) -> str:
     given = option or environment.get("TOPICFLOW_URL")
     if not given:
         folder = Path(environment.get("TOPICFLOW_DATA") or data_folder.DEFAULT)
-        return data_folder.remembered_url(folder) or DEFAULT_URL
+        return data_folder.running_url(folder) or DEFAULT_URL
     address = urlsplit(given)
     if address.scheme not in {"http", "https"} or not address.hostname:
         raise WrongUse(f"not an API base URL: {given!r} (example: {DEFAULT_URL})")
@@ -41,17 +41,17 @@ class ApiClient:
     def __init__(self, url: str, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.url = url
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        here = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is used
+        is_local = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is used
         self._http = httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=TIMEOUT, trust_env=not here, transport=transport
+            base_url=url, headers=headers, timeout=TIMEOUT, trust_env=not is_local, transport=transport
         )
 
     async def get(self, path: str, **query: str | int | None) -> httpx.Response:
         return await self._call("GET", PREFIX + path, query={k: v for k, v in query.items() if v is not None})
 
-    async def post(self, path: str, body: Mapping[str, Any], *, once: str | None = None) -> httpx.Response:
-        """`once`: an idempotency key, which makes repeating the request safe."""
-        headers = {"Idempotency-Key": once} if once else {}
+    async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> httpx.Response:
+        """An idempotency key makes repeating the request safe."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return await self._call("POST", PREFIX + path, body=body, headers=headers)
 
     async def post_at_length(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
@@ -65,20 +65,20 @@ class ApiClient:
         return await self._call("GET", "/health")
 
     async def post_patiently(
-        self, path: str, body: Mapping[str, Any], waits: Callable[[ServiceUnavailable], None]
+        self, path: str, body: Mapping[str, Any], on_wait: Callable[[ServiceUnavailable], None]
     ) -> httpx.Response:
-        """Sends a request and retries it while the API is temporarily unavailable; calls `waits` with each reason.
+        """Sends a request and retries it while the API is temporarily unavailable; calls `on_wait` with each reason.
         Raises the last ServiceUnavailable."""
-        once, waited, pause = str(uuid.uuid4()), 0.0, 1.0
+        key, waited, pause = str(uuid.uuid4()), 0.0, 1.0
         while True:
             try:
-                return await self.post(path, body, once=once)
+                return await self.post(path, body, idempotency_key=key)
             except ServiceUnavailable as error:
                 after = error.retry_after
                 wait, patience = (pause, SHORT_PATIENCE) if after is None else (max(1.0, after), PATIENCE)
                 if wait > LONGEST_WAIT or waited + wait > patience:
                     raise
-                waits(error)
+                on_wait(error)
             await asyncio.sleep(wait)
             waited, pause = waited + wait, pause * 2
 
@@ -88,8 +88,8 @@ class ApiClient:
             answer = await self._http.get("/ready", timeout=3)
         except httpx.TransportError as error:
             raise Unreachable(f"nothing answers at {self.url}") from error
-        needs = {name: what for name, what in answer_of(answer).items() if isinstance(what, dict)}
-        return [name for name, what in needs.items() if what.get("status") != "ok"]
+        dependencies = {name: state for name, state in answer_of(answer).items() if isinstance(state, dict)}
+        return [name for name, state in dependencies.items() if state.get("status") != "ok"]
 
     async def _call(
         self,

@@ -1,4 +1,4 @@
-"""Local mode's folder: who holds it, where its files are, and the url that the other commands find there."""
+"""The data folder of local mode: its lock, its files, and the URL that other commands read from it."""
 
 import asyncio
 import contextlib
@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from topicflow.errors import InUse, WrongUse
 
 DEFAULT = ".topicflow"
-LEFTOVERS_END_WITHIN = 20.0  # seconds; longer than a child is given to stop
+LEFTOVER_TIMEOUT = 20.0  # seconds; longer than the grace period of a child
 
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
     path: Path  # absolute
-    held_by_children: int  # a locked descriptor: every child inherits it, so the lock outlives a killed `up`
+    children_lock: int  # file descriptor; every child inherits it, so the lock outlives a killed `up`
 
     @property
     def logs(self) -> Path:
@@ -33,8 +33,8 @@ class DataFolder:
         return f"sqlite:///{self.path / 'topicflow.db'}"
 
     @contextlib.contextmanager
-    def remembering(self, url: str) -> Iterator[None]:
-        """While this runs, other commands find the url."""
+    def publish_url(self, url: str) -> Iterator[None]:
+        """Other commands find the URL in the body of the `with`."""
         write_private(self.path / "url", url + "\n")
         try:
             yield
@@ -43,15 +43,15 @@ class DataFolder:
 
 
 @contextlib.asynccontextmanager
-async def held(path: Path, say: Callable[[str], None]) -> AsyncIterator[DataFolder]:
-    """Makes the folder, an absolute path, where it is missing and holds it.
+async def locked(path: Path, say: Callable[[str], None]) -> AsyncIterator[DataFolder]:
+    """Creates the folder if it is missing and locks it. `path`: absolute.
 
-    Raises WrongUse where it cannot be written, InUse where another `up` holds it or an earlier one's children live on.
+    Raises WrongUse if it cannot be written, InUse if another `up` runs on it or children of an earlier one do not end.
     """
-    own_lock, children_lock = _opened(path)
+    own_lock, children_lock = _open_locks(path)
     try:
-        if not _locks(own_lock):
-            url = remembered_url(path)
+        if not _try_lock(own_lock):
+            url = running_url(path)
             raise InUse(f"topicflow is already running on {path}" + (f", at {url}" if url else ""))
         await _wait_for_leftovers(children_lock, path, say)
         yield DataFolder(path, children_lock)
@@ -61,21 +61,21 @@ async def held(path: Path, say: Callable[[str], None]) -> AsyncIterator[DataFold
 
 
 async def _wait_for_leftovers(lock: int, path: Path, say: Callable[[str], None]) -> None:
-    """After a `kill -9` of `up` its children end a moment later: Valkey must not run twice on one file."""
-    if _locks(lock):
+    """After a `kill -9` of `up`, its children end a moment later. Two Valkeys must not use the same file."""
+    if _try_lock(lock):
         return
     say("Waiting for the processes of an earlier run to end …")
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LEFTOVERS_END_WITHIN):
+        async with asyncio.timeout(LEFTOVER_TIMEOUT):
             while True:
                 await asyncio.sleep(0.1)
-                if _locks(lock):
+                if _try_lock(lock):
                     return
-    raise InUse(f"processes of an earlier run on {path} do not end: stop them first")
+    raise InUse(f"processes of an earlier run still use {path}: stop them first")
 
 
-def remembered_url(path: Path) -> str | None:
-    """The url of the `up` that runs on this folder; only this machine's, as a folder may come from anybody."""
+def running_url(path: Path) -> str | None:
+    """URL of the `up` that runs on this folder. Only loopback is accepted: the folder's content is untrusted."""
     try:
         url = (path / "url").read_text().strip()
         address = urlsplit(url)
@@ -86,19 +86,19 @@ def remembered_url(path: Path) -> str | None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Written whole or not at all, readable by its owner only. Raises WrongUse where that cannot be."""
-    unfinished = path.with_name(path.name + ".new")
+    """Writes atomically, with permissions for the owner only. Raises WrongUse."""
+    temporary = path.with_name(path.name + ".new")
     try:
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
-        unfinished.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise WrongUse(f"cannot write {path}: {error.strerror}") from error
 
 
-def _opened(path: Path) -> tuple[int, int]:
-    """The lock of `up` and the lock of its children."""
+def _open_locks(path: Path) -> tuple[int, int]:
+    """File descriptors of the lock of `up` and of its children."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (path / "logs", path / "valkey"):
@@ -112,7 +112,7 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def _locks(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

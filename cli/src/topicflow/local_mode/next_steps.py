@@ -1,4 +1,4 @@
-"""What `topicflow up` says once it is ready: where it is, whose cards these are, and what to type next."""
+"""The lines that `topicflow up` prints once it is ready: its URL, what is simulated, and example commands."""
 
 import os
 import shutil
@@ -11,21 +11,21 @@ from topicflow.local_mode import data_folder
 
 
 def next_steps(
-    url: str, data: Path, environment: Mapping[str, str], *, kept: str, remarks: Sequence[str]
+    url: str, data: Path, environment: Mapping[str, str], *, storage: str, remarks: Sequence[str]
 ) -> Iterator[str]:
-    """`kept`: where what was submitted is; `remarks`: on what is simulated, and what is off."""
+    """`storage`: where submissions are kept; `remarks`: what is simulated or turned off."""
     yield f"topicflow is ready at {url}"
     yield from remarks
     command = "topicflow" if shutil.which("topicflow") else sys.argv[0]
-    where = "" if _is_found_without_help(url, data, environment) else f" --url {url}"
-    yield f'In another terminal: {command} submit "Consistent hashing" "CAP theorem" --wait{where}'
-    yield f"                     {command} topics list{where}"
-    yield f"Ctrl-C stops; what was submitted stays in {kept}"
+    option = "" if _is_default(url, data, environment) else f" --url {url}"
+    yield f'In another terminal: {command} submit "Consistent hashing" "CAP theorem" --wait{option}'
+    yield f"                     {command} topics list{option}"
+    yield f"Ctrl-C stops; submissions are kept in {storage}"
 
 
-def _is_found_without_help(url: str, data: Path, environment: Mapping[str, str]) -> bool:
-    """Other commands look into the data folder of their environment, then at the usual port."""
+def _is_default(url: str, data: Path, environment: Mapping[str, str]) -> bool:
+    """Whether other commands find this instance without --url: by the data folder or on the default port."""
     if environment.get("TOPICFLOW_URL"):
         return False
-    usual = environment.get("TOPICFLOW_DATA") or data_folder.DEFAULT
-    return Path(os.path.abspath(usual)) == data or url == DEFAULT_URL
+    default = environment.get("TOPICFLOW_DATA") or data_folder.DEFAULT
+    return Path(os.path.abspath(default)) == data or url == DEFAULT_URL

@@ -1,4 +1,4 @@
-"""Several things at once until one is done; the others are cancelled and seen to their end."""
+"""Runs coroutines concurrently until one ends, then cancels the others and waits for them."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from typing import Any
 
 
 async def race(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Raises what the first one that ended raised."""
+    """Raises the exception of the one that ended first, if any."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

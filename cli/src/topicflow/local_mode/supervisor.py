@@ -1,4 +1,4 @@
-"""Keeps the children of local mode alive and ends them in the opposite order of their start."""
+"""Runs the child processes of local mode, and stops them in reverse order of their start."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from local_processes.child import Child, Program
 from local_processes.child_log import ChildLog
 from topicflow.local_mode.data_folder import DataFolder
 
-SILENCE = 1.5  # seconds of stopping without a word
+NOTICE_AFTER = 1.5  # seconds until a slow stop is reported
 
 
 class Supervisor:
-    """`async with Supervisor(…)`: whatever happens inside, no child outlives it."""
+    """`async with Supervisor(…)`: no child outlives it, whatever happens inside."""
 
     def __init__(self, folder: DataFolder, say: Callable[[str], None]) -> None:
         self._folder = folder
@@ -23,17 +23,17 @@ class Supervisor:
 
     def start(self, program: Program) -> None:
         log = ChildLog(self._folder.logs / f"{program.name}.log")
-        child = Child(program, log, self._folder.held_by_children, self._say)
+        child = Child(program, log, self._folder.children_lock, self._say)
         task = asyncio.create_task(child.run())
-        task.add_done_callback(self._notice)
+        task.add_done_callback(self._on_child_end)
         self._children[child] = task
 
     async def refused(self) -> None:
-        """Raises what a child ended for good with, as soon as one does; never returns."""
+        """Never returns; raises the error of the first child that cannot be restarted."""
         await asyncio.shield(self._refused)
 
     def kill(self) -> None:
-        """Ends everything at once."""
+        """Kills all children immediately."""
         for child in self._children:
             child.kill()
 
@@ -43,13 +43,13 @@ class Supervisor:
         self._say("Stopping …")
         for child, task in reversed(self._children.items()):
             child.stop()
-            done, _ = await asyncio.wait({task}, timeout=SILENCE)
+            done, _ = await asyncio.wait({task}, timeout=NOTICE_AFTER)
             if not done:
-                self._say(f"{child.program.name} finishes what it has begun; Ctrl-C again ends it at once")
+                self._say(f"{child.program.name} is finishing its work; Ctrl-C again ends it at once")
                 await asyncio.wait({task})
         self._say("Stopped.")
 
-    def _notice(self, task: asyncio.Task[None]) -> None:
+    def _on_child_end(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error and not self._refused.done():
             self._refused.set_exception(error)
@@ -62,6 +62,6 @@ class Supervisor:
     ) -> None:
         await self.stop()
         if self._refused.done():
-            self._refused.exception()  # seen: no "never retrieved" at exit
+            self._refused.exception()  # retrieved, so asyncio does not warn at exit
         else:
             self._refused.cancel()

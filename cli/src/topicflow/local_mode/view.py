@@ -1,4 +1,4 @@
-"""Draws what `topicflow up` shows while it runs."""
+"""Renders the display of `topicflow up`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +29,12 @@ class UpView:
 
     @property
     def panel(self) -> RenderableType:
-        more = {"Gemini": gemini(self.simulated), "Logs": Text(str(self.logs))}
+        extra = {"Gemini": gemini(self.simulated), "Logs": Text(str(self.logs))}
         parts: list[RenderableType] = [Text(self.url, style="bold"), Text()]
         parts.append(counts_row(self.state) if self.state else Text("The API does not answer", style="red"))
         if self.progress and not self.progress.is_over:
             parts.append(self.progress.view)
-        parts += [Text(), facts(self.state, more) if self.state else Text(f"Logs  {self.logs}")]
+        parts += [Text(), facts(self.state, extra) if self.state else Text(f"Logs  {self.logs}")]
         return Panel(
             Group(*parts),
             title="topicflow",

@@ -1,4 +1,4 @@
-"""What `topicflow up` shows and does once all of it runs: the state every second, and the titles of `--submit`."""
+"""The running part of `topicflow up`: shows the state every second and submits the titles of `--submit`."""
 
 import asyncio
 import dataclasses
@@ -15,28 +15,28 @@ from topicflow.local_mode.view import UpView
 from topicflow.views.display import Display
 from topicflow.views.sending import Sending
 
-LOOKS_APART = 1.0  # seconds
-FAILURES_NAMED = 10
+POLL_INTERVAL = 1.0  # seconds
+MAX_FAILURES_SHOWN = 10
 
 
 class Watch:
     def __init__(self, api: ApiClient, display: Display, view: UpView) -> None:
         self._api = api
         self._display = display
-        self._picture = view
+        self._view = view
 
     async def run(self, titles: Sequence[str]) -> None:
         """Never returns."""
         with self._display:
-            await race(self._look_on(), self._submit_and_follow(titles))
+            await race(self._poll(), self._submit_and_follow(titles))
 
-    async def _look_on(self) -> None:
+    async def _poll(self) -> None:
         while True:
             try:
                 self._show(state=await read_state_and_health(self._api))
             except CommandError:
                 self._show(state=None)
-            await asyncio.sleep(LOOKS_APART)
+            await asyncio.sleep(POLL_INTERVAL)
 
     async def _submit_and_follow(self, titles: Sequence[str]) -> None:
         try:
@@ -55,9 +55,9 @@ class Watch:
             self._show(progress=progress)
             if progress.is_over:
                 self._display.say(progress.line)
-        for topic in follower.failures[:FAILURES_NAMED]:
+        for topic in follower.failures[:MAX_FAILURES_SHOWN]:
             self._display.say(f"failed: {one_line(topic['title'])}: {one_line(topic.get('error_message') or '')}")
 
     def _show(self, **changes: object) -> None:
-        self._picture = dataclasses.replace(self._picture, **changes)  # type: ignore[arg-type]
-        self._display.show(self._picture.panel, self._picture.line)
+        self._view = dataclasses.replace(self._view, **changes)  # type: ignore[arg-type]
+        self._display.show(self._view.panel, self._view.line)

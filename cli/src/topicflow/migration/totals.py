@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class OldRecords:
-    """`collection`: name of the list in a response; `name_field`: identifies an entry; `verdicts`: possible outcomes."""
+    """`collection`: list in a response; `name_field`: identifies an entry; `verdicts`: possible outcomes."""
 
     collection: str
     name_field: str

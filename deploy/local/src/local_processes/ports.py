@@ -41,9 +41,9 @@ def free_port() -> int:
     raise InUse(f"no free port found from {_BELOW_OUTGOING.start} to {_BELOW_OUTGOING.stop}")
 
 
-def name_of_this_one(port: int) -> str:
-    """What the names of its instances begin with, where others may use the same broker: two of one name would take
-    each other's work. Of characters that Kafka allows."""
+def instance_prefix(port: int) -> str:
+    """Prefix of instance names on a shared broker, where two members with the same name would take each other's work.
+    Contains only characters that Kafka allows."""
     return f"{re.sub('[^A-Za-z0-9._-]', '-', socket.gethostname())[:60]}-{port}-"
 
 

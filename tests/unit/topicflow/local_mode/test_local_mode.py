@@ -13,7 +13,7 @@ from local_processes.child import describe_end, next_pause
 from local_processes.child_log import TURN_OVER_AT, ChildLog
 from topicflow.errors import InUse, WrongUse
 from topicflow.local_mode import external_services, valkey
-from topicflow.local_mode.data_folder import remembered_url, write_private
+from topicflow.local_mode.data_folder import running_url, write_private
 from topicflow.local_mode.environments import LocalMode, gemini_is_configured
 from topicflow.local_mode.external_services import ExternalService
 from topicflow.local_mode.next_steps import next_steps
@@ -77,7 +77,7 @@ def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None
     broker = {"REDIS_HOST": "elsewhere", "TOPICFLOW_KAFKA_PASSWORD": "secret"}
     users = {**broker, "TOPICFLOW_BROKER_URL_FILE": "", "TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h/d"}
     database = {"TOPICFLOW_DATABASE_URL": users["TOPICFLOW_DATABASE_URL"]}
-    mode = LocalMode(users, broker, database, 8000, 8100, instances="here-8000-")
+    mode = LocalMode(users, broker, database, 8000, 8100, instance_prefix="here-8000-")
     for program in (mode.topic_worker(), mode.status_projector(), mode.api()):
         assert broker.items() <= program.environment.items()
         assert "TOPICFLOW_BROKER_URL" not in program.environment
@@ -88,7 +88,7 @@ def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None
 
 
 def test_workers_have_names_and_logs_of_their_own() -> None:
-    mode = LocalMode({}, OWN_BROKER, OWN_DATABASE, 8000, 8100, instances="here-8000-")
+    mode = LocalMode({}, OWN_BROKER, OWN_DATABASE, 8000, 8100, instance_prefix="here-8000-")
     programs = [mode.topic_worker(number) for number in (1, 2, 11)]
     names = [program.environment["TOPICFLOW_INSTANCE"] for program in programs]
     assert names == ["here-8000-topic-worker-1", "here-8000-topic-worker-2", "here-8000-topic-worker-11"]
@@ -101,7 +101,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in [
         name
         for name in os.environ
-        if external_services.is_of_the_broker(name) or external_services.is_of_the_database(name)
+        if external_services.is_broker_setting(name) or external_services.is_database_setting(name)
     ]:
         monkeypatch.delenv(name)
     return monkeypatch
@@ -126,14 +126,14 @@ def test_a_broker_is_chosen_by_any_of_its_settings(
     for name, value in told.items():
         environment.setenv(name, value)
     found = external_services.broker()
-    assert (found and found.shown) == shown
+    assert (found and found.display_url) == shown
     assert found is None or found.settings == told
 
 
 def test_an_option_is_stronger_than_the_environment(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TOPICFLOW_DATABASE_URL_FILE", "/nowhere")
     environment.setenv("TOPICFLOW_DATABASE_URL", "sqlite:////elsewhere")
-    external_services.prefer("TOPICFLOW_DATABASE_URL", "postgresql://u:secret@h:1/d")
+    external_services.override("TOPICFLOW_DATABASE_URL", "postgresql://u:secret@h:1/d")
     assert external_services.database() == ExternalService(
         {"TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h:1/d"}, "postgresql://h:1/d"
     )
@@ -195,7 +195,7 @@ def test_valkeys_config_and_password_are_for_its_owner_only(tmp_path: Path) -> N
     broker = valkey.prepare(folder, 21000)
     assert valkey.prepare(folder, 21001).password == broker.password
     broker.program({})
-    assert valkey.remembered_url(folder) == broker.url
+    assert valkey.last_url(folder) == broker.url
     for name in ("password", "url", "valkey.conf"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     config = (folder / "valkey.conf").read_text()
@@ -215,15 +215,15 @@ def test_valkey_may_not_take_the_whole_machine(tmp_path: Path) -> None:
 )
 def test_a_folder_cannot_send_the_key_to_another_machine(tmp_path: Path, url: str) -> None:
     write_private(tmp_path / "url", url)
-    assert remembered_url(tmp_path) is None
+    assert running_url(tmp_path) is None
 
 
 def test_the_next_steps_name_the_url_only_where_it_is_needed() -> None:
     here = Path(".topicflow").absolute()
-    found = list(next_steps("http://127.0.0.1:8123", here, {}, kept="there", remarks=[]))
-    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, kept="there", remarks=["simulated"]))
+    found = list(next_steps("http://127.0.0.1:8123", here, {}, storage="there", remarks=[]))
+    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, storage="there", remarks=["simulated"]))
     assert found[0] == "topicflow is ready at http://127.0.0.1:8123"
     assert not [line for line in found[1:] if "8123" in line or "simulated" in line]
     assert "simulated" in told[1]
     assert "--url http://127.0.0.1:8123" in told[2]
-    assert told[-1] == "Ctrl-C stops; what was submitted stays in there"
+    assert told[-1] == "Ctrl-C stops; submissions are kept in there"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from topicflow.commands.admin.run_api_module import run_module
+from topicflow.commands.admin.run_admin import run_admin
 from topicflow.local_mode import data_folder, external_services, valkey
 
 
@@ -14,10 +14,10 @@ def provision(context: typer.Context) -> None:
 
     Uses TOPICFLOW_BROKER_URL and TOPICFLOW_DATABASE_URL, or the instance running in this folder.
     """
-    run_module("api.admin.provision", context.args, _of_this_folder())
+    run_admin(["provision", *context.args], _of_this_folder())
 
 
 def _of_this_folder() -> dict[str, str]:
     folder = Path(os.environ.get("TOPICFLOW_DATA") or data_folder.DEFAULT)
-    url = None if external_services.names_a_broker(os.environ) else valkey.remembered_url(folder / "valkey")
+    url = None if external_services.has_broker(os.environ) else valkey.last_url(folder / "valkey")
     return {external_services.BROKER_URL: url} if url else {}

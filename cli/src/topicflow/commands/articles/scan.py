@@ -14,7 +14,7 @@ from topicflow.errors import Failed, Interrupted
 from topicflow.options import JsonOption, UrlOption, api_at
 from topicflow.views.display import Display, console_for, display_on
 
-LOOKS_APART = 0.5  # seconds
+POLL_INTERVAL = 0.5  # seconds
 IN_PROGRESS = ("pending", "processing")
 
 
@@ -56,7 +56,7 @@ async def _ended(api: ApiClient, scan: dict[str, Any], display: Display) -> dict
     """Follows this scan, or a later one that replaced it."""
     while scan["status"] in IN_PROGRESS:
         display.show(Text(_line(scan)), _line(scan))
-        await asyncio.sleep(LOOKS_APART)
+        await asyncio.sleep(POLL_INTERVAL)
         scan = answer_of(await api.get("/articles/scan"))
     return scan
 
@@ -67,7 +67,7 @@ async def _all_articles_ended(api: ApiClient, display: Display) -> None:
         waiting = waiting_line(answer_of(await api.get("/worker/status")).get("waiting_for"))
         line = f"{left:,} articles in progress" + (f"; waiting: {waiting}" if waiting else "")
         display.show(Text(line), line)
-        await asyncio.sleep(LOOKS_APART)
+        await asyncio.sleep(POLL_INTERVAL)
 
 
 async def _count(api: ApiClient, status: str) -> int:

@@ -63,8 +63,8 @@ def up(
 
     Without GEMINI_API_KEY a simulator generates the cards, and every card says so.
     """
-    external_services.prefer(external_services.BROKER_URL, broker_url)
-    external_services.prefer(external_services.DATABASE_URL, database_url)
+    external_services.override(external_services.BROKER_URL, broker_url)
+    external_services.override(external_services.DATABASE_URL, database_url)
     local_mode = Up(
         port=port or ports.default_port(os.environ.get("TOPICFLOW_PORT")),
         data=(data or Path(os.environ.get("TOPICFLOW_DATA") or DEFAULT)).absolute(),

@@ -26,8 +26,8 @@ class SortOrder(StrEnum):
     DESC = "desc"
 
 
-def _facet(option: str, whose: str) -> Any:
-    return typer.Option(option, metavar="VALUE", help=f"Filter by {whose}.")
+def _facet(option: str, name: str) -> Any:
+    return typer.Option(option, metavar="VALUE", help=f"Filter by {name}.")
 
 
 def list_topics(

@@ -40,7 +40,7 @@ def retry_failed(
     url: UrlOption = None,
 ) -> None:
     """Queue all failed topics again, or those that match."""
-    body = _wanted(error_contains=error_contains, older_than_hours=older_than)
+    body = _filters(error_contains=error_contains, older_than_hours=older_than)
     answer, text = answer_from(url, lambda api: api.post_at_length("/topics/retry-failed", body))
     typer.echo(text if as_json else f"{_topics(answer['count'])} queued again")
 
@@ -63,7 +63,7 @@ def clean_up(
     Asks for confirmation; without a terminal, --yes is required.
     """
     confirm(f"Delete all topics that failed{f' more than {older_than:g} h ago' if older_than else ''}?", yes)
-    body = _wanted(older_than_hours=older_than)
+    body = _filters(older_than_hours=older_than)
     answer, text = answer_from(url, lambda api: api.post_at_length("/cleanup-failed", body))
     typer.echo(text if as_json else one_line(answer["message"]))
 
@@ -82,7 +82,7 @@ async def _delete(topics: list[str], url: str | None, *, as_json: bool) -> list[
     return absent
 
 
-def _wanted(**filters: str | float | None) -> dict[str, Any]:
+def _filters(**filters: str | float | None) -> dict[str, Any]:
     return {name: value for name, value in filters.items() if value is not None}
 
 

@@ -10,7 +10,7 @@ from topicflow.views.display import console_for
 from topicflow.views.history_table import history_table
 from topicflow.views.topic_card import topic_card
 
-MOST_EVENTS = 1000  # in one answer
+MAX_EVENTS = 1000  # in one answer
 
 
 def show(topic: TopicArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
@@ -26,7 +26,7 @@ def history(
     topic: TopicArgument,
     limit: Annotated[
         int,
-        typer.Option("--limit", min=1, max=MOST_EVENTS, metavar="N", help="Maximum number of events, newest first."),
+        typer.Option("--limit", min=1, max=MAX_EVENTS, metavar="N", help="Maximum number of events, newest first."),
     ] = 200,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -38,4 +38,4 @@ def history(
         return
     console_for().print(history_table(answer.content["events"]))
     if not answer.content["is_complete"]:
-        typer.echo(f"older events are not shown (raise --limit, up to {MOST_EVENTS})")
+        typer.echo(f"older events are not shown (raise --limit, up to {MAX_EVENTS})")

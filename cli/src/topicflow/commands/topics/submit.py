@@ -18,7 +18,7 @@ from topicflow.views.display import console_for, display_on
 from topicflow.views.sending import Sending
 
 PATIENCE = 60.0  # seconds that --wait tolerates an API that does not answer
-FAILURES_NAMED = 10
+MAX_FAILURES_SHOWN = 10
 
 TitlesArgument = Annotated[
     list[str],
@@ -77,8 +77,8 @@ async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: 
         try:
             return await submit(api, titles, sending, force=force, batch_size=batch_size)
         except asyncio.CancelledError as interruption:
-            goes_on = "submitted titles are still processed, see `topicflow status`"
-            raise Interrupted(f"interrupted at {sending.position}; {goes_on}") from interruption
+            hint = "submitted titles are still processed, see `topicflow status`"
+            raise Interrupted(f"interrupted at {sending.position}; {hint}") from interruption
 
 
 async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> None:
@@ -99,15 +99,18 @@ async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> No
     elif progress:
         typer.echo(progress.line)
     if follower.failures:
-        raise Failed(_named_failures(follower))
+        raise Failed(_failure_lines(follower))
 
 
-def _named_failures(follower: Follower) -> str:
+def _failure_lines(follower: Follower) -> str:
     failures = follower.failures
     lines = [
         f"failed: {one_line(topic['title'])}: {one_line(topic.get('error_message') or 'unknown')}" for topic in failures
     ]
-    more = len(lines) - FAILURES_NAMED
+    more = len(lines) - MAX_FAILURES_SHOWN
     return "\n".join(
-        [*lines[:FAILURES_NAMED], *([f"… and {more} more: topicflow topics list --status failed"] if more > 0 else [])]
+        [
+            *lines[:MAX_FAILURES_SHOWN],
+            *([f"… and {more} more: topicflow topics list --status failed"] if more > 0 else []),
+        ]
     )
