@@ -3,40 +3,50 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := shared services/api services/topic-worker services/enricher services/status-projector cli deploy/local
-SETUP := $(VENV)/.ready
+TO_RUN := $(VENV)/.to-run
+TO_DEVELOP := $(VENV)/.to-develop
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes \
 	--no-emit-index-url --no-header --no-emit-package topicflow-shared \
 	--no-emit-package topicflow-local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run kafka postgres test check image bench contracts lock clean
+.PHONY: help setup run kafka postgres test check image bench contracts dist lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(SETUP)  ## make .venv with the locked dependencies and this checkout's packages
+setup: $(TO_DEVELOP)  ## make .venv with all locked dependencies and this checkout's packages
 
-$(SETUP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
+$(TO_RUN): requirements-build.lock requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS))
 	@command -v $(PYTHON) >/dev/null || { echo "topicflow needs Python 3.11: set PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Setting up $(VENV) (once) …"
+	@echo "Installing into $(VENV), once: 1 of 3, the installer …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
+	@echo "Installing into $(VENV), once: 2 of 3, $$(grep -c '^[a-z].*==' requirements.lock) packages …"
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@echo "Installing into $(VENV), once: 3 of 3, topicflow …"
+	@$(INSTALL) --no-deps --no-build-isolation $(addprefix -e ./,$(MEMBERS))
 	@touch $@
 
-run: $(SETUP)  ## start everything on this machine, submit examples/topics.txt, stay up until Ctrl-C
+$(TO_DEVELOP): $(TO_RUN) requirements-dev.lock
+	@echo "Installing into $(VENV), once: what tests and checks need …"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: $(TO_RUN)  ## start everything on this machine, submit examples/topics.txt, stay up until Ctrl-C
 	@exec $(BIN)/topicflow up --submit examples/topics.txt
 
-kafka: $(SETUP)  ## Kafka on this machine's Java until Ctrl-C, on port 9092
+kafka: $(TO_DEVELOP)  ## Kafka on this machine's Java until Ctrl-C, on port 9092
 	@exec $(BIN)/python -m local_servers kafka
 
-postgres: $(SETUP)  ## PostgreSQL on this machine until Ctrl-C, on port 5432
+postgres: $(TO_DEVELOP)  ## PostgreSQL on this machine until Ctrl-C, on port 5432
 	@exec $(BIN)/python -m local_servers postgres
 
-test: $(SETUP)  ## run every test, or some: ARGS="tests/unit -x"
+test: $(TO_DEVELOP)  ## run every test, or some: ARGS="tests/unit -x"
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(SETUP)  ## format, lint, import rules, names, types, contract documents up to date
+check: $(TO_DEVELOP)  ## format, lint, import rules, names, types, contract documents up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache
@@ -44,20 +54,25 @@ check: $(SETUP)  ## format, lint, import rules, names, types, contract documents
 	@$(BIN)/mypy shared/src services/*/src cli/src deploy/local/src tests
 	@$(BIN)/python tests/contracts.py --check
 
-contracts: $(SETUP)  ## write docs/openapi.json, asyncapi.json and metrics.md anew
+contracts: $(TO_DEVELOP)  ## write docs/openapi.json, asyncapi.json and metrics.md anew
 	@$(BIN)/python tests/contracts.py
 
 image:  ## build the container image topicflow:local, where a Docker engine answers; BASE=… is another one to build on
 	@docker version >/dev/null 2>&1 || { echo "no Docker engine answers: make image needs one, see docs/deploy-compose.md"; exit 1; }
 	@docker build $(if $(BASE),--build-arg BASE=$(BASE)) --file deploy/Dockerfile --tag topicflow:local .
 
-bench: $(SETUP)  ## measure beside a hand-written limit, all or ARGS="drain reads --json FILE"
+bench: $(TO_DEVELOP)  ## measure beside a hand-written limit, all or ARGS="drain reads --json FILE"
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
-lock: $(SETUP)  ## resolve the dependencies anew into requirements.lock; what of them the image needs, into the others
-	@$(COMPILE) --upgrade --group dev --all-extras pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements.lock
-	@$(COMPILE) --no-annotate --constraint requirements.lock $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements-image.lock
-	@$(COMPILE) --no-annotate --constraint requirements.lock --group build -o requirements-build.lock
+dist: $(TO_DEVELOP)  ## build wheels and sdists of all packages into dist
+	@rm -rf dist
+	@for member in $(MEMBERS); do $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist $$member || exit 1; done
+	@ls dist
 
-clean:  ## remove what setup made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+lock: $(TO_DEVELOP)  ## resolve the dependencies anew into requirements-dev.lock, and derive the other locks from it
+	@$(COMPILE) --upgrade --group dev --all-extras $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements-dev.lock
+	@$(COMPILE) --no-annotate --constraint requirements-dev.lock $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements.lock
+	@$(COMPILE) --no-annotate --constraint requirements-dev.lock --group build -o requirements-build.lock
+
+clean:  ## remove what setup, checks and dist made
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

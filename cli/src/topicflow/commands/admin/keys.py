@@ -2,9 +2,9 @@
 
 import typer
 
-from topicflow.commands.admin.run_api_module import run_module
+from topicflow.commands.admin.run_admin import run_admin
 
 
 def keys(context: typer.Context) -> None:
     """Create, list and revoke API keys in the API's database (TOPICFLOW_DATABASE_URL, TOPICFLOW_DATA)."""
-    run_module("api.admin.keys", context.args)
+    run_admin(["keys", *context.args])

@@ -1,73 +1,135 @@
-"""`python -m api.admin.keys`, behind `topicflow keys`: creates, lists, revokes API keys in the API's database."""
+"""`topicflow keys`: creates, lists and revokes API keys in the API's database."""
 
-import argparse
 import asyncio
 import json
 import re
-import sys
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+import typer
 
 from api.access.api_keys import ApiKey, ApiKeys, NameTaken, NoSuchKey
-from api.access.scopes import LOCAL, MOST_BODY_BYTES, PROBE, SCOPES
-from api.admin.command_line import FAILED, UNREACHABLE, number, refuse, show, where_it_is
+from api.access.scopes import LOCAL, MOST_BODY_BYTES, PROBE, Scope
+from api.admin.command_line import FAILED, UNREACHABLE, JsonOption, refused, where_it_is
 from shared.db.engine import DatabaseUnreachable, open_access
 from shared.db.migrate import migrate
 from shared.errors import CannotGoOn
 from shared.settings import DatabaseSettings
 
+T = TypeVar("T")
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
+app = typer.Typer(
+    help="Create, list and revoke API keys in the API's database (TOPICFLOW_DATABASE_URL, TOPICFLOW_DATA)."
+)
 
-def main() -> int:
-    """Returns the exit code."""
-    options = _parser().parse_args()
+
+class ScopeName(StrEnum):
+    """SCOPES, because typer takes no list of literals."""
+
+    READ = "read"
+    SUBMIT = "submit"
+    OPERATE = "operate"
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text) or text in {LOCAL.name, PROBE.name}:
+        raise typer.BadParameter(f"{text!r}: letters, digits, '.', '_' and '-', at most 64, and not 'local' or 'probe'")
+    return text
+
+
+@app.command("create")
+def create(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", callback=_name, help="Name of the holder, recorded with each submission."),
+    ],
+    scopes: Annotated[
+        list[ScopeName] | None,
+        typer.Option(
+            "--scope", metavar="read|submit|operate", help="Scope of the key, repeatable. Default: read and submit."
+        ),
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="Requests per second, in each replica. Default: the API's limit.",
+        ),
+    ] = None,
+    body_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_BODY_BYTES,
+            metavar="BYTES",
+            help=f"Maximum size of a request body. Default: 2 MiB; at most {MOST_BODY_BYTES}.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a key and show it once."""
+    names: list[Scope] = [scope.value for scope in scopes] if scopes else ["read", "submit"]
+    key, secret = _run(lambda keys: keys.create(name, names, rate, body_limit))
+    if as_json:
+        typer.echo(json.dumps(_as_json(key) | {"key": secret}))
+    else:
+        scopes_of_key = ", ".join(key.scopes)
+        typer.echo(f"{key.name} has the scopes {scopes_of_key}. Store this key: it is not shown again.", err=True)
+        typer.echo(secret)
+
+
+@app.command("list")
+def list_keys(as_json: JsonOption = False) -> None:
+    """List all keys, including revoked ones."""
+    keys = [_as_json(key) for key in _run(ApiKeys.all)]
+    typer.echo(json.dumps({"keys": keys}) if as_json else _table(keys))
+
+
+@app.command("revoke")
+def revoke(name_or_id: Annotated[str, typer.Argument(metavar="NAME_OR_ID")], as_json: JsonOption = False) -> None:
+    """Revoke a key."""
+    key = _run(lambda keys: keys.revoke(name_or_id))
+    if as_json:
+        typer.echo(json.dumps(_as_json(key)))
+    else:
+        typer.echo(f"{key.name} ({key.id}) is revoked on every replica within 5 s")
+
+
+def _run(action: Callable[[ApiKeys], Awaitable[T]]) -> T:
+    """Raises typer.Exit."""
     try:
-        return asyncio.run(_run(options, DatabaseSettings.load().database_url))
+        return asyncio.run(_on_database(action, DatabaseSettings.load().database_url))
     except CannotGoOn as error:
-        return refuse(error, error.exit_code)
+        raise refused(error, error.exit_code) from None
 
 
-async def _run(options: argparse.Namespace, url: str) -> int:
+async def _on_database(action: Callable[[ApiKeys], Awaitable[T]], url: str) -> T:
+    """Raises typer.Exit, CannotGoOn."""
     database = open_access(url)
     try:
         await migrate(database, "access")
-        await options.action(ApiKeys(database), options)
+        return await action(ApiKeys(database))
     except (NameTaken, NoSuchKey) as error:
-        return refuse(error, FAILED)
+        raise refused(error, FAILED) from None
     except DatabaseUnreachable as error:
-        return refuse(f"{error} ({where_it_is(url)})", UNREACHABLE)
+        raise refused(f"{error} ({where_it_is(url)})", UNREACHABLE) from None
     finally:
         await database.close()
-    return 0
 
 
-async def _create(keys: ApiKeys, options: argparse.Namespace) -> None:
-    scopes = options.scopes or ["read", "submit"]
-    key, secret = await keys.create(options.name, scopes, options.rate, options.body_limit)
-    if options.json:
-        show(json.dumps(_as_json(key) | {"key": secret}))
-    else:
-        sys.stderr.write(f"{key.name} has the scopes {', '.join(key.scopes)}. Store this key: it is not shown again.\n")
-        show(secret)
-
-
-async def _list(keys: ApiKeys, options: argparse.Namespace) -> None:
-    rows = [_as_json(key) for key in await keys.all()]
-    if options.json:
-        show(json.dumps({"keys": rows}))
-        return
+def _table(keys: Sequence[dict[str, Any]]) -> str:
     row = "{name:20} {id:16} {scopes:21} {requests_per_second:>10} {body_bytes:>10} {created_at:19} {revoked_at}"
     heads = {"requests_per_second": "requests/s", "body_bytes": "body bytes", "created_at": "created"}
-    show(row.format(name="name", id="id", scopes="scopes", revoked_at="revoked", **heads).rstrip())
-    for key in rows:
+    lines = [row.format(name="name", id="id", scopes="scopes", revoked_at="revoked", **heads)]
+    for key in keys:
         cells = {name: "" if value is None else str(value)[:19] for name, value in key.items()}
-        show(row.format(**cells | {"name": key["name"], "scopes": ", ".join(key["scopes"])}).rstrip())
-
-
-async def _revoke(keys: ApiKeys, options: argparse.Namespace) -> None:
-    key = await keys.revoke(options.name_or_id)
-    show(json.dumps(_as_json(key)) if options.json else f"{key.name} ({key.id}) is revoked on every replica within 5 s")
+        lines.append(row.format(**cells | {"name": key["name"], "scopes": ", ".join(key["scopes"])}))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _as_json(key: ApiKey) -> dict[str, Any]:
@@ -77,38 +139,3 @@ def _as_json(key: ApiKey) -> dict[str, Any]:
     }
     del fields["hash"]
     return fields
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("topicflow keys", description="Manage API keys in the API's database.")
-    commands = parser.add_subparsers(required=True, metavar="create|list|revoke")
-
-    create = commands.add_parser("create", help="create a key and show it once")
-    create.add_argument("name", type=_name, metavar="NAME", help="name of the holder, recorded with each submission")
-    scope = "scope of the key, repeatable; default: read and submit"
-    create.add_argument("--scope", action="append", dest="scopes", choices=SCOPES, help=scope)
-    rate = "requests per second, in each replica; default: TOPICFLOW_REQUESTS_PER_SECOND"
-    create.add_argument("--rate", type=number(1, 1_000_000), metavar="N", help=rate)
-    limit = f"maximum size of a request body; default: 2 MiB, at most {MOST_BODY_BYTES}"
-    create.add_argument("--body-limit", type=number(1, MOST_BODY_BYTES), metavar="BYTES", help=limit)
-    create.set_defaults(action=_create)
-
-    commands.add_parser("list", help="list all keys, including revoked ones").set_defaults(action=_list)
-
-    revoke = commands.add_parser("revoke", help="revoke a key")
-    revoke.add_argument("name_or_id", metavar="NAME_OR_ID")
-    revoke.set_defaults(action=_revoke)
-
-    for command in commands.choices.values():
-        command.add_argument("--json", action="store_true", help="JSON output, for scripts")
-    return parser
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text) or text in {LOCAL.name, PROBE.name}:
-        raise argparse.ArgumentTypeError("letters, digits, '.', '_' and '-', at most 64, and not 'local' or 'probe'")
-    return text
-
-
-if __name__ == "__main__":
-    sys.exit(main())

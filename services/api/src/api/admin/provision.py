@@ -1,15 +1,16 @@
-"""`python -m api.admin.provision`, behind `topicflow provision`: creates or checks streams, groups and tables."""
+"""`topicflow provision`: creates or checks streams, groups and tables."""
 
-import argparse
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from api.admin.command_line import INTERRUPTED, UNREACHABLE, number, refuse, show, where_it_is
+import typer
+
+from api.admin.command_line import INTERRUPTED, UNREACHABLE, JsonOption, refused, where_it_is
 from api.admin.recover_group import recover
 from shared.db.engine import Database, DatabaseUnreachable, alone, exists, open_access, open_reader, open_writer
 from shared.db.migrate import migrate, newest_revision, revision
@@ -27,29 +28,63 @@ SCHEMAS: dict[str, Callable[[str], Database]] = {"projection": open_writer, "acc
 class ProvisionSettings(BrokerSettings, DatabaseSettings): ...
 
 
-def main() -> int:
-    """Returns the exit code."""
-    options = _parser().parse_args()
+def provision(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report what there is to do without changing anything.")
+    ] = False,
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            metavar="N",
+            help="Add partitions to the streams of a running Kafka until each has N; the number can never be reduced.",
+        ),
+    ] = None,
+    wait_seconds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=86_400,
+            metavar="N",
+            help="For a lost group: seconds for the status-projector to reach the end of the streams.",
+        ),
+    ] = 60,
+    as_json: JsonOption = False,
+) -> None:
+    """Create or check streams, consumer groups and database tables; add partitions; recover a lost group.
+
+    Running it again changes nothing.
+    """
     try:
-        return _run(ProvisionSettings.load(), options)
+        settings = ProvisionSettings.load()
+        _run(settings, Provisioning(settings, Options(dry_run, partitions, wait_seconds, as_json)))
     except CannotGoOn as error:
-        return refuse(error, error.exit_code)
+        raise refused(error, error.exit_code) from None
     except KeyboardInterrupt:
-        return refuse("interrupted: run it again to continue", INTERRUPTED)
+        raise refused("interrupted: run it again to continue", INTERRUPTED) from None
 
 
-def _run(settings: ProvisionSettings, options: argparse.Namespace) -> int:
+def _run(settings: ProvisionSettings, provisioning: "Provisioning") -> None:
+    """Raises typer.Exit, CannotGoOn."""
     try:
-        asyncio.run(Provisioning(settings, options).run())
+        asyncio.run(provisioning.run())
     except BrokerUnreachable as error:
-        return refuse(f"{error} (check TOPICFLOW_BROKER_URL)", UNREACHABLE)
+        raise refused(f"{error} (check TOPICFLOW_BROKER_URL)", UNREACHABLE) from None
     except DatabaseUnreachable as error:
-        return refuse(f"{error} ({where_it_is(settings.database_url)})", UNREACHABLE)
-    return 0
+        raise refused(f"{error} ({where_it_is(settings.database_url)})", UNREACHABLE) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    dry_run: bool
+    partitions: int | None
+    wait_seconds: int
+    as_json: bool
 
 
 class Provisioning:
-    def __init__(self, settings: ProvisionSettings, options: argparse.Namespace) -> None:
+    def __init__(self, settings: ProvisionSettings, options: Options) -> None:
         self._settings = settings
         self._url = settings.database_url
         self._options = options
@@ -85,9 +120,9 @@ class Provisioning:
             if not steps:
                 self._show("nothing to do")
         finally:
-            if self._options.json:
+            if self._options.as_json:
                 to_do = [step.text for step in steps if step.text not in done]
-                show(json.dumps({"done": done, "to_do": to_do, "notes": list(plan.remarks)}))
+                typer.echo(json.dumps({"done": done, "to_do": to_do, "notes": list(plan.remarks)}))
 
     def _recovery(self, lost: Lost, transport: Transport) -> Step:
         async def do() -> bool:
@@ -101,14 +136,14 @@ class Provisioning:
         return Step(text, do)
 
     def _show(self, line: str) -> None:
-        if not self._options.json:
-            show(line)
+        if not self._options.as_json:
+            typer.echo(line)
 
     def _progress(self, line: str) -> None:
         """Prints a progress line on standard error, each once."""
         if line not in self._reported:
             self._reported.append(line)
-            sys.stderr.write(line + "\n")
+            typer.echo(line, err=True)
 
 
 async def _schemas(url: str) -> Sequence[Step]:
@@ -145,19 +180,3 @@ async def _exclusively(url: str, say: Callable[[str], None]) -> AsyncIterator[No
                 return
         say("Another `topicflow provision` is running: waiting for it …")
         await asyncio.sleep(0.5)
-
-
-def _parser() -> argparse.ArgumentParser:
-    description = "Create or check streams, consumer groups and database tables. Idempotent."
-    parser = argparse.ArgumentParser("topicflow provision", description=description)
-    parser.add_argument("--dry-run", action="store_true", help="report what there is to do, change nothing")
-    more = "add partitions to the streams of a running Kafka until each has N; the number can never be reduced"
-    parser.add_argument("--partitions", type=number(1, 10_000), metavar="N", help=more)
-    wait = "for a lost group: seconds for the status-projector to reach the end of the streams; default: 60"
-    parser.add_argument("--wait-seconds", type=number(0, 86_400), default=60, metavar="N", help=wait)
-    parser.add_argument("--json", action="store_true", help="JSON output, for scripts")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,10 +10,10 @@ from typing import NoReturn
 import typer
 
 
-def run_module(name: str, arguments: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> NoReturn:
+def run_admin(arguments: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> NoReturn:
     """Exits with the module's exit code. Ctrl-C reaches both processes; the module decides how to react."""
     environment = os.environ | dict(settings)
-    with subprocess.Popen([sys.executable, "-m", name, *arguments], env=environment) as process:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-m", "api.admin", *arguments], env=environment) as process:  # noqa: S603
         while True:
             try:
                 raise typer.Exit(process.wait())
