@@ -1,4 +1,4 @@
-"""Text as events and databases take it: without U+0000 and halves of surrogate pairs. Pure."""
+"""Text that events and databases can store: without U+0000 and unpaired surrogates. Pure."""
 
 import re
 from typing import Any
@@ -9,12 +9,12 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def storable_text(text: str) -> str:
-    """With U+FFFD in their place."""
+    """Replaces unstorable characters by U+FFFD."""
     return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def storable(value: Any) -> Any:
-    """JSON, with the names in it."""
+    """The same for a JSON value, including names of fields."""
     if isinstance(value, dict):
         return {storable(name): storable(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -23,9 +23,9 @@ def storable(value: Any) -> Any:
 
 
 def is_storable(data: object) -> bool:
-    """Whether an event can bring it back: JSON without half surrogate pairs, infinities or too deep nesting."""
+    """Whether an event can carry it: JSON without unpaired surrogates, infinities or too deep nesting."""
     try:
-        from_json(to_json([[data]]), allow_inf_nan=False)  # as deep as content lies in its event
+        from_json(to_json([[data]]), allow_inf_nan=False)  # nested as deep as content in its event
     except ValueError:
         return False
     return True

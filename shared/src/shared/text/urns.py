@@ -1,4 +1,4 @@
-"""What an article is called: a URN (RFC 8141), such as urn:article:coffee-and-sleep."""
+"""Validates the id of an article: a URN (RFC 8141), such as urn:article:coffee-and-sleep."""
 
 import re
 
@@ -7,13 +7,13 @@ _URN = re.compile(r"urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:[A-Za-z0-9()+,\-.:=@;$_!*'
 
 
 def checked_urn(urn: str) -> str:
-    """Without the space around it. Raises ValueError."""
+    """Returns the trimmed URN. Raises ValueError."""
     urn = urn.strip()
     if not is_urn(urn):
         raise ValueError(f"must be a URN like urn:article:some-name, at most {LONGEST} characters long")
     return urn
 
 
-def is_urn(name: str) -> bool:
-    """As it is."""
-    return len(name) <= LONGEST and _URN.fullmatch(name) is not None
+def is_urn(text: str) -> bool:
+    """Whether it is a URN as it is, untrimmed."""
+    return len(text) <= LONGEST and _URN.fullmatch(text) is not None
