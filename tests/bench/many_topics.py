@@ -22,7 +22,7 @@ from shared.ids import derived_id, normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING
 from status_projector import statements
 from status_projector.bulk_statements import Writes
-from status_projector.statements import CountDelta, Counted, FacetRow
+from status_projector.statements import CountDelta, CountKey, FacetRow
 from status_projector.submission_state import NewContent, State, counted
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,7 +94,7 @@ def _store(connection: Connection, batch: list[tuple[State, dict[str, Any] | Non
     facets: list[FacetRow] = [
         (*facet, state.created_at, state.id) for state, card in batch for facet in facets_of(card)
     ]
-    counts: dict[Counted, CountDelta] = defaultdict(CountDelta)
+    counts: dict[CountKey, CountDelta] = defaultdict(CountDelta)
     for state, _ in batch:
         moved = counts[state.kind, state.partition, state.status]
         moved.submissions += 1
@@ -104,8 +104,8 @@ def _store(connection: Connection, batch: list[tuple[State, dict[str, Any] | Non
     writes = Writes()
     statements.put_states(connection, writes, {state.id: state for state, _ in batch}, known=())
     statements.put_contents(connection, writes, {state.id: NewContent(card) for state, card in batch if card})
-    statements.move_facets(writes, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
-    statements.move_counts(writes, counts)
+    statements.update_facets(writes, facets, [], {0: Counter((facet, value) for facet, value, *_ in facets)})
+    statements.update_counts(writes, counts)
     writes.execute(connection)
     statements.move_positions(connection, [(0, start // BATCH + 1, {}, batch[-1][0].updated_at)])
 

@@ -16,7 +16,7 @@ from shared.observability import logs, tracing
 from shared.worker.in_flight import Work
 from shared.worker.run import Run
 from shared.worker.telemetry import count_end, observed
-from status_projector.apply_events import read
+from status_projector.apply_events import decode_event
 from status_projector.observe_projection import observed as observed_batch
 
 ROUNDS = 20_000
@@ -50,7 +50,7 @@ def deliveries(traceparent: str) -> None:
 
 def batches(traceparent: str) -> None:
     _, record = submitted(traceparent)
-    events = [read(Delivery(record, 0, str(n))) for n in range(1000)]
+    events = [decode_event(Delivery(record, 0, str(n))) for n in range(1000)]
     for _ in range(ROUNDS // 1000):
         with observed_batch(events):
             pass

@@ -12,7 +12,7 @@ from api.projection.cursor import cursor_after
 from api.projection.filters import SubmissionQuery
 from api.projection.pages import ORDERS, Total, read_page
 from bench.figure import NO_AIM, Aim
-from shared.db.tables import stored
+from shared.db.tables import utc_text
 
 PAGE_AIM = Aim(growth=2)
 LIMIT = 20
@@ -70,7 +70,7 @@ def _single_reads(id_: str) -> Iterator[Read]:
 def _deep_page(sort_by: str, row: RowMapping) -> Read:
     names = [column.name for column in ORDERS[sort_by]]
     place = [row[name] for name in names]
-    after = tuple(stored(value) if isinstance(value, datetime) else value for value in place)
+    after = tuple(utc_text(value) if isinstance(value, datetime) else value for value in place)
     where = f" AND ({', '.join(names)}) < ({', '.join('?' * len(names))})"
     page = _page(where, after, order=", ".join(f"{name} DESC" for name in names))
     cursor = cursor_after(SubmissionQuery(sort_by=sort_by), row, Total(0))

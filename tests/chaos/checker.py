@@ -9,7 +9,7 @@ from integration.databases import Rows, rows
 from servers import Deployment
 
 from chaos.oracle import FinalState
-from shared.db.tables import stored
+from shared.db.tables import utc_text
 
 
 class Checker:
@@ -64,14 +64,14 @@ class Checker:
     def has_begun(self, worker: str, since: datetime | None = None) -> bool:
         """Whether the worker has started a submission since."""
         query = f"SELECT count(*) FROM history WHERE worker = '{worker}' AND event = 'SubmissionStarted'"
-        return self._rows(query + (f" AND time > '{stored(since)}'" if since else "")) != [(0,)]
+        return self._rows(query + (f" AND time > '{utc_text(since)}'" if since else "")) != [(0,)]
 
     def seconds_until_first_redelivered_result(self, dead: str, died_at: datetime) -> float:
         """From the death of worker `dead` to the first result of what it alone had started, and not finished."""
         query = f"""
             SELECT min(done.time) FROM history done
             WHERE done.event = 'SubmissionCompleted' AND done.worker != '{dead}' AND done.id IN
-                (SELECT id FROM history WHERE event = 'SubmissionStarted' AND time <= '{stored(died_at)}'
+                (SELECT id FROM history WHERE event = 'SubmissionStarted' AND time <= '{utc_text(died_at)}'
                  GROUP BY id HAVING min(worker) = '{dead}' AND max(worker) = '{dead}')
         """
         [(first,)] = self._rows(query)

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from shared.db import tables
-from shared.db.tables import stored
+from shared.db.tables import utc_text
 
 Rows = list[tuple[Any, ...]]
 NOT_MIGRATED = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.errors.UndefinedTable)  # or not there
@@ -62,7 +62,7 @@ def counted(url: str) -> Rows:
 
 
 def _plain(value: Any) -> Any:
-    return stored(value) if isinstance(value, datetime) else value
+    return utc_text(value) if isinstance(value, datetime) else value
 
 
 @contextmanager

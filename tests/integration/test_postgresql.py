@@ -113,7 +113,7 @@ async def test_a_projector_goes_on_from_its_position_when_the_server_is_back(
     transport = MemoryTransport()
     await transport.provision()
     projecting = asyncio.create_task(
-        projection_loop.project_for_ever(
+        projection_loop.project_forever(
             transport, await breakable.projection(), StallDetector("projection"), "projector"
         )
     )

@@ -57,7 +57,7 @@ async def trimming(broker: RedisTransport, projected: Projected) -> AsyncIterato
 @asynccontextmanager
 async def projecting(broker: RedisTransport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        projection_loop.project_for_ever(
+        projection_loop.project_forever(
             broker, await projected.projection(), StallDetector("the projection"), "projector"
         )
     )

@@ -16,7 +16,7 @@ from shared.messaging.broker import Transport
 from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTOR
 from status_projector import projection_loop
-from status_projector.projection import Projection, Read
+from status_projector.projection import DecodedBatch, Projection
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def memory() -> MemoryTransport:
 @asynccontextmanager
 async def projecting(transport: Transport, projected: Projected) -> AsyncIterator[None]:
     task = asyncio.create_task(
-        projection_loop.project_for_ever(
+        projection_loop.project_forever(
             transport, await projected.projection(), StallDetector("projection"), "projector"
         )
     )
@@ -94,12 +94,12 @@ async def test_far_behind_several_batches_are_stored_at_a_time_but_of_each_parti
     at_a_time: set[int] = set()
     store = Projection.store
 
-    async def stored(self: Projection, read: Read) -> None:
-        partitions = read.batch.positions.keys()
+    async def stored(self: Projection, decoded: DecodedBatch) -> None:
+        partitions = decoded.batch.positions.keys()
         assert partitions.isdisjoint(chain(*storing))
         storing.append(partitions)
         at_a_time.add(len(storing))
-        await store(self, read)
+        await store(self, decoded)
         storing.remove(partitions)
 
     monkeypatch.setattr(Projection, "store", stored)

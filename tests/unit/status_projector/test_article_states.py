@@ -18,7 +18,7 @@ from shared.events import (
     Usage,
 )
 from shared.ids import article_id, scan_id
-from status_projector.ledger import paid_in
+from status_projector.ledger import ledger_entries
 from status_projector.rows import ended_as
 from status_projector.submission_state import State, advance
 
@@ -65,7 +65,7 @@ def test_whatever_stream_is_read_first_the_row_is_the_same() -> None:
 
 
 def test_what_was_paid_for_an_annotation_is_of_use_though_it_completes_nothing_itself() -> None:
-    [paid] = paid_in(ANNOTATED, BEGAN)
+    [paid] = ledger_entries(ANNOTATED, BEGAN)
     assert (paid.kind, paid.run, paid.wasted) == ("article", "first", "")
 
 

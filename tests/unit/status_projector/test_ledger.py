@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.events import ErrorDetail, SubmissionCompleted, SubmissionEvent, SubmissionFailed, SubmissionParked, Usage
-from status_projector.ledger import LedgerChanges, LedgerEntry, book, paid_in
+from status_projector.ledger import LedgerChanges, LedgerEntry, book, ledger_entries
 
 BEGAN = datetime(2026, 5, 2, 6, 59, tzinfo=UTC)  # a minute to midnight in California
 PARTITIONS = {"one": 3, "two": 4}
@@ -29,7 +29,7 @@ def call(name: str, cost: float | None = 0.5, shared_by: int = 1, wasted: str = 
 
 def told(*events: SubmissionEvent) -> list[LedgerEntry]:
     """A second after the other."""
-    return [p for n, event in enumerate(events) for p in paid_in(event, BEGAN + timedelta(seconds=n))]
+    return [p for n, event in enumerate(events) for p in ledger_entries(event, BEGAN + timedelta(seconds=n))]
 
 
 def wasted(booked: LedgerChanges) -> dict[str, str]:
@@ -85,7 +85,7 @@ def test_whatever_the_order_and_the_batches_the_rows_and_totals_are_the_same() -
         rows: dict[str, LedgerEntry] = {}
         totals: dict[Any, list[int]] = {}
         for n in (*order, *order):  # and everything twice
-            booked = book(rows.values(), paid_in(events[n], times[n]), PARTITIONS)
+            booked = book(rows.values(), ledger_entries(events[n], times[n]), PARTITIONS)
             rows |= {paid.call_id: paid for paid in (*booked.added, *booked.changed)}
             for total, moved in booked.totals.items():
                 totals[total] = [a + b for a, b in zip(totals.get(total, [0] * 7), moved, strict=True)]

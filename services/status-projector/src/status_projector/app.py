@@ -1,4 +1,4 @@
-"""Builds the status-projector and runs it: projects the streams, trims what is done with, tells what was paid today."""
+"""Builds and runs the status-projector: projects the streams, trims processed entries, publishes today's usage."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +16,7 @@ from shared.service.ops_server import Ops, serving
 from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTOR
 from status_projector.projection import Projection
-from status_projector.projection_loop import READ, project_for_ever
+from status_projector.projection_loop import READ, project_forever
 from status_projector.publish_usage import publish_usage_forever
 from status_projector.settings import ProjectorSettings
 from status_projector.trim_streams import trim_forever
@@ -24,16 +24,16 @@ from status_projector.trim_streams import trim_forever
 
 async def main(settings: ProjectorSettings, instance: str) -> None:
     ops = Ops(metrics.PROJECTOR)
-    async with serving(ops, settings), AsyncExitStack() as opened:
-        await work(settings, instance, ops, opened)
+    async with serving(ops, settings), AsyncExitStack() as resources:
+        await run(settings, instance, ops, resources)
 
 
-async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: AsyncExitStack) -> None:
-    """What it opens is closed when `opened` is, however this ends."""
+async def run(settings: ProjectorSettings, instance: str, ops: Ops, resources: AsyncExitStack) -> None:
+    """Everything it opens is closed with `resources`, on any exit."""
     transport = connect(settings)
-    opened.push_async_callback(transport.close)
+    resources.push_async_callback(transport.close)
     database = open_writer(settings.database_url)
-    opened.push_async_callback(database.close)
+    resources.push_async_callback(database.close)
     await reach(transport)
     await reach_database(database, "projection")
     projection = Projection(database, transport.publish, instance)
@@ -48,7 +48,7 @@ async def work(settings: ProjectorSettings, instance: str, ops: Ops, opened: Asy
     async def lifespan() -> AsyncIterator[None]:
         async with run_beside(
             app,
-            project_for_ever(transport, projection, progress, instance),
+            project_forever(transport, projection, progress, instance),
             trim_forever(transport, projection, settings),
             publish_usage_forever(transport, database, instance),
             beat(transport, PROJECTOR, instance),

@@ -1,4 +1,4 @@
-"""Events onto the tables, within the transaction that `projection.py` opened."""
+"""Applies a batch of events to the tables, within the transaction that `projection.py` opened."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 
-from shared.db.engine import is_of_the_data
+from shared.db.engine import is_data_error
 from shared.db.facets import Facet, facets_of
 from shared.errors import InvalidEvent
 from shared.events import CausesWork, Outcome, Removed
@@ -16,15 +16,15 @@ from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import decode
 from status_projector import statements
 from status_projector.bulk_statements import Writes
-from status_projector.ledger import book, paid_in
+from status_projector.ledger import book, ledger_entries
 from status_projector.rows import ended_as, history_row
-from status_projector.statements import CountDelta, Counted, FacetRow
+from status_projector.statements import CountDelta, CountKey, FacetRow
 from status_projector.submission_state import NewContent, State, advance, counted
 
 
 @dataclass(slots=True)
 class DecodedEvent:
-    """An event of a submission, and the delivery that brought it."""
+    """An event of a submission, with the delivery that carried it."""
 
     delivery: Delivery
     event: CausesWork | Removed | Outcome
@@ -34,22 +34,22 @@ class DecodedEvent:
 
 @dataclass(slots=True)
 class _Changes:
-    """What a batch does to the tables."""
+    """What a batch changes in the tables."""
 
     states: dict[str, State]
-    created_before: dict[str, datetime | None]  # of those that had a content before the batch
+    created_before: dict[str, datetime | None]  # before the batch, of submissions with content
     contents: dict[str, NewContent] = field(default_factory=dict)
-    counts: dict[Counted, CountDelta] = field(default_factory=lambda: defaultdict(CountDelta))
+    counts: dict[CountKey, CountDelta] = field(default_factory=lambda: defaultdict(CountDelta))
 
     def count(self, state: State, status: str | None, milliseconds: int | None, sign: int) -> None:
         if status:
-            moved = self.counts[state.kind, state.partition, status]
-            moved.submissions += sign
-            moved.timed += sign * (milliseconds is not None)
-            moved.milliseconds += sign * (milliseconds or 0)
+            delta = self.counts[state.kind, state.partition, status]
+            delta.submissions += sign
+            delta.timed += sign * (milliseconds is not None)
+            delta.milliseconds += sign * (milliseconds or 0)
 
 
-def read(delivery: Delivery) -> DecodedEvent:
+def decode_event(delivery: Delivery) -> DecodedEvent:
     """Raises InvalidEvent, NewerVersion."""
     envelope = decode(delivery.record)
     if not isinstance(envelope.event, CausesWork | Removed | Outcome):
@@ -58,33 +58,33 @@ def read(delivery: Delivery) -> DecodedEvent:
 
 
 def apply(connection: Connection, events: Sequence[DecodedEvent]) -> None:
-    """Raises what `engine.is_of_the_data` knows, when the database refuses one of them."""
+    """If the database refuses an event, raises an error for which `engine.is_data_error` is true."""
     states = statements.get_states(connection, {decoded.event.id for decoded in events})
     known = set(states)
     changes = _fold(states, events)
     writes = Writes()
     statements.put_states(connection, writes, changes.states, known)
-    _move_facets(connection, writes, changes)
+    _update_facets(connection, writes, changes)
     statements.put_contents(connection, writes, changes.contents)
-    statements.move_counts(writes, changes.counts)
+    statements.update_counts(writes, changes.counts)
     _count_ends(connection, writes, changes.states, events)
     statements.add_history(writes, [history_row(decoded.event, decoded.event_id, decoded.time) for decoded in events])
-    _keep_the_ledger(connection, writes, changes.states, events)
+    _update_ledger(connection, writes, changes.states, events)
     writes.execute(connection)
 
 
-def refused_among(connection: Connection, events: Sequence[DecodedEvent]) -> list[tuple[DecodedEvent, str]]:
-    """Which have data that the database refuses, and why: halves are applied until each is found."""
+def find_refused(connection: Connection, events: Sequence[DecodedEvent]) -> list[tuple[DecodedEvent, str]]:
+    """The events whose data the database refuses, each with the reason. Found by bisection."""
     try:
         with connection.begin_nested():
             apply(connection, events)
     except (StatementError, OverflowError, UnicodeError) as error:
-        if not is_of_the_data(error):
+        if not is_data_error(error):
             raise
         if len(events) == 1:
             return [(events[0], str(getattr(error, "orig", error)))]
         middle = len(events) // 2
-        return refused_among(connection, events[:middle]) + refused_among(connection, events[middle:])
+        return find_refused(connection, events[:middle]) + find_refused(connection, events[middle:])
     return []
 
 
@@ -107,44 +107,48 @@ def _fold(states: dict[str, State], events: Sequence[DecodedEvent]) -> _Changes:
 def _count_ends(
     connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[DecodedEvent]
 ) -> None:
-    """Of articles, of which people compare these numbers over time. Before the events are in the history, which says
-    what was counted; each attempt once, as its first end says, whatever is removed or comes late."""
+    """Counts how articles ended; users compare these numbers over time.
+
+    Each attempt counts once, by its first end, whatever is removed or arrives late. Must run before the events are in
+    the history, which tells what was already counted.
+    """
     first: dict[tuple[str, int], str] = {}
     for decoded in events:
         if ended := ended_as(decoded.event):
             first.setdefault((decoded.event.id, decoded.event.attempt), ended)
     if first:
-        known = statements.get_ended(connection, {id_ for id_, _ in first})
+        known = statements.get_ended_attempts(connection, {id_ for id_, _ in first})
         new = {attempt: ended for attempt, ended in first.items() if attempt not in known}
-        counted = Counter(("article", states[id_].partition, ended) for (id_, _), ended in new.items())
-        statements.move_ends(writes, counted)
+        ends = Counter(("article", states[id_].partition, ended) for (id_, _), ended in new.items())
+        statements.update_ends(writes, ends)
 
 
-def _keep_the_ledger(
+def _update_ledger(
     connection: Connection, writes: Writes, states: Mapping[str, State], events: Sequence[DecodedEvent]
 ) -> None:
-    if entries := [paid for of in events for paid in paid_in(of.event, of.time)]:
-        ids = {paid.id for paid in entries}
-        booked = book(statements.get_paid(connection, ids), entries, {id_: states[id_].partition for id_ in ids})
-        statements.put_booked(writes, booked)
+    if entries := [entry for decoded in events for entry in ledger_entries(decoded.event, decoded.time)]:
+        ids = {entry.id for entry in entries}
+        known = statements.get_ledger_entries(connection, ids)
+        statements.update_ledger(writes, book(known, entries, {id_: states[id_].partition for id_ in ids}))
 
 
-def _move_facets(connection: Connection, writes: Writes, changes: _Changes) -> None:
-    """Before the contents are replaced, for what a submission was found by is read from the one before."""
+def _update_facets(connection: Connection, writes: Writes, changes: _Changes) -> None:
+    """Must run before the contents are replaced: the old facets are derived from the stored content."""
     created = {id_: changes.states[id_].created_at for id_ in changes.created_before.keys() | changes.contents.keys()}
-    moved = {id_ for id_, before in changes.created_before.items() if id_ in changes.contents or before != created[id_]}
-    contents = statements.get_contents(connection, moved)
+    before_batch = changes.created_before
+    affected = {id_ for id_, before in before_batch.items() if id_ in changes.contents or before != created[id_]}
+    contents = statements.get_contents(connection, affected)
     added: list[FacetRow] = []
     removed: list[FacetRow] = []
-    counts: dict[int, Counter[Facet]] = defaultdict(Counter)  # by partition: how many more
-    for id_ in moved | changes.contents.keys():
+    counts: dict[int, Counter[Facet]] = defaultdict(Counter)  # by partition: change of each count
+    for id_ in affected | changes.contents.keys():
         content = contents.get(id_)
         old = facets_of(content)
         new = facets_of(changes.contents[id_].content) if id_ in changes.contents else old
         before, after = changes.created_before.get(id_), created[id_]
-        stays = old & new if before == after else set()
-        added += [(facet, value, after, id_) for facet, value in new - stays]
-        removed += [(facet, value, before, id_) for facet, value in old - stays]
+        unchanged = old & new if before == after else set()
+        added += [(facet, value, after, id_) for facet, value in new - unchanged]
+        removed += [(facet, value, before, id_) for facet, value in old - unchanged]
         counts[changes.states[id_].partition].update(new)
         counts[changes.states[id_].partition].subtract(old)
-    statements.move_facets(writes, added, removed, counts)
+    statements.update_facets(writes, added, removed, counts)

@@ -1,7 +1,7 @@
-"""What was paid, and how much of it in vain. Pure; `apply_events.py` keeps rows and sums of it.
+"""The ledger: what was paid, and how much of it was wasted. Pure; `apply_events.py` stores its rows and totals.
 
-Of the answers that were of use to one attempt the earliest counts, as its end does: whoever worked on it once more,
-after a crash or because a partition moved, paid in vain. The order of events changes nothing of it.
+Of the usable answers to one attempt the earliest counts, as the earliest end does. A run that repeated the work, after
+a crash or because a partition moved, was wasted. The order of events does not change the result.
 """
 
 from collections import defaultdict
@@ -14,12 +14,12 @@ from shared.events import ArticleAnnotated, Outcome, SubmissionCompleted, Submis
 from shared.llm.quota_day import day_of
 
 REPEATED, NOT_USED = "repeated", "not_used"
-Total = tuple[str, str, str, str, bool, str, int]  # day, kind, model, priced_as, simulated, wasted, partition
+TotalKey = tuple[str, str, str, str, bool, str, int]  # day, kind, model, priced_as, simulated, wasted, partition
 
 
 @dataclass(slots=True)
 class LedgerEntry:
-    """One row of `usage`: a submission's share of a call. `cost` in US dollars, None where no price is known."""
+    """One row of `usage`: a submission's share of a call. `cost` in US dollars, None if the price is unknown."""
 
     id: str
     call_id: str
@@ -44,62 +44,65 @@ class LedgerEntry:
 
 @dataclass(slots=True)
 class LedgerChanges:
-    """Rows that are new, rows whose `wasted` changed, and by how much each total moves, in its columns' order."""
+    """New rows, rows whose `wasted` changed, and the change of each total, in the order of its columns."""
 
     added: list[LedgerEntry] = field(default_factory=list)
     changed: list[LedgerEntry] = field(default_factory=list)
-    totals: dict[Total, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * 7))
+    totals: dict[TotalKey, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0] * 7))
 
 
-def paid_in(event: SubmissionEvent, time: datetime) -> list[LedgerEntry]:
+def ledger_entries(event: SubmissionEvent, time: datetime) -> list[LedgerEntry]:
+    """The entries that an event reports, if any."""
     if not isinstance(event, Outcome | ArticleAnnotated) or not event.usage:
         return []
     attributes: dict[str, Any] = {"id": event.id, "kind": event.kind, "attempt": event.attempt, "run": event.run}
-    otherwise = "" if isinstance(event, SubmissionCompleted | ArticleAnnotated) else NOT_USED
+    default = "" if isinstance(event, SubmissionCompleted | ArticleAnnotated) else NOT_USED
     return [
-        LedgerEntry(**attributes, time=time, **u.model_dump() | {"wasted": u.wasted or otherwise}) for u in event.usage
+        LedgerEntry(**attributes, time=time, **usage.model_dump() | {"wasted": usage.wasted or default})
+        for usage in event.usage
     ]
 
 
 def book(
     known: Iterable[LedgerEntry], reported: Iterable[LedgerEntry], partition_of: Mapping[str, int]
 ) -> LedgerChanges:
-    """`known`: all entries of the submissions that `reported` is about."""
-    rows = {(paid.id, paid.call_id): paid for paid in known}
-    before = {key: paid.wasted for key, paid in rows.items()}
-    for paid in reported:
-        rows.setdefault((paid.id, paid.call_id), paid)
-    _find_what_is_of_use(rows.values())
-    booked = LedgerChanges()
-    for key, paid in rows.items():
-        was = before.get(key)
-        if was == paid.wasted:
+    """`known`: all stored entries of the submissions in `reported`."""
+    entries = {(entry.id, entry.call_id): entry for entry in known}
+    before = {key: entry.wasted for key, entry in entries.items()}
+    for entry in reported:
+        entries.setdefault((entry.id, entry.call_id), entry)
+    _mark_repeated(entries.values())
+    changes = LedgerChanges()
+    for key, entry in entries.items():
+        previous = before.get(key)
+        if previous == entry.wasted:
             continue
-        (booked.added if was is None else booked.changed).append(paid)
-        if was is not None:
-            _move(booked, paid, was, partition_of[paid.id], -1)
-        _move(booked, paid, paid.wasted, partition_of[paid.id], +1)
-    return booked
+        (changes.added if previous is None else changes.changed).append(entry)
+        if previous is not None:
+            _add_to_total(changes, entry, previous, partition_of[entry.id], -1)
+        _add_to_total(changes, entry, entry.wasted, partition_of[entry.id], +1)
+    return changes
 
 
-def _find_what_is_of_use(rows: Iterable[LedgerEntry]) -> None:
-    """Of each attempt the run that had a usable answer first."""
-    usable = [paid for paid in rows if paid.wasted in {"", REPEATED}]
+def _mark_repeated(entries: Iterable[LedgerEntry]) -> None:
+    """In each attempt, only the run with the earliest usable answer is not wasted."""
+    usable = [entry for entry in entries if entry.wasted in {"", REPEATED}]
     first: dict[tuple[str, int], tuple[datetime, str]] = {}
-    for paid in usable:
-        answer = (paid.time, paid.run)
-        first[paid.id, paid.attempt] = min(first.get((paid.id, paid.attempt), answer), answer)
-    for paid in usable:
-        paid.wasted = "" if paid.run == first[paid.id, paid.attempt][1] else REPEATED
+    for entry in usable:
+        answer = (entry.time, entry.run)
+        first[entry.id, entry.attempt] = min(first.get((entry.id, entry.attempt), answer), answer)
+    for entry in usable:
+        entry.wasted = "" if entry.run == first[entry.id, entry.attempt][1] else REPEATED
 
 
-def _move(booked: LedgerChanges, paid: LedgerEntry, wasted: str, partition: int, sign: int) -> None:
-    total = booked.totals[day_of(paid.time), paid.kind, paid.model, paid.priced_as, paid.simulated, wasted, partition]
-    for n, amount in enumerate(_amounts(paid)):
+def _add_to_total(changes: LedgerChanges, entry: LedgerEntry, wasted: str, partition: int, sign: int) -> None:
+    key = (day_of(entry.time), entry.kind, entry.model, entry.priced_as, entry.simulated, wasted, partition)
+    total = changes.totals[key]
+    for n, amount in enumerate(_amounts(entry)):
         total[n] += sign * amount
 
 
-def _amounts(paid: LedgerEntry) -> tuple[int, ...]:
-    share = round(60 / paid.shared_by)
-    tokens = (paid.tokens_in, paid.tokens_out, paid.tokens_cached, paid.tokens_thought)
-    return (share, share if paid.cost is None else 0, *tokens, round((paid.cost or 0) * 1e9))
+def _amounts(entry: LedgerEntry) -> tuple[int, ...]:
+    share = round(60 / entry.shared_by)
+    tokens = (entry.tokens_in, entry.tokens_out, entry.tokens_cached, entry.tokens_thought)
+    return (share, share if entry.cost is None else 0, *tokens, round((entry.cost or 0) * 1e9))

@@ -1,4 +1,4 @@
-"""A batch of events, one transaction: position, rows, content, counts, history and usage move together or not at all.
+"""Stores a batch of events in one transaction: positions, rows, content, counts, history and usage.
 
 Consumes: every event of the projected streams, and their dead letters
 Publishes: dead letters, for what cannot be read or stored
@@ -15,25 +15,25 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 
-from shared.db.engine import Database, is_of_the_data
+from shared.db.engine import Database, is_data_error
 from shared.errors import InvalidEvent, TopicflowError
 from shared.messaging.broker import Batch, Delivery, Positions
 from shared.messaging.cloudevents import Record
 from shared.messaging.dead_letter import dead_letter
 from shared.streams import STREAMS
 from status_projector import statements
-from status_projector.apply_events import DecodedEvent, apply, read, refused_among
+from status_projector.apply_events import DecodedEvent, apply, decode_event, find_refused
 from status_projector.observe_projection import observed
 from status_projector.rows import dead_letter_row
 
 log = structlog.get_logger()
 Publish = Callable[[Sequence[Record]], Awaitable[None]]
-Refused = Sequence[tuple[Delivery, str]]  # what cannot be projected, and why
+Refused = Sequence[tuple[Delivery, str]]  # deliveries that cannot be projected, each with the reason
 DEAD_LETTERS = {stream.dead_letters for stream in STREAMS}
 
 
 class PositionMoved(TopicflowError):
-    """Of one of these partitions."""
+    """Another projector moved the position of one of these partitions."""
 
     def __init__(self, partitions: Collection[int]) -> None:
         super().__init__("another projector moved the position")
@@ -41,7 +41,7 @@ class PositionMoved(TopicflowError):
 
 
 class _RolledBack(Exception):
-    """Of what was only tried."""
+    """Ends a trial transaction, with its result."""
 
     def __init__(self, refused: Refused) -> None:
         self.refused = refused
@@ -49,7 +49,7 @@ class _RolledBack(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProjectionPosition:
-    """A row of `positions`. `version` moves with every batch that anybody projects."""
+    """A row of `positions`. `version` grows with every batch that any projector stores."""
 
     version: int = 0
     positions: Positions = field(default_factory=dict)
@@ -57,98 +57,98 @@ class ProjectionPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A batch as it is stored: its events, and the dead letters among its deliveries."""
+class DecodedBatch:
+    """A batch, its events, and the dead letters among its deliveries."""
 
     batch: Batch
     events: Sequence[DecodedEvent]
-    letters: Sequence[Delivery]
+    dead_letters: Sequence[Delivery]
 
 
 class Projection:
-    """`source`: the instance that dead letters name."""
-
     def __init__(self, database: Database, publish: Publish, source: str) -> None:
+        """`source`: the instance that dead letters name."""
         self._database = database
         self._publish = publish
         self._source = source
-        self._at: dict[int, ProjectionPosition] = {}
+        self._positions: dict[int, ProjectionPosition] = {}
 
     @property
-    def at_a_time(self) -> int:
-        """So many batches may be stored at the same time."""
+    def max_concurrent_batches(self) -> int:
+        """The number of batches that may be stored concurrently."""
         return self._database.threads
 
     async def load(self, partition: int) -> Positions:
-        """Where reading of this partition goes on."""
-        self._at[partition] = await self.stored(partition)
-        return self._at[partition].positions
+        """Returns where reading of this partition continues."""
+        self._positions[partition] = await self.stored(partition)
+        return self._positions[partition].positions
 
     async def stored(self, partition: int) -> ProjectionPosition:
-        found = await self._database.run(lambda connection: statements.get_position(connection, partition))
-        return ProjectionPosition(*found) if found else ProjectionPosition()
+        row = await self._database.run(lambda connection: statements.get_position(connection, partition))
+        return ProjectionPosition(*row) if row else ProjectionPosition()
 
     async def project(self, batch: Batch) -> None:
-        """Stores all of it; what cannot be stored is among the dead letters before the position moves past it."""
-        await self.store(await self.read(batch))
+        """Stores the whole batch. Dead-letters what cannot be stored, before the position moves past it."""
+        await self.store(await self.decode(batch))
 
-    async def read(self, batch: Batch) -> Read:
-        """What cannot be read is among the dead letters."""
-        letters = [delivery for delivery in batch.deliveries if delivery.record.stream in DEAD_LETTERS]
-        events = await self._readable([d for d in batch.deliveries if d.record.stream not in DEAD_LETTERS])
-        return Read(batch, events, letters)
+    async def decode(self, batch: Batch) -> DecodedBatch:
+        """Dead-letters what cannot be decoded."""
+        dead_letters = [delivery for delivery in batch.deliveries if delivery.record.stream in DEAD_LETTERS]
+        events = await self._decode([d for d in batch.deliveries if d.record.stream not in DEAD_LETTERS])
+        return DecodedBatch(batch, events, dead_letters)
 
-    async def store(self, read: Read) -> None:
-        batch, events = read.batch, read.events
+    async def store(self, decoded: DecodedBatch) -> None:
+        batch, events = decoded.batch, decoded.events
         while True:
-            after = _after(self._at, batch, events)
+            after = _positions_after(self._positions, batch, events)
             try:
                 with observed(events):
-                    await self._database.run(partial(_store, after, events, read.letters))
+                    await self._database.run(partial(_store, after, events, decoded.dead_letters))
             except (StatementError, OverflowError, UnicodeError) as error:
-                if not is_of_the_data(error) or not (refused := await self._refused(events)):
+                if not is_data_error(error) or not (refused := await self._find_refused(events)):
                     raise
-                await self._bury("not_storable", refused)
-                gone = {id(delivery) for delivery, _ in refused}
-                events = [decoded for decoded in events if id(decoded.delivery) not in gone]
+                await self._dead_letter("not_storable", refused)
+                dead_lettered = {id(delivery) for delivery, _ in refused}
+                events = [event for event in events if id(event.delivery) not in dead_lettered]
             else:
-                self._at |= after
+                self._positions |= after
                 return
 
-    async def _refused(self, events: Sequence[DecodedEvent]) -> Refused:
-        """Tried in a transaction that is undone: savepoints in each one that is not would cost two round trips more."""
+    async def _find_refused(self, events: Sequence[DecodedEvent]) -> Refused:
+        """Runs a trial transaction: a savepoint in every regular one would cost two more round trips."""
 
-        def try_(connection: Connection) -> None:
-            raise _RolledBack([(decoded.delivery, why) for decoded, why in refused_among(connection, events)])
+        def trial(connection: Connection) -> None:
+            raise _RolledBack([(event.delivery, reason) for event, reason in find_refused(connection, events)])
 
         try:
-            await self._database.run(try_)
-        except _RolledBack as undone:
-            return undone.refused
-        raise AssertionError("it is always undone")
+            await self._database.run(trial)
+        except _RolledBack as result:
+            return result.refused
+        raise AssertionError("a trial transaction always rolls back")
 
-    async def _readable(self, deliveries: Sequence[Delivery]) -> list[DecodedEvent]:
-        """Nothing is buried before all are looked at: a newer version among them would bury it again at each start."""
-        readable: list[DecodedEvent] = []
-        unreadable: list[tuple[Delivery, str]] = []
+    async def _decode(self, deliveries: Sequence[Delivery]) -> list[DecodedEvent]:
+        """Decodes all before it dead-letters any: an event of a newer version stops the projector, and each restart
+        would dead-letter the others again."""
+        events: list[DecodedEvent] = []
+        invalid: list[tuple[Delivery, str]] = []
         for delivery in deliveries:
             try:
-                readable.append(read(delivery))
+                events.append(decode_event(delivery))
             except InvalidEvent as error:
-                unreadable.append((delivery, str(error)))
-        await self._bury("invalid_event", unreadable)
-        return readable
+                invalid.append((delivery, str(error)))
+        await self._dead_letter("invalid_event", invalid)
+        return events
 
-    async def _bury(self, code: str, refused: Refused) -> None:
+    async def _dead_letter(self, code: str, refused: Refused) -> None:
         for delivery, message in refused:
             log.error("event_not_projectable", stream=delivery.record.stream, error=message)
         await self._publish([dead_letter(d, code=code, message=m, tries=0, source=self._source) for d, m in refused])
 
 
-def _after(
+def _positions_after(
     before: Mapping[int, ProjectionPosition], batch: Batch, events: Sequence[DecodedEvent]
 ) -> dict[int, ProjectionPosition]:
-    """By partition."""
+    """Returns the new positions by partition."""
     newest = {partition: before[partition].as_of for partition in batch.positions}
     for decoded in events:
         known = newest[decoded.delivery.partition]
@@ -162,13 +162,13 @@ def _after(
 def _store(
     after: Mapping[int, ProjectionPosition],
     events: Sequence[DecodedEvent],
-    letters: Sequence[Delivery],
+    dead_letters: Sequence[Delivery],
     connection: Connection,
 ) -> None:
-    """The positions first, so that a projector that lost its turn changes nothing."""
+    """Moves the positions first, so that a projector that lost its turn changes nothing."""
     if not statements.move_positions(
-        connection, [(p, at.version, at.positions, at.as_of) for p, at in sorted(after.items())]
+        connection, [(number, new.version, new.positions, new.as_of) for number, new in sorted(after.items())]
     ):
         raise PositionMoved(after)
     apply(connection, events)
-    statements.add_dead_letters(connection, [dead_letter_row(letter) for letter in letters])
+    statements.add_dead_letters(connection, [dead_letter_row(delivery) for delivery in dead_letters])

@@ -1,4 +1,4 @@
-"""Reads the streams and projects batch after batch, until cancelled; waits out what is away."""
+"""Reads the streams and projects batch after batch, until cancelled; waits out outages."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
@@ -11,19 +11,17 @@ from shared.messaging.broker import Reader, Transport
 from shared.resilience.backoff import RetryPolicy, backoff_delay
 from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
-from status_projector.projection import PositionMoved, Projection, Read
+from status_projector.projection import DecodedBatch, PositionMoved, Projection
 
 log = structlog.get_logger()
-BATCH = 1000  # records of each stream in one transaction; larger ones cost more memory than they save pages
-STAND_BY = 3.0  # seconds a position must rest before another projector takes it over
+BATCH = 1000  # records of each stream per transaction; larger ones cost more in memory than they save in pages
+STAND_BY = 3.0  # seconds without a change of the position before another projector takes over
 READ = [stream.name for stream in PROJECTED]
 READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.projected]
 
 
-async def project_for_ever(
-    transport: Transport, projection: Projection, progress: StallDetector, instance: str
-) -> None:
-    """Until cancelled. What is out is waited for; nothing is lost meanwhile, for positions move with the rows."""
+async def project_forever(transport: Transport, projection: Projection, progress: StallDetector, instance: str) -> None:
+    """Until cancelled. Waits out outages without loss, because positions move in the same transaction as the rows."""
     failures = 0
 
     def tick() -> None:
@@ -45,17 +43,17 @@ async def project_for_ever(
 
 
 async def _project(reader: Reader, projection: Projection, tick: Callable[[], None]) -> None:
-    """One batch is read and decoded while the database, which is another process, stores those before.
+    """Reads and decodes a batch while the database, which is another process, stores the previous ones.
 
     Raises BrokerUnreachable, DatabaseUnreachable.
     """
-    storing = _Storing(projection, tick)
+    tasks = _StoreTasks(projection, tick)
     try:
         while True:
             batch = await reader.read(BATCH, timeout=0.5)
-            read = await projection.read(batch) if batch else None
+            decoded = await projection.decode(batch) if batch else None
             try:
-                await storing.until_free(batch.positions if batch else None)
+                await tasks.wait_for_capacity(batch.positions if batch else None)
             except PositionMoved as moved:
                 if not reader.owns_partitions:
                     log.info("projector_standing_by", reason=str(moved))
@@ -63,31 +61,31 @@ async def _project(reader: Reader, projection: Projection, tick: Callable[[], No
                 for partition in moved.partitions.union(batch.positions if batch else ()):
                     await reader.reload(partition)
                 continue  # the batch is read again
-            if read:
-                storing.begin(read)
+            if decoded:
+                tasks.start(decoded)
             else:
                 tick()
     finally:
-        await storing.end()
+        await tasks.finish()
         await reader.close()
 
 
-class _Storing:
-    """Batches that the database is storing: as many as it may at a time, and none of a partition that another is of."""
+class _StoreTasks:
+    """Batches that the database is storing: limited in number, and at most one per partition."""
 
-    def __init__(self, projection: Projection, stored: Callable[[], None]) -> None:
-        """`stored` is called after each."""
+    def __init__(self, projection: Projection, on_stored: Callable[[], None]) -> None:
+        """`on_stored` is called after each batch."""
         self._projection = projection
-        self._stored = stored
+        self._on_stored = on_stored
         self._tasks: dict[asyncio.Task[None], Collection[int]] = {}
 
-    def begin(self, read: Read) -> None:
-        self._tasks[asyncio.create_task(self._projection.store(read))] = read.batch.positions.keys()
+    def start(self, decoded: DecodedBatch) -> None:
+        self._tasks[asyncio.create_task(self._projection.store(decoded))] = decoded.batch.positions.keys()
 
-    async def until_free(self, partitions: Collection[int] | None) -> None:
-        """Until one of these partitions may begin; None: all are stored.
+    async def wait_for_capacity(self, partitions: Collection[int] | None) -> None:
+        """Waits until a batch of these partitions can start; None: until all are stored.
 
-        Raises BrokerUnreachable, DatabaseUnreachable; PositionMoved when all others are stored.
+        Raises BrokerUnreachable, DatabaseUnreachable; PositionMoved after all other batches have ended.
         """
         moved: set[int] = set()
         while self._tasks and (moved or self._must_wait(partitions)):
@@ -99,23 +97,23 @@ class _Storing:
                 except PositionMoved as error:
                     moved |= error.partitions
                 else:
-                    self._stored()
+                    self._on_stored()
         if moved:
             raise PositionMoved(moved)
 
     def _must_wait(self, partitions: Collection[int] | None) -> bool:
-        if partitions is None or len(self._tasks) >= self._projection.at_a_time:
+        if partitions is None or len(self._tasks) >= self._projection.max_concurrent_batches:
             return True
-        return any(number in stored for stored in self._tasks.values() for number in partitions)
+        return any(partition in busy for busy in self._tasks.values() for partition in partitions)
 
-    async def end(self) -> None:
+    async def finish(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def _stand_by(projection: Projection, partitions: Iterable[int], tick: Callable[[], None]) -> None:
-    """Until nobody has moved the positions for a while."""
+    """Waits until the positions have not changed for STAND_BY seconds."""
     versions: list[int] = []
-    while versions != (now := [(await projection.stored(partition)).version for partition in partitions]):
-        versions = now
+    while versions != (current := [(await projection.stored(partition)).version for partition in partitions]):
+        versions = current
         tick()
         await asyncio.sleep(STAND_BY)

@@ -26,7 +26,7 @@ def history_row(event: SubmissionEvent, event_id: str, time: datetime) -> tuple[
 
 
 def ended_as(event: SubmissionEvent) -> str | None:
-    """How a worker ended an article; None: it did not, or it is none."""
+    """How a worker ended an article's attempt: processed, failed or skipped. None for every other event."""
     match event:
         case SubmissionCompleted(worker=worker) if worker in {IMPORT, SCAN}:
             return None
@@ -38,31 +38,31 @@ def ended_as(event: SubmissionEvent) -> str | None:
 
 
 def dead_letter_row(delivery: Delivery) -> dict[str, Any]:
-    """Whatever is in the stream, by hand even. Ids are derived, so that what is buried twice is one row.
+    """Accepts any record, even one written by hand. Ids are derived, so a record dead-lettered twice is one row.
 
-    U+0000 is replaced, for PostgreSQL has none in a text.
+    U+0000 is replaced because PostgreSQL cannot store it in text.
     """
     headers = {name: value.replace("\0", "\ufffd") for name, value in delivery.record.headers.items()}
-    here = f"{delivery.record.stream}|{delivery.partition}|{delivery.position}"
+    origin = f"{delivery.record.stream}|{delivery.partition}|{delivery.position}"
     return {
-        "id": headers.get("dl_id") or str(uuid5(NAMESPACE, here)),
+        "id": headers.get("dl_id") or str(uuid5(NAMESPACE, origin)),
         "stream": headers.get("dl_stream", delivery.record.stream),
         "position": headers.get("dl_position", delivery.position),
         "submission": delivery.record.key.replace("\0", "\ufffd"),
         "error": headers.get("dl_error", ""),
         "message": headers.get("dl_message", ""),
-        "tries": _number(headers.get("dl_tries", "")),
-        "time": _time(headers.get("dl_time", "")),
+        "tries": _parse_number(headers.get("dl_tries", "")),
+        "time": _parse_time(headers.get("dl_time", "")),
         "headers": headers,
         "data": delivery.record.data,
     }
 
 
-def _number(text: str) -> int:
+def _parse_number(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
-def _time(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -1,15 +1,15 @@
-"""What the status-projector is told."""
+"""Settings of the status-projector."""
 
 from shared.messaging.settings import BrokerSettings
 from shared.settings import DatabaseSettings, OpsSettings, env
 
 
 class ProjectorSettings(BrokerSettings, DatabaseSettings, OpsSettings):
-    """How much of the streams Redis keeps after everybody is done with it."""
+    """How much of the processed streams Redis keeps."""
 
     retain_bytes: int = env("TOPICFLOW_RETAIN_BYTES", default=512 * 1024 * 1024, ge=1024 * 1024)
 
     @property
     def retain_days(self) -> float:
-        """On Redis; Kafka keeps what it keeps by itself."""
+        """For Redis only: Kafka applies its own retention."""
         return self.retain or 7.0

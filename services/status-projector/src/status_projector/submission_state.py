@@ -1,7 +1,7 @@
-"""The rule: a submission's state (attempt, rank) only grows. Pure; `apply_events.py` applies it to the tables.
+"""The state rule: a submission's (attempt, rank) only grows. Pure; `apply_events.py` applies it to the tables.
 
-Doubled, late and shuffled events leave the same row. Only between a submission and its end, the later of Started
-and Parked in stream order decides what is shown. Of two ends of one attempt the earlier one counts.
+Duplicate, late and reordered events result in the same row. One exception: before the end of an attempt, the later of
+Started and Parked in stream order decides what is shown. Of two ends of one attempt, the earlier counts.
 """
 
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ from shared.status import COMPLETED, FAILED, PENDING, PROCESSING, REMOVED
 
 @dataclass(slots=True)
 class State:
-    """One row of `submissions`, and its content while a batch is projected."""
+    """One row of `submissions`."""
 
     id: str
     kind: str
     partition: int
-    title: str | None = None  # by which it was submitted: of an article its URN
-    title_normal: str = ""  # what the list is sorted by and searched in
+    title: str | None = None  # of an article: its URN; of a scan: its name
+    title_normal: str = ""  # for sorting and searching
     legacy_id: int | None = None
     attempt: int = 0
     rank: int = PENDING
@@ -62,13 +62,13 @@ class State:
     content_id: str | None = None
     simulated: bool | None = None
     difficulty: int = 0
-    input_hash: str | None = None  # of an article's text, as this attempt has it
+    input_hash: str | None = None  # of an article's text, in this attempt
 
 
 def counted(status: str, started_at: datetime | None, ended_at: datetime | None) -> tuple[str | None, int | None]:
-    """As what it counts, and the milliseconds from its first start to its completion.
+    """Returns the status to count it under, and the milliseconds from its first start to its completion.
 
-    None unless both are known, as of what was done elsewhere.
+    The status is None if it is not counted. The milliseconds are None if a time is unknown, as of imported results.
     """
     if status == "completed" and started_at and ended_at:
         return status, max(0, (ended_at - started_at) // timedelta(milliseconds=1))
@@ -77,15 +77,15 @@ def counted(status: str, started_at: datetime | None, ended_at: datetime | None)
 
 @dataclass(frozen=True, slots=True)
 class NewContent:
-    """What the content of a submission is now; None: it is gone."""
+    """The new content of a submission; None: removed."""
 
     content: dict[str, Any] | None
 
 
-_TELL_WHEN = (CausesWork, Outcome)  # tuples: a union would be made anew for each event
-_TELL_LEGACY_ID = (TopicSubmitted, Outcome)
-_OF_URN = (ArticleSubmitted, ArticleAnnotated)
-_END = (SubmissionFailed, SubmissionCompleted)
+_WITH_SUBMITTED_AT = (CausesWork, Outcome)  # tuples: a union would be rebuilt for each event
+_WITH_LEGACY_ID = (TopicSubmitted, Outcome)
+_WITH_URN = (ArticleSubmitted, ArticleAnnotated)
+_ENDS = (SubmissionFailed, SubmissionCompleted)
 _RANKS: dict[type[SubmissionEvent], int] = {
     SubmissionStarted: PROCESSING,
     SubmissionParked: PROCESSING,
@@ -101,46 +101,46 @@ def rank_of(event: SubmissionEvent) -> int:
 
 
 def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent | None:
-    """Apply one event to a row, in place; answers the content if it changes."""
+    """Applies one event to a row, in place; returns the content if it changes."""
     state.updated_at = max(time, state.updated_at or time)
-    if isinstance(event, _TELL_WHEN):
+    if isinstance(event, _WITH_SUBMITTED_AT):
         state.created_at = min(event.submitted_at, state.created_at or event.submitted_at)
-    if isinstance(event, _TELL_LEGACY_ID) and event.legacy_id is not None:
+    if isinstance(event, _WITH_LEGACY_ID) and event.legacy_id is not None:
         known = event.legacy_id if state.legacy_id is None else state.legacy_id
         state.legacy_id = min(event.legacy_id, known)
     if isinstance(event, Removed):
         state.removed_attempt = max(event.attempt, state.removed_attempt)
     rank = rank_of(event)
     if event.attempt > state.attempt:
-        _next_attempt(state, event)
+        _start_attempt(state, event)
     if event.attempt == state.attempt:
-        _within_attempt(state, event, rank, time)
+        _apply_within_attempt(state, event, rank, time)
     if state.content_attempt and state.content_attempt <= state.removed_attempt:
-        _forget_content(state)
+        _clear_content(state)
         return NewContent(None)
     if isinstance(event, CatalogScanRequested) and event.attempt - 1 > state.content_attempt:
         state.content_attempt, state.content_at = event.attempt - 1, time
         return NewContent(event.progress)
     if isinstance(event, SubmissionCompleted) and event.content is not None and _is_newer_content(state, event, time):
-        return _take_content(state, event, time)
+        return _set_content(state, event, time)
     return None
 
 
-def _next_attempt(state: State, event: SubmissionEvent) -> None:
+def _start_attempt(state: State, event: SubmissionEvent) -> None:
     state.attempt = event.attempt
     state.rank, state.status = PENDING, "pending"
     state.title, state.title_normal = None, ""
     state.submitted_at = state.submitted_by = state.started_at = state.input_hash = None
-    _forget_end(state)
-    _forget_waiting(state)
+    _clear_end(state)
+    _clear_waiting(state)
 
 
-def _within_attempt(state: State, event: SubmissionEvent, rank: int, time: datetime) -> None:
+def _apply_within_attempt(state: State, event: SubmissionEvent, rank: int, time: datetime) -> None:
     if rank == REMOVED:
         state.title, state.title_normal = None, ""
         state.submitted_at = state.submitted_by = state.started_at = None
-        _forget_end(state)
-        _forget_waiting(state)
+        _clear_end(state)
+        _clear_waiting(state)
         state.rank, state.status = REMOVED, "removed"
     if state.rank == REMOVED:
         return
@@ -153,13 +153,13 @@ def _within_attempt(state: State, event: SubmissionEvent, rank: int, time: datet
         state.waiting_until = None
     elif isinstance(event, SubmissionParked):
         _park(state, event, time)
-    elif isinstance(event, _END) and _counts(state, event, rank, time):
+    elif isinstance(event, _ENDS) and _supersedes(state, event, rank, time):
         _end(state, event, time)
 
 
 def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
-    """What every event of an attempt tells, whenever it comes."""
-    if isinstance(event, _TELL_WHEN):
+    """Fields that an event of the attempt supplies, in whatever order the events arrive."""
+    if isinstance(event, _WITH_SUBMITTED_AT):
         title = _title(event)
         if title is not None and (state.title is None or title < state.title):
             state.title, state.title_normal = title, normal(title)
@@ -175,7 +175,7 @@ def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
 def _title(event: CausesWork | Outcome) -> str | None:
     if isinstance(event, Outcome):
         return event.title or event.urn
-    if isinstance(event, _OF_URN):
+    if isinstance(event, _WITH_URN):
         return event.urn
     if isinstance(event, CatalogScanRequested):
         return event.scan
@@ -190,13 +190,13 @@ def _park(state: State, event: SubmissionParked, time: datetime) -> None:
     state.waiting_reason, state.waiting_until = event.reason, event.until
 
 
-def _counts(state: State, event: Outcome, rank: int, time: datetime) -> bool:
+def _supersedes(state: State, event: Outcome, rank: int, time: datetime) -> bool:
     return rank > state.rank or (time, event.run) < (state.ended_at or time, state.run or "")
 
 
 def _end(state: State, event: SubmissionFailed | SubmissionCompleted, time: datetime) -> None:
-    _forget_end(state)
-    _forget_waiting(state)
+    _clear_end(state)
+    _clear_waiting(state)
     state.ended_at, state.run, state.worker, state.tries = time, event.run, event.worker, event.tries
     if isinstance(event, SubmissionFailed):
         state.rank, state.status = FAILED, "failed"
@@ -215,7 +215,7 @@ def _is_newer_content(state: State, event: SubmissionCompleted, time: datetime) 
     return (time, event.run) < (state.content_at or time, state.content_run or "")
 
 
-def _take_content(state: State, event: SubmissionCompleted, time: datetime) -> NewContent:
+def _set_content(state: State, event: SubmissionCompleted, time: datetime) -> NewContent:
     content = event.content or {}
     state.content_attempt, state.content_at, state.content_run = event.attempt, time, event.run
     title = content.get("title")
@@ -226,16 +226,16 @@ def _take_content(state: State, event: SubmissionCompleted, time: datetime) -> N
     return NewContent(content)
 
 
-def _forget_content(state: State) -> None:
+def _clear_content(state: State) -> None:
     state.content_attempt = 0
     state.content_at = state.content_run = state.content_id = state.simulated = None
     state.difficulty = 0
 
 
-def _forget_end(state: State) -> None:
+def _clear_end(state: State) -> None:
     state.ended_at = state.run = state.worker = state.error_code = state.error_message = None
     state.tries, state.dead_lettered = 0, False
 
 
-def _forget_waiting(state: State) -> None:
+def _clear_waiting(state: State) -> None:
     state.waiting_reason = state.waiting_since = state.waiting_until = None

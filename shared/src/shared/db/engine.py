@@ -1,4 +1,4 @@
-"""Opens the database: a URL in, units of work out. What only one kind of it knows is in `sqlite` and `postgresql`."""
+"""Opens a database by URL and runs units of work in it. `sqlite` and `postgresql` hold what differs."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -13,32 +13,32 @@ from shared.db import sqlite
 from shared.errors import TopicflowError
 
 T = TypeVar("T")
-READERS = 4  # threads; more only wait for each other's turn in Python
-PATIENCE = 12.0  # seconds; what the databases themselves wait for ends before
-OF_THE_CALLER = (DataError, IntegrityError, ProgrammingError)
-NOT_YET = {"42P01", "42703", "3F000", "42501"}  # SQLSTATE: no such table, column or schema, or no right to it
-TOO_LARGE = "54"  # SQLSTATE's class: a value that is too long for an index, and the like
+READERS = 4  # threads; more would only wait for the GIL
+PATIENCE = 12.0  # seconds; longer than the timeouts of the databases themselves
+CALLER_ERRORS = (DataError, IntegrityError, ProgrammingError)
+NOT_MIGRATED = {"42P01", "42703", "3F000", "42501"}  # SQLSTATE: table, column or schema missing or not permitted
+TOO_LARGE = "54"  # SQLSTATE class: a limit is exceeded, such as the length of an indexed value
 
 
 class DatabaseUnreachable(TopicflowError):
-    """It is away, locked, damaged, has no schema yet, or somebody else was first: try again later."""
+    """The database is unreachable, locked, damaged or not migrated yet, or another process was first: retry later."""
 
 
 class Database:
-    """A unit of work is a plain function, run in a thread: one hop for all its statements.
+    """Runs units of work, which are plain functions, in threads: one thread switch for all statements.
 
-    An async driver hops for each call of each cursor, some 30 times a batch (docs/decisions/0004).
+    An async driver switches for each call of each cursor, some 30 times per batch (docs/decisions/0004).
     """
 
     def __init__(self, engine: Engine, threads: int, patience: float | None = None) -> None:
-        """`patience`: seconds after which nobody waits any more, for a server may freeze; its thread does."""
+        """`patience`: seconds until `run` gives up on a server that may be frozen; its thread keeps waiting."""
         self.threads = threads
         self._engine = engine
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="database")
         self._patience = patience
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """One transaction, undone if `work` raises. Raises DatabaseUnreachable."""
+        """Runs `work` in one transaction, rolled back if it raises. Raises DatabaseUnreachable."""
         try:
             async with asyncio.timeout(self._patience):
                 return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, work)
@@ -50,78 +50,78 @@ class Database:
             with self._engine.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            if is_of_the_data(error) or (isinstance(error, OF_THE_CALLER) and _state(error) not in NOT_YET):
+            if is_data_error(error) or (isinstance(error, CALLER_ERRORS) and _state(error) not in NOT_MIGRATED):
                 raise
             cause: Any = error.orig or error
             raise DatabaseUnreachable(f"the database does not answer: {' '.join(str(cause).split())[:200]}") from error
 
     async def close(self) -> None:
-        """After what runs has ended."""
+        """Waits for running work first."""
         await asyncio.to_thread(self._executor.shutdown)
         self._engine.dispose()
 
 
 def open_reader(url: str) -> Database:
-    """Reads only, from one snapshot a unit of work, and never waits for the writer."""
-    return Database(_kind(url).reader(url, READERS), READERS, PATIENCE)
+    """Read-only: each unit of work sees one snapshot and never waits for the writer."""
+    return Database(_backend(url).reader(url, READERS), READERS, PATIENCE)
 
 
 def open_writer(url: str) -> Database:
-    """What the status-projector writes with: few transactions at a time, and none that holds its locks for long."""
-    engine, threads = _kind(url).writer(url)
+    """For the status-projector: few concurrent transactions, none of which holds its locks for long."""
+    engine, threads = _backend(url).writer(url)
     return Database(engine, threads)
 
 
 def open_access(url: str) -> Database:
-    """The API's own tables: a schema of their own, on SQLite a file of their own beside the projection's."""
-    engine, threads = _kind(url).access(url)
+    """The API's own tables: a schema of their own; on SQLite, a file of its own beside the projection's."""
+    engine, threads = _backend(url).access(url)
     return Database(engine, threads, PATIENCE)
 
 
 def exists(url: str, schema: str) -> bool:
-    """False where opening it would make a file; a server says itself what it has not."""
-    return _kind(url).exists(url, schema)
+    """False if opening it would create a file. Always true of a server, which reports itself what is missing."""
+    return _backend(url).exists(url, schema)
 
 
 @contextmanager
-def alone(url: str) -> Iterator[bool]:
-    """Whether nobody else is in here on this database; whoever is leaves with its process at the latest.
+def try_lock(url: str) -> Iterator[bool]:
+    """Tries to lock this database for provisioning; yields False if another process holds the lock.
 
-    Raises DatabaseUnreachable.
+    The lock ends with its process at the latest. Raises DatabaseUnreachable.
     """
     with ExitStack() as stack:
         try:
-            is_alone = stack.enter_context(_kind(url).alone(url))
+            acquired = stack.enter_context(_backend(url).try_lock(url))
         except OSError as error:
             raise DatabaseUnreachable(f"the database does not answer: {error}") from error
-        yield is_alone
+        yield acquired
 
 
-def is_of_the_data(error: Exception) -> bool:
-    """Whether the database will never store this, however often it is asked."""
+def is_data_error(error: Exception) -> bool:
+    """Whether the database would refuse this data on every retry."""
     if isinstance(error, DBAPIError):
         return isinstance(error, DataError | IntegrityError) or _state(error).startswith(TOO_LARGE)
-    return isinstance(error, StatementError | OverflowError | UnicodeError)  # while it was made ready for the driver
+    return isinstance(error, StatementError | OverflowError | UnicodeError)  # while preparing the parameters
 
 
 def _state(error: DBAPIError) -> str:
-    """The SQLSTATE; SQLite has none."""
+    """The SQLSTATE; "" for SQLite, which has none."""
     return getattr(error.orig, "sqlstate", None) or ""
 
 
-class _Kind(Protocol):
-    """What the modules `sqlite` and `postgresql` are."""
+class _Backend(Protocol):
+    """The interface of the modules `sqlite` and `postgresql`."""
 
     def reader(self, url: str, threads: int) -> Engine: ...
     def writer(self, url: str) -> tuple[Engine, int]: ...
     def access(self, url: str) -> tuple[Engine, int]: ...
     def exists(self, url: str, schema: str) -> bool: ...
-    def alone(self, url: str) -> AbstractContextManager[bool]: ...
+    def try_lock(self, url: str) -> AbstractContextManager[bool]: ...
 
 
-def _kind(url: str) -> _Kind:
+def _backend(url: str) -> _Backend:
     if url.startswith("sqlite:"):
         return sqlite
-    from shared.db import postgresql  # its driver takes 0.1 s and 9 MB, which local mode does without
+    from shared.db import postgresql  # its driver takes 0.1 s and 9 MB, which local mode saves
 
     return postgresql

@@ -1,4 +1,4 @@
-"""Brings a schema to its newest version with Alembic: `projection` by the status-projector, `access` by the API."""
+"""Migrates a schema with Alembic: the status-projector migrates `projection`, the API migrates `access`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ from shared.errors import NewerVersion
 from shared.resilience.backoff import until_it_answers
 
 SCRIPTS = Path(__file__).parent / "migrations"
-ONE_AT_A_TIME = 0x746F706963666C6F  # the advisory lock of whoever migrates: "topicflo"
+MIGRATION_LOCK = 0x746F706963666C6F  # id of an advisory lock: "topicflo"
 
 
 async def reach_database(database: Database, schema: str) -> None:
-    """Wait until the database answers and has the newest schema. Raises NewerVersion."""
+    """Waits until the database is reachable, and migrates it. Raises NewerVersion."""
     await until_it_answers("database", lambda: migrate(database, schema), DatabaseUnreachable)
 
 
 async def migrate(database: Database, schema: str) -> None:
-    """Safe to repeat and to run twice at a time. Raises NewerVersion where a newer topicflow was here."""
-    with _known(schema):
+    """Safe to repeat and to run concurrently. Raises NewerVersion if a newer topicflow has migrated it."""
+    with _newer_version_error(schema):
         await database.run(lambda connection: upgrade(connection, schema))
 
 
@@ -35,11 +35,11 @@ def newest_revision(schema: str) -> str:
 
 
 async def revision(database: Database, schema: str) -> str | None:
-    """The one that it has, None without tables; changes nothing. Raises NewerVersion."""
-    with _known(schema):
-        found = await database.run(lambda connection: _revision(connection, schema))
-        ScriptDirectory.from_config(_config(schema)).get_revision(found or "base")
-    return found
+    """Returns the current revision, None without tables; changes nothing. Raises NewerVersion."""
+    with _newer_version_error(schema):
+        current = await database.run(lambda connection: _revision(connection, schema))
+        ScriptDirectory.from_config(_config(schema)).get_revision(current or "base")
+    return current
 
 
 def _revision(connection: Connection, schema: str) -> str | None:
@@ -50,7 +50,7 @@ def _revision(connection: Connection, schema: str) -> str | None:
 
 
 @contextmanager
-def _known(schema: str) -> Iterator[None]:
+def _newer_version_error(schema: str) -> Iterator[None]:
     try:
         yield
     except CommandError as error:
@@ -61,16 +61,16 @@ def _known(schema: str) -> Iterator[None]:
 
 def upgrade(connection: Connection, schema: str, revision: str = "head") -> None:
     if connection.dialect.name == "postgresql":
-        _enter(connection, schema)
+        _lock(connection, schema)
     config = _config(schema)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = _version_table(schema)
     command.upgrade(config, revision)
 
 
-def _enter(connection: Connection, schema: str) -> None:
-    """Alone, until the transaction ends; for `access` in its schema, which somebody with more rights may have made."""
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
+def _lock(connection: Connection, schema: str) -> None:
+    """Until the transaction ends. Also enters the schema `access`, which a role with more rights may have created."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
     if schema == "access":
         if connection.scalar(text("SELECT to_regnamespace('access')")) is None:
             connection.exec_driver_sql("CREATE SCHEMA access")
@@ -79,7 +79,7 @@ def _enter(connection: Connection, schema: str) -> None:
 
 def _config(schema: str) -> Config:
     config = Config()
-    scripts = str(SCRIPTS).replace("%", "%%")  # of an INI file
+    scripts = str(SCRIPTS).replace("%", "%%")  # escaped for an INI file
     config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", f"{scripts}/{schema}")

@@ -1,4 +1,4 @@
-"""SQLite: one file that several processes share, with a write-ahead log. Opened by `engine.py`."""
+"""SQLite: one file with a write-ahead log, shared by several processes. Opened by `engine.py`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 WAIT_FOR_LOCK = "PRAGMA busy_timeout=5000"  # milliseconds
-CHECKPOINT_AT = "PRAGMA wal_autocheckpoint=8000"  # pages; at the default of 1000 each large batch waited for one
+CHECKPOINT_AT = "PRAGMA wal_autocheckpoint=8000"  # pages; at the default of 1000 every large batch waited for one
 CACHE = "PRAGMA cache_size=-32000"  # KiB
 
 
@@ -19,13 +19,13 @@ def reader(url: str, threads: int) -> Engine:
 
 
 def writer(url: str) -> tuple[Engine, int]:
-    """A transaction takes the write lock when it begins, so that it can never fail for it half way."""
+    """A transaction takes the write lock when it begins, so that it cannot fail to get it half-way."""
     pragmas = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", CHECKPOINT_AT, CACHE, WAIT_FOR_LOCK]
     return _open(url, "BEGIN IMMEDIATE", pragmas), 1
 
 
 def access(url: str) -> tuple[Engine, int]:
-    """And by how many threads it is used: whoever writes is alone."""
+    """Returns the engine and the number of threads that may use it: one, as SQLite has one writer."""
     path = str(_file(url, "access"))
     pragmas = ["PRAGMA journal_mode=WAL", WAIT_FOR_LOCK]
     engine = _open(make_url(url).set(database=path).render_as_string(hide_password=False), "BEGIN IMMEDIATE", pragmas)
@@ -37,7 +37,7 @@ def exists(url: str, schema: str) -> bool:
 
 
 @contextmanager
-def alone(url: str) -> Iterator[bool]:
+def try_lock(url: str) -> Iterator[bool]:
     """Raises OSError."""
     with _file(url, "projection").with_suffix(".lock").open("a") as file:
         try:
@@ -58,7 +58,7 @@ def _open(url: str, begin: str, pragmas: list[str]) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # no BEGIN of the driver's own
+        connection.isolation_level = None  # the driver must not issue BEGIN itself
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(pragma)

@@ -1,4 +1,4 @@
-"""The tables. `projection` is made from the streams and written by the status-projector only; `access` is the API's."""
+"""The tables. `projection`: derived from the streams, written by the status-projector only. `access`: the API's own."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ LIVE = text("revoked_at IS NULL")
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A point in time: aware in Python, UTC in the database whether it knows time zones or not."""
+    """A point in time: timezone-aware in Python, UTC in the database."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -44,26 +44,26 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """None where the driver does it, for a call of Python takes longer than reading the value."""
+        """None if the driver converts it: a call in Python takes longer than reading the value."""
         return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
 class LongText(Text):
-    """Of kilobytes: it goes to PostgreSQL as bytes, for quoting it and reading the quotes takes longer than that."""
+    """Text of kilobytes, sent to PostgreSQL as bytes because quoting and unquoting it takes longer."""
 
 
-@lru_cache(20_000)  # making the text takes 1.5 µs, and most moments are in several columns and rows
-def stored(moment: datetime | None) -> str | None:
-    """As `UtcTime` stores it in SQLite, for statements that go past SQLAlchemy's types. PostgreSQL reads it
-    too, because its connections are in UTC. Raises OverflowError."""
-    if moment is None:
+@lru_cache(20_000)  # formatting takes 1.5 µs, and most times occur in several columns and rows
+def utc_text(time: datetime | None) -> str | None:
+    """What `UtcTime` stores in SQLite, for statements that bypass SQLAlchemy's types. PostgreSQL accepts it, too: its
+    connections are in UTC. Raises OverflowError."""
+    if time is None:
         return None
-    utc = moment.isoformat(" ", "microseconds")
-    return utc[:26] if utc.endswith("+00:00") else stored(moment.astimezone(UTC))
+    formatted = time.isoformat(" ", "microseconds")
+    return formatted[:26] if formatted.endswith("+00:00") else utc_text(time.astimezone(UTC))
 
 
 def _index(name: str, *columns: str, where: str) -> Index:
-    """Of the rows that some query asks for: it is smaller, and a row that is not among them costs it nothing."""
+    """A partial index of the rows that queries select: smaller, and other rows cost nothing."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
@@ -76,7 +76,7 @@ submissions = Table(
     Column("kind", Text, nullable=False),
     Column("partition", Integer, nullable=False),
     Column("title", Text),
-    Column("title_normal", Text),  # what a search looks in
+    Column("title_normal", Text),  # for searching
     Column("legacy_id", BigInteger),
     Column("attempt", Integer, nullable=False),
     Column("rank", Integer, nullable=False),
@@ -100,13 +100,13 @@ submissions = Table(
     Column("content_attempt", Integer, nullable=False),
     Column("content_at", UtcTime),
     Column("content_run", Text),
-    Column("content_id", Text),  # the id that a submission of the content's own title would have
+    Column("content_id", Text),  # the id of a submission with the content's own title
     Column("simulated", Boolean),
     Column("difficulty", Integer, nullable=False, server_default="0"),  # of the content; 0: none
-    Column("input_hash", Text),  # of an article's text, as its newest attempt has it
+    Column("input_hash", Text),  # of an article's text, in its newest attempt
     _index("submissions_newest", "kind", "created_at", "id", where=VISIBLE),
     _index("submissions_by_update", "kind", "updated_at", "id", where=VISIBLE),
-    _index("submissions_by_title", "kind", "title_normal", "id", "status", where=VISIBLE),  # all that a search reads
+    _index("submissions_by_title", "kind", "title_normal", "id", "status", where=VISIBLE),  # covers a search
     _index("submissions_by_status", "kind", "status", "created_at", "id", where=VISIBLE),
     _index("submissions_by_difficulty", "kind", "difficulty", "created_at", "id", where=VISIBLE),
     _index("submissions_failed", "kind", "ended_at", "id", where="status = 'failed'"),
@@ -118,19 +118,17 @@ contents = Table(
     "contents",
     projection,
     Column("id", Text, primary_key=True),
-    Column("content", LongText, nullable=False),  # JSON, written once and handed out as it is
+    Column("content", LongText, nullable=False),  # JSON, returned as stored
 )
 
-facets = (
-    Table(  # what a list can be filtered by: one row for each value of each content, the newest of a value together
-        "facets",
-        projection,
-        Column("facet", Text, primary_key=True),
-        Column("value", Text, primary_key=True),
-        Column("created_at", UtcTime, primary_key=True),
-        Column("id", Text, primary_key=True),
-        sqlite_with_rowid=False,
-    )
+facets = Table(  # for filters: one row per value and content, clustered by value, then time
+    "facets",
+    projection,
+    Column("facet", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("created_at", UtcTime, primary_key=True),
+    Column("id", Text, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 facet_counts = Table(
@@ -154,7 +152,7 @@ history = Table(
     Column("run", Text),
     Column("worker", Text),
     Column("error", Text),
-    sqlite_with_rowid=False,  # one tree instead of three, and a submission's events lie together
+    sqlite_with_rowid=False,  # one tree instead of three, clustered by submission
 )
 
 usage = Table(
@@ -173,27 +171,27 @@ usage = Table(
     Column("tokens_cached", BigInteger, nullable=False),
     Column("tokens_thought", BigInteger, nullable=False),
     Column("cost", Float),
-    Column("priced_as", Text, nullable=False, server_default=""),  # the model whose price was taken; "" its own
+    Column("priced_as", Text, nullable=False, server_default=""),  # the model whose price was used; "": its own
     Column("seconds", Float, nullable=False),
     Column("shared_by", Integer, nullable=False),
     Column("finish_reason", Text, nullable=False),
     Column("simulated", Boolean, nullable=False, server_default=false()),
-    Column("wasted", Text, nullable=False, server_default=""),  # why it was paid in vain; "" where it was not
+    Column("wasted", Text, nullable=False, server_default=""),  # why the call was wasted; "": it was not
     sqlite_with_rowid=False,
 )
 
 usage_totals = Table(
     "usage_totals",
     projection,
-    Column("day", Text, primary_key=True),  # Gemini's, as 2026-11-24
+    Column("day", Text, primary_key=True),  # a quota day, such as 2026-11-24
     Column("kind", Text, primary_key=True),
     Column("model", Text, primary_key=True),
     Column("priced_as", Text, primary_key=True),
     Column("simulated", Boolean, primary_key=True),
     Column("wasted", Text, primary_key=True),
     Column("partition", Integer, primary_key=True),
-    Column("sixtieths", BigInteger, nullable=False),  # of calls: up to six share one, and their shares are whole
-    Column("unpriced_sixtieths", BigInteger, nullable=False),  # of those whose price is not known
+    Column("sixtieths", BigInteger, nullable=False),  # of calls: up to six share one, so shares are integers
+    Column("unpriced_sixtieths", BigInteger, nullable=False),  # of calls without a known price
     Column("tokens_in", BigInteger, nullable=False),
     Column("tokens_out", BigInteger, nullable=False),
     Column("tokens_cached", BigInteger, nullable=False),
@@ -209,8 +207,8 @@ status_counts = Table(
     Column("partition", Integer, primary_key=True),
     Column("status", Text, primary_key=True),
     Column("submissions", BigInteger, nullable=False),
-    Column("timed", BigInteger, nullable=False, server_default="0"),  # of how many it is known what they took
-    Column("milliseconds", BigInteger, nullable=False, server_default="0"),  # from start to completion, of all those
+    Column("timed", BigInteger, nullable=False, server_default="0"),  # submissions whose duration is known
+    Column("milliseconds", BigInteger, nullable=False, server_default="0"),  # their total, from start to completion
 )
 
 ends = Table(
@@ -219,7 +217,7 @@ ends = Table(
     Column("kind", Text, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("ended", Text, primary_key=True),  # processed, failed or skipped
-    Column("attempts", BigInteger, nullable=False),  # that workers ended so: it never falls
+    Column("attempts", BigInteger, nullable=False),  # ended by workers; never decreases
 )
 
 positions = Table(
@@ -227,7 +225,7 @@ positions = Table(
     projection,
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, nullable=False),
-    Column("positions", JSON, nullable=False),  # by stream: where reading goes on
+    Column("positions", JSON, nullable=False),  # by stream: where reading continues
     Column("as_of", UtcTime),  # time of the newest projected event
 )
 
@@ -261,7 +259,7 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("hash", Text, nullable=False),  # SHA-256 of the secret
     Column("scopes", JSON, nullable=False),
-    Column("requests_per_second", Integer),  # NULL: as the API is set
+    Column("requests_per_second", Integer),  # NULL: the API's setting
     Column("body_bytes", Integer),
     Column("created_at", UtcTime, nullable=False),
     Column("revoked_at", UtcTime),
@@ -276,7 +274,7 @@ idempotency_keys = Table(
     Column("fingerprint", Text, nullable=False),
     Column("claim", Text, nullable=False),  # changes with each takeover
     Column("claimed_at", UtcTime, nullable=False),
-    Column("status", Integer),  # NULL until it is answered
+    Column("status", Integer),  # NULL until there is a response
     Column("headers", JSON(none_as_null=True)),
     Column("body", LargeBinary),
     Index("idempotency_keys_oldest", "claimed_at"),

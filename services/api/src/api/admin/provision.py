@@ -12,7 +12,7 @@ import typer
 
 from api.admin.command_line import INTERRUPTED, UNREACHABLE, JsonOption, refused, where_it_is
 from api.admin.recover_group import recover
-from shared.db.engine import Database, DatabaseUnreachable, alone, exists, open_access, open_reader, open_writer
+from shared.db.engine import Database, DatabaseUnreachable, exists, open_access, open_reader, open_writer, try_lock
 from shared.db.migrate import migrate, newest_revision, revision
 from shared.errors import BrokerUnreachable, CannotGoOn
 from shared.messaging import connect
@@ -174,8 +174,8 @@ async def _on(database: Database, call: Callable[[Database], Awaitable[T]]) -> T
 async def _exclusively(url: str, say: Callable[[str], None]) -> AsyncIterator[None]:
     """Waits for other runs: two that requeue the same submissions would pay for them twice."""
     while True:
-        with alone(url) as is_alone:
-            if is_alone:
+        with try_lock(url) as acquired:
+            if acquired:
                 yield
                 return
         say("Another `topicflow provision` is running: waiting for it …")

@@ -1,4 +1,4 @@
-"""API keys, and what requests with an Idempotency-Key were answered."""
+"""API keys, and stored responses to requests with an Idempotency-Key."""
 
 import sqlalchemy as sa
 from alembic import op

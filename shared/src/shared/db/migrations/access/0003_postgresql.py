@@ -1,4 +1,4 @@
-"""On PostgreSQL texts are compared by their code points, as SQLite does it; nothing changes in SQLite."""
+"""PostgreSQL compares text by code point, as SQLite does. SQLite is not changed."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,8 +1,8 @@
-"""What lists are filtered and sorted by, how long submissions took, and their events and calls lying together.
+"""Filters and sort orders of lists, durations of submissions; clusters events and calls by submission.
 
-Filled in from what is there.
+Fills the new columns and tables from existing data.
 """
-# ruff: noqa: S608  # nothing in these statements comes from anybody
+# ruff: noqa: S608  # these statements contain no external input
 
 import sqlalchemy as sa
 from alembic import op
@@ -56,17 +56,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("facet", "value", "partition"),
         sqlite_with_rowid=False,
     )
-    if op.get_context().dialect.name == "sqlite":  # no other database has had the tables before
-        _fill_in()
-    _lay_together()
+    if op.get_context().dialect.name == "sqlite":  # no PostgreSQL database is older than this revision
+        _fill()
+    _cluster_by_submission()
     for name in REPLACED:
         op.drop_index(f"submissions_{name}", "submissions")
     for name, (columns, where) in INDEXES.items():
         op.create_index(name, "submissions", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
-def _lay_together() -> None:
-    """The same columns, by the submission's id first."""
+def _cluster_by_submission() -> None:
+    """Keeps the columns; puts the submission's id first in the key."""
     metadata = sa.MetaData()
     for name, key, index in (
         ("history", "event_id", "history_by_submission"),
@@ -86,7 +86,7 @@ def _lay_together() -> None:
         op.drop_table(f"{name}_before")
 
 
-def _fill_in() -> None:
+def _fill() -> None:
     usable = "typeof(value) = 'text' AND trim(value) != '' AND length(value) <= 200 AND coalesce(key, 0) < 50"
     for field, facet in FACETS.items():
         values = f"FROM contents JOIN submissions USING (id), json_each(content, '$.{field}') WHERE {usable}"
@@ -101,5 +101,5 @@ def _fill_in() -> None:
     timed = "s.status = 'completed' AND s.started_at IS NOT NULL"
     same = f"s.kind = status_counts.kind AND s.partition = status_counts.partition AND {timed}"
     for column, value in (("timed", "count(*)"), ("milliseconds", took)):
-        found = f"SELECT {value} FROM submissions s WHERE {same}"
-        op.execute(f"UPDATE status_counts SET {column} = coalesce(({found}), 0) WHERE status = 'completed'")
+        query = f"SELECT {value} FROM submissions s WHERE {same}"
+        op.execute(f"UPDATE status_counts SET {column} = coalesce(({query}), 0) WHERE status = 'completed'")

@@ -1,7 +1,7 @@
-"""What PostgreSQL is told about the tables; nothing changes in SQLite.
+"""Collation, compression and fill factor on PostgreSQL. SQLite is not changed.
 
-Texts are compared by their code points, as SQLite does it and Python: orders and cursors must not depend on the
-server's language, and it is faster.
+Text is compared by code point, as in SQLite and Python: sort orders and cursors must not depend on the server's locale,
+and it is faster.
 """
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ TEXTS = sa.text(
 )
 TABLES = ["submissions", "contents", "facets", "facet_counts", "history", "usage", "status_counts", "dead_letters"]
 HAS_LZ4 = sa.text("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
-MOVED_WITH_EVERY_BATCH = ("positions", "status_counts", "facet_counts")
+UPDATED_BY_EVERY_BATCH = ("positions", "status_counts", "facet_counts")
 
 
 def upgrade() -> None:
@@ -26,5 +26,5 @@ def upgrade() -> None:
         op.execute(f'ALTER TABLE {table} ALTER COLUMN {column} TYPE text COLLATE "C"')
     if op.get_bind().scalar(HAS_LZ4):
         op.execute("ALTER TABLE contents ALTER COLUMN content SET COMPRESSION lz4")
-    for table in MOVED_WITH_EVERY_BATCH:  # room for the next version of a row on its page: no index is written then
+    for table in UPDATED_BY_EVERY_BATCH:  # room for a row's next version on its page, so that no index is written
         op.execute(f"ALTER TABLE {table} SET (fillfactor = 50)")

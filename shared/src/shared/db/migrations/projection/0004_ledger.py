@@ -1,6 +1,6 @@
-"""What of the paid answers was of no use, and sums by day, so that reading them costs the same whatever there is.
+"""Wasted calls, and usage totals by day, so that the cost of reading them does not grow with the ledger.
 
-Filled in from what is there; what of that was paid in vain was not noted.
+The totals are filled from existing data, which does not tell what was wasted.
 """
 
 from typing import Any
@@ -39,4 +39,4 @@ def upgrade() -> None:
     )
     op.execute(FILL_IN.format(day=DAY[dialect], false="0" if dialect == "sqlite" else "false"))
     if dialect == "postgresql":
-        op.execute("ALTER TABLE usage_totals SET (fillfactor = 50)")  # room for the next version of a row on its page
+        op.execute("ALTER TABLE usage_totals SET (fillfactor = 50)")  # room for a row's next version on its page

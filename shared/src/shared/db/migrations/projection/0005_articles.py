@@ -1,4 +1,4 @@
-"""What text an article had when it was enriched; how many workers have processed, failed and skipped, ever."""
+"""The input hash of an article; lifetime counts of attempts that workers processed, failed and skipped."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,4 +18,4 @@ def upgrade() -> None:
         sa.Column("attempts", sa.BigInteger(), nullable=False),
     )
     if op.get_context().dialect.name == "postgresql":
-        op.execute("ALTER TABLE ends SET (fillfactor = 50)")  # room for the next version of a row on its page
+        op.execute("ALTER TABLE ends SET (fillfactor = 50)")  # room for a row's next version on its page

@@ -1,4 +1,4 @@
-"""Which model's price was taken where that of the model that answered is not known."""
+"""The model whose price was used if the answering model has no known price."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def upgrade() -> None:
     )
     columns = ", ".join((*KEY, *SUMS))
     before = columns.replace("priced_as", "''")
-    op.execute(f"INSERT INTO usage_totals ({columns}) SELECT {before} FROM usage_totals_before")  # noqa: S608 - ours
+    op.execute(f"INSERT INTO usage_totals ({columns}) SELECT {before} FROM usage_totals_before")  # noqa: S608 - constants
     op.drop_table("usage_totals_before")
     if dialect == "postgresql":
-        op.execute("ALTER TABLE usage_totals SET (fillfactor = 50)")  # room for the next version of a row on its page
+        op.execute("ALTER TABLE usage_totals SET (fillfactor = 50)")  # room for a row's next version on its page
