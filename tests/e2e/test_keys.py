@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from e2e.local_mode import Ended, LocalMode, run
-from integration.databases import NOT_MIGRATED, execute, not_there_yet, rows
+from integration.databases import NOT_MIGRATED, created_later, execute, rows
 
 KEY = re.compile(r"tf_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n")
 IS_KEPT = "SELECT * FROM api_keys"
@@ -93,7 +93,7 @@ def test_a_bad_setting_has_exit_code_2_and_a_database_that_does_not_answer_3(tmp
     bad = run(tmp_path, "keys", "list", TOPICFLOW_DATABASE_URL="nonsense://secret@x/y")
     assert (bad.code, bad.err.count("\n"), "secret" in bad.err) == (2, 1, False)
     assert "TOPICFLOW_DATABASE_URL: " in bad.err
-    with not_there_yet(database_url) as (url, _):
+    with created_later(database_url) as (url, _):
         away = run(tmp_path, "keys", "create", "x", TOPICFLOW_DATABASE_URL=url)
     assert (away.code, away.out, away.err.count("\n")) == (3, "", 1)
     assert url.rpartition("@")[2].removeprefix("sqlite:///") in away.err

@@ -1,4 +1,4 @@
-"""The API as its clients see it, with what tests ask of it again and again."""
+"""A client of the API, with the requests that tests make most often."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ class Api:
     http: httpx.AsyncClient
 
     async def ready(self) -> "Api":
-        """Everything answers, a topic-worker lives and knows who it calls."""
+        """Waits until all services answer and a topic-worker knows that it calls the simulator."""
 
         async def is_ready() -> bool:
             return (await self.get("/worker-status"))["simulated"] is True
@@ -28,7 +28,7 @@ class Api:
         return self
 
     async def up(self) -> "Api":
-        """Broker and database answer it; nobody else need be there."""
+        """Waits until the API reaches broker and database; other services may be missing."""
 
         async def is_up() -> bool:
             return (await self.http.get("/ready")).is_success
@@ -47,7 +47,7 @@ class Api:
         await eventually(does, within=STARTS_WITHIN)
 
     async def until_live(self, workers: int, of: str = "/worker-status", within: float = 30) -> None:
-        """So many, as this tells of them."""
+        """Waits for this number of workers in the answer of `of`."""
 
         async def all_live() -> bool:
             return len((await self.get(of))["workers"]) == workers
@@ -80,7 +80,7 @@ class Api:
 
 
 def started(stack: Stack, folder: Path, **settings: str) -> Deployment:
-    """Gemini's simulator and one replica of each service, on their way. `settings`: of all of them."""
+    """Gemini's simulator and one replica of each service, starting. `settings`: of all of them."""
     gemini = GeminiSimulator(folder)
     gemini.start()
     deployed = Deployment(folder, stack, gemini, settings)
@@ -90,7 +90,7 @@ def started(stack: Stack, folder: Path, **settings: str) -> Deployment:
 
 
 def problem(answer: httpx.Response, status: int) -> Json:
-    """The problem that is answered; every one of them has these fields."""
+    """The problem in the answer, after checking the fields that all of them have."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = dict(answer.json())

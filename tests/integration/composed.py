@@ -1,4 +1,4 @@
-"""The services of deploy/compose.yaml as processes of this machine, each with exactly the environment it is given."""
+"""The services of deploy/compose.yaml as processes of this machine, each with exactly its environment there."""
 
 import subprocess
 import sys
@@ -17,14 +17,14 @@ OWN_PORTS = {
     "gemini-simulator": "8100",
     "catalog-simulator": "8101",
 }
-NOT_SAID = {"api": "TOPICFLOW_PORT"}  # for the default is the port that is published
-PATIENCE = 30  # seconds
+UNSET_PORTS = {"api": "TOPICFLOW_PORT"}  # the default is the published port
+TIMEOUT = 30  # seconds
 
 
 @dataclass
 class Composed:
-    """`addresses`: what takes the place of the containers' addresses. Besides them only ports are other ones, for here
-    all services are on one machine."""
+    """`addresses`: replace those of the containers. Besides them only ports differ, because all services run on one
+    machine."""
 
     folder: Path
     addresses: dict[str, str]
@@ -43,20 +43,20 @@ class Composed:
         self.services = services(self._given)
 
     def environment(self, name: str) -> dict[str, str]:
-        told = environment(self.services[name], self._given)
-        return {key: self._here(name, value) for key, value in told.items()}
+        values = environment(self.services[name], self._given)
+        return {key: self._here(name, value) for key, value in values.items()}
 
     def command(self, name: str, *instead: str) -> list[str]:
-        """`instead` of its own, as `docker compose run` has it."""
-        told = self.environment(name)
-        if name in NOT_SAID:
-            told[NOT_SAID[name]] = self.ports[name]
+        """`instead`: replaces its command, as in `docker compose run`."""
+        values = self.environment(name)
+        if name in UNSET_PORTS:
+            values[UNSET_PORTS[name]] = self.ports[name]
         arguments = instead or [self._here(name, part) for part in self.services[name]["command"]]
-        return ["env", "-i", PATH, *(f"{key}={value}" for key, value in told.items()), *arguments]
+        return ["env", "-i", PATH, *(f"{key}={value}" for key, value in values.items()), *arguments]
 
     def run(self, name: str, *instead: str) -> str:
-        """To its end, which must be a good one; answers what it printed."""
-        ended = subprocess.run(self.command(name, *instead), capture_output=True, text=True, timeout=PATIENCE)
+        """Runs it until it ends with exit code 0; returns its output."""
+        ended = subprocess.run(self.command(name, *instead), capture_output=True, text=True, timeout=TIMEOUT)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.strip()
 
@@ -64,11 +64,11 @@ class Composed:
         self.processes[name] = Process(self.command(name), self.folder / f"{name}.log")
         self.processes[name].start()
 
-    def is_well(self, name: str) -> bool:
-        """By its own health check."""
+    def is_healthy(self, name: str) -> bool:
+        """Whether its health check succeeds."""
         kind, *check = [self._here(name, part) for part in self.services[name]["healthcheck"]["test"]]
         assert kind == "CMD"
-        return subprocess.run(["env", "-i", PATH, *check], capture_output=True, timeout=PATIENCE).returncode == 0
+        return subprocess.run(["env", "-i", PATH, *check], capture_output=True, timeout=TIMEOUT).returncode == 0
 
     def end(self) -> None:
         for process in self.processes.values():
@@ -83,6 +83,6 @@ class Composed:
 
 
 def addresses(kafka_url: str, postgres_url: str) -> dict[str, str]:
-    """Of the servers that take the places of the containers."""
+    """The addresses of the servers that replace the containers."""
     database = postgres_url.partition("@")[2]
     return {"kafka:9092": kafka_url.removeprefix("kafka://"), "postgres:5432/topicflow": database}

@@ -8,11 +8,11 @@ import pytest
 from eventually import eventually
 from google import genai
 from integration.api import Api, started
-from integration.known_topics import LAST, known_records
+from integration.event_history import BEGAN
 from integration.observed import Observed
 from integration.projected import Projected
-from integration.simulator import asking
-from integration.stories import BEGAN
+from integration.sample_topics import LAST, sample_records
+from integration.simulator import connected
 from servers import CatalogSimulator, Deployment, GeminiSimulator, Stack, Stacks
 
 from shared.messaging.cloudevents import Record
@@ -30,7 +30,7 @@ def everything(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 async def api(everything: Deployment) -> AsyncIterator[Api]:
-    """Ready, with a simulator in no fault."""
+    """Ready, with a simulator without faults."""
     everything.gemini.forget_faults()
     async with everything.client() as client:
         api = Api(everything, client)
@@ -49,7 +49,7 @@ def everything_observed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 async def observed(everything_observed: Observed) -> AsyncIterator[Observed]:
-    """Ready, with a simulator in no fault."""
+    """Ready, with a simulator without faults."""
     everything_observed.deployment.gemini.forget_faults()
     async with everything_observed.deployment.client() as client:
         everything_observed.api = await Api(everything_observed.deployment, client).ready()
@@ -68,7 +68,7 @@ def gemini_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeminiSi
 
 @pytest.fixture
 def simulator(gemini_server: GeminiSimulator) -> GeminiSimulator:
-    """In no fault, without a limit, and asked nothing yet."""
+    """Without faults, limits and recorded calls."""
     gemini_server.take(0)
     gemini_server.lift_limit()
     gemini_server.answer_as(None)
@@ -87,20 +87,20 @@ def catalog_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog
 
 @pytest.fixture
 def catalog_simulator(catalog_server: CatalogSimulator) -> CatalogSimulator:
-    """In no fault, with nothing written and asked nothing yet."""
+    """Without faults, writes and recorded calls."""
     catalog_server.fresh()
     return catalog_server
 
 
 @pytest.fixture
 async def gemini(simulator: GeminiSimulator) -> AsyncIterator[genai.Client]:
-    async with asking(simulator.url) as client:
+    async with connected(simulator.url) as client:
         yield client
 
 
 @pytest.fixture
 async def impatient(simulator: GeminiSimulator) -> AsyncIterator[genai.Client]:
-    async with asking(simulator.url, seconds=0.3) as client:
+    async with connected(simulator.url, seconds=0.3) as client:
         yield client
 
 
@@ -124,13 +124,13 @@ async def projected(new: Callable[[], Awaitable[Projected]]) -> Projected:
 
 @pytest.fixture(scope="session")
 def known(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The known topics are projected; no topic-worker runs."""
+    """The sample topics are projected; no topic-worker runs."""
     folder = tmp_path_factory.mktemp("reads")
     with stacks.shared(folder) as stack:
         deployed = Deployment(folder, stack, GeminiSimulator(folder))
         deployed.add("api", "api-1")
         deployed.add(PROJECTOR, "projector-1")
-        asyncio.run(_publish(stack, known_records()))
+        asyncio.run(_publish(stack, sample_records()))
         yield deployed
         deployed.end()
 

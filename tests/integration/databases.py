@@ -1,4 +1,4 @@
-"""A database from the outside, by its URL: what its tables hold, and what somebody else does to it."""
+"""A database by its URL, without the product: its rows, and a lock on it."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ SUBMISSIONS = ", ".join(column.name for column in tables.submissions.c if column
 
 
 def sqlite_in(folder: Path) -> str:
-    """The URL of a database in that folder, which is made."""
+    """The URL of a database in that folder, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder}/topicflow.db"
 
@@ -42,7 +42,7 @@ def execute(url: str, statement: str, schema: str = "projection") -> None:
 
 
 def tables_of(url: str) -> dict[str, Rows]:
-    """What events leave behind, whoever projected them in whatever batches: all but positions and partitions."""
+    """The tables that depend only on the events, not on batches and projectors: all except positions and partitions."""
     found = {name: rows(url, f"SELECT * FROM {name} ORDER BY 1, 2") for name in ("contents", "history", "usage")}
     found["facets"] = rows(url, "SELECT facet, value, created_at, id FROM facets ORDER BY 1, 2, 3, 4")
     found["submissions"] = rows(url, f"SELECT {SUBMISSIONS} FROM submissions ORDER BY id")
@@ -56,7 +56,7 @@ def tables_of(url: str) -> dict[str, Rows]:
 
 
 def counted(url: str) -> Rows:
-    """What the counts should be."""
+    """The expected counts."""
     query = "SELECT status, count(*) FROM submissions WHERE status != 'removed' GROUP BY status ORDER BY status"
     return rows(url, query)
 
@@ -66,8 +66,8 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def held(url: str, schema: str = "projection") -> Iterator[None]:
-    """Somebody else writes and does not come to an end: who wants to write waits for him, and in `access` everybody."""
+def locked(url: str, schema: str = "projection") -> Iterator[None]:
+    """Another connection holds a lock: all writers wait, in `access` all readers too."""
     if url.startswith("sqlite:"):
         with closing(sqlite3.connect(_file(url, schema), uri=True, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -77,14 +77,14 @@ def held(url: str, schema: str = "projection") -> Iterator[None]:
             if schema == "access":
                 other.execute("LOCK TABLE access.api_keys, access.idempotency_keys IN ACCESS EXCLUSIVE MODE")
             else:
-                other.execute("LOCK TABLE positions IN EXCLUSIVE MODE")  # what every batch begins with
+                other.execute("LOCK TABLE positions IN EXCLUSIVE MODE")  # the first table that every batch writes
             yield
             other.rollback()
 
 
 @contextmanager
-def not_there_yet(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The URL of another database than this one's, and how it comes to be there, empty."""
+def created_later(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The URL of a database that does not exist yet, and a function that creates it, empty."""
     if url.startswith("sqlite:"):
         folder = Path(url.removeprefix("sqlite:///")).parent / "later"
         yield f"sqlite:///{folder}/topicflow.db", folder.mkdir
@@ -92,22 +92,22 @@ def not_there_yet(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
         name = f"{urlsplit(url).path.removeprefix('/')}_later"
         with psycopg.connect(url, autocommit=True) as connection:
 
-            def appears() -> None:
+            def create() -> None:
                 connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
 
-            yield urlsplit(url)._replace(path=f"/{name}").geturl(), appears
+            yield urlsplit(url)._replace(path=f"/{name}").geturl(), create
             connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
 
 
 def _file(url: str, schema: str) -> str:
-    """Never made where it is not there."""
+    """Opens only existing files."""
     path = url.removeprefix("sqlite:///")
     return f"file:{path.removesuffix('.db') + '-access.db' if schema == 'access' else path}?mode=rw"
 
 
 @contextmanager
 def _connected(url: str, schema: str = "projection") -> Iterator[Any]:
-    """Committed in the end."""
+    """Commits at the end."""
     if url.startswith("sqlite:"):
         with closing(sqlite3.connect(_file(url, schema), uri=True)) as database, database:
             yield database

@@ -1,4 +1,4 @@
-"""Broker and database with nothing in them yet, the command that provisions them, and services on them."""
+"""An empty broker and database, the command that provisions them, and services on them."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from servers.stack import KAFKA
 from shared.messaging.kafka.connection import Cluster
 from shared.streams import PROJECTOR
 
-COMMAND = [sys.executable, "-m", "api.admin.provision"]  # what `topicflow provision` runs
+COMMAND = [sys.executable, "-m", "api.admin", "provision"]  # what `topicflow provision` runs
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,21 @@ class Installation:
 
     def begin(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TOPICFLOW_")}
-        told = {**kept, **self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, **settings}
+        environment = {**kept, **self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, **settings}
         pipe = subprocess.PIPE
-        return subprocess.Popen([*COMMAND, *arguments], env=told, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def provision(self, *arguments: str, **settings: str) -> Ran:
         return ended(self.begin(*arguments, **settings))
 
     async def submit(self, *titles: str) -> None:
-        """Past the API, by a producer that has just looked where the partitions are."""
+        """Publishes without the API, by a producer with current partition metadata."""
         transport = self.stack.connect()
         await transport.publish([submitted(title) for title in titles])
         await transport.close()
 
     async def lose_positions(self, group: str = GROUP, stream: str = SUBMISSIONS) -> None:
-        """Of a group whose members have died or left."""
+        """Of a group without members."""
         if self.stack.name == KAFKA:
             await forget_group(Cluster(self.stack.broker_url.removeprefix("kafka://"), self.stack.prefix), group)
             return
@@ -83,14 +83,14 @@ class Installation:
         """By title."""
         return dict(rows(self.database_url, "SELECT title, status FROM submissions"))
 
-    def told(self, event: str) -> int:
-        """How many such events are in the history."""
+    def count_events(self, event: str) -> int:
+        """The number of these events in the history."""
         [(count,)] = rows(self.database_url, f"SELECT count(*) FROM history WHERE event = '{event}'")
         return int(count)
 
     @property
     def paid(self) -> dict[str, int]:
-        """How often the simulator answered each title well."""
+        """The number of good answers of the simulator, by title."""
         return dict(self.gemini.calls["titles"])
 
 

@@ -28,7 +28,7 @@ class Keyed:
         self.open.add(PROJECTOR)
 
     async def create(self, name: str, *scopes: str, **limits: int) -> str:
-        """What its holder sends."""
+        """The key as its holder sends it."""
         database = open_access(self.open.database_url)
         await migrate(database, "access")
         _, key = await ApiKeys(database).create(name, scopes, **limits)
@@ -56,7 +56,7 @@ def bearer(key: str, **more: str) -> dict[str, Any]:
 
 
 def elsewhere(deployment: Deployment) -> httpx.AsyncClient:
-    """Calls it by a name that is not loopback's."""
+    """A client with a Host header that is not loopback."""
     client = deployment.client()
     client.headers["Host"] = "topicflow.example"
     return client

@@ -1,4 +1,4 @@
-"""A deployment that tells everything it can: metrics on ports, spans to a collector, log lines down to DEBUG."""
+"""A deployment with all telemetry: metrics on ports, spans to a collector, log lines down to DEBUG."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from servers import Deployment, GeminiSimulator, Stack, free_port
 
 from shared.streams import PROJECTOR
 
-SECRET = "the-key-that-nobody-may-read"
+SECRET = "the-secret-api-key"
 LOUD = {"TOPICFLOW_LOG_LEVEL": "DEBUG"}
 
 
@@ -33,8 +33,8 @@ class Observed:
 
     def lines(self, service: str, **having: Any) -> list[Json]:
         """Log lines with these fields."""
-        said = [json.loads(line) for line in self.deployment.services[f"{service}-1"].output.splitlines()]
-        return [line for line in said if having.items() <= line.items()]
+        lines = [json.loads(line) for line in self.deployment.services[f"{service}-1"].output.splitlines()]
+        return [line for line in lines if having.items() <= line.items()]
 
     def trace(self, of: Span) -> list[Span]:
         return [span for span in self.collector.spans if span.trace == of.trace]

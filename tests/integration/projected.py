@@ -1,4 +1,4 @@
-"""A database as the status-projector finds it, and projections onto it."""
+"""A database of the status-projector, and projections into it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,11 +12,11 @@ from status_projector.projection import Projection
 
 
 class Projected:
-    """One database, migrated by `open`; what projections bury is in `buried`."""
+    """One database, migrated by `open`. `dead_lettered`: by its projections."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.buried: list[Record] = []
+        self.dead_lettered: list[Record] = []
         self._opened: list[Database] = []
 
     async def open(self) -> "Projected":
@@ -28,8 +28,8 @@ class Projected:
         return self._opened[-1]
 
     async def projection(self) -> Projection:
-        """One more projector's, with a connection of its own, loaded."""
-        projection = Projection(self.writer(), self._bury, "projector-1")
+        """A loaded projection with its own connection, as of one more projector."""
+        projection = Projection(self.writer(), self._dead_letter, "projector-1")
         await projection.load(0)
         return projection
 
@@ -39,8 +39,8 @@ class Projected:
             await projection.project(batch)
         return self
 
-    async def _bury(self, records: Sequence[Record]) -> None:
-        self.buried += records
+    async def _dead_letter(self, records: Sequence[Record]) -> None:
+        self.dead_lettered += records
 
     def rows(self, query: str) -> Rows:
         return rows(self.url, query)

@@ -1,4 +1,4 @@
-"""A deployment whose broker and database ask for passwords, and the values that nobody may ever find again."""
+"""A deployment whose broker and database require passwords, and the secrets that must not leak."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from integration.written import Place, kafka, redis
+from integration.data_dumps import Dump, kafka, redis
 from servers import LOOPBACK, Stack, ValkeyServer, free_port
 from servers.found import OwnServer
 from servers.secured import scram
@@ -18,19 +18,19 @@ from local_servers.kafka import Listener
 
 @dataclass
 class Secrets:
-    """`values` by name, which is what may be told of them; `files` hold some of them, as they must."""
+    """`values` by name; only names may be printed. `files`: that must contain some of them."""
 
     folder: Path
     values: dict[str, str] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
 
     def new(self, name: str) -> str:
-        """A value that nothing else can hold."""
+        """A unique value."""
         self.values[name] = uuid4().hex
         return self.values[name]
 
     def file(self, name: str, text: str) -> str:
-        """The path of one that holds it."""
+        """The path of a file with this text."""
         path = self.folder / name
         path.write_text(text)
         self.files.add(path)
@@ -39,18 +39,18 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Secured:
-    """`broker`: all that is in it."""
+    """`broker`: dumps all of its data."""
 
     stack: Stack
     secrets: Secrets
-    broker: Callable[[], AsyncIterator[Place]]
+    broker: Callable[[], AsyncIterator[Dump]]
 
     @property
     def by_files(self) -> dict[str, str]:
-        """What services are told of broker and database, by the names that end in _FILE."""
-        told = {**self.stack.settings, "TOPICFLOW_DATABASE_URL": self.stack.database_url}
-        secret = [name for name in told if name.endswith(("_URL", "_PASSWORD"))]
-        paths = {f"{name}_FILE": self.secrets.file(name, told[name]) for name in secret}
+        """The settings of broker and database, by the names that end in _FILE."""
+        settings = {**self.stack.settings, "TOPICFLOW_DATABASE_URL": self.stack.database_url}
+        secret = [name for name in settings if name.endswith(("_URL", "_PASSWORD"))]
+        paths = {f"{name}_FILE": self.secrets.file(name, settings[name]) for name in secret}
         return dict.fromkeys(secret, "") | paths
 
 
@@ -68,7 +68,7 @@ def on_valkey_with_a_password(folder: Path) -> Iterator[Secured]:
 
 
 def on_kafka_with_a_password(folder: Path, start: Callable[..., OwnServer], postgres_url: str) -> Secured:
-    """`start`: a Kafka with `listeners` and `scram`. The database lets everybody in, with any password."""
+    """`start`: a Kafka with `listeners` and `scram`. The database accepts any password."""
     secrets = Secrets(folder)
     password, listener = secrets.new("the broker's password"), Listener(free_port(), "SASL_PLAINTEXT", scram())
     server = start(listeners={"SECURED": listener}, scram={"topicflow": password})

@@ -1,4 +1,4 @@
-"""Gemini's simulator as the client that the services use sees it, and what tests ask it again and again."""
+"""A google-genai client of the simulator of Gemini, with the requests that tests make most often."""
 
 import json
 from collections.abc import AsyncIterator
@@ -35,12 +35,12 @@ def client(url: str, api_key: str = "some-key", seconds: float = 5) -> genai.Cli
 
 
 @asynccontextmanager
-async def asking(url: str, seconds: float = 5) -> AsyncIterator[genai.Client]:
-    """A client for as long as it is needed. `seconds`: that it waits for an answer."""
-    asked = client(url, seconds=seconds)
-    yield asked
-    await asked.aio.aclose()
-    asked.close()
+async def connected(url: str, seconds: float = 5) -> AsyncIterator[genai.Client]:
+    """A client that is closed at the end. `seconds`: its timeout."""
+    gemini = client(url, seconds=seconds)
+    yield gemini
+    await gemini.aio.aclose()
+    gemini.close()
 
 
 async def ask(gemini: genai.Client, *titles: str) -> types.GenerateContentResponse:

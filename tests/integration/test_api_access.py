@@ -1,4 +1,4 @@
-"""Who may do what: keys, scopes and limits of an API that listens beyond loopback, and of one that does not."""
+"""Access: keys, scopes and limits of an API that listens beyond loopback, and of one that does not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -9,7 +9,7 @@ import pytest
 from eventually import eventually
 from fastapi.routing import iter_route_contexts
 from integration.api import Api, problem
-from integration.databases import held, rows
+from integration.databases import locked, rows
 from integration.keyed import Keyed, bearer, elsewhere
 from servers import Stacks
 
@@ -33,7 +33,7 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 async def api(keyed: Keyed) -> AsyncIterator[Api]:
-    """The one that needs keys, called from elsewhere."""
+    """The API that requires keys, called from another host."""
     async with elsewhere(keyed.open) as client:
         api = Api(keyed.open, client)
         yield await api.up()
@@ -62,7 +62,7 @@ async def local(keyed: Keyed) -> AsyncIterator[Api]:
         ("GET", "/"),
     ],
 )
-async def test_beyond_loopback_nobody_is_answered_without_a_key(api: Api, method: str, path: str) -> None:
+async def test_beyond_loopback_every_request_needs_a_key(api: Api, method: str, path: str) -> None:
     for headers in ({}, {"Host": f"127.0.0.1:{api.deployment.api_port}"}):
         refused = await api.http.request(method, path, headers=headers)
         assert "an API key is required" in problem(refused, 401)["detail"]
@@ -76,7 +76,7 @@ async def test_probes_need_no_key_and_a_wrong_one_does_not_disturb_them(api: Api
         assert (await local.http.get(path, **bearer("tf_0_wrong"))).status_code == 200
 
 
-async def test_only_a_key_as_it_was_shown_opens(api: Api, local: Api, keyed: Keyed) -> None:
+async def test_only_the_exact_key_is_accepted(api: Api, local: Api, keyed: Keyed) -> None:
     _, id_, secret = keyed.reader.split("_", 2)
     wrong = [
         f"Basic {keyed.reader}",
@@ -102,16 +102,14 @@ async def test_only_a_key_as_it_was_shown_opens(api: Api, local: Api, keyed: Key
             assert (await each.ask("GET", "/topics", headers=headers)).status_code == 200
 
 
-async def test_on_loopback_this_machine_needs_no_key_and_who_has_one_may_come_by_any_name(
-    local: Api, keyed: Keyed
-) -> None:
+async def test_on_loopback_no_key_is_needed_and_with_one_any_host_name_is_allowed(local: Api, keyed: Keyed) -> None:
     assert (await local.ask("GET", "/topics")).status_code == 200
     foreign = {"Host": "topicflow.example", "Origin": "https://elsewhere.example"}
     problem(await local.ask("GET", "/topics", headers=foreign), 403)
     assert (await local.ask("GET", "/topics", **bearer(keyed.reader, **foreign))).status_code == 200
 
 
-async def test_a_new_key_opens_at_once_and_a_revoked_one_no_longer_within_five_seconds(api: Api, keyed: Keyed) -> None:
+async def test_a_new_key_works_at_once_and_a_revoked_one_stops_within_five_seconds(api: Api, keyed: Keyed) -> None:
     name = next(NAMES)
     key = await keyed.create(name, "read")
     assert (await api.ask("GET", "/topics", **bearer(key))).status_code == 200
@@ -127,15 +125,15 @@ async def test_a_new_key_opens_at_once_and_a_revoked_one_no_longer_within_five_s
 
 async def test_many_unknown_keys_at_once_are_all_refused_and_a_known_one_is_not(api: Api, keyed: Keyed) -> None:
     unknown = [bearer(f"tf_{n:016x}_secret") for n in range(50)]
-    asked = [api.ask("GET", "/topics", **headers) for headers in (*unknown, bearer(keyed.reader))]
-    *refused, answer = await asyncio.gather(*asked)
+    requests = [api.ask("GET", "/topics", **headers) for headers in (*unknown, bearer(keyed.reader))]
+    *refused, answer = await asyncio.gather(*requests)
     assert {answer.status_code for answer in refused} == {401}
     assert answer.status_code == 200
 
 
-async def test_while_keys_can_not_be_looked_up_the_answer_is_503_and_known_ones_go_on(api: Api, keyed: Keyed) -> None:
-    await api.ask("GET", "/topics", **bearer("tf_0_unknown"))  # all live keys are read now
-    with held(keyed.open.database_url, "access"):
+async def test_while_keys_cannot_be_looked_up_unknown_ones_get_503_and_known_ones_work(api: Api, keyed: Keyed) -> None:
+    await api.ask("GET", "/topics", **bearer("tf_0_unknown"))  # now all valid keys are cached
+    with locked(keyed.open.database_url, "access"):
         unknown = asyncio.create_task(api.ask("GET", "/topics", **bearer("tf_0_unknown")))
         assert (await api.ask("GET", "/topics", **bearer(keyed.reader))).status_code == 200
         assert not unknown.done()
@@ -147,9 +145,9 @@ async def test_while_keys_can_not_be_looked_up_the_answer_is_503_and_known_ones_
 # -- scopes --------------------------------------------------------------------------------------------------------
 
 
-def test_every_route_asks_for_one_scope_and_every_get_for_read() -> None:
+def test_every_route_requires_one_scope_and_every_get_requires_read() -> None:
     scheme = require_scope("read").dependency
-    asked = {}
+    scopes_of_route = {}
     for route in iter_route_contexts(build().routes):
         if route.path and route.path.startswith("/api/v1"):
             needed = [
@@ -159,13 +157,13 @@ def test_every_route_asks_for_one_scope_and_every_get_for_read() -> None:
                 for scope in dependency.own_oauth_scopes or []
             ]
             for method in route.methods or {"?"}:
-                asked[method, route.path] = needed
-    assert ("POST", "/api/v1/topics") in asked
-    assert {route: scopes for route, scopes in asked.items() if len(scopes) != 1} == {}
-    assert {route for route, scopes in asked.items() if (route[0] == "GET") != (scopes == ["read"])} == set()
+                scopes_of_route[method, route.path] = needed
+    assert ("POST", "/api/v1/topics") in scopes_of_route
+    assert {route: scopes for route, scopes in scopes_of_route.items() if len(scopes) != 1} == {}
+    assert {route for route, scopes in scopes_of_route.items() if (route[0] == "GET") != (scopes == ["read"])} == set()
 
 
-async def test_each_scope_opens_its_own_routes_and_no_other(api: Api, keyed: Keyed) -> None:
+async def test_each_scope_allows_its_own_routes_and_no_other(api: Api, keyed: Keyed) -> None:
     keys = {"read": keyed.reader, "submit": keyed.submitter, "operate": keyed.operator}
     routes = [
         ("read", "GET", "/api/v1/topics"),
@@ -182,13 +180,13 @@ async def test_each_scope_opens_its_own_routes_and_no_other(api: Api, keyed: Key
         for scope, key in keys.items():
             answer = await api.http.request(method, path, **bearer(key))
             if scope == needed:
-                assert answer.status_code in {200, 404, 422}, (path, answer.text)  # whatever is said beyond the door
+                assert answer.status_code in {200, 404, 422}, (path, answer.text)  # any answer behind the scope check
             else:
                 assert problem(answer, 403)["detail"] == f"this API key lacks the scope {needed}; it has {scope}"
 
 
-async def test_what_is_submitted_carries_the_name_of_the_key_or_local(api: Api, local: Api, keyed: Keyed) -> None:
-    title = {"topics": ["By whom"]}
+async def test_a_submission_records_the_name_of_the_key_or_local(api: Api, local: Api, keyed: Keyed) -> None:
+    title = {"topics": ["Submitted by"]}
     [topic] = (await api.ask("POST", "/topics", json=title, **bearer(keyed.submitter))).json()["topics"]
     query = f"SELECT attempt, submitted_by FROM submissions WHERE id = '{topic['id']}'"
     await eventually(lambda: rows(keyed.open.database_url, query) == [(1, "submitter")], within=10)
@@ -201,7 +199,7 @@ async def test_what_is_submitted_carries_the_name_of_the_key_or_local(api: Api, 
 # -- limits --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_another_is_not_held_up(
+async def test_a_key_over_its_rate_limit_gets_retry_after_and_other_keys_are_not_limited(
     api: Api, keyed: Keyed
 ) -> None:
     key = await keyed.create(next(NAMES), "read", requests_per_second=1)
@@ -229,7 +227,7 @@ async def test_without_a_key_loopback_is_not_limited(local: Api) -> None:
     ("limit", "most"),
     [(None, 2 * 1024**2), (1000, 1000), (3 * 1024**2, 3 * 1024**2), (64 * 1024**2, MOST_BODY_BYTES)],
 )
-async def test_a_body_may_be_as_large_as_the_key_says_and_never_larger_than_the_api_bears(
+async def test_the_largest_body_is_the_limit_of_the_key_or_that_of_the_api(
     api: Api, keyed: Keyed, limit: int | None, most: int
 ) -> None:
     limits = {} if limit is None else {"body_bytes": limit}

@@ -1,4 +1,4 @@
-"""What clients of the API see while broker, database, worker or projector are away, and when they are back."""
+"""The API while broker, database, worker or projector are down, and after they are back."""
 
 import asyncio
 import signal
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from integration.api import Api, problem, started
-from integration.databases import held
-from integration.losses import lose_group
+from integration.broker_data_loss import lose_group
+from integration.databases import locked
 from integration.projected import Projected
 from servers import Deployment, GeminiSimulator, Stacks
 from servers.found import OwnServer
@@ -31,14 +31,14 @@ def breakable(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 async def own(breakable: Deployment) -> AsyncIterator[Api]:
-    """Everything, for a test that breaks it and repairs it."""
+    """A complete deployment that tests may break and must repair."""
     async with breakable.client() as client:
         yield await Api(breakable, client).ready()
 
 
 @pytest.fixture
 async def alone(stacks: Stacks, tmp_path: Path) -> AsyncIterator[Api]:
-    """An API with nothing behind it; its broker is not started yet."""
+    """An API without other services; its broker is not started yet."""
     with stacks.own(tmp_path) as stack:
         deployed = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
         deployed.add("api", "api-1")
@@ -60,7 +60,7 @@ def _kill(broker: OwnServer) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("break_", [_freeze, _kill], ids=["frozen", "dead"])
-async def test_without_a_broker_submitting_says_so_soon_reading_goes_on_and_sending_again_is_the_same_submission(
+async def test_without_a_broker_submitting_soon_gets_503_reads_work_and_a_retry_is_the_same_submission(
     own: Api, break_: Callable[[OwnServer], Callable[[], None]]
 ) -> None:
     title = f"While it is {break_.__name__}"
@@ -73,7 +73,7 @@ async def test_without_a_broker_submitting_says_so_soon_reading_goes_on_and_send
         assert time.monotonic() - began < 12
         assert "Retrying is safe: it is the same submission" in problem(refused, 503)["detail"]
         assert int(refused.headers["retry-after"]) > 0
-        await _reading_goes_on(own, before["id"])
+        await _assert_reads_work(own, before["id"])
     finally:
         repair()
     await eventually(lambda: _is_taken(own, title), within=20)
@@ -84,12 +84,12 @@ async def test_without_a_broker_submitting_says_so_soon_reading_goes_on_and_send
     assert own.deployment.gemini.calls["titles"][title] == 1
 
 
-async def _reading_goes_on(api: Api, id_: str) -> None:
+async def _assert_reads_work(api: Api, id_: str) -> None:
     for path in (f"/topics/{id_}", "/topics", "/processing-status"):
         began = time.monotonic()
-        shown = await api.get(path)
+        answer = await api.get(path)
         assert time.monotonic() - began < 1.5
-        assert (shown["projection_lag_seconds"], shown["as_of"] is not None) == (None, True)
+        assert (answer["projection_lag_seconds"], answer["as_of"] is not None) == (None, True)
     began = time.monotonic()
     problem(await api.ask("GET", "/topics/unknown"), 404)
     assert time.monotonic() - began < 2
@@ -105,7 +105,7 @@ async def _is_taken(api: Api, title: str) -> bool:
     return answer.status_code == 202
 
 
-async def test_a_killed_worker_is_known_within_five_seconds_and_one_that_comes_back_too(own: Api) -> None:
+async def test_a_killed_worker_is_noticed_within_five_seconds_and_its_return_too(own: Api) -> None:
     own.deployment.services["topic-worker-1"].kill()
     killed = time.monotonic()
 
@@ -124,7 +124,7 @@ async def test_a_killed_worker_is_known_within_five_seconds_and_one_that_comes_b
     await eventually(is_running, within=10)
 
 
-async def test_an_api_that_was_there_first_says_what_is_missing_and_recovers_by_itself(alone: Api) -> None:
+async def test_an_api_started_first_reports_what_is_missing_and_recovers_by_itself(alone: Api) -> None:
     problem(await alone.ask("POST", "/topics", json={"topics": ["Too early"]}), 503)
     problem(await alone.ask("GET", "/topics"), 503)
     ready = await alone.http.get("/ready")
@@ -143,7 +143,7 @@ async def test_an_api_that_was_there_first_says_what_is_missing_and_recovers_by_
 
 
 async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
-    """Whether a title is skipped cannot be judged."""
+    """Without it the API cannot decide whether a title is skipped."""
     alone.deployment.stack.broker.start()
 
     async def broker_is_there() -> bool:
@@ -158,7 +158,7 @@ async def test_without_a_database_nothing_is_submitted(alone: Api) -> None:
 
 
 async def test_nothing_is_published_before_the_streams_have_their_groups(alone: Api) -> None:
-    """A stream with an entry and without a group looks as if the group had been lost, and nobody would start again."""
+    """A stream with an entry and without a group looks like a lost group, and workers would not start."""
     projected = await Projected(alone.deployment.database_url).open()
     starting = asyncio.create_task(asyncio.to_thread(alone.deployment.stack.broker.start))
     await eventually(lambda: _is_taken(alone, "The first one"), within=20, every=0)
@@ -176,10 +176,10 @@ async def test_nothing_is_published_before_the_streams_have_their_groups(alone: 
     await projected.close()
 
 
-async def test_reads_go_on_while_somebody_holds_the_database_for_writing(own: Api) -> None:
+async def test_reads_work_while_another_connection_holds_a_write_lock(own: Api) -> None:
     [topic] = (await own.submit("Readable"))["topics"]
     await own.ended(topic["id"])
-    with held(own.deployment.database_url):
+    with locked(own.deployment.database_url):
         began = time.monotonic()
         assert (await own.get("/topics", search="readable"))["total_count"] == 1
         assert (await own.ask("POST", "/topics", json={"topics": ["Readable", "More"]})).status_code == 202
@@ -196,7 +196,7 @@ async def test_a_stop_is_quick_and_clean(own: Api) -> None:
     process.start()
 
 
-async def test_a_lost_consumer_group_is_said_by_ready_and_health(deployment: Deployment) -> None:
+async def test_ready_and_health_report_a_lost_consumer_group(deployment: Deployment) -> None:
     for service in ("api", PROJECTOR):
         deployment.add(service)
     async with deployment.client() as client:

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again, at once or after a crash, runs once and gets the same answer."""
+"""`Idempotency-Key`: a repeated request, at once or after a crash, runs once and gets the same answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import httpx
 import pytest
 from eventually import eventually
 from integration.api import Api, Json, problem
-from integration.databases import held, rows
+from integration.databases import locked, rows
 from integration.keyed import bearer
 from servers import Deployment
 from sqlalchemy import Connection, select, update
@@ -22,10 +22,10 @@ from shared.db.migrate import migrate
 from shared.db.tables import idempotency_keys
 from shared.ids import topic_id
 
-ANSWER = StoredResponse(202, [("content-type", "application/json")], b'{"said": "\xc3\xbc"}')
+ANSWER = StoredResponse(202, [("content-type", "application/json")], b'{"text": "\xc3\xbc"}')
 
 
-def named(key: str | None = None, **more: str) -> dict[str, str]:
+def idempotency_key(key: str | None = None, **more: str) -> dict[str, str]:
     return {"Idempotency-Key": key or str(uuid4())} | more
 
 
@@ -41,13 +41,13 @@ async def completed(api: Api, title: str) -> Json:
 
 
 async def at_rest(api: Api, id_: str) -> int:
-    """Its attempt, once nothing of it is under way."""
+    """The attempt of the topic, once it has ended."""
     return int((await api.ended(id_))[0]["attempt"])
 
 
-async def test_a_request_that_is_sent_again_gets_the_same_bytes_and_does_nothing(api: Api) -> None:
+async def test_a_repeated_request_gets_the_same_bytes_and_does_nothing(api: Api) -> None:
     topic = await completed(api, "Sent again")
-    once = named()
+    once = idempotency_key()
     first = await forced(api, "Sent again", once)
     assert (first.status_code, first.json()["saved_topics"]) == (202, 1)
     assert "idempotency-replayed" not in first.headers
@@ -61,13 +61,13 @@ async def test_a_request_that_is_sent_again_gets_the_same_bytes_and_does_nothing
     assert again.headers["idempotency-replayed"] == "true"
     assert again.headers["content-type"] == first.headers["content-type"]
     assert await at_rest(api, topic["id"]) == 2
-    other = await forced(api, "Sent again", named())
+    other = await forced(api, "Sent again", idempotency_key())
     assert "idempotency-replayed" not in other.headers
 
 
-async def test_twenty_of_the_same_at_once_are_one_attempt(api: Api) -> None:
+async def test_twenty_concurrent_repeats_are_one_attempt(api: Api) -> None:
     topic = await completed(api, "Raced for")
-    once = named()
+    once = idempotency_key()
     answers = await asyncio.gather(*(forced(api, "Raced for", once) for _ in range(20)))
     taken = [answer for answer in answers if answer.status_code == 202]
     assert len({answer.content for answer in taken}) == 1
@@ -85,8 +85,8 @@ async def test_twenty_of_the_same_at_once_are_one_attempt(api: Api) -> None:
     assert await at_rest(api, topic["id"]) == 2
 
 
-async def test_a_key_is_good_for_one_request_only(api: Api) -> None:
-    once = named()
+async def test_a_key_is_valid_for_one_request_only(api: Api) -> None:
+    once = idempotency_key()
     assert (await forced(api, "One request", once)).status_code == 202
     for path, body in (
         ("/topics", {"topics": ["One request"]}),
@@ -97,8 +97,8 @@ async def test_a_key_is_good_for_one_request_only(api: Api) -> None:
         assert "used for a different request" in problem(refused, 422)["detail"]
 
 
-async def test_what_was_refused_is_not_kept(api: Api) -> None:
-    once = named()
+async def test_refused_requests_are_not_stored(api: Api) -> None:
+    once = idempotency_key()
     problem(await api.ask("POST", "/topics", json={"topics": []}, headers=once), 422)
     problem(await api.ask("POST", "/topics/nothing/retry", headers=once), 404)
     problem(await api.ask("POST", "/topics", content=b" " * (2 * 1024**2 + 1), headers=once), 413)
@@ -107,7 +107,7 @@ async def test_what_was_refused_is_not_kept(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 256, "ü".encode(), "ü".encode("latin-1"), b"a\tb"], ids=repr)
-async def test_a_key_that_is_none_is_refused(api: Api, key: bytes) -> None:
+async def test_an_invalid_key_is_refused(api: Api, key: bytes) -> None:
     refused = await api.ask("POST", "/topics", json={"topics": ["Not taken"]}, headers={b"Idempotency-Key": key})
     assert problem(refused, 422)["detail"].startswith("Idempotency-Key: ")
     twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
@@ -115,13 +115,13 @@ async def test_a_key_that_is_none_is_refused(api: Api, key: bytes) -> None:
     problem(await api.ask("GET", f"/topics/{topic_id('Not taken')}"), 404)
 
 
-async def test_every_printable_key_up_to_255_characters_is_good_and_reading_does_not_look_at_it(api: Api) -> None:
+async def test_every_printable_key_up_to_255_characters_is_valid_and_reads_ignore_it(api: Api) -> None:
     key = "".join(chr(c) for c in range(0x21, 0x7F)).ljust(255, "~")
-    assert (await api.ask("POST", "/processing-status/seen", headers=named(key))).status_code == 200
-    again = await api.ask("POST", "/processing-status/seen", headers=named(key))
+    assert (await api.ask("POST", "/processing-status/seen", headers=idempotency_key(key))).status_code == 200
+    again = await api.ask("POST", "/processing-status/seen", headers=idempotency_key(key))
     assert again.headers["idempotency-replayed"] == "true"
     for _ in range(2):
-        read = await api.ask("GET", "/topics", headers=named("x" * 300))
+        read = await api.ask("GET", "/topics", headers=idempotency_key("x" * 300))
         assert (read.status_code, "idempotency-replayed" in read.headers) == (200, False)
 
 
@@ -129,10 +129,10 @@ async def test_callers_do_not_share_their_keys(api: Api) -> None:
     database = open_access(api.deployment.database_url)
     _, key = await ApiKeys(database).create("another caller", ["submit"])
     await database.close()
-    once = named()
+    once = idempotency_key()
     assert (await forced(api, "Mine", once)).status_code == 202
-    theirs = await forced(api, "Theirs", once | bearer(key)["headers"])
-    assert (theirs.status_code, "idempotency-replayed" in theirs.headers) == (202, False)
+    other = await forced(api, "Theirs", once | bearer(key)["headers"])
+    assert (other.status_code, "idempotency-replayed" in other.headers) == (202, False)
     assert (await forced(api, "Mine", once)).headers["idempotency-replayed"] == "true"
 
 
@@ -140,37 +140,37 @@ async def test_replicas_replay_each_others_answers(api: Api) -> None:
     other = Deployment(api.deployment.folder, api.deployment.stack, api.deployment.gemini)
     process = other.add("api", "api-2")
     try:
-        once = named()
-        first = await forced(api, "Asked here", once)
+        once = idempotency_key()
+        first = await forced(api, "Sent here", once)
         async with other.client() as client:
             replica = Api(other, client)
             await replica.answers()
-            again = await forced(replica, "Asked here", once)
+            again = await forced(replica, "Sent here", once)
         assert (again.status_code, again.content) == (202, first.content)
         assert again.headers["idempotency-replayed"] == "true"
     finally:
         process.end()
 
 
-async def test_while_the_database_is_away_nothing_runs(api: Api) -> None:
-    with held(api.deployment.database_url, "access"):
-        problem(await forced(api, "Not run", named()), 503)
+async def test_while_the_database_is_locked_nothing_runs(api: Api) -> None:
+    with locked(api.deployment.database_url, "access"):
+        problem(await forced(api, "Not run", idempotency_key()), 503)
     problem(await api.ask("GET", f"/topics/{topic_id('Not run')}"), 404)
 
 
 @pytest.mark.breaks_the_broker
-async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_old(running: Deployment) -> None:
-    once = named()
+async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_expired(running: Deployment) -> None:
+    once = idempotency_key()
     async with running.client() as client:
         api = Api(running, client)
         topic = await completed(api, "Killed")
         running.stack.broker.freeze()
-        asked = asyncio.create_task(forced(api, "Killed", once))
+        request = asyncio.create_task(forced(api, "Killed", once))
         claims = "SELECT status FROM idempotency_keys"
         await eventually(lambda: rows(running.database_url, claims, "access") == [(None,)], within=5)
         running.services["api-1"].kill()
         with pytest.raises(httpx.TransportError):
-            await asked
+            await request
         running.stack.broker.thaw()
         running.services["api-1"].start()
         await api.ready()
@@ -186,7 +186,7 @@ async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_is_o
         await api.ended(topic["id"])
 
 
-# -- the claims themselves -----------------------------------------------------------------------------------------
+# -- claims --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def test_who_comes_back_after_his_claim_was_taken_over_changes_nothing(database: Database) -> None:
+async def test_a_replica_whose_claim_was_taken_over_changes_nothing(database: Database) -> None:
     once = IdempotentRequest("local", "key", "print")
     frozen, other = IdempotencyStore(database), IdempotencyStore(database, lease=timedelta(0))
     lost = await frozen.claim(once)
@@ -228,7 +228,7 @@ async def test_an_answer_is_kept_for_a_day(database: Database) -> None:
 
 
 async def _age(database: Database, by: timedelta) -> None:
-    """Every claim was made so much earlier."""
+    """Makes every claim older by this time."""
     keys = idempotency_keys.c
 
     def age(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""POST /topics/import against everything running: what is kept, queued and left alone, and what it costs."""
+"""POST /topics/import against a running deployment: what is imported, queued and skipped, and what it costs."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -29,14 +29,14 @@ def old(title: str, status: str = "completed", **more: Any) -> dict[str, Any]:
     }
 
 
-async def bring(api: Api, *topics: dict[str, Any], dry_run: bool = False) -> dict[str, Any]:
+async def import_topics(api: Api, *topics: dict[str, Any], dry_run: bool = False) -> dict[str, Any]:
     answer = await api.ask("POST", "/topics/import", json={"topics": topics, "dry_run": dry_run})
     assert answer.status_code == (200 if dry_run else 202), answer.text
     return dict(answer.json())
 
 
 async def counted(api: Api) -> dict[str, Any]:
-    """Once nothing is under way and all is projected."""
+    """The counts, once nothing is in progress and everything is projected."""
 
     async def at_rest() -> dict[str, Any] | None:
         status = await api.get("/processing-status")
@@ -51,25 +51,25 @@ def calls(api: Api, title: str) -> int:
 
 
 @pytest.fixture
-async def tell(api: Api) -> AsyncIterator[Any]:
+async def publish(api: Api) -> AsyncIterator[Any]:
     """Publishes an event as a service would, and waits until it is projected."""
     transport = api.deployment.stack.connect()
 
-    async def tell(event: SubmissionEvent) -> None:
+    async def publish(event: SubmissionEvent) -> None:
         await transport.publish([encode(event, source="test")])
         await counted(api)
 
-    yield tell
+    yield publish
     await transport.close()
 
 
-# -- what becomes of each ------------------------------------------------------------------------------------------
+# -- verdicts ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_completed_topic_is_what_it_was_under_its_old_number_and_costs_nothing(api: Api) -> None:
+async def test_a_completed_topic_keeps_its_content_and_old_number_and_costs_nothing(api: Api) -> None:
     before = await counted(api)
-    topic = old("Moved in")
-    answer = await bring(api, topic)
+    topic = old("Imported topic")
+    answer = await import_topics(api, topic)
     assert answer == {
         "dry_run": False,
         "imported": 1,
@@ -77,8 +77,8 @@ async def test_a_completed_topic_is_what_it_was_under_its_old_number_and_costs_n
         "skipped": 0,
         "topics": [
             {
-                "id": topic_id("Moved in"),
-                "title": "Moved in",
+                "id": topic_id("Imported topic"),
+                "title": "Imported topic",
                 "legacy_id": topic["legacy_id"],
                 "verdict": "imported",
                 "reason": None,
@@ -88,8 +88,8 @@ async def test_a_completed_topic_is_what_it_was_under_its_old_number_and_costs_n
     [here] = await api.ended(str(topic["legacy_id"]))
     assert here["content"] == topic["content"]
     assert {name: here[name] for name in ("id", "title", "attempt", "simulated", "worker", "legacy_id")} == {
-        "id": topic_id("Moved in"),
-        "title": "Moved in",
+        "id": topic_id("Imported topic"),
+        "title": "Imported topic",
         "attempt": 1,
         "simulated": False,
         "worker": "import",
@@ -101,12 +101,12 @@ async def test_a_completed_topic_is_what_it_was_under_its_old_number_and_costs_n
         "completed_count": before["completed_count"] + 1,
         "total_count": before["total_count"] + 1,
     }
-    assert calls(api, "Moved in") == 0
+    assert calls(api, "Imported topic") == 0
 
 
-async def test_what_failed_or_waits_is_queued_under_its_old_number_and_called_for_once(api: Api) -> None:
+async def test_failed_and_pending_topics_are_queued_under_their_old_number_and_called_once(api: Api) -> None:
     topics = [old("Failed there", "failed"), old("Waits there", "pending", legacy_id=None)]
-    answer = await bring(api, *topics)
+    answer = await import_topics(api, *topics)
     assert (answer["queued"], answer["imported"]) == (2, 0)
     first, second = await api.ended(*(topic["id"] for topic in answer["topics"]))
     assert (first["legacy_id"], second["legacy_id"]) == (topics[0]["legacy_id"], None)
@@ -115,58 +115,58 @@ async def test_what_failed_or_waits_is_queued_under_its_old_number_and_called_fo
     assert [calls(api, topic["title"]) for topic in topics] == [1, 1]
 
 
-async def test_bringing_it_again_changes_nothing_and_pays_for_nothing(api: Api) -> None:
+async def test_a_repeated_import_changes_nothing_and_costs_nothing(api: Api) -> None:
     topics = [old("Again"), old("Again failed", "failed")]
-    first = await bring(api, *topics)
+    first = await import_topics(api, *topics)
     await api.ended(*(topic["id"] for topic in first["topics"]))
     before = [await counted(api)] + [await _without_age(api, topic["id"]) for topic in first["topics"]]
-    again = await bring(api, *topics)
+    again = await import_topics(api, *topics)
     assert (again["imported"], again["queued"], again["skipped"]) == (0, 0, 2)
     assert {topic["reason"] for topic in again["topics"]} == {"already completed here"}
     assert [await counted(api)] + [await _without_age(api, topic["id"]) for topic in first["topics"]] == before
     assert (calls(api, "Again"), calls(api, "Again failed")) == (0, 1)
 
 
-async def test_bringing_it_again_before_anything_is_projected_is_the_same(api: Api) -> None:
+async def test_a_repeated_import_before_projection_changes_nothing(api: Api) -> None:
     before = await counted(api)
     topics = [old(f"At once {n}") for n in range(50)] + [old(f"At once queued {n}", "pending") for n in range(5)]
-    *_, answer = [await bring(api, *topics) for _ in range(3)]
+    *_, answer = [await import_topics(api, *topics) for _ in range(3)]
     await api.ended(*(topic["id"] for topic in answer["topics"]))
     assert (await counted(api))["total_count"] == before["total_count"] + 55
     assert [calls(api, f"At once queued {n}") for n in range(5)] == [1] * 5
 
 
-async def test_a_dry_run_says_the_same_and_changes_nothing(api: Api) -> None:
-    await api.ended(*(topic["id"] for topic in (await bring(api, old("Known before")))["topics"]))
+async def test_a_dry_run_reports_the_same_verdicts_and_changes_nothing(api: Api) -> None:
+    await api.ended(*(topic["id"] for topic in (await import_topics(api, old("Known before")))["topics"]))
     before = await counted(api)
     topics = [old("Dry"), old("Dry failed", "failed"), old("Known before"), old("dry")]
-    dry = await bring(api, *topics, dry_run=True)
+    dry = await import_topics(api, *topics, dry_run=True)
     assert [topic["verdict"] for topic in dry["topics"]] == ["imported", "queued", "skipped", "skipped"]
     assert await counted(api) == before
     problem(await api.ask("GET", f"/topics/{topic_id('Dry')}"), 404)
-    wet = await bring(api, *topics)
+    wet = await import_topics(api, *topics)
     assert wet == dry | {"dry_run": False}
 
 
-async def test_what_was_removed_here_stays_away(api: Api, tell: Any) -> None:
-    topic = old("Not wanted any more")
-    await bring(api, topic)
+async def test_a_removed_topic_is_not_imported(api: Api, publish: Any) -> None:
+    topic = old("Removed topic")
+    await import_topics(api, topic)
     await api.ended(topic_id(topic["title"]))
-    await tell(TopicRemoved(id=topic_id(topic["title"]), attempt=1, by="local"))
+    await publish(TopicRemoved(id=topic_id(topic["title"]), attempt=1, by="local"))
     before = await counted(api)
-    answer = await bring(api, topic, old(topic["title"], "pending"))
+    answer = await import_topics(api, topic, old(topic["title"], "pending"))
     assert (answer["skipped"], answer["topics"][0]["reason"]) == (2, "removed here")
     assert await counted(api) == before
     problem(await api.ask("GET", f"/topics/{topic['legacy_id']}"), 404)
 
 
-async def test_a_card_that_was_really_written_here_stays_and_gets_its_old_number(api: Api, tell: Any) -> None:
-    about = {"id": topic_id("Written here"), "attempt": 1, "kind": "topic", "title": "Written here", "worker": "w"}
+async def test_a_card_generated_here_stays_and_gets_its_old_number(api: Api, publish: Any) -> None:
+    fields = {"id": topic_id("Written here"), "attempt": 1, "kind": "topic", "title": "Written here", "worker": "w"}
     now = datetime.now(UTC)
-    await tell(SubmissionCompleted(**about, run="r", submitted_at=now, content={"title": "Ours"}))
+    await publish(SubmissionCompleted(**fields, run="r", submitted_at=now, content={"title": "Ours"}))
     topic = old("WRITTEN HERE")
     for _ in range(2):
-        assert (await bring(api, topic))["skipped"] == 1
+        assert (await import_topics(api, topic))["skipped"] == 1
         [here] = await api.ended(str(topic["legacy_id"]))
         assert (here["title"], here["content"], here["created_at"]) == (
             "Written here",
@@ -175,24 +175,24 @@ async def test_a_card_that_was_really_written_here_stays_and_gets_its_old_number
         )
 
 
-async def test_an_old_card_takes_the_place_of_what_a_simulator_wrote_and_of_a_failure(api: Api) -> None:
+async def test_an_old_card_replaces_a_simulated_card_and_a_failure(api: Api) -> None:
     api.deployment.gemini.add_fault("block", title_contains="Blocked here")
     ids = [topic["id"] for topic in (await api.submit("Simulated here", "Blocked here"))["topics"]]
     await api.ended(ids[0])
     await api.ended(ids[1], as_="failed")
     topics = [old("Simulated here"), old("Blocked here")]
-    assert (await bring(api, *topics))["imported"] == 2
+    assert (await import_topics(api, *topics))["imported"] == 2
     for topic in await api.ended(*(str(topic["legacy_id"]) for topic in topics)):
         assert (topic["attempt"], topic["simulated"], topic["error_message"]) == (2, False, None)
         assert topic["content"]["company"] == "n/a"
-    assert (await bring(api, *topics))["skipped"] == 2
+    assert (await import_topics(api, *topics))["skipped"] == 2
 
 
-async def test_an_old_card_ends_what_is_under_way_here_and_the_answer_that_comes_later_does_not_count(api: Api) -> None:
+async def test_an_old_card_ends_an_attempt_in_progress_and_its_late_answer_does_not_count(api: Api) -> None:
     api.deployment.gemini.take(1.0)
     [under_way] = (await api.submit("Called for here"))["topics"]
     [started] = await api.ended(under_way["id"], as_="processing")
-    assert (await bring(api, old("Called for here")))["imported"] == 1
+    assert (await import_topics(api, old("Called for here")))["imported"] == 1
     [here] = await api.ended(under_way["id"])
     assert (here["attempt"], here["content"]["company"], here["worker"]) == (1, "n/a", "import")
     api.deployment.gemini.take(0.0)
@@ -206,17 +206,17 @@ async def test_an_old_card_ends_what_is_under_way_here_and_the_answer_that_comes
     assert late["completed_at"] == here["completed_at"] == "2024-01-03T04:05:06Z"
 
 
-async def test_times_that_are_missing_or_still_to_come_are_now_at_the_latest(api: Api) -> None:
+async def test_missing_and_future_times_become_now(api: Api) -> None:
     unknown = old("No times", created_at=None, completed_at=None)
     future = old("From the future", created_at="2999-01-02T00:00:00Z", completed_at="2999-01-01T00:00:00Z")
     began = datetime.now(UTC)
-    await bring(api, unknown, future)
+    await import_topics(api, unknown, future)
     for topic in await api.ended(*(topic_id(topic["title"]) for topic in (unknown, future))):
         assert began <= datetime.fromisoformat(topic["completed_at"]) <= datetime.now(UTC)
         assert topic["created_at"] == topic["completed_at"]
 
 
-# -- what is refused -----------------------------------------------------------------------------------------------
+# -- refused bodies ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -246,13 +246,13 @@ async def test_a_bad_body_is_refused_with_the_name_of_the_field(api: Api, body: 
     [b'{"a": NaN}', b'{"a": "\\ud800"}', b'{"\\udfff": 1}', b'{"a": ' + b"[" * 300 + b"]" * 300 + b"}"],
     ids=["no number", "half a surrogate pair", "a field named half a pair", "deep"],
 )
-async def test_a_card_that_no_event_could_bring_back_is_refused(api: Api, card: bytes) -> None:
+async def test_a_card_that_no_event_can_carry_is_refused(api: Api, card: bytes) -> None:
     body = b'{"topics": [{"title": "Odd card", "status": "completed", "content": %s}]}' % card
     answer = await api.ask("POST", "/topics/import", content=body, headers={"content-type": "application/json"})
     assert problem(answer, 422)["errors"][0]["field"] == "topics[0].content"
 
 
-async def test_the_deepest_card_that_is_taken_is_projected(api: Api) -> None:
+async def test_the_deepest_accepted_card_is_projected(api: Api) -> None:
     deepest: Any = "here"
     while True:
         answer = await api.ask(
@@ -261,7 +261,7 @@ async def test_the_deepest_card_that_is_taken_is_projected(api: Api) -> None:
         if answer.status_code == 422:
             break
         taken, deepest = deepest, [deepest]
-    await bring(api, old("Deep", content={"a": taken}))
+    await import_topics(api, old("Deep", content={"a": taken}))
     assert (await api.ended(topic_id("Deep")))[0]["content"] == {"a": taken}
 
 
@@ -270,11 +270,11 @@ async def _without_age(api: Api, id_: str) -> dict[str, Any]:
     return {name: value for name, value in topic.items() if name not in {"as_of", "projection_lag_seconds"}}
 
 
-async def test_a_card_with_zeros_in_its_texts_is_brought_over_without_them(api: Api) -> None:
+async def test_a_card_with_nul_characters_is_imported_without_them(api: Api) -> None:
     """PostgreSQL stores no U+0000."""
     zeros = {"company": "Nul\0l", "tags": ["ze\0ro", "one"], "metrics": {"sca\0le": ["a \0 b"]}}
     topic = old("A card with zeros")
-    await bring(api, topic | {"content": topic["content"] | zeros})
+    await import_topics(api, topic | {"content": topic["content"] | zeros})
     [here] = await api.ended(str(topic["legacy_id"]))
     clean = {"company": "Nul\ufffdl", "tags": ["ze\ufffdro", "one"], "metrics": {"sca\ufffdle": ["a \ufffd b"]}}
     assert here["content"] == topic["content"] | clean

@@ -98,7 +98,7 @@ async def test_what_was_forgotten_here_stays_forgotten_and_what_waits_here_waits
     assert await scanned(api, forgotten=THEN) == [forgotten]
 
 
-async def test_a_dry_run_says_the_same_and_changes_nothing(api: Api) -> None:
+async def test_a_dry_run_reports_the_same_steps_and_changes_nothing(api: Api) -> None:
     urns = ["urn:article:dry", "urn:article:dry", "urn:article:dry-too"]
     dry = await bring(api, *urns, dry_run=True)
     assert [one["verdict"] for one in dry["articles"]] == ["imported", "skipped", "imported"]

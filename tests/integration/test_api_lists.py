@@ -1,11 +1,11 @@
-"""GET /topics by any filter and in any order, what can be filtered by, and numbers over all of it."""
+"""GET /topics by any filter and in any order, filter options, and statistics."""
 
 from datetime import datetime
 from typing import Any
 
 import pytest
 from integration.api import Api, Json, problem
-from integration.known_topics import CATEGORIES, COMPLETED, FAILED, PENDING, TITLES, card
+from integration.sample_topics import CATEGORIES, COMPLETED, FAILED, PENDING, TITLES, card
 from integration.test_api_reads import titles, walk
 
 from shared.ids import normal, topic_id
@@ -40,17 +40,17 @@ async def test_a_filter_shows_exactly_the_cards_with_its_value(
     assert page["total_count"] == len(has(value, field))
 
 
-async def test_filters_together_show_what_has_all_of_them(reads: Api) -> None:
-    wanted = {"category": "security", "tag": "tag 1", "technology": "technology 3", "status": "completed"}
-    page = await reads.get("/topics", search="completed", **wanted)
+async def test_combined_filters_show_topics_that_match_all_of_them(reads: Api) -> None:
+    query = {"category": "security", "tag": "tag 1", "technology": "technology 3", "status": "completed"}
+    page = await reads.get("/topics", search="completed", **query)
     assert titles(page)
     expected = set(has("security", "category")) & set(has("tag 1", "tags")) & set(has("technology 3", "technologies"))
     assert set(titles(page)) == {title for title in expected if "Completed" in title}
-    assert (await reads.get("/topics", **wanted | {"status": "failed"}))["topics"] == []
+    assert (await reads.get("/topics", **query | {"status": "failed"}))["topics"] == []
 
 
 def key(topic: Json, sort_by: str) -> Any:
-    """What the order goes by, ties included."""
+    """The sort key, with tie breakers."""
     if sort_by == "title":
         return (normal(topic["title"]), topic["id"])
     if sort_by == "updated_at":
@@ -62,7 +62,7 @@ def key(topic: Json, sort_by: str) -> Any:
 @pytest.mark.parametrize("sort_order", ["asc", "desc"])
 @pytest.mark.parametrize("sort_by", SORTS)
 @pytest.mark.parametrize("filters", [{}, {"status": "completed"}, {"tag": "all"}], ids=str)
-async def test_a_walk_in_any_order_meets_each_topic_once_and_in_order(
+async def test_paging_in_any_order_returns_each_topic_once_and_in_order(
     reads: Api, sort_by: str, sort_order: str, filters: dict[str, str]
 ) -> None:
     found = await walk(reads, 7, sort_by=sort_by, sort_order=sort_order, **filters)
@@ -71,7 +71,7 @@ async def test_a_walk_in_any_order_meets_each_topic_once_and_in_order(
     assert keys == sorted(keys, reverse=sort_order == "desc")
 
 
-async def test_a_cursor_is_refused_in_another_list_than_its_own(reads: Api) -> None:
+async def test_a_cursor_of_another_list_is_refused(reads: Api) -> None:
     cursor = (await reads.get("/topics", limit=3, tag="all"))["next_cursor"]
     assert (await reads.get("/topics", limit=5, tag="all", cursor=cursor))["total_count"] == len(COMPLETED)
     for other in ({}, {"tag": "tag 1"}, {"tag": "all", "sort_by": "title"}, {"tag": "all", "sort_order": "asc"}):
@@ -82,11 +82,11 @@ async def test_a_cursor_is_refused_in_another_list_than_its_own(reads: Api) -> N
 @pytest.mark.parametrize(
     ("name", "value"), [("sort_by", "colour"), ("sort_order", "up"), ("tag", ""), ("company", "x" * 501)]
 )
-async def test_an_order_or_filter_that_is_none_is_refused_by_name(reads: Api, name: str, value: str) -> None:
+async def test_an_invalid_order_or_filter_is_refused_by_name(reads: Api, name: str, value: str) -> None:
     assert problem(await reads.ask("GET", "/topics", params={name: value}), 422)["errors"][0]["field"] == name
 
 
-async def test_the_filter_options_are_what_the_cards_have(reads: Api) -> None:
+async def test_the_filter_options_are_the_values_of_the_cards(reads: Api) -> None:
     assert await reads.get("/topics/filter-options") == {
         "categories": sorted(CATEGORIES),
         "subcategories": ["sub"],
@@ -97,7 +97,7 @@ async def test_the_filter_options_are_what_the_cards_have(reads: Api) -> None:
     }
 
 
-async def test_the_stats_are_of_the_topics_that_there_are(reads: Api) -> None:
+async def test_the_stats_cover_the_existing_topics(reads: Api) -> None:
     stats = await reads.get("/stats")
     by_category = {category: len(has(category, "category")) for category in CATEGORIES}
     times = [await reads.get(f"/topics/{topic_id(title)}") for title in COMPLETED]
@@ -118,12 +118,12 @@ def _at(time: str) -> float:
     return datetime.fromisoformat(time).timestamp()
 
 
-async def test_a_history_tells_every_event_in_order_with_what_was_paid_in_it(reads: Api) -> None:
-    told = await reads.get(f"/topics/{topic_id('Straße')}/history")
-    assert (told["id"], told["is_complete"]) == (topic_id("Straße"), True)
-    names = [event["event"] for event in told["events"]]
+async def test_a_history_lists_every_event_in_order_with_its_cost(reads: Api) -> None:
+    history = await reads.get(f"/topics/{topic_id('Straße')}/history")
+    assert (history["id"], history["is_complete"]) == (topic_id("Straße"), True)
+    names = [event["event"] for event in history["events"]]
     assert names == ["TopicSubmitted", "SubmissionStarted", "SubmissionCompleted"]
-    submitted, started, completed = told["events"]
+    submitted, started, completed = history["events"]
     assert submitted.keys() == {
         *("event", "attempt", "time", "run", "worker", "model", "tokens_in", "tokens_out", "cost", "error")
     }
@@ -135,14 +135,14 @@ async def test_a_history_tells_every_event_in_order_with_what_was_paid_in_it(rea
     assert (failed["event"], failed["error"]) == ("SubmissionFailed", "no Failed 03")
 
 
-async def test_a_long_history_shows_its_newest_events_and_says_that_there_are_older_ones(reads: Api) -> None:
-    told = await reads.get(f"/topics/{topic_id('Straße')}/history", limit=2)
-    assert [event["event"] for event in told["events"]] == ["SubmissionStarted", "SubmissionCompleted"]
-    assert told["is_complete"] is False
+async def test_a_long_history_shows_its_newest_events_and_is_marked_as_incomplete(reads: Api) -> None:
+    history = await reads.get(f"/topics/{topic_id('Straße')}/history", limit=2)
+    assert [event["event"] for event in history["events"]] == ["SubmissionStarted", "SubmissionCompleted"]
+    assert history["is_complete"] is False
 
 
 @pytest.mark.parametrize("id_", ["nothing", topic_id("Completed, then removed")])
-async def test_what_is_not_there_has_no_history(reads: Api, id_: str) -> None:
+async def test_an_unknown_topic_has_no_history(reads: Api, id_: str) -> None:
     problem(await reads.ask("GET", f"/topics/{id_}/history"), 404)
 
 

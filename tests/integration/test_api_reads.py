@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from integration.api import Api, Json, problem
-from integration.known_topics import (
+from integration.event_history import BEGAN
+from integration.sample_topics import (
     COMPLETED,
     FAILED,
     LAST,
@@ -19,7 +20,6 @@ from integration.known_topics import (
     UNTIL,
     card,
 )
-from integration.stories import BEGAN
 
 from shared.ids import topic_id
 

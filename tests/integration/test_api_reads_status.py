@@ -4,7 +4,7 @@ from datetime import datetime
 
 from eventually import eventually
 from integration.api import Api, Json
-from integration.known_topics import COMPLETED, FAILED, LAST, PARKED, PENDING, PROCESSING, TITLES
+from integration.sample_topics import COMPLETED, FAILED, LAST, PARKED, PENDING, PROCESSING, TITLES
 
 
 async def test_the_processing_status_has_exactly_the_contracts_shape(reads: Api) -> None:

@@ -19,14 +19,14 @@ Json = dict[str, Any]
 
 @pytest.fixture
 async def articles(deployment: Deployment) -> AsyncIterator[Api]:
-    """An API that scans nothing by itself."""
+    """An API that starts no scan by itself."""
     async with serving(deployment) as api:
         yield api
 
 
 @pytest.fixture
 async def enriching(deployment: Deployment) -> AsyncIterator[Api]:
-    """One that scans once."""
+    """An API that starts one scan."""
     async with serving(deployment, ENABLE_BACKGROUND_WORKER="true", WORKER_POLL_INTERVAL="100000") as api:
         yield api
 
@@ -64,7 +64,7 @@ async def scanned(api: Api, name: str) -> Json:
 
 
 async def all_ended(api: Api) -> Json:
-    """The group's numbers when no article is under way."""
+    """The worker status, once no article is in progress."""
 
     async def are() -> Json | None:
         counts = [(await api.get("/articles", status=s, limit=1))["total_count"] for s in ("pending", "processing")]
@@ -73,7 +73,7 @@ async def all_ended(api: Api) -> Json:
     return await eventually(are, within=60)
 
 
-async def test_an_article_is_annotated_and_written_and_shown_as_the_contract_has_it(articles: Api) -> None:
+async def test_an_article_is_annotated_written_and_shown_as_the_contract_defines(articles: Api) -> None:
     articles.deployment.add(ENRICHER, **SOON)
     answer = await post(articles, "/articles", urns=[ONE, OTHER, ONE])
     assert (answer["accepted"], answer["skipped"]) == (2, 1)
@@ -93,8 +93,8 @@ async def test_an_article_is_annotated_and_written_and_shown_as_the_contract_has
     assert {"enriched_at", "model", "prompt_version", "reader_group", "age_group", "population_group"} <= extras.keys()
     assert not extras.keys() & {"keywords", "study_type"}
     events = (await articles.get(f"/articles/{ONE}/history"))["events"]
-    told = [event["event"] for event in events]
-    assert told == [
+    names = [event["event"] for event in events]
+    assert names == [
         "ArticleSubmitted",
         "SubmissionStarted",
         "ArticleAnnotated",
@@ -102,13 +102,13 @@ async def test_an_article_is_annotated_and_written_and_shown_as_the_contract_has
         "SubmissionCompleted",
     ]
     assert events[2]["tokens_in"] > 0
-    listed = await articles.get("/articles", search="nuts-meta")
-    assert [a["urn"] for a in listed["articles"]] == [ONE]
+    page = await articles.get("/articles", search="nuts-meta")
+    assert [a["urn"] for a in page["articles"]] == [ONE]
     [paid] = (await articles.get("/usage"))["days"]
     assert (paid["kind"], paid["calls"], paid["wasted"]) == ("article", 4, {})
 
 
-async def test_what_is_enriched_is_skipped_force_pays_again_and_forgetting_begins_anew(articles: Api) -> None:
+async def test_an_enriched_article_is_skipped_force_pays_again_and_forgetting_starts_over(articles: Api) -> None:
     articles.deployment.add(ENRICHER, **SOON)
     await post(articles, "/articles", urns=[ONE])
     await ended(articles, ONE)
@@ -131,7 +131,7 @@ async def test_what_is_enriched_is_skipped_force_pays_again_and_forgetting_begin
     assert articles.deployment.gemini.calls["calls"] == 6
 
 
-async def test_a_scan_enriches_what_is_due_once_and_an_edited_article_again(enriching: Api) -> None:
+async def test_a_scan_enriches_due_articles_once_and_edited_ones_again(enriching: Api) -> None:
     articles = enriching
     articles.deployment.add(ENRICHER, **SOON)
     scan = await scanned(articles, "scan 1")
@@ -151,7 +151,7 @@ async def test_a_scan_enriches_what_is_due_once_and_an_edited_article_again(enri
     assert answer == {"count": WITHOUT_TEXT}
 
 
-async def test_a_pause_holds_for_all_workers_is_shown_everywhere_and_survives_restarts(enriching: Api) -> None:
+async def test_a_pause_applies_to_all_workers_is_shown_everywhere_and_survives_restarts(enriching: Api) -> None:
     articles = enriching
     assert (await post(articles, "/worker/pause", paused=True))["paused"] is True
     worker = articles.deployment.add(ENRICHER, "enricher-1", **SOON)
@@ -180,7 +180,7 @@ async def test_a_pause_holds_for_all_workers_is_shown_everywhere_and_survives_re
     await ended(articles, ONE)
 
 
-async def test_an_outage_of_the_catalogue_spends_no_try_and_holds_back_no_topic(articles: Api) -> None:
+async def test_an_outage_of_the_catalogue_spends_no_try_and_does_not_delay_topics(articles: Api) -> None:
     articles.deployment.add(ENRICHER, **SOON)
     articles.deployment.add("topic-worker")
     articles.deployment.catalog.add_fault("503")
@@ -209,12 +209,12 @@ async def test_an_outage_of_the_catalogue_spends_no_try_and_holds_back_no_topic(
         ({"urns": [ONE], "more": 1}, "more"),
     ],
 )
-async def test_nonsense_is_refused_with_the_fields_name(articles: Api, body: Json, field: str) -> None:
+async def test_an_invalid_body_is_refused_with_the_name_of_the_field(articles: Api, body: Json, field: str) -> None:
     refused = problem(await articles.ask("POST", "/articles", json=body), 422)
     assert refused["errors"][0]["field"].startswith(field)
 
 
-async def test_where_articles_are_off_it_is_said(deployment: Deployment) -> None:
+async def test_disabled_articles_are_reported(deployment: Deployment) -> None:
     for service in ("api", PROJECTOR):
         deployment.add(service)
     async with deployment.client() as client:

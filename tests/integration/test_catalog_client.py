@@ -1,4 +1,4 @@
-"""What the catalogue's faults mean: the real client over HTTP, each error as what must be done about it."""
+"""The real client against faults of the catalogue over HTTP: each error becomes the right exception."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ async def outcome(call: Awaitable[T]) -> T | TopicflowError:
 # -- what it reads and writes --------------------------------------------------------------------------------------
 
 
-async def test_an_article_is_read_with_empty_texts_where_there_are_none(catalog: CatalogClient) -> None:
+async def test_missing_texts_of_an_article_are_read_as_empty(catalog: CatalogClient) -> None:
     article = await catalog.read(NATTO)
     assert (article.urn, "納豆" in article.title, "横断的" in article.abstract, article.content) == (
         NATTO,
@@ -72,7 +72,7 @@ async def test_an_article_is_read_with_empty_texts_where_there_are_none(catalog:
     assert catalog.simulated is True
 
 
-async def test_what_is_written_is_read_again(catalog: CatalogClient) -> None:
+async def test_written_fields_are_read_back(catalog: CatalogClient) -> None:
     await catalog.patch(OATS, {"input_hash": "abc", "deep": {"glossary": ["β-Glucan", "日誌"]}})
     await catalog.enhance(
         OATS, "enricher", {"ai_tags": ["Oats"], "ai_category": "Other", "ai_key_takeaways": ["Small."]}
@@ -83,7 +83,7 @@ async def test_what_is_written_is_read_again(catalog: CatalogClient) -> None:
     assert (article.ai_tags, article.ai_category, article.ai_key_takeaways) == (["Oats"], "Other", ["Small."])
 
 
-async def test_any_urn_arrives_as_it_is_and_what_cannot_be_stored_is_replaced(
+async def test_any_urn_is_sent_unchanged_and_unstorable_characters_are_replaced(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     urn = "urn:article:straße 日誌?a=b&c#d%2F+é"
@@ -96,14 +96,14 @@ async def test_any_urn_arrives_as_it_is_and_what_cannot_be_stored_is_replaced(
     assert simulator.article(urn)["ai_tags"] == ["Brot"]
 
 
-async def test_the_list_has_no_end_marked_and_moves_while_articles_are_written(catalog: CatalogClient) -> None:
+async def test_the_list_has_no_end_mark_and_changes_its_order_when_articles_are_written(catalog: CatalogClient) -> None:
     first, second, third = await catalog.list_page(offset=0, limit=3)
     await catalog.patch(third, {"seen": True})
     assert await catalog.list_page(offset=0, limit=3) == [third, first, second]
     assert await catalog.list_page(offset=100_000, limit=3) == []
 
 
-async def test_a_search_has_whole_articles_in_an_order_that_stays(
+async def test_a_search_returns_complete_articles_in_a_stable_order(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     simulator.begin(made=2_000)
@@ -118,7 +118,7 @@ async def test_a_search_has_whole_articles_in_an_order_that_stays(
     assert (refused.code, "window" in str(refused)) == ("catalog_400", True)
 
 
-async def test_pages_by_urn_leave_nothing_out_while_articles_are_written(
+async def test_pages_by_urn_skip_nothing_while_articles_are_written(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     simulator.begin(made=500)
@@ -168,7 +168,7 @@ async def test_an_answer_that_is_too_large_is_refused(simulator: CatalogSimulato
         ("400", {"urn_contains": "oat"}, Refused, False),
     ],
 )
-async def test_each_error_is_what_must_be_done_about_it(
+async def test_each_error_becomes_the_right_exception(
     catalog: CatalogClient,
     simulator: CatalogSimulator,
     fault: str,
@@ -185,7 +185,7 @@ async def test_each_error_is_what_must_be_done_about_it(
         assert found.retry_after == 7
 
 
-async def test_reasons_tell_the_catalogues_outages_from_geminis(
+async def test_outage_reasons_distinguish_the_catalogue_from_gemini(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     reasons = {}
@@ -208,7 +208,7 @@ async def test_an_article_that_is_gone_is_not_found(catalog: CatalogClient) -> N
         assert (found.code, gone in str(found)) == ("not_found", True)
 
 
-async def test_urns_that_its_routes_do_not_know_are_no_outage_however_many(catalog: CatalogClient) -> None:
+async def test_unknown_urns_are_no_outage_however_many(catalog: CatalogClient) -> None:
     found = [await outcome(catalog.read(f"urn:article:{n}/of/many")) for n in range(SEVERAL + 1)]
     assert {type(error) for error in found} == {NotTheCatalog}
     assert (await catalog.read(OATS)).urn == OATS
@@ -222,15 +222,15 @@ async def test_urns_that_its_routes_do_not_know_are_no_outage_however_many(catal
         ({"extras": {}}, "fields.extras: "),
     ],
 )
-async def test_what_the_catalogue_does_not_take_is_refused_by_the_name_of_the_field(
-    catalog: CatalogClient, fields: dict[str, Any], named: str
+async def test_fields_that_the_catalogue_rejects_are_refused_by_name(
+    catalog: CatalogClient, fields: dict[str, Any], detail: str
 ) -> None:
     found = await outcome(catalog.enhance(OATS, "enricher", fields))
     assert isinstance(found, Refused)
-    assert (found.code, named in str(found)) == ("catalog_422", True)
+    assert (found.code, detail in str(found)) == ("catalog_422", True)
 
 
-async def test_nobody_there_is_an_outage_at_once() -> None:
+async def test_an_unreachable_catalogue_is_an_outage_at_once() -> None:
     async with opened(client_of(f"http://{LOOPBACK}:{free_port()}")) as catalog:
         found = await outcome(catalog.read(OATS))
     assert type(found) is CatalogUnavailable
@@ -244,7 +244,7 @@ async def test_another_server_at_its_address_is_an_outage_that_names_the_setting
     assert "DATA_API_URL" in str(found)
 
 
-async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
+async def test_a_timeout_while_other_calls_succeed_is_no_outage(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     simulator.add_fault("hang", urn_contains="oat")
@@ -254,7 +254,7 @@ async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
     assert simulator.calls["by_route"]["list"] == 0
 
 
-async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
+async def test_several_errors_in_a_row_are_an_outage_although_a_probe_is_answered(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     urns = await catalog.list_page(offset=0, limit=SEVERAL)
@@ -265,7 +265,7 @@ async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
     assert type(await outcome(catalog.read(urns[0]))) is Doubtful
 
 
-async def test_a_write_whose_answer_was_lost_may_be_repeated(
+async def test_a_write_whose_answer_was_lost_can_be_repeated(
     catalog: CatalogClient, simulator: CatalogSimulator
 ) -> None:
     simulator.add_fault("lost", urn_contains="oat", times=2)
@@ -278,7 +278,7 @@ async def test_a_write_whose_answer_was_lost_may_be_repeated(
     assert (simulator.calls["patches"], simulator.calls["enhances"]) == ({OATS: 2}, {OATS: 2})
 
 
-async def test_an_answer_that_drips_ends_with_its_time() -> None:
+async def test_a_dripping_answer_ends_at_its_timeout() -> None:
     dripped = asyncio.Event()
 
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -305,7 +305,7 @@ async def test_an_answer_that_drips_ends_with_its_time() -> None:
 # -- tokens --------------------------------------------------------------------------------------------------------
 
 
-async def test_calls_of_one_moment_share_one_login(simulator: CatalogSimulator) -> None:
+async def test_concurrent_calls_share_one_login(simulator: CatalogSimulator) -> None:
     async with opened(client_of(simulator.url, timeout=5)) as catalog:
         for logins in (1, 2):
             await asyncio.gather(*(catalog.read(OATS) for _ in range(30)))
@@ -314,7 +314,7 @@ async def test_calls_of_one_moment_share_one_login(simulator: CatalogSimulator) 
     assert simulator.calls["reads"] == {OATS: 60}
 
 
-async def test_a_login_that_fails_fails_for_all_who_wait_for_it(simulator: CatalogSimulator) -> None:
+async def test_a_failed_login_fails_all_calls_that_wait_for_it(simulator: CatalogSimulator) -> None:
     simulator.add_fault("503", route="login", retry_after_seconds=7, times=1)
     async with opened(client_of(simulator.url)) as catalog:
         found = await asyncio.gather(*(outcome(catalog.read(OATS)) for _ in range(10)))
@@ -323,7 +323,7 @@ async def test_a_login_that_fails_fails_for_all_who_wait_for_it(simulator: Catal
         assert (await catalog.read(OATS)).urn == OATS
 
 
-async def test_who_gives_up_waiting_for_a_login_does_not_take_it_from_others(simulator: CatalogSimulator) -> None:
+async def test_a_cancelled_call_does_not_cancel_the_login_for_others(simulator: CatalogSimulator) -> None:
     simulator.add_fault("slow", route="login", seconds=0.2)
     async with opened(client_of(simulator.url, timeout=5)) as catalog:
         impatient, patient = (asyncio.create_task(catalog.read(OATS)) for _ in range(2))

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml, carried out without an engine: its services start, are well by their own checks, and work."""
+"""deploy/compose.yaml, run without Docker: its services start, pass their health checks, and work."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from integration.keyed import bearer
 from servers.found import OwnServer
 
 SERVICES = ("api", "topic-worker", "enricher", "status-projector")
-WELL = ("gemini-simulator", "catalog-simulator", *SERVICES)
+CHECKED = ("gemini-simulator", "catalog-simulator", *SERVICES)
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ async def test_a_topic_that_is_submitted_with_a_key_completes_and_the_catalogue_
     assert composed.run("provision") == "nothing to do"
     key = composed.run("api", "topicflow", "keys", "create", "team")
     composed.give(TOPICFLOW_API_KEY=composed.run("api", "topicflow", "keys", "create", "enricher"))
-    for name in WELL:
+    for name in CHECKED:
         composed.start(name)
-    for name in WELL:
-        await eventually(partial(composed.is_well, name), within=60)
+    for name in CHECKED:
+        await eventually(partial(composed.is_healthy, name), within=60)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{composed.ports['api']}", trust_env=False) as api:
         assert (await api.get("/api/v1/topics")).status_code == 401
         submitted = await api.post("/api/v1/topics", json={"topics": ["Consistent Hashing"]}, **bearer(key))
@@ -46,7 +46,7 @@ async def test_a_topic_that_is_submitted_with_a_key_completes_and_the_catalogue_
 
         async def enriched() -> bool:
             of = await api.get("/api/v1/articles", params={"status": "completed"}, **bearer(key))
-            return int(of.json()["total_count"]) == 38  # of the simulator's 40; two have nothing but a title
+            return int(of.json()["total_count"]) == 38  # of the 40 of the simulator; two have only a title
 
         await eventually(enriched, within=60)
     for name in SERVICES:
@@ -55,10 +55,10 @@ async def test_a_topic_that_is_submitted_with_a_key_completes_and_the_catalogue_
         assert "unknown_setting" not in composed.processes[name].output
 
 
-def test_all_of_ours_are_tried_and_find_no_container_here(tmp_path: Path) -> None:
+def test_all_built_services_are_tested_and_use_no_container_address(tmp_path: Path) -> None:
     composed = Composed(tmp_path, addresses("kafka://here:1", "postgresql://topicflow@here:2/mine"))
-    ours = {name for name, told in composed.services.items() if "build" in told}
-    assert ours == {"provision", *WELL}
-    told = " ".join(" ".join(composed.command(name)) for name in ours)
-    assert not re.search(r"[/@](kafka|postgres|gemini-simulator|catalog-simulator|api):", told)
-    assert told.count("kafka://here:1 ") == 5
+    built = {name for name, service in composed.services.items() if "build" in service}
+    assert built == {"provision", *CHECKED}
+    commands = " ".join(" ".join(composed.command(name)) for name in built)
+    assert not re.search(r"[/@](kafka|postgres|gemini-simulator|catalog-simulator|api):", commands)
+    assert commands.count("kafka://here:1 ") == 5

@@ -92,7 +92,7 @@ async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, s
         ("page", {"title_contains": "victim"}, Doubtful, True),
     ],
 )
-async def test_each_error_is_what_must_be_done_about_it(
+async def test_each_error_becomes_the_right_exception(
     gemini: Gemini, simulator: GeminiSimulator, fault: str, scope: dict[str, Any], error: type[Exception], probed: bool
 ) -> None:
     simulator.add_fault(fault, **scope)
@@ -104,7 +104,7 @@ async def test_each_error_is_what_must_be_done_about_it(
         assert found.retry_after == 7
 
 
-async def test_nobody_there_is_an_outage_at_once() -> None:
+async def test_an_unreachable_catalogue_is_an_outage_at_once() -> None:
     gemini = client_of(f"http://127.0.0.1:{free_port()}")
     found = await ask(gemini, "Anything")
     await gemini.close()
@@ -143,9 +143,7 @@ async def test_what_can_not_be_read_and_a_probe_that_can_not_either_are_an_outag
     assert "cannot be read" in str(found)
 
 
-async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
-    gemini: Gemini, simulator: GeminiSimulator
-) -> None:
+async def test_a_timeout_while_other_calls_succeed_is_no_outage(gemini: Gemini, simulator: GeminiSimulator) -> None:
     simulator.add_fault("hang", title_contains="victim")
     before = simulator.calls["probes"]
     victim, other = await asyncio.gather(ask(gemini, "The victim"), ask(gemini, "Another"))
@@ -154,7 +152,7 @@ async def test_what_others_are_answered_meanwhile_makes_a_timeout_its_own(
     assert simulator.calls["probes"] == before
 
 
-async def test_several_in_a_row_are_an_outage_although_a_probe_is_answered(
+async def test_several_errors_in_a_row_are_an_outage_although_a_probe_is_answered(
     gemini: Gemini, simulator: GeminiSimulator
 ) -> None:
     simulator.add_fault("500", title_contains="victim")

@@ -122,7 +122,7 @@ async def test_a_refused_key_is_an_invalid_argument_as_with_google(simulator: Ge
             assert caught.value.details["error"]["details"][0]["reason"] == "API_KEY_INVALID"
 
 
-def test_every_response_says_that_it_is_simulated(simulator: GeminiSimulator) -> None:
+def test_every_response_is_marked_as_simulated(simulator: GeminiSimulator) -> None:
     paths = ("/live", "/nowhere", "/simulator/calls", f"/v1/models/{MODEL}", "/v1/models/x:generateContent")
     answers = [simulator.http.request("POST" if ":" in path else "GET", path) for path in paths]
     assert [answer.status_code for answer in answers] == [200, 404, 200, 403, 403]

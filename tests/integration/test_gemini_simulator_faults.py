@@ -236,6 +236,6 @@ async def test_a_reset_connection_is_a_transport_error(gemini: genai.Client, sim
         [{"fault": "503"}, {"fault": "503", "after_seconds": -1}],
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(simulator: GeminiSimulator, fault: Any) -> None:
+def test_an_invalid_fault_is_refused(simulator: GeminiSimulator, fault: Any) -> None:
     assert simulator.http.post("/simulator/faults", json=fault).status_code == 422
     assert simulator.faults == []

@@ -13,7 +13,7 @@ import pytest
 from eventually import eventually
 from google import genai
 from google.genai import types
-from integration.simulator import MODEL, A, Article, B, C, ask, asking, ids, refusal
+from integration.simulator import MODEL, A, Article, B, C, ask, connected, ids, refusal
 from servers import GeminiSimulator
 
 
@@ -91,7 +91,7 @@ def test_a_time_that_is_no_number_is_refused(simulator: GeminiSimulator) -> None
 
 async def test_told_to_stop_it_does_not_wait_for_sleeping_calls() -> None:
     process, url = start(SIMULATOR_SECONDS="600")
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as told, asking(url, seconds=60) as gemini:
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as told, connected(url, seconds=60) as gemini:
 
         async def is_under_way() -> bool:
             return bool((await told.get("/simulator/calls")).json()["in_flight"])

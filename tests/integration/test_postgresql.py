@@ -13,8 +13,8 @@ import pytest
 from contract.memory_broker.transport import MemoryTransport
 from eventually import eventually
 from integration.databases import execute, rows
+from integration.event_history import BEGAN, ORDERED_TYPES, history, in_batches
 from integration.projected import Projected
-from integration.stories import BEGAN, KEEP_THEIR_PLACE, history, in_batches
 from integration.test_projection import COUNTS, FACET_COUNTS
 from servers.found import OwnServer
 from sqlalchemy import Connection
@@ -163,7 +163,7 @@ async def test_two_projectors_with_the_same_submissions_in_two_partitions_count_
 ) -> None:
     """As after partitions were added: a submission's events are in both, and each may be the first to store it."""
     chance = random.Random(7)
-    told = [record for record in history(150, seed=3) if record.headers["ce_type"] not in KEEP_THEIR_PLACE]
+    told = [record for record in history(150, seed=3) if record.headers["ce_type"] not in ORDERED_TYPES]
     first = {record.headers["ce_id"] for record in chance.sample(told, len(told) // 2)}
     halves = [[r for r in told if (r.headers["ce_id"] in first) is is_first] for is_first in (True, False)]
     await asyncio.gather(
@@ -228,9 +228,9 @@ async def test_projectors_of_different_partitions_do_not_wait_for_each_other(pro
 async def test_one_event_of_a_thousand_with_u_0000_is_buried_and_the_others_are_stored(projected: Projected) -> None:
     about = {"id": topic_id("Zero"), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
     poison = encode(SubmissionStarted(**about, worker="zero \0 worker"), source="test")
-    told = [record for record in history(400, seed=2) if record.headers["ce_type"] not in KEEP_THEIR_PLACE][:999]
+    told = [record for record in history(400, seed=2) if record.headers["ce_type"] not in ORDERED_TYPES][:999]
     await projected.project(in_batches([*told[:500], poison, *told[500:]], 1000))
-    [letter] = projected.buried
+    [letter] = projected.dead_lettered
     assert (letter.data, letter.headers["dl_error"], letter.headers["dl_position"]) == (
         poison.data,
         "not_storable",
@@ -246,7 +246,7 @@ async def test_what_is_too_long_for_an_index_is_buried(projected: Projected) -> 
     about = {"id": topic_id(long), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
     poison = encode(SubmissionStarted(**about, title=long, worker="w"), source="test")
     await projected.project(in_batches([HISTORY[0], poison, HISTORY[1]], 3))
-    assert [letter.headers["dl_error"] for letter in projected.buried] == ["not_storable"]
+    assert [letter.headers["dl_error"] for letter in projected.dead_lettered] == ["not_storable"]
     assert projected.rows("SELECT count(*) FROM history") == [(2,)]
 
 

@@ -10,8 +10,8 @@ from contract.brokers import MemoryBroker
 from contract.submissions import submitted
 from contract.workers import Worker, Workers
 from eventually import eventually
+from integration.event_history import history, in_batches
 from integration.projected import Projected
-from integration.stories import history, in_batches
 
 from shared.errors import Unavailable
 from shared.messaging.broker import Delivery

@@ -9,8 +9,8 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from integration.event_history import BEGAN, at, history, in_batches, shuffled
 from integration.projected import Projected
-from integration.stories import BEGAN, at, history, in_batches, in_disorder
 from sqlalchemy import Connection, event
 
 from shared.db.engine import DatabaseUnreachable, open_reader
@@ -46,7 +46,7 @@ async def test_doubled_and_shuffled_events_in_batches_of_any_size_give_equal_tab
     new: New, seed: int, size: int
 ) -> None:
     in_order = await (await new()).project(in_batches(HISTORY, 1000))
-    disordered = await (await new()).project(in_batches(in_disorder(HISTORY, seed), size))
+    disordered = await (await new()).project(in_batches(shuffled(HISTORY, seed), size))
     assert disordered.tables == in_order.tables
     assert in_order.rows(COUNTS) == []
     assert in_order.rows(FACET_COUNTS) == []
@@ -100,7 +100,7 @@ async def test_a_batch_costs_the_same_number_of_statements_whether_it_holds_one_
 
     database = projected.writer()
     event.listen(database._engine, "before_cursor_execute", note)
-    projection = Projection(database, projected._bury, "projector-1")
+    projection = Projection(database, projected._dead_letter, "projector-1")
     await projection.load(0)
     costs = []
     for batch in (*in_batches(HISTORY[:1], 1), *in_batches(history(400, seed=2)[:1000], 1000, start=1)):
@@ -252,7 +252,7 @@ async def test_one_event_whose_data_the_database_refuses_is_buried_and_its_neigh
     await projected.project(in_batches([*HISTORY[:middle], poison, *HISTORY[middle:]], 1000))
     await without.project(in_batches(HISTORY, 1000))
     assert projected.tables == without.tables
-    [letter] = projected.buried
+    [letter] = projected.dead_lettered
     assert (letter.stream, letter.headers["dl_error"]) == (SUBMISSION_OUTCOMES.dead_letters, "not_storable")
     assert letter.headers["dl_position"] == str(middle)
     assert letter.data == poison.data
@@ -278,7 +278,7 @@ async def test_an_unreadable_record_is_buried_and_its_neighbours_are_stored(new:
     await projected.project(in_batches([HISTORY[0], poison, *HISTORY[1:]], 1000))
     await without.project(in_batches(HISTORY, 1000))
     assert projected.tables == without.tables
-    [letter] = projected.buried
+    [letter] = projected.dead_lettered
     assert (letter.stream, letter.headers["dl_error"]) == (TOPIC_SUBMISSIONS.dead_letters, "invalid_event")
 
 
@@ -286,7 +286,7 @@ async def test_a_newer_version_of_a_known_type_stops_before_anything_is_buried_o
     newer = replace(HISTORY[0], headers={**HISTORY[0].headers, "ce_type": "topicflow.TopicSubmitted.v2"})
     with pytest.raises(NewerVersion, match=r"topic-submissions holds topicflow\.TopicSubmitted\.v2"):
         await projected.project(in_batches([replace(HISTORY[0], data=b"{"), newer], 10))
-    assert projected.buried == []
+    assert projected.dead_lettered == []
     assert projected.version == 0
 
 
@@ -295,8 +295,8 @@ async def test_a_dead_letter_is_listed_once_however_often_it_was_buried(projecte
     for _ in (1, 2):  # as by a projector that died before it stored its position
         await projected.project(in_batches([poison], 1))
         projected.execute("DELETE FROM positions")
-    assert len(projected.buried) == 2
-    await projected.project(in_batches(projected.buried, 10))
+    assert len(projected.dead_lettered) == 2
+    await projected.project(in_batches(projected.dead_lettered, 10))
     [(stream, error, data, position)] = projected.rows("SELECT stream, error, data, position FROM dead_letters")
     assert (stream, error, data, position) == ("topic-submissions", "invalid_event", b"{", "0")
     assert projected.tables["submissions"] == []

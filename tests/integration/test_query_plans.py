@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from integration.databases import sqlite_in
-from integration.known_topics import PAID
+from integration.event_history import BEGAN, in_batches
 from integration.projected import Projected
-from integration.stories import BEGAN, in_batches
+from integration.sample_topics import PAID
 from servers.postgres import own_database
 from sqlalchemy import Connection, event
 

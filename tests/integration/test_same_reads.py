@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from integration.databases import sqlite_in
-from integration.known_topics import COMPLETED, TITLES, known_records
+from integration.event_history import BEGAN, history, in_batches
 from integration.projected import Projected
-from integration.stories import BEGAN, history, in_batches
+from integration.sample_topics import COMPLETED, TITLES, sample_records
 
 from api.access.api_keys import ApiKeys, NameTaken, NoSuchKey
 from api.access.dismissed_failures import DismissedFailures
@@ -37,7 +37,7 @@ async def both(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
     urls = (sqlite_in(tmp_path_factory.mktemp("sqlite")), postgres_url)
     for url in urls:
         projected = await Projected(url).open()
-        await projected.project(in_batches([*known_records(), *history(80)], 100))
+        await projected.project(in_batches([*sample_records(), *history(80)], 100))
         await projected.close()
     readers = [open_reader(url) for url in urls]
     yield [ProjectionQueries(reader) for reader in readers]

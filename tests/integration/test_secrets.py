@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from integration.api import Api
+from integration.data_dumps import Dump, arguments, database, files, leaks, output_of
 from integration.keyed import bearer
 from integration.secured import Secured, on_kafka_with_a_password, on_valkey_with_a_password
-from integration.written import Place, arguments, database, files, leaks, said_by
 from otlp_collector import OtlpCollector
 from servers import LOOPBACK, Deployment, GeminiSimulator, Process, Stacks, free_port
 from servers.leaky_gemini import LeakyGemini
@@ -51,7 +51,7 @@ class Suffering:
         self.deployment = Deployment(
             self.folder, secured.stack, self.gemini, LOUD | QUICK | self.collector.settings | {"GEMINI_API_KEY": ""}
         )
-        self.seen: list[Place] = []
+        self.seen: list[Dump] = []
         self.ops: dict[str, int] = {}
 
     async def begins(self) -> Api:
@@ -181,7 +181,7 @@ class Suffering:
         }
         for command in COMMANDS:
             for key in (self.key, f"tf_0_{self.secrets.new('a wrong key of a command')}"):
-                _, said = await said_by(TOPICFLOW, *command.split(), **told | {"TOPICFLOW_API_KEY": key})
+                _, said = await output_of(TOPICFLOW, *command.split(), **told | {"TOPICFLOW_API_KEY": key})
                 assert said
                 self.seen.append((f"what topicflow {command} says", said))
 
@@ -192,7 +192,7 @@ class Suffering:
         process.running.wait(10)
         assert "Fatal Python error: Aborted" in process.output
 
-    async def all_that_is_written(self) -> list[Place]:
+    async def all_that_is_written(self) -> list[Dump]:
         spans = [("a span", body) for body in self.collector.received]
         assert spans
         in_broker = [place async for place in self.secured.broker()]

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from integration.event_history import BEGAN, SubmissionHistory, at, in_batches
 from integration.projected import Projected
-from integration.stories import BEGAN, Story, at, in_batches
 
 from api.projection.cursor import cursor_after, place_of
 from api.projection.filters import SubmissionQuery
@@ -34,7 +34,7 @@ def asked(title: str, attempt: int, seconds: float) -> Record:
 
 def told(title: str, chance: random.Random) -> list[Record]:
     """One that is completed, failed or under way."""
-    records = Story(title, chance).tell()
+    records = SubmissionHistory(title, chance).generate()
     return [record for record in records if "TopicRemoved" not in record.headers["ce_type"]]
 
 

@@ -1,4 +1,4 @@
-"""Spans that arrive at the collector, waited for: each service sends its own when it likes."""
+"""Waits for spans at the collector: each service exports its own in the background."""
 
 from eventually import eventually
 from integration.observed import Observed

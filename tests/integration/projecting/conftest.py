@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from integration.databases import sqlite_in
+from integration.event_history import in_batches
 from integration.projected import Projected
-from integration.projecting.told import HISTORY
-from integration.stories import in_batches
+from integration.projecting.sample_history import HISTORY
 from servers import Stack
 
 from shared.messaging.broker import Transport
@@ -23,7 +23,7 @@ async def transport(stack: Stack) -> AsyncIterator[Transport]:
 
 @pytest.fixture
 async def expected(tmp_path: Path) -> AsyncIterator[Projected]:
-    """What one projector without any trouble makes of the history."""
+    """The history as projected by one projector without faults."""
     projected = await Projected(sqlite_in(tmp_path / "expected")).open()
     yield await projected.project(in_batches(HISTORY, 1000))
     await projected.close()

@@ -1,4 +1,4 @@
-"""The status-projector as it runs: on every broker, one and two of it, near and far behind."""
+"""Status-projectors on every broker: one and two of them, caught up and far behind."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -9,7 +9,7 @@ import pytest
 from contract.memory_broker.transport import MemoryTransport
 from eventually import eventually
 from integration.projected import Projected
-from integration.projecting.told import HALF, HISTORY
+from integration.projecting.sample_history import HALF, HISTORY
 from servers.stack import ON_KAFKA
 
 from shared.messaging.broker import Transport
@@ -71,10 +71,10 @@ async def test_two_projectors_count_exactly_while_partitions_change_hands(
 
 
 @ON_KAFKA
-async def test_whose_position_was_moved_while_it_is_his_reads_it_again_and_does_not_stand_by(
+async def test_a_projector_whose_position_was_moved_reads_it_again_and_does_not_stand_by(
     transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a frozen one, say, that had the partition before. His other partitions would wait meanwhile."""
+    """As by a frozen projector that had the partition before. Standing by would delay its other partitions."""
     monkeypatch.setattr(projection_loop, "STAND_BY", 60.0)
     async with projecting(transport, projected):
         await transport.publish(HISTORY[:HALF])
@@ -85,10 +85,10 @@ async def test_whose_position_was_moved_while_it_is_his_reads_it_again_and_does_
 
 
 @ON_KAFKA
-async def test_far_behind_several_batches_are_stored_at_a_time_but_of_each_partition_one(
+async def test_a_projector_far_behind_stores_batches_concurrently_but_one_per_partition(
     transport: Transport, expected: Projected, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many as the database has threads for it: PostgreSQL two, SQLite one."""
+    """As many as the database has writer threads: PostgreSQL two, SQLite one."""
     monkeypatch.setattr(projection_loop, "BATCH", 20)
     storing: list[Collection[int]] = []
     at_a_time: set[int] = set()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from eventually import eventually
-from integration.databases import NOT_MIGRATED, counted, held, not_there_yet, rows, tables_of
-from integration.losses import lose_all_but_the_newest, lose_stream
+from integration.broker_data_loss import lose_all_but_the_newest, lose_stream
+from integration.databases import NOT_MIGRATED, counted, created_later, locked, rows, tables_of
 from integration.projected import Projected
-from integration.projecting.told import HALF, HISTORY
+from integration.projecting.sample_history import HALF, HISTORY
 from servers import Deployment, GeminiSimulator, Process, Stack
 from servers.stack import VALKEY
 
@@ -23,7 +23,7 @@ from shared.streams import PROJECTED, PROJECTOR, SUBMISSION_OUTCOMES, TOPIC_SUBM
 
 @pytest.fixture
 def projectors(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
-    """A broker and a database's address; whoever projects is added by the test."""
+    """A broker and a database; tests add the projectors."""
     deployed = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
     yield deployed
     deployed.end()
@@ -31,12 +31,12 @@ def projectors(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
 
 async def projected_by(deployment: Deployment, expected: Projected, within: float = 20) -> None:
     url = deployment.database_url
-    await eventually(lambda: _or_nothing(url) == expected.tables, within=within)
+    await eventually(lambda: _tables_or_none(url) == expected.tables, within=within)
     assert [(status, n) for status, n, *_ in tables_of(url)["status_counts"]] == counted(url)
 
 
-def _or_nothing(url: str) -> object:
-    """Until it is migrated there is nothing to see."""
+def _tables_or_none(url: str) -> object:
+    """None until it is migrated."""
     with suppress(*NOT_MIGRATED):
         return tables_of(url)
     return None
@@ -49,7 +49,7 @@ def positions_of(deployment: Deployment) -> list[tuple[int, str]]:
 
 
 async def caught_up(deployment: Deployment, transport: Transport) -> None:
-    """All that is in the streams by now is projected."""
+    """Waits until everything in the streams by now is projected."""
     ends = await transport.ends([stream.name for stream in PROJECTED])
 
     async def are_reached() -> bool:
@@ -63,14 +63,14 @@ async def caught_up(deployment: Deployment, transport: Transport) -> None:
 
 
 async def ended(process: Process, within: float = 20) -> tuple[int, str]:
-    """Its exit code and the last line that it said."""
+    """Its exit code and the last line of its output."""
     await eventually(lambda: not process.is_alive, within=within)
     assert process.running
     assert "Traceback" not in process.output
     return process.running.returncode, process.output.splitlines()[-1]
 
 
-async def test_two_processes_count_exactly_although_one_is_killed_in_the_middle(
+async def test_two_processes_count_exactly_although_one_is_killed(
     projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
     both = [projectors.add(PROJECTOR, name) for name in ("projector-a", "projector-b")]
@@ -99,10 +99,10 @@ async def _publish_one_by_one(transport: Transport, records: list[Record]) -> No
         await transport.publish([record])
 
 
-async def test_what_a_stopped_projector_leaves_another_one_does_soon(
+async def test_another_projector_soon_takes_over_from_a_stopped_one(
     projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
-    """Sooner than Kafka's session timeout of 10 s: who is stopped leaves."""
+    """Sooner than Kafka's session timeout of 10 s, because a stopped projector leaves its group."""
     both = [projectors.add(PROJECTOR, TOPICFLOW_SESSION_TIMEOUT_SECONDS="10") for _ in range(2)]
     await both_beat(transport)
     await transport.publish(HISTORY[:HALF])
@@ -113,14 +113,14 @@ async def test_what_a_stopped_projector_leaves_another_one_does_soon(
     await projected_by(projectors, expected, within=7)
 
 
-async def test_a_restarted_projector_goes_on_from_where_it_was(
+async def test_a_restarted_projector_resumes_at_its_position(
     projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
     first = projectors.add(PROJECTOR, "a")
     await transport.publish(HISTORY[:HALF])
     await caught_up(projectors, transport)
     assert first.stop() == 0
-    for stream in PROJECTED:  # what it has stored it does not need again
+    for stream in PROJECTED:  # it does not need stored events again
         await lose_all_but_the_newest(projectors.stack, stream)
     await transport.publish(HISTORY[HALF:])
     projectors.add(PROJECTOR, "a")
@@ -141,15 +141,15 @@ async def test_a_newer_version_of_a_known_type_stops_it_with_one_line_and_exit_c
     assert positions_of(projectors) == []
 
 
-@pytest.mark.parametrize("how", ["made anew", "trimmed"])
-async def test_a_stream_that_no_longer_has_what_comes_next_is_refused_with_one_line(
+@pytest.mark.parametrize("how", ["recreated", "trimmed"])
+async def test_a_stream_that_no_longer_has_the_next_events_is_refused_with_one_line(
     projectors: Deployment, transport: Transport, how: str
 ) -> None:
     first = projectors.add(PROJECTOR, "a")
     await transport.publish(HISTORY[:HALF])
     await caught_up(projectors, transport)
     assert first.stop() == 0
-    if how == "made anew":
+    if how == "recreated":
         await lose_stream(projectors.stack, SUBMISSION_OUTCOMES)
     await transport.publish(HISTORY[HALF:])
     if how == "trimmed":
@@ -174,13 +174,13 @@ async def test_an_unreadable_record_is_listed_among_the_dead_letters_and_the_res
     assert rows(projectors.database_url, letters) == [(TOPIC_SUBMISSIONS.name, "invalid_event", b"{")]
 
 
-async def test_a_locked_database_is_waited_for_and_nothing_is_lost(
+async def test_the_projector_waits_for_a_locked_database_and_loses_nothing(
     projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
     projector = projectors.add(PROJECTOR)
     await transport.publish(HISTORY[:HALF])
     await eventually(lambda: positions_of(projectors), within=20)
-    with held(projectors.database_url):
+    with locked(projectors.database_url):
         await transport.publish(HISTORY[HALF:])
         await eventually(lambda: '"event": "projection_waiting"' in projector.output, within=15)
         assert "the database does not answer" in projector.output
@@ -188,13 +188,13 @@ async def test_a_locked_database_is_waited_for_and_nothing_is_lost(
     assert projector.is_alive
 
 
-async def test_a_database_that_can_not_be_opened_yet_is_waited_for(
+async def test_the_projector_waits_for_a_database_that_cannot_be_opened_yet(
     projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
-    with not_there_yet(projectors.database_url) as (url, appears):
+    with created_later(projectors.database_url) as (url, create):
         projector = projectors.add(PROJECTOR, TOPICFLOW_DATABASE_URL=url)
         await transport.publish(HISTORY)
         await eventually(lambda: '"dependency": "database"' in projector.output, within=20)
-        appears()
-        await eventually(lambda: _or_nothing(url) == expected.tables, within=20)
+        create()
+        await eventually(lambda: _tables_or_none(url) == expected.tables, within=20)
         projector.end()

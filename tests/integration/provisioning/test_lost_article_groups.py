@@ -1,4 +1,4 @@
-"""Groups of articles that lost their positions: what is paid for is written, the rest annotated, nothing paid twice."""
+"""Recovery of article groups that lost their positions: paid annotations are written, the rest annotated."""
 
 from datetime import UTC, datetime
 
@@ -19,14 +19,14 @@ URNS = [
 
 async def submit(installation: Installation) -> None:
     now = datetime.now(UTC)
-    about = {"attempt": 1, "submitted_at": now, "submitted_by": "test"}
-    events = [ArticleSubmitted.model_validate(about | {"id": article_id(urn), "urn": urn}) for urn in URNS]
+    attributes = {"attempt": 1, "submitted_at": now, "submitted_by": "test"}
+    events = [ArticleSubmitted.model_validate(attributes | {"id": article_id(urn), "urn": urn}) for urn in URNS]
     transport = installation.stack.connect()
     await transport.publish([encode(event, source="test") for event in events])
     await transport.close()
 
 
-async def test_what_was_paid_for_is_written_from_the_stream_and_not_paid_again(installation: Installation) -> None:
+async def test_paid_annotations_are_written_from_the_stream_and_not_paid_again(installation: Installation) -> None:
     assert installation.provision().code == 0
     projector = installation.project()
     catalog = installation.deployment.catalog
@@ -34,7 +34,7 @@ async def test_what_was_paid_for_is_written_from_the_stream_and_not_paid_again(i
     enricher = installation.add(ENRICHER, "enricher-1")
     await submit(installation)
     await eventually(lambda: installation.gemini.calls["calls"] == 2 * len(URNS), within=30)
-    await eventually(lambda: installation.told("ArticleAnnotated") == len(URNS), within=20)
+    await eventually(lambda: installation.count_events("ArticleAnnotated") == len(URNS), within=20)
     enricher.kill()
     projector.kill()
     await installation.lose_positions(CATALOG_WRITER, ARTICLE_ANNOTATIONS.name)
@@ -50,7 +50,7 @@ async def test_what_was_paid_for_is_written_from_the_stream_and_not_paid_again(i
     assert installation.gemini.calls["calls"] == 2 * len(URNS)
 
 
-async def test_what_was_not_annotated_is_submitted_again(installation: Installation) -> None:
+async def test_articles_without_annotation_are_submitted_again(installation: Installation) -> None:
     assert installation.provision().code == 0
     projector = installation.project()
     installation.gemini.take(600)

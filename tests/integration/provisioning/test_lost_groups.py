@@ -1,4 +1,4 @@
-"""A group that lost its positions: `topicflow provision` gets it going, and nothing is lost or paid for twice."""
+"""`topicflow provision` recovers a group that lost its positions, and nothing is lost or paid twice."""
 
 import asyncio
 from collections.abc import Sequence
@@ -45,13 +45,13 @@ def completed(installation: Installation, titles: Sequence[str]) -> bool:
 
 
 def work(installation: Installation) -> None:
-    """On Redis two, who would both be given what lies there twice. On Kafka one: what it has in flight would move to
-    a second one that joins."""
+    """Two workers on Redis, which would both get work that is in the stream twice. One on Kafka: a second one would
+    take over work in flight when it joins."""
     for n in range(1 if installation.stack.name == KAFKA else 2):
         installation.add("topic-worker", f"new-topic-worker-{n}")
 
 
-async def test_what_was_not_finished_completes_and_what_was_is_not_paid_again(lost: Installation) -> None:
+async def test_unfinished_work_completes_and_finished_work_is_not_paid_again(lost: Installation) -> None:
     dry = lost.provision("--dry-run")
     assert (dry.code, len(dry.to_do)) == (0, 1)
     assert GROUP in dry.to_do[0]
@@ -66,7 +66,7 @@ async def test_what_was_not_finished_completes_and_what_was_is_not_paid_again(lo
     assert lost.paid == dict.fromkeys(DONE + LEFT + LATER, 1)
 
 
-async def test_what_is_submitted_while_it_is_lost_is_done_once_too(lost: Installation) -> None:
+async def test_submissions_made_while_the_group_is_lost_complete_once(lost: Installation) -> None:
     """A projector and an API start although the group is lost; a worker does not."""
     api, projector = lost.add("api"), lost.project()
     worker = lost.add("topic-worker", "topic-worker-2")
@@ -87,7 +87,7 @@ async def test_what_is_submitted_while_it_is_lost_is_done_once_too(lost: Install
     assert set(lost.paid.values()) == {1}
 
 
-async def test_it_waits_for_the_projection_but_not_for_ever(lost: Installation) -> None:
+async def test_recovery_waits_for_the_projection_up_to_the_limit(lost: Installation) -> None:
     await lost.submit(*LATER)
     refused = lost.provision("--wait-seconds", "1")
     assert (refused.code, refused.done) == (1, [])
@@ -99,7 +99,7 @@ async def test_it_waits_for_the_projection_but_not_for_ever(lost: Installation) 
     assert ended(waiting).code == 0
 
 
-async def test_killed_in_the_middle_it_is_run_again(lost: Installation, transport: Transport) -> None:
+async def test_a_recovery_killed_halfway_can_be_repeated(lost: Installation, transport: Transport) -> None:
     lost.project()
 
     class Killed(BaseException): ...
@@ -121,7 +121,7 @@ async def test_killed_in_the_middle_it_is_run_again(lost: Installation, transpor
 
 
 @ON_VALKEY
-async def test_while_a_worker_still_has_calls_on_their_way_it_is_refused(installation: Installation) -> None:
+async def test_recovery_is_refused_while_a_worker_still_has_calls_in_flight(installation: Installation) -> None:
     assert installation.provision().code == 0
     installation.project()
     worker = installation.add("topic-worker", "topic-worker-1")
@@ -140,16 +140,16 @@ async def test_while_a_worker_still_has_calls_on_their_way_it_is_refused(install
     assert installation.paid == dict.fromkeys(LEFT, 1)
 
 
-async def test_what_it_puts_at_the_tail_is_the_same_attempt(lost: Installation, transport: Transport) -> None:
+async def test_requeued_work_is_the_same_attempt(lost: Installation, transport: Transport) -> None:
     lost.project()
     published: list[Record] = []
     publish = transport.publish
 
-    async def noted(records: Sequence[Record]) -> None:
+    async def recorded(records: Sequence[Record]) -> None:
         published.extend(record for record in records if record.stream == SUBMISSIONS)
         await publish(records)
 
-    transport.publish = noted  # type: ignore[method-assign]
+    transport.publish = recorded  # type: ignore[method-assign]
     database = open_reader(lost.database_url)
     await recover(Lost(GROUP, SUBMISSIONS), transport, database, print, 30)
     await database.close()

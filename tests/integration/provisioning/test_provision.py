@@ -1,4 +1,4 @@
-"""`topicflow provision` on real brokers and databases: makes, checks, says what it did, and can be run at any time."""
+"""`topicflow provision` on real brokers and databases: creates, checks, reports its steps, and can be repeated."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def test_the_first_run_makes_everything_and_the_second_has_nothing_to_do(
     assert await transport.provision() == []
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(installation: Installation, tmp_path: Path) -> None:
+def test_a_dry_run_reports_the_same_steps_and_changes_nothing(installation: Installation, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     dry = installation.provision("--dry-run")
     assert (dry.code, dry.done) == (0, [])
@@ -58,13 +58,13 @@ def test_a_dry_run_says_the_same_and_changes_nothing(installation: Installation,
     assert nothing_to_do(installation.provision("--dry-run"))
 
 
-def test_json_says_what_was_done_and_what_is_left(installation: Installation) -> None:
+def test_json_reports_what_was_done_and_what_is_left(installation: Installation) -> None:
     dry = json.loads(installation.provision("--json", "--dry-run").out)
     assert dry == {"done": [], "to_do": dry["to_do"], "notes": []}
     assert json.loads(installation.provision("--json").out) == {"done": dry["to_do"], "to_do": [], "notes": []}
 
 
-async def test_several_at_a_time_beside_services_that_start_make_everything_once(
+async def test_concurrent_runs_beside_starting_services_create_everything_once(
     installation: Installation, transport: Transport
 ) -> None:
     running = [installation.begin() for _ in range(3)]
@@ -87,7 +87,7 @@ def test_the_tables_of_a_newer_topicflow_are_refused(installation: Installation)
         assert refused.err.endswith("finish the upgrade\n")
 
 
-def test_what_does_not_answer_is_said_in_one_line(installation: Installation) -> None:
+def test_a_server_that_does_not_answer_is_reported_in_one_line(installation: Installation) -> None:
     away = installation.provision(TOPICFLOW_BROKER_URL=f"kafka://127.0.0.1:{free_port()}")
     assert (away.code, away.out, away.err.count("\n")) == (3, "", 1)
     assert "TOPICFLOW_BROKER_URL" in away.err
@@ -108,7 +108,7 @@ def test_redis_has_no_partitions_to_add(installation: Installation) -> None:
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
 
 
-# -- what only Kafka has -------------------------------------------------------------------------------------------
+# -- Kafka only ----------------------------------------------------------------------------------------------------
 
 
 async def configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
@@ -117,24 +117,24 @@ async def configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
 
 
 @ON_KAFKA
-async def test_settings_that_differ_are_set_and_what_others_have_set_is_left_alone(
+async def test_settings_that_differ_are_corrected_and_foreign_ones_are_left_alone(
     installation: Installation, admin: AIOKafkaAdminClient
 ) -> None:
     assert installation.provision().code == 0
     topic = installation.stack.prefix + TOPIC_SUBMISSIONS.name
-    theirs = {"segment.bytes": "104857600", "message.timestamp.type": "CreateTime", "min.insync.replicas": "2"}
-    await admin._send_request(SetConfigs(topic, theirs))
+    foreign = {"segment.bytes": "104857600", "message.timestamp.type": "CreateTime", "min.insync.replicas": "2"}
+    await admin._send_request(SetConfigs(topic, foreign))
     before = await configs(admin, topic)
     ran = installation.provision(TOPICFLOW_RETAIN_DAYS="30")
     assert (ran.code, ran.err) == (0, "")
-    assert len(ran.done) == len(PROJECTED)  # all are kept as long
+    assert len(ran.done) == len(PROJECTED)  # all have the same retention
     changed = {"retention.ms": "2592000000", "message.timestamp.type": "LogAppendTime", "min.insync.replicas": "1"}
     assert await configs(admin, topic) == before | changed
     assert nothing_to_do(installation.provision(TOPICFLOW_RETAIN_DAYS="30"))
 
 
 @ON_KAFKA
-def test_partitions_are_only_added_when_asked_for_and_never_taken_away(installation: Installation) -> None:
+def test_partitions_are_added_only_on_request_and_never_removed(installation: Installation) -> None:
     assert installation.provision().code == 0
     hinted = installation.provision(TOPICFLOW_PARTITIONS="6")
     assert (hinted.code, hinted.done) == (0, [])
@@ -150,7 +150,7 @@ def test_partitions_are_only_added_when_asked_for_and_never_taken_away(installat
 
 
 @ON_KAFKA
-async def test_dead_letters_have_one_partition_and_those_that_had_more_as_many_as_the_others(
+async def test_a_dead_letter_stream_has_one_partition_or_as_many_as_the_others_if_it_had_more(
     installation: Installation, admin: AIOKafkaAdminClient
 ) -> None:
     prefix = installation.stack.prefix
@@ -170,7 +170,7 @@ async def test_dead_letters_have_one_partition_and_those_that_had_more_as_many_a
 
 
 @ON_KAFKA
-async def test_a_stream_that_is_new_gets_as_many_partitions_as_the_others_have(
+async def test_a_new_stream_gets_as_many_partitions_as_the_others(
     installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
 ) -> None:
     assert installation.provision().code == 0
@@ -186,7 +186,7 @@ async def test_a_stream_that_is_new_gets_as_many_partitions_as_the_others_have(
 
 
 @ON_KAFKA
-async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(
+async def test_adding_partitions_while_workers_run_loses_and_repeats_nothing(
     installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
 ) -> None:
     """Workers look for new partitions every 30 s; what is published there before waits for them."""
@@ -210,9 +210,9 @@ async def test_adding_partitions_while_workers_work_loses_and_repeats_nothing(
     await installation.submit(*after)
     ends = await transport.ends([TOPIC_SUBMISSIONS.name])
     assert all(ends[partition][TOPIC_SUBMISSIONS.name] for partition in range(12))
-    wanted = dict.fromkeys(before + after, 1)
-    await eventually(lambda: _completed(installation) == len(wanted), within=120, every=0.5)
-    assert installation.paid == wanted
+    expected = dict.fromkeys(before + after, 1)
+    await eventually(lambda: _completed(installation) == len(expected), within=120, every=0.5)
+    assert installation.paid == expected
     assert all(worker.is_alive for worker in workers)
 
 

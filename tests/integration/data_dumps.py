@@ -1,4 +1,4 @@
-"""Everything that a deployment has written, said and answered, by the place where it is found."""
+"""Dumps of everything that a deployment has written, by place, to search them for secrets."""
 
 import asyncio
 from base64 import b64encode
@@ -14,33 +14,33 @@ from redis.asyncio import Redis
 
 from shared.db.tables import access, projection
 
-Place = tuple[str, bytes]  # where, and what is written there
+Dump = tuple[str, bytes]  # the place, and its content
 
 
-def files(folder: Path, but: set[Path]) -> Iterator[Place]:
-    """Logs, and what servers that keep it as it is keep: Valkey's file, SQLite's."""
+def files(folder: Path, but: set[Path]) -> Iterator[Dump]:
+    """Logs, and the files of Valkey and SQLite."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path not in but:
             yield f"the file {path.relative_to(folder)}", path.read_bytes()
 
 
-def arguments(name: str, pid: int) -> Iterator[Place]:
-    """Of a process, with those that it started."""
+def arguments(name: str, pid: int) -> Iterator[Dump]:
+    """Of a process and its children."""
     process = psutil.Process(pid)
     for each in (process, *process.children(recursive=True)):
         for what in ("cmdline", "comm"):
             yield f"the {what} of {name}", Path(f"/proc/{each.pid}/{what}").read_bytes()
 
 
-def database(url: str) -> Iterator[Place]:
+def database(url: str) -> Iterator[Dump]:
     """Each table with all its columns."""
     for schema, tables in (("projection", projection), ("access", access)):
         for table in tables.sorted_tables:
             yield f"the table {table.name}", repr(rows(url, f"SELECT * FROM {table.name}", schema)).encode()
 
 
-async def redis(url: str) -> AsyncIterator[Place]:
-    """Each key with what it holds, and what the server tells of itself."""
+async def redis(url: str) -> AsyncIterator[Dump]:
+    """Each key with its value, and the list of clients."""
     client = Redis.from_url(url)
     async for key in client.scan_iter():
         kind = str(await client.type(key), "utf-8")  # type: ignore[arg-type]  # bytes, as nothing is decoded
@@ -58,7 +58,7 @@ async def _held(client: Redis, kind: str, key: bytes) -> Any:
     return await client.execute_command(reads[kind], key, *span)  # type: ignore[no-untyped-call]
 
 
-async def kafka(servers: str) -> AsyncIterator[Place]:
+async def kafka(servers: str) -> AsyncIterator[Dump]:
     """Each record with key and headers, those of Kafka's own topics too: groups, commits."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
@@ -82,20 +82,20 @@ async def _of(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
     return [partition["partition"] for partition in described["partitions"]]
 
 
-async def said_by(*command: str, **environment: str) -> tuple[int, bytes]:
-    """The exit code of a command and what it said, however it ended."""
+async def output_of(*command: str, **environment: str) -> tuple[int, bytes]:
+    """The exit code of a command and its output."""
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, said
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, output
 
 
-def leaks(secrets: Mapping[str, str], places: list[Place]) -> list[str]:
-    """Which secret stands where; itself it is not told."""
+def leaks(secrets: Mapping[str, str], dumps: list[Dump]) -> list[str]:
+    """The names of the secrets found, and where; never their values."""
     return [
         f"{name} in {where}"
-        for where, written in places
+        for where, written in dumps
         for name, secret in secrets.items()
         if secret.encode() in written or b64encode(secret.encode()).rstrip(b"=")[:-1] in written
     ]

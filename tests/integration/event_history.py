@@ -1,4 +1,4 @@
-"""Many submissions as records, told in order or in disorder, and what the projection's tables hold of them."""
+"""Random histories of many submissions as records, in order or shuffled."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ from shared.messaging.broker import Batch, Delivery
 from shared.messaging.cloudevents import Record, encode
 
 BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
-KEEP_THEIR_PLACE = ("topicflow.SubmissionStarted.v1", "topicflow.SubmissionParked.v1")
+ORDERED_TYPES = ("topicflow.SubmissionStarted.v1", "topicflow.SubmissionParked.v1")
 
 
-class Story:
-    """What happens to one title, attempt after attempt; a second passes with each event."""
+class SubmissionHistory:
+    """Random events of one title, attempt after attempt, one second apart."""
 
     def __init__(self, title: str, chance: random.Random) -> None:
         self._title = title
@@ -35,46 +35,54 @@ class Story:
         self._at = BEGAN + timedelta(seconds=chance.randrange(1000))
         self.records: list[Record] = []
 
-    def tell(self) -> list[Record]:
+    def generate(self) -> list[Record]:
         for attempt in range(1, self._chance.randint(1, 3) + 1):
             self._attempt(attempt)
         return self.records
 
     def _attempt(self, attempt: int) -> None:
-        asked = TopicSubmitted(
+        submitted = TopicSubmitted(
             id=topic_id(self._title), attempt=attempt, title=self._title, submitted_at=self._at, submitted_by="local"
         )
-        self._say(asked)
+        self._publish(submitted)
         for run in range(self._chance.randint(0, 2)):
-            about = self._about(attempt, f"run-{run}")
-            self._say(SubmissionStarted(**about))
+            attributes = self._attributes(attempt, f"run-{run}")
+            self._publish(SubmissionStarted(**attributes))
             if self._chance.random() < 0.3:
-                self._say(SubmissionParked(**about, reason="rate_limited", until=self._at, usage=self._paid()))
-                self._say(asked.model_copy(update={"requeued": Requeued(n=run + 1, tries=0, starts=1, since=BEGAN)}))
+                self._publish(SubmissionParked(**attributes, reason="rate_limited", until=self._at, usage=self._paid()))
+                self._publish(
+                    submitted.model_copy(update={"requeued": Requeued(n=run + 1, tries=0, starts=1, since=BEGAN)})
+                )
         end = self._chance.choice(["completed", "completed", "failed", "both", "twice", "removed", "none"])
         if end in {"failed", "both"}:
             error = ErrorDetail(code="refused", message=f"attempt {attempt} was refused")
-            self._say(SubmissionFailed(**self._about(attempt, "bad run"), error=error, usage=self._paid()))
+            self._publish(SubmissionFailed(**self._attributes(attempt, "bad run"), error=error, usage=self._paid()))
         for by in {"completed": ["good run"], "both": ["good run"], "twice": ["good run", "late run"]}.get(end, []):
-            content: dict[str, Any] = {"title": f"{self._title}, told {attempt} times", "text": "ü\x00\u2028" * 9}
+            content: dict[str, Any] = {"title": f"{self._title}, attempt {attempt}", "text": "ü\x00\u2028" * 9}
             content |= {"category": f"category {attempt % 2}", "difficulty": attempt, "tags": ["all", f"tag {attempt}"]}
-            self._say(SubmissionCompleted(**self._about(attempt, by), content=content, usage=self._paid()))
+            self._publish(SubmissionCompleted(**self._attributes(attempt, by), content=content, usage=self._paid()))
         if end == "removed":
-            self._say(TopicRemoved(id=topic_id(self._title), attempt=attempt, by="local"))
+            self._publish(TopicRemoved(id=topic_id(self._title), attempt=attempt, by="local"))
 
-    def _about(self, attempt: int, run: str) -> dict[str, Any]:
+    def _attributes(self, attempt: int, run: str) -> dict[str, Any]:
         name = f"{run} of attempt {attempt} at {self._title}"
-        about = {"id": topic_id(self._title), "kind": "topic", "attempt": attempt, "run": name, "worker": "worker-1"}
-        return about | {"title": self._title, "submitted_at": self._at}
+        attributes = {
+            "id": topic_id(self._title),
+            "kind": "topic",
+            "attempt": attempt,
+            "run": name,
+            "worker": "worker-1",
+        }
+        return attributes | {"title": self._title, "submitted_at": self._at}
 
     def _paid(self) -> tuple[Usage, ...]:
         call = f"call-{self._title}-{len(self.records)}"
-        about: dict[str, Any] = {"prompt_version": "1", "tokens_in": 9, "tokens_out": 99, "seconds": 0.5}
-        cut_off = Usage(call_id=f"{call}, cut off", model="m", **about, wasted="cut_off")
-        good = Usage(call_id=call, model="m", **about, cost=0.01, shared_by=len(self.records) % 5 + 1)
+        amounts: dict[str, Any] = {"prompt_version": "1", "tokens_in": 9, "tokens_out": 99, "seconds": 0.5}
+        cut_off = Usage(call_id=f"{call}, cut off", model="m", **amounts, wasted="cut_off")
+        good = Usage(call_id=call, model="m", **amounts, cost=0.01, shared_by=len(self.records) % 5 + 1)
         return (cut_off, good) if len(self.records) % 3 == 0 else (good,)
 
-    def _say(self, event: SubmissionEvent) -> None:
+    def _publish(self, event: SubmissionEvent) -> None:
         self._at += timedelta(seconds=1)
         self.records.append(at(self._at, encode(event, source="worker-1")))
 
@@ -84,30 +92,30 @@ def at(time: datetime, record: Record) -> Record:
 
 
 def history(submissions: int, seed: int = 1) -> list[Record]:
-    """The events of so many submissions, beside each other."""
+    """The events of this number of submissions, interleaved."""
     chance = random.Random(seed)
-    stories = [iter(Story(f"Topic {n}", chance).tell()) for n in range(submissions)]
-    told: list[Record] = []
-    while stories:
-        story = chance.choice(stories)
-        if (record := next(story, None)) is None:
-            stories.remove(story)
+    histories = [iter(SubmissionHistory(f"Topic {n}", chance).generate()) for n in range(submissions)]
+    records: list[Record] = []
+    while histories:
+        events = chance.choice(histories)
+        if (record := next(events, None)) is None:
+            histories.remove(events)
         else:
-            told.append(record)
-    return told
+            records.append(record)
+    return records
 
 
-def in_disorder(records: Sequence[Record], seed: int) -> list[Record]:
-    """Doubled, late and shuffled, but Started and Parked keep their order."""
+def shuffled(records: Sequence[Record], seed: int) -> list[Record]:
+    """Duplicated, late and shuffled, but Started and Parked keep their order."""
     chance = random.Random(seed)
-    told = [record for record in records for _ in range(chance.choice([1, 1, 2]))]
-    shuffled = chance.sample(told, len(told))
-    placed = iter([record for record in told if _keeps_its_place(record)])
+    records = [record for record in records for _ in range(chance.choice([1, 1, 2]))]
+    shuffled = chance.sample(records, len(records))
+    placed = iter([record for record in records if _keeps_its_place(record)])
     return [next(placed) if _keeps_its_place(record) else record for record in shuffled]
 
 
 def _keeps_its_place(record: Record) -> bool:
-    return record.headers["ce_type"] in KEEP_THEIR_PLACE
+    return record.headers["ce_type"] in ORDERED_TYPES
 
 
 def in_batches(records: Sequence[Record], size: int, start: int = 0) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""What a broker loses without asking anybody: a group, a stream, what was in a stream."""
+"""Data loss on a broker: of a group, a stream, or entries of a stream."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ async def lose_group(stack: Stack, stream: Stream, group: str) -> None:
 
 
 async def lose_stream(stack: Stack, stream: Stream) -> None:
-    """Whoever publishes or provisions next makes it anew."""
+    """The next publish or provision recreates it."""
     if stack.name == VALKEY:
         async with Redis.from_url(stack.broker_url) as redis:
             await redis.delete(stream.name)
@@ -50,7 +50,7 @@ def _is_gone(admin: Any, topic: str) -> Callable[[], Awaitable[bool]]:
 
 
 async def lose_all_but_the_newest(stack: Stack, stream: Stream) -> None:
-    """As a retention does; the newest of each partition stays."""
+    """As retention does; the newest entry of each partition stays."""
     if stack.name == VALKEY:
         async with Redis.from_url(stack.broker_url) as redis:
             await redis.xtrim(stream.name, maxlen=1, approximate=False)

@@ -1,9 +1,9 @@
-"""Topics of every status and with every strange title, as the records that tell of them."""
+"""Topics of every status and with unusual titles, as records."""
 
 from datetime import timedelta
 from typing import Any
 
-from integration.stories import BEGAN, at
+from integration.event_history import BEGAN, at
 
 from shared.events import (
     ErrorDetail,
@@ -52,35 +52,41 @@ UNTIL = BEGAN + timedelta(days=999)
 LAST = BEGAN + timedelta(hours=2)
 
 
-def _story(n: int, title: str) -> list[SubmissionEvent]:
+def _events(n: int, title: str) -> list[SubmissionEvent]:
     at = BEGAN + timedelta(seconds=n // TIES)
-    asked = TopicSubmitted(id=topic_id(title), attempt=1, title=title, submitted_at=at, submitted_by="local")
-    about: dict[str, Any] = {"id": asked.id, "kind": "topic", "attempt": 1, "run": f"run {n}", "worker": "worker-1"}
-    about |= {"title": title, "submitted_at": at, "legacy_id": 374 if title == "Completed 0" else None}
+    submitted = TopicSubmitted(id=topic_id(title), attempt=1, title=title, submitted_at=at, submitted_by="local")
+    attributes: dict[str, Any] = {
+        "id": submitted.id,
+        "kind": "topic",
+        "attempt": 1,
+        "run": f"run {n}",
+        "worker": "worker-1",
+    }
+    attributes |= {"title": title, "submitted_at": at, "legacy_id": 374 if title == "Completed 0" else None}
     if title in PENDING:
-        return [asked]
-    started = SubmissionStarted(**about)
+        return [submitted]
+    started = SubmissionStarted(**attributes)
     if title in PROCESSING:
-        return [asked, started]
+        return [submitted, started]
     if title in PARKED:
-        return [asked, started, SubmissionParked(**about, reason="rate_limited", until=UNTIL)]
+        return [submitted, started, SubmissionParked(**attributes, reason="rate_limited", until=UNTIL)]
     if title in FAILED:
-        return [asked, SubmissionFailed(**about, error=ErrorDetail(code="refused", message=f"no {title}"))]
-    return [asked, started, SubmissionCompleted(**about, content=card(title), simulated=True, usage=(PAID,))]
+        return [submitted, SubmissionFailed(**attributes, error=ErrorDetail(code="refused", message=f"no {title}"))]
+    return [submitted, started, SubmissionCompleted(**attributes, content=card(title), simulated=True, usage=(PAID,))]
 
 
 def card(title: str) -> dict[str, Any]:
-    """What it can be filtered and sorted by, different from one to the next."""
+    """Its filter and sort values differ from one title to the next."""
     n = TITLES.index(title) if title in TITLES else 0
     labels = {"tags": [f"tag {n % 2}", f"tag {n % 3}", "all"], "technologies": [f"technology {n % 4}", "Kafka"]}
     one = {"category": CATEGORIES[n % 2], "subcategory": "sub", "company": f"Company {n % 5}"}
     return {"title": title, "n": n, "difficulty": n % 10 + 1, "complexity_level": "expert"} | one | labels
 
 
-def known_records() -> list[Record]:
-    gone = _story(0, "Completed, then removed")
-    told = [(n, k, event) for n, title in enumerate(TITLES) for k, event in enumerate(_story(n, title))]
-    told += [(0, k, event) for k, event in enumerate((*gone, TopicRemoved(id=gone[0].id, attempt=1, by="local")))]
+def sample_records() -> list[Record]:
+    gone = _events(0, "Completed, then removed")
+    events = [(n, k, event) for n, title in enumerate(TITLES) for k, event in enumerate(_events(n, title))]
+    events += [(0, k, event) for k, event in enumerate((*gone, TopicRemoved(id=gone[0].id, attempt=1, by="local")))]
     hour = BEGAN + timedelta(hours=1)
-    records = [at(hour + timedelta(seconds=n, milliseconds=k), encode(e, source="test")) for n, k, e in told]
+    records = [at(hour + timedelta(seconds=n, milliseconds=k), encode(e, source="test")) for n, k, e in events]
     return [*records[:-1], at(LAST, records[-1])]
