@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,16 @@ def run(data: Path, *arguments: str, stdin: str = "", **more: str) -> Ended:
 class LocalMode:
     """Ended for good by `end`, whatever became of it."""
 
-    def __init__(self, folder: Path, *arguments: str, port: int | None = None, **more: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, port: int | None = None, command: Sequence[str] = COMMAND, **more: str
+    ) -> None:
         self.data = folder / "the data"
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._out = folder / f"up-{len(list(folder.glob('up-*')))}.out"
         with self._out.open("xb") as out:
             self.process = subprocess.Popen(
-                [*COMMAND, "up", "--port", str(self.port), *arguments],
+                [*command, "up", "--port", str(self.port), *arguments],
                 env=environment(self.data, **more),
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -41,8 +41,8 @@ def installed(dist: Path, tmp_path: Path) -> Path:
     """A virtual environment with those wheels and what they require."""
     venv, uv = tmp_path / "venv", Path(sys.executable).with_name("uv")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
-    versions = ["--constraint", ROOT / "requirements.lock"]
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", venv, *versions, *dist.glob("*.whl")], check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", venv, "--constraint", ROOT / "requirements.lock"]
+    subprocess.run(install + list(dist.glob("*.whl")), check=True)
     return venv
 
 
