@@ -41,8 +41,9 @@ def installed(dist: Path, tmp_path: Path) -> Path:
     """A virtual environment with those wheels and what they require."""
     venv, uv = tmp_path / "venv", Path(sys.executable).with_name("uv")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    wheels = map(str, dist.glob("*.whl"))
     install = [uv, "pip", "install", "--quiet", "--python", venv, "--constraint", ROOT / "requirements.lock"]
-    subprocess.run(install + list(dist.glob("*.whl")), check=True)
+    subprocess.run([*map(str, install), *wheels], check=True)
     return venv
 
 
