@@ -1,4 +1,4 @@
-"""What a service needs to live in a container: it ends as process 1, and its health is asked without curl."""
+"""A service in a container: it stops as process 1, and its health check needs no curl."""
 
 import http.server
 import re
@@ -21,7 +21,7 @@ NOBODY = "kafka://127.0.0.1:1"
 
 @pytest.fixture
 def alone() -> list[str]:
-    """What starts a program as process 1 of a namespace of its own."""
+    """The command that starts a program as process 1 of its own namespace."""
     if subprocess.run([*ALONE, "true"], capture_output=True).returncode:
         pytest.skip("no namespace of its own for a test's process here")
     return ALONE
@@ -31,7 +31,7 @@ def alone() -> list[str]:
 async def test_sigterm_ends_process_one_while_it_waits_for_the_broker(
     module: str, alone: list[str], tmp_path: Path
 ) -> None:
-    """The kernel's default action, which ends any other process, is not there for it."""
+    """The kernel has no default action for signals of process 1."""
     settings = {
         "TOPICFLOW_BROKER_URL": NOBODY,
         "TOPICFLOW_DATABASE_URL": f"sqlite:///{tmp_path}/t.db",
@@ -69,16 +69,16 @@ def port() -> Iterator[int]:
 
 
 def probe(port: int, path: str) -> subprocess.CompletedProcess[str]:
-    proxy = {"http_proxy": f"http://{LOOPBACK}:1"}  # a container may have one; what is in it is not asked through it
-    asks = [sys.executable, "-m", "shared.service.healthcheck", str(port), path]
-    return subprocess.run(asks, capture_output=True, text=True, env=proxy)
+    proxy = {"http_proxy": f"http://{LOOPBACK}:1"}  # a container may have one, but the probe must not use it
+    command = [sys.executable, "-m", "shared.service.healthcheck", str(port), path]
+    return subprocess.run(command, capture_output=True, text=True, env=proxy)
 
 
-def test_a_probe_says_why_a_service_is_not_well(port: int) -> None:
+def test_a_probe_reports_why_a_service_is_unhealthy(port: int) -> None:
     assert (well := probe(port, "/ready")).returncode == 0, well.stderr
     ill = probe(port, "/other")
     assert (ill.returncode, ill.stderr) == (1, "no broker\n")
 
 
-def test_a_probe_that_nobody_answers_says_so() -> None:
+def test_a_probe_without_an_answer_reports_that() -> None:
     assert re.match("no answer: .*refused", why_not(free_port(), "/ready") or "")

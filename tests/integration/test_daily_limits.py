@@ -1,4 +1,4 @@
-"""What may be used in a day, through running workers: work waits visibly, a restart forgets nothing, more goes on."""
+"""Daily limits with running workers: work waits visibly, a restart keeps the sums, a higher limit resumes work."""
 
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,11 @@ SOON = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.5", "TOPICFLOW_PRICES": PRICES}
 
 
 async def waiting(api: Api, reason: str) -> dict[str, Any]:
-    """`/processing-status` when that is what everything waits for, and no call is under way."""
+    """`/processing-status`, once work waits for this reason."""
 
     async def waits() -> dict[str, Any] | None:
-        shown: dict[str, Any] = await api.get("/processing-status")
-        return shown if shown["waiting_for"] and shown["waiting_for"]["reason"] == reason else None
+        status: dict[str, Any] = await api.get("/processing-status")
+        return status if status["waiting_for"] and status["waiting_for"]["reason"] == reason else None
 
     return await eventually(waits, within=20)
 
@@ -41,7 +41,7 @@ async def all_completed(api: Api, count: int) -> None:
         ("TOPICFLOW_DAILY_BUDGET", 30, "1e9", "budget"),
     ],
 )
-async def test_what_a_day_may_cost_is_not_exceeded_by_a_restart_either(
+async def test_a_daily_limit_holds_across_a_restart(
     deployment: Deployment, limit: str, of: float, more: str, reason: str
 ) -> None:
     for service in ("api", PROJECTOR):
@@ -51,9 +51,9 @@ async def test_what_a_day_may_cost_is_not_exceeded_by_a_restart_either(
     async with deployment.client() as client:
         api = await Api(deployment, client).ready()
         topics = (await api.submit(*TITLES, batch_size=1))["topics"]
-        shown = await waiting(api, reason)
-        assert datetime.fromisoformat(shown["waiting_for"]["until"]) == end_of_day()
-        assert shown["failed_count"] == 0
+        status = await waiting(api, reason)
+        assert datetime.fromisoformat(status["waiting_for"]["until"]) == end_of_day()
+        assert status["failed_count"] == 0
         counted = {"GEMINI_REQUESTS_PER_DAY": "calls", "GEMINI_TOKENS_PER_DAY": "tokens_in"}.get(limit, "cost")
 
         async def reached() -> dict[str, Any] | None:
@@ -75,12 +75,12 @@ async def test_what_a_day_may_cost_is_not_exceeded_by_a_restart_either(
     assert deployment.gemini.calls["by_status"] == {"200": len(TITLES)}
 
 
-async def test_several_workers_keep_to_one_limit_while_the_projector_is_dead(deployment: Deployment) -> None:
+async def test_several_workers_share_one_daily_limit_while_the_projector_is_down(deployment: Deployment) -> None:
     deployment.add("api")
     projector = deployment.add(PROJECTOR)
-    told = {**SOON, "GEMINI_REQUESTS_PER_DAY": "20", "TOPICFLOW_IN_FLIGHT": "2"}
+    settings = {**SOON, "GEMINI_REQUESTS_PER_DAY": "20", "TOPICFLOW_IN_FLIGHT": "2"}
     for n in range(2):
-        deployment.add("topic-worker", f"worker-{n}", **told)
+        deployment.add("topic-worker", f"worker-{n}", **settings)
     async with deployment.client() as client:
         api = await Api(deployment, client).ready()
         await api.until_live(2, within=20)
@@ -89,10 +89,10 @@ async def test_several_workers_keep_to_one_limit_while_the_projector_is_dead(dep
         await waiting(api, "daily_quota")
         projector.start()
 
-        async def all_are_told() -> bool:
-            shown = await api.get("/processing-status")
-            waits = shown["waiting_for"] and shown["waiting_for"]["reason"] == "daily_quota"
-            return bool(waits and shown["completed_count"] == deployment.gemini.calls["by_status"]["200"])
+        async def all_wait() -> bool:
+            status = await api.get("/processing-status")
+            waits = status["waiting_for"] and status["waiting_for"]["reason"] == "daily_quota"
+            return bool(waits and status["completed_count"] == deployment.gemini.calls["by_status"]["200"])
 
-        await eventually(all_are_told, within=20)
+        await eventually(all_wait, within=20)
     assert 16 <= deployment.gemini.calls["by_status"]["200"] <= 24

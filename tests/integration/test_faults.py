@@ -1,6 +1,6 @@
-"""Every fault of Gemini met by a running worker: what becomes of five titles that share a call, what is paid.
+"""Every fault of Gemini with a running worker: the outcome of five titles that share a call, and the cost.
 
-A fault is about one of them, the victim, or about all; the others, A to D, are completed whatever it is.
+A fault affects one of them, the victim, or all; the others, A to D, are completed in every case.
 """
 
 import json
@@ -24,15 +24,15 @@ NUMBER = count(1)
 TIMEOUT = 1.5  # seconds
 TOGETHER = "ABCDv"
 ALONE = f"{TOGETHER} A B C D v"
-OUTAGE = f"{TOGETHER} ? …"  # refused together, and when one tried it
+OUTAGE = f"{TOGETHER} ? …"  # the shared call is refused, and so is the first trial
 
 
 @dataclass(frozen=True)
 class Row:
-    """`calls`: which titles each had; `?` is any one, `…` is one that tries and then the others, each once.
+    """`calls`: the titles of each; `?` is any one, `…` is one trial call and then the others, each once.
 
-    `waits`: for what the victim is shown to wait; `error`: its code and how its message begins, None: completed;
-    `wasted`: why shares of calls were paid in vain, and how many; `probes`: how many free looks there may be.
+    `waits`: the reason for which the victim waits; `error`: its code and the start of its message, None: completed;
+    `wasted`: the reason and number of wasted shares of calls; `probes`: the allowed numbers of free probes.
     """
 
     faults: tuple[Json, ...]
@@ -57,7 +57,7 @@ def once(kind: str, **scope: Any) -> tuple[Json, ...]:
 
 
 def always(kind: str, **scope: Any) -> tuple[Json, ...]:
-    """Whenever the victim is asked for."""
+    """In every call with the victim."""
     return (fault(kind, title_contains="victim", **scope),)
 
 
@@ -65,12 +65,12 @@ def outage(kind: str, reason: str, **scope: Any) -> Row:
     return Row((fault(kind, times=2, **scope),), OUTAGE, waits=reason)
 
 
-def doubtful(kind: str, code: str, says: str, **scope: Any) -> list[Row]:
-    """One request's own, one title's own, or an outage where a look at the model fails too."""
+def doubtful(kind: str, code: str, message: str, **scope: Any) -> list[Row]:
+    """A fault of one request, of one title, or an outage if a probe of the model fails too."""
     of_all = (*once(kind, **scope), fault("503", times=1))
     return [
         Row(once(kind, **scope), ALONE, probes=(1,)),
-        Row(always(kind, **scope), f"{ALONE} v v", "trying again", (code, says), tries=3, probes=(3, 4)),
+        Row(always(kind, **scope), f"{ALONE} v v", "trying again", (code, message), tries=3, probes=(3, 4)),
         Row(of_all, OUTAGE, waits="unavailable", probes=(1,)),
     ]
 
@@ -80,18 +80,18 @@ def blocked(kind: str, reason: str) -> Row:
     return Row(always(kind, reason=reason), ALONE, error=error, wasted=("blocked", 6))
 
 
-def unusable(kind: str, wasted: str, says: str, **scope: Any) -> list[Row]:
-    """Each try asks again alone, and is told why."""
-    error = ("answer_not_usable", says)
+def unusable(kind: str, wasted: str, message: str, **scope: Any) -> list[Row]:
+    """Each try is one more call with only this title and the reason."""
+    error = ("answer_not_usable", message)
     return [
         Row(once(kind, **scope), ALONE, wasted=(wasted, 5)),
         Row(always(kind, **scope), f"{ALONE} v v v v", "trying again", error, tries=3, wasted=(wasted, 10)),
     ]
 
 
-def spoiled(kind: str, wasted: str, says: str) -> list[Row]:
-    """One item of an answer; its neighbours are taken."""
-    error = ("answer_not_usable", says)
+def spoiled(kind: str, wasted: str, message: str) -> list[Row]:
+    """A fault of one item of an answer; the other items are used."""
+    error = ("answer_not_usable", message)
     return [
         Row(once(kind, title_contains="victim"), f"{TOGETHER} v", wasted=(wasted, 1)),
         Row(always(kind), f"{TOGETHER} v v v v v", "trying again", error, tries=3, wasted=(wasted, 6)),
@@ -145,7 +145,7 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def quick(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """One of each, with short pauses and a file of keys."""
+    """One replica of each service, with short pauses and a file of keys."""
     folder = tmp_path_factory.mktemp("faults")
     (folder / "keys").write_text("key-0")
     with stacks.shared(folder) as stack:
@@ -166,7 +166,7 @@ def quick(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-async def test_each_ends_as_it_should_and_costs_what_it_must(quick: Deployment, row: Row) -> None:
+async def test_each_fault_has_the_expected_outcome_and_cost(quick: Deployment, row: Row) -> None:
     name, gemini = f"Fault {next(NUMBER)}", quick.gemini
     titles = [f"{name} {who}" for who in ("victim", "A", "B", "C", "D")]
     gemini.forget_faults()
@@ -182,18 +182,18 @@ async def test_each_ends_as_it_should_and_costs_what_it_must(quick: Deployment, 
         [seen] = await api.ended(victim, as_="failed" if row.error else "completed")
         await api.ended(*others)
         await waits(api, None)
-    told = await outcomes(quick, [victim, *others])
+    events_of = await outcomes(quick, [victim, *others])
     calls = gemini.calls
-    assert_called([name_of(asked) for asked in calls["latest"]], row.calls)
+    assert_called([name_of(titles_of_call) for titles_of_call in calls["latest"]], row.calls)
     assert calls["probes"] in row.probes
     assert (seen["tries"], seen["waiting_for"]) == (row.tries, None)
-    assert_error(seen, told[victim], row)
-    assert_waited(told[victim], row)
-    shares = [share["wasted"] for events in told.values() for event in events for share in event["usage"]]
+    assert_error(seen, events_of[victim], row)
+    assert_waited(events_of[victim], row)
+    shares = [share["wasted"] for events in events_of.values() for event in events for share in event["usage"]]
     assert Counter(filter(None, shares)) == Counter(dict([row.wasted] if row.wasted else []))
 
 
-def test_no_fault_is_left_out() -> None:
+def test_every_fault_is_tested() -> None:
     assert {fault["fault"] for row in ROWS for fault in row.faults} == set(get_args(Kind))
 
 
@@ -202,18 +202,18 @@ def name_of(titles: list[str]) -> str:
 
 
 def assert_called(calls: list[str], expected: str) -> None:
-    wanted = expected.split()
-    if wanted[-1] == "…":
-        first = len(wanted) - 1
+    expected_calls = expected.split()
+    if expected_calls[-1] == "…":
+        first = len(expected_calls) - 1
         calls, rest = calls[:first], calls[first:]
         assert len(rest[0]) == 1
         assert sorted("".join(rest)) == sorted(TOGETHER)
-        wanted = wanted[:-1]
-    assert calls[0] == wanted[0] or len(wanted[0]) == 1
-    if "?" in wanted:
-        assert [len(call) for call in calls] == [len(call) for call in wanted]
+        expected_calls = expected_calls[:-1]
+    assert calls[0] == expected_calls[0] or len(expected_calls[0]) == 1
+    if "?" in expected_calls:
+        assert [len(call) for call in calls] == [len(call) for call in expected_calls]
     else:
-        assert Counter(calls) == Counter(wanted)
+        assert Counter(calls) == Counter(expected_calls)
 
 
 def assert_error(seen: Json, events: list[Json], row: Row) -> None:
@@ -221,18 +221,18 @@ def assert_error(seen: Json, events: list[Json], row: Row) -> None:
     if row.error is None:
         assert (errors, seen["error_message"]) == ([], None)
         return
-    [error], (code, says) = errors, row.error
+    [error], (code, message) = errors, row.error
     assert error["code"] == code
     assert error["message"] == seen["error_message"]
-    assert error["message"].startswith(says)
+    assert error["message"].startswith(message)
 
 
 def assert_waited(events: list[Json], row: Row) -> None:
     parked = [event for event in events if "reason" in event]
     assert {event["reason"].split(":")[0] for event in parked} == ({row.waits} if row.waits else set())
-    if parked and (asked_for := row.faults[0].get("retry_after_seconds")):
-        until, said = (datetime.fromisoformat(parked[0][name]) for name in ("until", "time"))
-        assert until - said > timedelta(seconds=asked_for) / 2  # the longest pause is a quarter of it
+    if parked and (retry_after := row.faults[0].get("retry_after_seconds")):
+        until, reported_at = (datetime.fromisoformat(parked[0][name]) for name in ("until", "time"))
+        assert until - reported_at > timedelta(seconds=retry_after) / 2  # the longest pause is a quarter of it
 
 
 async def waits(api: Api, reason: str | None) -> None:
@@ -244,10 +244,10 @@ async def waits(api: Api, reason: str | None) -> None:
 
 
 async def outcomes(quick: Deployment, ids: list[str]) -> dict[str, list[Json]]:
-    """What the worker said of each, with when it did."""
-    told: dict[str, list[Json]] = {id_: [] for id_ in ids}
+    """The outcomes of each, with their times."""
+    outcomes_of: dict[str, list[Json]] = {id_: [] for id_ in ids}
     async for entry in entries(quick.stack, "submission-outcomes"):
         event = json.loads(entry.data)
-        if event["id"] in told:
-            told[event["id"]].append(event | {"time": entry.headers["ce_time"]})
-    return told
+        if event["id"] in outcomes_of:
+            outcomes_of[event["id"]].append(event | {"time": entry.headers["ce_time"]})
+    return outcomes_of

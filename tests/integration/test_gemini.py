@@ -1,4 +1,4 @@
-"""What Gemini's faults mean: the real client over HTTP, each error as what must be done about it."""
+"""The real client against faults of Gemini over HTTP: each error becomes the right exception."""
 
 import asyncio
 import json
@@ -23,8 +23,8 @@ TIMEOUT = 0.5  # seconds
 
 
 def client_of(url: str, *keys: str, timeout: float = TIMEOUT, **more: Any) -> Gemini:
-    told: dict[str, Any] = {"endpoint": Endpoint(url), "model": DEFAULT_MODEL, "calls": 30} | more
-    return Gemini(keys=Keys(keys or ["k"]), timeout_seconds=timeout, **told)
+    options: dict[str, Any] = {"endpoint": Endpoint(url), "model": DEFAULT_MODEL, "calls": 30} | more
+    return Gemini(keys=Keys(keys or ["k"]), timeout_seconds=timeout, **options)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def ask(gemini: Gemini, title: str) -> Answer | TopicflowError:
         return error
 
 
-async def test_so_many_calls_run_at_a_time_and_what_more_are_asked_for_wait_their_turn(
+async def test_calls_run_concurrently_up_to_the_limit_and_others_wait(
     simulator: GeminiSimulator,
 ) -> None:
     """The HTTP client's own limit is 100 connections."""
@@ -56,7 +56,7 @@ async def test_so_many_calls_run_at_a_time_and_what_more_are_asked_for_wait_thei
     await gemini.close()
 
 
-async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(simulator: GeminiSimulator) -> None:
+async def test_a_probe_works_while_all_calls_hang(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, calls=2, timeout=30)
     simulator.add_fault("hang", title_contains="Title", seconds=30)
     hanging = [asyncio.create_task(ask(gemini, f"Title {n}")) for n in range(4)]
@@ -68,13 +68,13 @@ async def test_while_all_calls_hang_it_is_still_seen_whether_gemini_is_there(sim
     await gemini.close()
 
 
-async def test_many_looks_at_a_time_do_not_wait_for_each_other(gemini: Gemini, simulator: GeminiSimulator) -> None:
-    """As when all calls time out together: one after another some would take longer than a look may."""
+async def test_concurrent_probes_do_not_wait_for_each_other(gemini: Gemini, simulator: GeminiSimulator) -> None:
+    """As when all calls time out together: in sequence, some probes would exceed their timeout."""
     simulator.add_fault("hang", seconds=0.3)
     assert set(await asyncio.gather(*(gemini.is_simulated() for _ in range(30)))) == {True}
 
 
-# fault, its scope, what a call ends in, whether Gemini was probed
+# fault, its scope, the error of a call, whether Gemini was probed
 @pytest.mark.parametrize(
     ("fault", "scope", "error", "probed"),
     [
@@ -104,7 +104,7 @@ async def test_each_error_becomes_the_right_exception(
         assert found.retry_after == 7
 
 
-async def test_an_unreachable_catalogue_is_an_outage_at_once() -> None:
+async def test_an_unreachable_gemini_is_an_outage_at_once() -> None:
     gemini = client_of(f"http://127.0.0.1:{free_port()}")
     found = await ask(gemini, "Anything")
     await gemini.close()
@@ -113,7 +113,7 @@ async def test_an_unreachable_catalogue_is_an_outage_at_once() -> None:
 
 
 @pytest.mark.parametrize("fault", ["page", "503", "reset", "401"])
-async def test_whether_it_is_simulated_is_not_known_until_it_says_so(
+async def test_whether_gemini_is_simulated_is_unknown_until_it_answers(
     gemini: Gemini, simulator: GeminiSimulator, fault: str
 ) -> None:
     simulator.add_fault(fault)
@@ -125,12 +125,12 @@ async def test_whether_it_is_simulated_is_not_known_until_it_says_so(
 @pytest.mark.parametrize(
     "said", ["302 Found\r\nLocation: /", "200 OK\r\nContent-Encoding: gzip"], ids=["redirects for ever", "no gzip"]
 )
-async def test_what_can_not_be_read_and_a_probe_that_can_not_either_are_an_outage(said: str) -> None:
+async def test_an_unreadable_answer_and_an_unreadable_probe_are_an_outage(response: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = re.search(r"content-length: (\d+)", head)
         await reader.readexactly(int(length[1]) if length else 0)
-        writer.write(f"HTTP/1.1 {said}\r\nConnection: close\r\nContent-Length: 4\r\n\r\nnope".encode())
+        writer.write(f"HTTP/1.1 {response}\r\nConnection: close\r\nContent-Length: 4\r\n\r\nnope".encode())
         await writer.drain()
         writer.close()
 
@@ -162,7 +162,7 @@ async def test_several_errors_in_a_row_are_an_outage_although_a_probe_is_answere
     assert type(await ask(gemini, "Victim 0")) is Doubtful
 
 
-async def test_a_request_that_it_does_not_understand_is_refused_for_good(gemini: Gemini) -> None:
+async def test_an_invalid_request_is_refused_for_good(gemini: Gemini) -> None:
     with pytest.raises(Refused, match="400"):
         await gemini.generate(instructions="Write cards.", data="no JSON", schema=answer_schema())
 
@@ -170,7 +170,7 @@ async def test_a_request_that_it_does_not_understand_is_refused_for_good(gemini:
 # -- several keys --------------------------------------------------------------------------------------------------
 
 
-async def test_a_refused_key_is_left_out_and_the_call_is_made_with_another(simulator: GeminiSimulator) -> None:
+async def test_a_refused_key_is_skipped_and_the_call_uses_another(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, "refused", "good")
     before = simulator.calls["by_status"].get("400", 0)
     for n in range(4):
@@ -179,7 +179,7 @@ async def test_a_refused_key_is_left_out_and_the_call_is_made_with_another(simul
     await gemini.close()
 
 
-async def test_while_every_key_is_refused_it_is_said_and_asked_again_later(simulator: GeminiSimulator) -> None:
+async def test_when_every_key_is_refused_calls_fail_and_keys_are_tried_again_later(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, "a", "b")
     for key in ("a", "b"):
         simulator.add_fault("401", of_key=key)
@@ -207,7 +207,7 @@ async def test_a_key_without_quota_for_the_day_rests_until_midnight_in_californi
 
 
 @pytest.mark.parametrize("own_projects", [False, True])
-async def test_a_quota_of_a_minute_is_the_projects_unless_each_key_has_one_of_its_own(
+async def test_a_quota_per_minute_belongs_to_the_project_unless_each_key_has_its_own(
     simulator: GeminiSimulator, own_projects: bool
 ) -> None:
     gemini = client_of(simulator.url, "a", "b", own_projects=own_projects)

@@ -1,4 +1,4 @@
-"""Which URL Gemini is called at, what a 404 of it means, and that no other program's variables change either."""
+"""The URL of Gemini, the meaning of its 404, and that variables of other programs change neither."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from shared.llm.endpoint import Endpoint
 from shared.llm.gemini import Answer
 from topic_worker.settings import WorkerSettings
 
-# Everything that google-genai 3.4 looks up in the environment, and what would break a call if it counted.
+# Every variable that google-genai 3.4 reads, with a value that would break a call.
 READ_BY_GOOGLE_GENAI = {
     "GOOGLE_API_KEY": "refused",
     "GOOGLE_CLOUD_LOCATION": "nowhere",
@@ -29,8 +29,8 @@ READ_BY_GOOGLE_GENAI = {
 }
 
 
-async def asked_of(endpoint: Endpoint, **about: Any) -> Answer | Exception:
-    gemini = client_of(endpoint.base_url, endpoint=endpoint, **about)
+async def call(endpoint: Endpoint, **options: Any) -> Answer | Exception:
+    gemini = client_of(endpoint.base_url, endpoint=endpoint, **options)
     found = await ask(gemini, "Title")
     await gemini.close()
     return found
@@ -42,10 +42,10 @@ async def test_a_variable_of_google_genai_changes_nothing(
 ) -> None:
     monkeypatch.setenv(name, READ_BY_GOOGLE_GENAI[name])
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:9")
-    assert isinstance(await asked_of(Endpoint(simulator.url)), Answer)
+    assert isinstance(await call(Endpoint(simulator.url)), Answer)
 
 
-async def test_certificates_that_are_not_there_are_said_before_anything_is_called(
+async def test_missing_certificates_are_reported_before_any_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere.pem")
@@ -54,26 +54,26 @@ async def test_certificates_that_are_not_there_are_said_before_anything_is_calle
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1beta", "/v1", "/v1/"])
-async def test_a_base_url_may_carry_the_version(simulator: GeminiSimulator, path: str) -> None:
-    assert isinstance(await asked_of(Endpoint.of(simulator.url + path, None)), Answer)
+async def test_a_base_url_can_contain_the_version(simulator: GeminiSimulator, path: str) -> None:
+    assert isinstance(await call(Endpoint.of(simulator.url + path, None)), Answer)
 
 
 @pytest.mark.parametrize("model", ["gemini-flash-lite-latest", "gemini-3-flash-preview"])
-async def test_what_lives_on_v1beta_only_is_found_there_by_default(simulator: GeminiSimulator, model: str) -> None:
-    assert isinstance(await asked_of(Endpoint(simulator.url), model=model), Answer)
-    found = await asked_of(Endpoint(simulator.url, "v1"), model=model)
+async def test_models_that_exist_only_in_v1beta_are_found_by_default(simulator: GeminiSimulator, model: str) -> None:
+    assert isinstance(await call(Endpoint(simulator.url), model=model), Answer)
+    found = await call(Endpoint(simulator.url, "v1"), model=model)
     assert isinstance(found, Unavailable)
     assert f"no such model at {simulator.url}/v1/models/{model}:generateContent (404)" in str(found)
 
 
-async def test_a_path_that_is_not_there_is_told_from_a_model_that_is_not(simulator: GeminiSimulator) -> None:
-    found = await asked_of(Endpoint(f"{simulator.url}/elsewhere"))
+async def test_an_unknown_path_is_distinguished_from_an_unknown_model(simulator: GeminiSimulator) -> None:
+    found = await call(Endpoint(f"{simulator.url}/elsewhere"))
     assert isinstance(found, Unavailable)
     assert f"nothing found at {simulator.url}/elsewhere/v1beta/models/" in str(found)
     assert "check GOOGLE_GEMINI_BASE_URL" in str(found)
 
 
-async def test_a_model_that_is_not_there_is_known_before_there_is_any_work(simulator: GeminiSimulator) -> None:
+async def test_an_unknown_model_is_reported_before_any_work(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, model="gemini-2.0-flash")
     assert await gemini.is_simulated() is None
     assert [problem.code for problem in gemini.problems] == ["model_retired", "model_not_found"]
@@ -81,9 +81,15 @@ async def test_a_model_that_is_not_there_is_known_before_there_is_any_work(simul
     await gemini.close()
 
 
-async def test_settings_tell_it_all(simulator: GeminiSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": f"{simulator.url}/v1", "GEMINI_TOPIC_THINKING": "high"}
-    for name, value in told.items():
+async def test_the_settings_set_endpoint_thinking_and_answer_tokens(
+    simulator: GeminiSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {
+        "GEMINI_API_KEY": "k",
+        "GOOGLE_GEMINI_BASE_URL": f"{simulator.url}/v1",
+        "GEMINI_TOPIC_THINKING": "high",
+    }
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     settings = WorkerSettings.load()
     assert settings.endpoint == Endpoint(simulator.url, "v1")
@@ -94,16 +100,14 @@ async def test_settings_tell_it_all(simulator: GeminiSimulator, monkeypatch: pyt
     ("name", "value"),
     [("GEMINI_TOPIC_THINKING", "much"), ("GEMINI_TOPIC_OUTPUT_TOKENS", "100"), ("GEMINI_API_VERSION", "beta")],
 )
-async def test_a_setting_that_makes_no_sense_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
+async def test_an_invalid_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "k")
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingInvalid, match=f"^{name}: "):
         WorkerSettings.load()
 
 
-async def test_each_call_says_how_long_the_answer_may_be_and_how_much_to_think(simulator: GeminiSimulator) -> None:
+async def test_each_call_limits_the_answer_and_sets_the_thinking_level(simulator: GeminiSimulator) -> None:
     gemini = client_of(simulator.url, thinking="minimal", answer_tokens=4096)
     assert isinstance(answer := await ask(gemini, "Title"), Answer)
     assert simulator.calls["configs"][-1] == {
@@ -122,11 +126,11 @@ async def test_thoughts_are_counted(simulator: GeminiSimulator) -> None:
     await gemini.close()
 
 
-async def test_a_budget_for_a_model_without_a_price_is_refused_until_one_is_given(
+async def test_a_budget_for_a_model_without_a_price_is_refused_until_a_price_is_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = {"GEMINI_API_KEY": "k", "GEMINI_MODEL": "of-our-own", "TOPICFLOW_DAILY_BUDGET": "1"}
-    for name, value in told.items():
+    environment = {"GEMINI_API_KEY": "k", "GEMINI_MODEL": "of-our-own", "TOPICFLOW_DAILY_BUDGET": "1"}
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingInvalid, match=r"^TOPICFLOW_DAILY_BUDGET: no price is known for 'of-our-own'"):
         WorkerSettings.load()

@@ -1,4 +1,4 @@
-"""What Gemini's simulator answers: its cards, and what it cannot answer, as Gemini would say it."""
+"""The answers of the simulator of Gemini: its cards, and its errors in the format of Gemini."""
 
 import json
 from typing import Any
@@ -27,9 +27,9 @@ async def test_tokens_are_a_quarter_of_the_characters(gemini: genai.Client) -> N
     usage = response.usage_metadata
     assert usage is not None
     assert usage.candidates_token_count == -(-len(response.text or "") // 4)
-    told = "Write one card for each topic." + "Topics follow." + json.dumps([{"id": "t0", "title": A}])
-    assert usage.prompt_token_count == -(-len(told) // 4)
-    assert usage.thoughts_token_count == 256  # of a model that nobody tells how much to think
+    prompt = "Write one card for each topic." + "Topics follow." + json.dumps([{"id": "t0", "title": A}])
+    assert usage.prompt_token_count == -(-len(prompt) // 4)
+    assert usage.thoughts_token_count == 256  # the default amount of thinking
     assert usage.total_token_count == usage.prompt_token_count + usage.candidates_token_count + 256
 
 
@@ -54,22 +54,22 @@ async def test_an_article_gets_one_object_in_either_dialect_of_schema(gemini: ge
         ("of-our-own", []),
     ],
 )
-def test_which_models_live_on_which_version(simulator: GeminiSimulator, model: str, versions: list[str]) -> None:
+def test_models_exist_in_their_api_versions_only(simulator: GeminiSimulator, model: str, versions: list[str]) -> None:
     for version in ("v1", "v1beta"):
-        looked = simulator.http.get(f"/{version}/models/{model}", headers=KEY)
-        asked = generate(simulator, {}, model, version)
-        assert [looked.status_code, asked.status_code] == [200 if version in versions else 404] * 2
+        probed = simulator.http.get(f"/{version}/models/{model}", headers=KEY)
+        generated = generate(simulator, {}, model, version)
+        assert [probed.status_code, generated.status_code] == [200 if version in versions else 404] * 2
         if version not in versions:
-            said = f"models/{model} is not found for API version {version}"
-            assert all(answer.json()["error"]["message"].startswith(said) for answer in (looked, asked))
+            message = f"models/{model} is not found for API version {version}"
+            assert all(answer.json()["error"]["message"].startswith(message) for answer in (probed, generated))
 
 
-def test_a_model_that_google_has_shut_down_is_answered_for_by_its_successor(simulator: GeminiSimulator) -> None:
+def test_the_successor_of_a_retired_model_answers_for_it(simulator: GeminiSimulator) -> None:
     assert generate(simulator, {}, "gemini-2.5-flash").json()["modelVersion"] == "gemini-3.5-flash-lite"
     assert generate(simulator, {}, "gemini-2.5-pro").json()["modelVersion"] == "gemini-3.8-flash"
 
 
-def test_it_answers_in_the_name_of_another_model_when_told(simulator: GeminiSimulator) -> None:
+def test_the_simulator_can_answer_as_another_model(simulator: GeminiSimulator) -> None:
     simulator.answer_as("gemini-9")
     assert generate(simulator, {}).json()["modelVersion"] == "gemini-9"
     simulator.answer_as(None)
@@ -81,7 +81,7 @@ def test_it_answers_in_the_name_of_another_model_when_told(simulator: GeminiSimu
     [
         (MODEL, {"thinkingLevel": "minimal"}, 0),
         (MODEL, {"thinkingLevel": "high"}, 1024),
-        (MODEL, {"thinkingBudget": 0}, 0),  # still taken by generation 3
+        (MODEL, {"thinkingBudget": 0}, 0),  # still accepted by generation 3
         ("gemini-2.5-flash-lite", {"thinkingBudget": 100}, 100),
         ("gemini-2.5-flash-lite", {}, 256),
         ("gemini-2.5-flash-lite", {"thinkingLevel": "low"}, None),
@@ -90,7 +90,7 @@ def test_it_answers_in_the_name_of_another_model_when_told(simulator: GeminiSimu
         (MODEL, {"thinkingLevel": "much"}, None),
     ],
 )
-def test_thoughts_are_counted_and_what_a_model_does_not_take_is_refused(
+def test_thoughts_are_counted_and_unsupported_options_are_refused(
     simulator: GeminiSimulator, model: str, thinking: dict[str, Any], thoughts: int | None
 ) -> None:
     answer = generate(simulator, {"thinkingConfig": thinking}, model)
@@ -108,16 +108,16 @@ def test_thoughts_and_answer_together_are_cut_off_at_the_limit(simulator: Gemini
     assert (usage["thoughtsTokenCount"], usage["candidatesTokenCount"]) == (64, 6)
 
 
-async def test_looking_at_a_model_is_free(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_a_probe_of_a_model_is_free(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     assert (await gemini.aio.models.get(model=MODEL)).name == f"models/{MODEL}"
     assert (simulator.calls["calls"], simulator.calls["probes"]) == (0, 1)
 
 
-async def test_a_refused_key_is_an_invalid_argument_as_with_google(simulator: GeminiSimulator) -> None:
+async def test_a_refused_key_is_an_invalid_argument_as_in_gemini(simulator: GeminiSimulator) -> None:
     async with client(simulator.url, api_key="refused").aio as gemini:
-        for asked in (gemini.models.generate_content(model=MODEL, contents="[]"), gemini.models.get(model=MODEL)):
+        for call in (gemini.models.generate_content(model=MODEL, contents="[]"), gemini.models.get(model=MODEL)):
             with pytest.raises(errors.ClientError, match="API key not valid") as caught:
-                await asked
+                await call
             assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
             assert caught.value.details["error"]["details"][0]["reason"] == "API_KEY_INVALID"
 
@@ -145,28 +145,28 @@ def generate(
 
 
 def post(simulator: GeminiSimulator, body: str) -> httpx.Response:
-    """A call in bytes that no client would send."""
+    """A call with any body."""
     path, key = f"/v1beta/models/{MODEL}:generateContent", {"x-goog-api-key": "some-key"}
     return simulator.http.post(path, content=body, headers=key)
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", "{}", '{"contents": []}', '{"contents": [{"parts": []}]}'])
-def test_a_request_it_cannot_read_is_a_400_in_geminis_shape(simulator: GeminiSimulator, body: str) -> None:
+def test_an_unreadable_request_is_a_400_in_the_format_of_gemini(simulator: GeminiSimulator, body: str) -> None:
     refused = post(simulator, body)
     assert (refused.status_code, refused.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
-def test_data_it_cannot_answer_is_a_400(simulator: GeminiSimulator) -> None:
-    def asked(data: str, schema: dict[str, Any]) -> int:
+def test_unusable_data_is_a_400(simulator: GeminiSimulator) -> None:
+    def status_of(data: str, schema: dict[str, Any]) -> int:
         request = {"contents": [{"parts": [{"text": data}]}], "generationConfig": {"responseJsonSchema": schema}}
         return post(simulator, json.dumps(request)).status_code
 
     schema = Article.model_json_schema()
     half_a_pair, far_too_deep = '{"title": "\\ud800"}', "[" * 100_000
-    assert asked('{"title": "Oats"}', schema) == 200
+    assert status_of('{"title": "Oats"}', schema) == 200
     for data in ("Write about oats", "7", "[7]", "[]", half_a_pair, far_too_deep):
-        assert asked(data, schema) == 400
-    assert asked('{"title": "Oats"}', {}) == 400
+        assert status_of(data, schema) == 400
+    assert status_of('{"title": "Oats"}', {}) == 400
 
 
 async def test_an_array_of_data_needs_an_array_schema(gemini: genai.Client) -> None:

@@ -1,4 +1,4 @@
-"""Gemini's simulator as a process: how it starts and stops, how long its calls take and how many there may be."""
+"""The simulator of Gemini as a process: start and stop, duration of calls, rate limit."""
 
 import asyncio
 import os
@@ -18,23 +18,23 @@ from servers import GeminiSimulator
 
 
 def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
-    """Starts the server on a free port; answers with its process and address once it is ready."""
+    """Starts the server on a free port; returns its process and address once it is ready."""
     command = [sys.executable, "-m", "simulators.gemini", "--port", "0", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
     assert process.stderr is not None
-    said = process.stderr.readline()
-    assert said.startswith("simulator for Gemini at http://127.0.0.1:"), said
-    assert said.endswith(" (simulated answers)\n")
-    return process, said.split()[4]
+    line = process.stderr.readline()
+    assert line.startswith("simulator for Gemini at http://127.0.0.1:"), line
+    assert line.endswith(" (simulated answers)\n")
+    return process, line.split()[4]
 
 
 def stop(process: subprocess.Popen[str]) -> str:
-    """Terminates the server and answers with all it said after its first line."""
+    """Terminates the server and returns its output after the first line."""
     process.send_signal(signal.SIGTERM)
     return process.communicate(timeout=5)[1]
 
 
-async def test_calls_take_their_time_side_by_side(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_calls_take_the_configured_time_concurrently(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.take(0.4)
     began = time.monotonic()
     await asyncio.gather(*(ask(gemini, A) for _ in range(10)))
@@ -45,7 +45,9 @@ async def test_calls_take_their_time_side_by_side(gemini: genai.Client, simulato
     assert simulator.calls["calls"] == 0
 
 
-async def test_it_tells_which_titles_the_latest_calls_had(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_the_simulator_lists_the_titles_of_the_latest_calls(
+    gemini: genai.Client, simulator: GeminiSimulator
+) -> None:
     await ask(gemini, A, B)
     await ask(gemini, C)
     simulator.add_fault("503")
@@ -56,7 +58,7 @@ async def test_it_tells_which_titles_the_latest_calls_had(gemini: genai.Client, 
     assert simulator.calls["latest"] == [[A]] * 50
 
 
-async def test_more_calls_than_the_limit_are_over_quota_until_it_is_lifted(
+async def test_calls_above_the_limit_are_over_quota_until_it_is_lifted(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
     simulator.limit(2, seconds=600)
@@ -81,7 +83,7 @@ async def test_a_limit_lets_calls_through_again_after_its_time(
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
-def test_a_time_that_is_no_number_is_refused(simulator: GeminiSimulator) -> None:
+def test_an_invalid_duration_is_refused(simulator: GeminiSimulator) -> None:
     for nonsense in ('{"seconds": -1}', '{"seconds": NaN}', "{}", "7", "{"):
         answer = simulator.http.put(
             "/simulator/seconds", content=nonsense, headers={"content-type": "application/json"}
@@ -89,25 +91,25 @@ def test_a_time_that_is_no_number_is_refused(simulator: GeminiSimulator) -> None
         assert answer.status_code == 422
 
 
-async def test_told_to_stop_it_does_not_wait_for_sleeping_calls() -> None:
+async def test_a_stop_does_not_wait_for_sleeping_calls() -> None:
     process, url = start(SIMULATOR_SECONDS="600")
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as told, connected(url, seconds=60) as gemini:
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http, connected(url, seconds=60) as gemini:
 
         async def is_under_way() -> bool:
-            return bool((await told.get("/simulator/calls")).json()["in_flight"])
+            return bool((await http.get("/simulator/calls")).json()["in_flight"])
 
         config = types.GenerateContentConfig(response_json_schema=Article.model_json_schema())
-        asked = asyncio.create_task(gemini.aio.models.generate_content(model=MODEL, contents="{}", config=config))
+        call = asyncio.create_task(gemini.aio.models.generate_content(model=MODEL, contents="{}", config=config))
         await eventually(is_under_way, within=5)
         began = time.monotonic()
         assert await asyncio.to_thread(stop, process) == ""
         assert time.monotonic() - began < 3
         with pytest.raises(httpx2.TransportError):
-            await asked
+            await call
 
 
 @pytest.mark.parametrize("arguments", [("--seconds", "nan"), ("--seconds", "-1"), ("--port", "70000")])
-def test_a_setting_that_makes_no_sense_stops_it_at_once(arguments: tuple[str, str]) -> None:
+def test_an_invalid_setting_stops_it_at_once(arguments: tuple[str, str]) -> None:
     command = [sys.executable, "-m", "simulators.gemini", "--port", "0", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode != 0

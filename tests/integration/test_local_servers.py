@@ -41,10 +41,10 @@ def own_postgres(tmp_path: Path) -> Iterator[OwnServer]:
 
 @asynccontextmanager
 async def producer(server: OwnServer) -> AsyncIterator[AIOKafkaProducer]:
-    sends = AIOKafkaProducer(bootstrap_servers=address(server), acks="all", request_timeout_ms=5_000)
-    await sends.start()
-    yield sends
-    await sends.stop()
+    client = AIOKafkaProducer(bootstrap_servers=address(server), acks="all", request_timeout_ms=5_000)
+    await client.start()
+    yield client
+    await client.stop()
 
 
 async def make_stream(server: OwnServer) -> None:
@@ -55,11 +55,11 @@ async def make_stream(server: OwnServer) -> None:
 
 
 async def first_event(server: OwnServer) -> object:
-    reads = AIOKafkaConsumer(bootstrap_servers=address(server), auto_offset_reset="earliest")
-    await reads.start()
-    reads.assign([TopicPartition(STREAM, 0)])
-    event = await reads.getone()
-    await reads.stop()
+    consumer = AIOKafkaConsumer(bootstrap_servers=address(server), auto_offset_reset="earliest")
+    await consumer.start()
+    consumer.assign([TopicPartition(STREAM, 0)])
+    event = await consumer.getone()
+    await consumer.stop()
     return event.value
 
 
@@ -67,23 +67,23 @@ def address(server: OwnServer) -> str:
     return server.url.removeprefix("kafka://")
 
 
-async def test_kafka_keeps_what_it_acknowledged_over_kill_9(own_kafka: Callable[[], OwnServer]) -> None:
+async def test_kafka_keeps_acknowledged_records_after_kill_9(own_kafka: Callable[[], OwnServer]) -> None:
     kafka = own_kafka()
     await make_stream(kafka)
-    async with producer(kafka) as sends:
-        await sends.send_and_wait(STREAM, b"kept")
+    async with producer(kafka) as client:
+        await client.send_and_wait(STREAM, b"kept")
     kafka.kill()
     kafka.start()
     assert await first_event(kafka) == b"kept"
 
 
-async def test_a_frozen_kafka_takes_an_event_once_it_is_thawed(own_kafka: Callable[[], OwnServer]) -> None:
+async def test_a_frozen_kafka_accepts_an_event_after_it_is_thawed(own_kafka: Callable[[], OwnServer]) -> None:
     kafka = own_kafka()
     await make_stream(kafka)
-    async with producer(kafka) as sends:
-        await sends.send_and_wait(STREAM, b"before")
+    async with producer(kafka) as client:
+        await client.send_and_wait(STREAM, b"before")
         kafka.freeze()
-        sent = await sends.send(STREAM, b"frozen")
+        sent = await client.send(STREAM, b"frozen")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
                 await asyncio.shield(sent)
@@ -91,7 +91,7 @@ async def test_a_frozen_kafka_takes_an_event_once_it_is_thawed(own_kafka: Callab
         assert (await sent).offset == 1
 
 
-def test_postgres_keeps_what_it_committed_over_kill_9(own_postgres: OwnServer) -> None:
+def test_postgres_keeps_committed_rows_after_kill_9(own_postgres: OwnServer) -> None:
     with psycopg.connect(own_postgres.url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
     own_postgres.kill()
@@ -100,14 +100,14 @@ def test_postgres_keeps_what_it_committed_over_kill_9(own_postgres: OwnServer) -
         assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
 
 
-async def test_a_frozen_postgres_answers_nobody_until_it_is_thawed(own_postgres: OwnServer) -> None:
+async def test_a_frozen_postgres_does_not_answer_until_it_is_thawed(own_postgres: OwnServer) -> None:
     async with await psycopg.AsyncConnection.connect(own_postgres.url, autocommit=True) as connection:
         own_postgres.freeze()
-        asked = asyncio.ensure_future(connection.execute("SELECT 42"))
-        done, _ = await asyncio.wait([asked], timeout=0.5)
+        query = asyncio.ensure_future(connection.execute("SELECT 42"))
+        done, _ = await asyncio.wait([query], timeout=0.5)
         assert not done
         own_postgres.thaw()
-        assert await (await asked).fetchone() == (42,)
+        assert await (await query).fetchone() == (42,)
 
 
 async def test_each_test_has_a_database_of_its_own(postgres_url: str) -> None:
@@ -119,19 +119,19 @@ async def test_each_test_has_a_database_of_its_own(postgres_url: str) -> None:
 
 @pytest.fixture(params=["kafka", "postgres"])
 async def foreground(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Process]:
-    """`python -m local_servers`, which has said where it listens."""
+    """`python -m local_servers`, once it has printed its address."""
     port = free_port()
-    launcher = Process(command(request.param, port, tmp_path), tmp_path / "said")
+    launcher = Process(command(request.param, port, tmp_path), tmp_path / "output")
     launcher.start()
-    said = URLS[request.param].format(at=f"{LOOPBACK}:{port}")
-    await eventually(lambda: said in launcher.output, within=60)
-    assert said in launcher.output.splitlines()[-1]
+    line = URLS[request.param].format(at=f"{LOOPBACK}:{port}")
+    await eventually(lambda: line in launcher.output, within=60)
+    assert line in launcher.output.splitlines()[-1]
     yield launcher
     launcher.end()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-async def test_however_it_is_ended_it_leaves_no_process_behind(foreground: Process, number: signal.Signals) -> None:
+async def test_the_launcher_leaves_no_process_behind_on_any_signal(foreground: Process, number: signal.Signals) -> None:
     assert foreground.running
     processes = psutil.Process(foreground.running.pid).children(recursive=True)
     assert processes
@@ -157,7 +157,7 @@ def test_a_taken_port_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     assert ended.returncode == 3
 
 
-def test_without_java_it_says_so_in_one_line(tmp_path: Path) -> None:
+def test_missing_java_is_reported_in_one_line(tmp_path: Path) -> None:
     ended = subprocess.run(
         command("kafka", free_port(), tmp_path), capture_output=True, text=True, env={"PATH": str(tmp_path)}
     )
@@ -165,16 +165,18 @@ def test_without_java_it_says_so_in_one_line(tmp_path: Path) -> None:
     assert ended.returncode == 1
 
 
-def test_two_at_a_time_fetch_kafka_once(tmp_path: Path) -> None:
+def test_two_concurrent_starts_fetch_kafka_once(tmp_path: Path) -> None:
     fetched = tmp_path / "fetched"
     maven = tmp_path / "mvn"
-    maven.write_text(f'#!/bin/sh\necho >> {fetched}; sleep 1; for told; do :; done; touch "${{told#*=}}/kafka.jar"\n')
+    maven.write_text(
+        f'#!/bin/sh\necho >> {fetched}; sleep 1; for argument; do :; done; touch "${{argument#*=}}/kafka.jar"\n'
+    )
     maven.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "XDG_CACHE_HOME": str(tmp_path)}
-    asks = [sys.executable, "-c", "from local_servers import kafka_jars; print(kafka_jars.class_path())"]
-    both = [subprocess.Popen(asks, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=30)[0] for process in both]
-    assert said == [f"{tmp_path}/topicflow/kafka-4.3.1/lib/*\n"] * 2
+    command_line = [sys.executable, "-c", "from local_servers import kafka_jars; print(kafka_jars.class_path())"]
+    both = [subprocess.Popen(command_line, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=30)[0] for process in both]
+    assert outputs == [f"{tmp_path}/topicflow/kafka-4.3.1/lib/*\n"] * 2
     assert len(fetched.read_text().splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""What services log, read from their files: whose line it is, in one format, without a secret."""
+"""The log files of services: every line has its origin, one format and no secret."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from integration.observed import SECRET, Observed
 from servers import LOOPBACK
 
 
-async def said(observed: Observed, service: str, **having: object) -> list[Json]:
+async def lines_of(observed: Observed, service: str, **having: object) -> list[Json]:
     return await eventually(lambda: observed.lines(service, **having), within=10)
 
 
@@ -17,17 +17,17 @@ async def test_a_failed_submission_is_one_line_with_its_code_and_reason(observed
     observed.deployment.gemini.add_fault("block", title_contains="Refused in the log")
     id_ = (await observed.api.submit("Refused in the log"))["topics"][0]["id"]
     await observed.api.ended(id_, as_="failed")
-    [line] = [line for line in await said(observed, "topic-worker", submission=id_) if line["level"] == "info"]
+    [line] = [line for line in await lines_of(observed, "topic-worker", submission=id_) if line["level"] == "info"]
     assert (line["event"], line["end"], line["code"]) == ("submission ended", "failed", "blocked")
     assert line["reason"].startswith("Gemini blocked the request or its answer")
     assert (line["attempt"], line["service"], line["instance"]) == (1, "topic-worker", "topic-worker-1")
 
 
-async def test_every_line_of_a_delivery_names_its_submission_run_and_trace(observed: Observed) -> None:
+async def test_every_line_of_a_delivery_has_its_submission_run_and_trace(observed: Observed) -> None:
     topics = (await observed.api.submit(*(f"Named in the log {n}" for n in range(7))))["topics"]
     await observed.api.ended(*(topic["id"] for topic in topics))
     for topic in topics:
-        lines = await said(observed, "topic-worker", submission=topic["id"])
+        lines = await lines_of(observed, "topic-worker", submission=topic["id"])
         assert [line["event"] for line in lines if line["event"] == "submission ended"] == ["submission ended"]
         assert len({(line["run"], line["attempt"], line["trace_id"]) for line in lines}) == 1
     ids = {topic["id"] for topic in topics}
@@ -37,8 +37,8 @@ async def test_every_line_of_a_delivery_names_its_submission_run_and_trace(obser
     assert set.union(*sharing) == ids
 
 
-async def test_lines_outside_of_a_delivery_name_none(observed: Observed) -> None:
-    """The first delivery's context is not inherited by what is started during it."""
+async def test_lines_outside_a_delivery_have_no_submission_and_trace(observed: Observed) -> None:
+    """Tasks started during the first delivery do not inherit its context."""
     await observed.api.ended((await observed.api.submit("The first of its context"))["topics"][0]["id"])
     observed.deployment.gemini.add_fault("503", times=1)
     id_ = (await observed.api.submit("Not the first"))["topics"][0]["id"]
@@ -51,23 +51,23 @@ async def test_lines_outside_of_a_delivery_name_none(observed: Observed) -> None
             assert "trace_id" not in line
 
 
-async def test_a_request_is_named_in_its_line_and_in_its_answer(observed: Observed) -> None:
+async def test_the_request_id_is_in_the_log_line_and_in_the_answer(observed: Observed) -> None:
     first, second = [await observed.api.ask("GET", f"/topics/{name}") for name in ("one", "two")]
     ids = [answer.headers["x-request-id"] for answer in (first, second)]
     assert ids[0] != ids[1]
     for id_, name in zip(ids, ("one", "two"), strict=True):
-        [line] = await said(observed, "api", request_id=id_)
+        [line] = await lines_of(observed, "api", request_id=id_)
         assert (line["event"], line["path"], line["status"]) == ("request", f"/api/v1/topics/{name}", 404)
         assert len(line["trace_id"]) == 32
 
 
-async def test_a_librarys_line_has_our_format(observed: Observed) -> None:
+async def test_log_lines_of_libraries_have_the_same_format(observed: Observed) -> None:
     for service, port in observed.ports.items():
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.write(b"this is not HTTP\r\n\r\n")
         await reader.read()
         writer.close()
-        [line, *_] = await said(observed, service, logger="uvicorn.error")
+        [line, *_] = await lines_of(observed, service, logger="uvicorn.error")
         assert line["event"] == "Invalid HTTP request received."
         assert line.keys() >= {"level", "timestamp", "service", "instance"}
         assert line["service"] == service

@@ -1,4 +1,4 @@
-"""The ops port of workers and projector: alive, ready because its loop gets on, and nothing where no port is set."""
+"""The ops port of workers and projector: liveness, readiness by the progress of the loop, no port by default."""
 
 import socket
 import sys
@@ -38,7 +38,7 @@ async def answers(port: int, path: str, code: int, within: float = 20, reason: s
 
 
 @pytest.mark.parametrize("service", WITH_AN_OPS_PORT)
-async def test_a_service_that_works_is_alive_and_ready(observed: Observed, service: str) -> None:
+async def test_a_working_service_is_alive_and_ready(observed: Observed, service: str) -> None:
     port = observed.ports[service]
     assert await ask(port, "/live") == (200, {"status": "ok"})
     assert await ask(port, "/ready") == (200, {"status": "ok"})
@@ -47,7 +47,7 @@ async def test_a_service_that_works_is_alive_and_ready(observed: Observed, servi
 
 @pytest.fixture
 def deployed(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
-    """A broker; the simulator is not asked."""
+    """A broker; the simulator does not run."""
     made = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
     yield made
     made.end()
@@ -55,7 +55,7 @@ def deployed(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
 
 @pytest.mark.breaks_the_broker
 @pytest.mark.parametrize("service", WITH_AN_OPS_PORT)
-async def test_it_is_alive_but_not_ready_while_the_broker_is_away_and_ready_again(
+async def test_a_service_is_alive_but_not_ready_while_the_broker_is_down_and_ready_again(
     deployed: Deployment, service: str
 ) -> None:
     deployed.stack.broker.kill()
@@ -74,8 +74,8 @@ async def test_it_is_alive_but_not_ready_while_the_broker_is_away_and_ready_agai
 
 
 @pytest.mark.breaks_the_broker
-async def test_sigterm_ends_it_while_it_waits_for_the_broker(deployed: Deployment) -> None:
-    """uvicorn, which runs in it, takes the process's signals and must hand them on."""
+async def test_sigterm_stops_a_projector_that_waits_for_the_broker(deployed: Deployment) -> None:
+    """uvicorn handles the signals of the process and must pass them on."""
     deployed.stack.broker.kill()
     port = free_port()
     process = deployed.add(PROJECTOR, TOPICFLOW_OPS_PORT=str(port))
@@ -108,7 +108,7 @@ async def test_without_a_port_nothing_listens(deployed: Deployment) -> None:
 
 
 @pytest.mark.parametrize("settings", [WorkerSettings, ProjectorSettings])
-def test_what_kubernetes_injects_for_a_service_of_that_name_means_no_port(
+def test_a_service_variable_of_kubernetes_means_no_ops_port(
     settings: type[WorkerSettings] | type[ProjectorSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "key")

@@ -1,4 +1,4 @@
-"""What only PostgreSQL has: a server that goes away or freezes, several projectors at once, roles, refusals."""
+"""PostgreSQL only: a server that stops or freezes, several projectors, roles, refused values."""
 
 import asyncio
 import random
@@ -63,7 +63,7 @@ def versions(connection: Connection) -> list[int]:
 # -- the server ----------------------------------------------------------------------------------------------------
 
 
-async def test_reads_say_that_a_stopped_server_is_away_and_answer_again_when_it_is_back(
+async def test_reads_fail_while_the_server_is_stopped_and_work_when_it_is_back(
     own_postgres: OwnServer, reader: Database
 ) -> None:
     async def read_all() -> list[Any]:
@@ -78,7 +78,7 @@ async def test_reads_say_that_a_stopped_server_is_away_and_answer_again_when_it_
     assert await read_all() == [[]] * 8
 
 
-async def test_an_open_connection_that_died_with_its_server_costs_one_read_and_not_each_of_the_pool(
+async def test_a_server_restart_fails_one_read_and_not_one_per_pooled_connection(
     own_postgres: OwnServer, reader: Database
 ) -> None:
     await asyncio.gather(*(reader.run(lambda c: c.exec_driver_sql("SELECT pg_sleep(0.3)").all()) for _ in range(4)))
@@ -90,7 +90,7 @@ async def test_an_open_connection_that_died_with_its_server_costs_one_read_and_n
         assert await reader.run(versions) == []
 
 
-async def test_a_frozen_server_is_not_waited_for_longer_than_patience_allows(
+async def test_a_read_from_a_frozen_server_times_out(
     own_postgres: OwnServer, reader: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_patience", 0.5)
@@ -105,7 +105,7 @@ async def test_a_frozen_server_is_not_waited_for_longer_than_patience_allows(
     assert await reader.run(versions) == []
 
 
-async def test_a_projector_goes_on_from_its_position_when_the_server_is_back(
+async def test_a_projector_resumes_at_its_position_when_the_server_is_back(
     own_postgres: OwnServer, breakable: Projected, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projection_loop, "BATCH", 5)
@@ -136,7 +136,7 @@ async def test_a_projector_frozen_inside_its_transaction_loses_the_row_before_ka
     projected: Projected,
 ) -> None:
     frozen = projected.writer()._engine.connect()
-    statements.move_positions(frozen, [(0, 1, {}, None)])  # and nothing more is heard of it
+    statements.move_positions(frozen, [(0, 1, {}, None)])  # and it never continues
     second = await projected.projection()
     [batch, *_] = in_batches(HISTORY, 100)
     began = time.monotonic()
@@ -161,11 +161,11 @@ async def test_a_projector_frozen_inside_its_transaction_loses_the_row_before_ka
 async def test_two_projectors_with_the_same_submissions_in_two_partitions_count_exactly(
     projected: Projected, tmp_path: Path
 ) -> None:
-    """As after partitions were added: a submission's events are in both, and each may be the first to store it."""
+    """As after partitions were added: events of a submission are in both, and either may store it first."""
     chance = random.Random(7)
-    told = [record for record in history(150, seed=3) if record.headers["ce_type"] not in ORDERED_TYPES]
-    first = {record.headers["ce_id"] for record in chance.sample(told, len(told) // 2)}
-    halves = [[r for r in told if (r.headers["ce_id"] in first) is is_first] for is_first in (True, False)]
+    records = [record for record in history(150, seed=3) if record.headers["ce_type"] not in ORDERED_TYPES]
+    first = {record.headers["ce_id"] for record in chance.sample(records, len(records) // 2)}
+    halves = [[r for r in records if (r.headers["ce_id"] in first) is is_first] for is_first in (True, False)]
     await asyncio.gather(
         *(_project_all(projected, partition, records) for partition, records in enumerate(halves)),
     )
@@ -184,12 +184,12 @@ async def test_two_projectors_with_the_same_submissions_in_two_partitions_count_
         "positions",
     ):
         projected.execute(f"DELETE FROM {table}")
-    await _project_all(projected, 0, told)
+    await _project_all(projected, 0, records)
     assert both == projected.tables
 
 
 async def _project_all(projected: Projected, partition: int, records: Sequence[Record]) -> None:
-    """In small batches, each again while the other one had a new submission first; there is no deadlock."""
+    """In small batches, each repeated while the other projector stored a new submission first; without deadlocks."""
     projection = await projected.projection()
     await projection.load(partition)
     for batch in in_batches(records, 20):
@@ -222,14 +222,16 @@ async def test_projectors_of_different_partitions_do_not_wait_for_each_other(pro
     waiting.close()
 
 
-# -- what it refuses -----------------------------------------------------------------------------------------------
+# -- refused values ------------------------------------------------------------------------------------------------
 
 
-async def test_one_event_of_a_thousand_with_u_0000_is_buried_and_the_others_are_stored(projected: Projected) -> None:
-    about = {"id": topic_id("Zero"), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
-    poison = encode(SubmissionStarted(**about, worker="zero \0 worker"), source="test")
-    told = [record for record in history(400, seed=2) if record.headers["ce_type"] not in ORDERED_TYPES][:999]
-    await projected.project(in_batches([*told[:500], poison, *told[500:]], 1000))
+async def test_one_event_of_a_thousand_with_u_0000_is_dead_lettered_and_the_others_are_stored(
+    projected: Projected,
+) -> None:
+    attributes = {"id": topic_id("Zero"), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
+    poison = encode(SubmissionStarted(**attributes, worker="zero \0 worker"), source="test")
+    records = [record for record in history(400, seed=2) if record.headers["ce_type"] not in ORDERED_TYPES][:999]
+    await projected.project(in_batches([*records[:500], poison, *records[500:]], 1000))
     [letter] = projected.dead_lettered
     assert (letter.data, letter.headers["dl_error"], letter.headers["dl_position"]) == (
         poison.data,
@@ -237,14 +239,14 @@ async def test_one_event_of_a_thousand_with_u_0000_is_buried_and_the_others_are_
         "500",
     )
     assert "U+0000" in letter.headers["dl_message"]
-    assert projected.rows("SELECT count(*) FROM history") == [(len({r.headers["ce_id"] for r in told}),)]
+    assert projected.rows("SELECT count(*) FROM history") == [(len({r.headers["ce_id"] for r in records}),)]
     assert projected.rows(COUNTS) == []
 
 
-async def test_what_is_too_long_for_an_index_is_buried(projected: Projected) -> None:
-    long = "".join(chr(random.Random(n).randrange(0x4E00, 0x9FFF)) for n in range(1500))  # which nothing compresses
-    about = {"id": topic_id(long), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
-    poison = encode(SubmissionStarted(**about, title=long, worker="w"), source="test")
+async def test_an_event_too_long_for_an_index_is_dead_lettered(projected: Projected) -> None:
+    long = "".join(chr(random.Random(n).randrange(0x4E00, 0x9FFF)) for n in range(1500))  # cannot be compressed
+    attributes = {"id": topic_id(long), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
+    poison = encode(SubmissionStarted(**attributes, title=long, worker="w"), source="test")
     await projected.project(in_batches([HISTORY[0], poison, HISTORY[1]], 3))
     assert [letter.headers["dl_error"] for letter in projected.dead_lettered] == ["not_storable"]
     assert projected.rows("SELECT count(*) FROM history") == [(2,)]
@@ -253,7 +255,7 @@ async def test_what_is_too_long_for_an_index_is_buried(projected: Projected) -> 
 # -- schemas -------------------------------------------------------------------------------------------------------
 
 
-async def test_texts_are_ordered_by_their_code_points_whatever_the_servers_language(projected: Projected) -> None:
+async def test_texts_are_ordered_by_code_point_with_any_locale_of_the_server(projected: Projected) -> None:
     access = open_access(projected.url)
     await migrate(access, "access")
     await access.close()
@@ -265,7 +267,7 @@ async def test_texts_are_ordered_by_their_code_points_whatever_the_servers_langu
     assert other == []
 
 
-async def test_whoever_may_not_make_schemas_uses_one_that_is_there(postgres_url: str) -> None:
+async def test_a_role_that_cannot_create_schemas_uses_an_existing_one(postgres_url: str) -> None:
     [(name, owner)] = rows(postgres_url, "SELECT current_database(), current_user")
     execute(postgres_url, f"REVOKE CREATE ON DATABASE {name} FROM {owner}")
     access = open_access(postgres_url)

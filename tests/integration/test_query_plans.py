@@ -1,4 +1,4 @@
-"""The API's queries on a projection of some size: each uses an index, none sorts or scans what it does not show."""
+"""The queries of the API on a large projection: each uses an index, none sorts or scans rows it does not return."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -30,8 +30,8 @@ IDS = {topic_id(f"Topic {n}") for n in range(500)}
 
 
 @dataclass
-class Asked:
-    """The queries on a filled projection, and the plan of each that was run."""
+class RecordedQueries:
+    """The queries on a filled projection, and the plans of the executed statements."""
 
     queries: ProjectionQueries
     database: Database
@@ -56,22 +56,22 @@ class Asked:
         return await self.database.run(explain)
 
 
-def _told(n: int) -> Record:
-    """All were submitted; the first ones are completed, of one category and many companies."""
+def _record(n: int) -> Record:
+    """Topic `n`, submitted; the first ones are completed, with one category and many companies."""
     title = f"Topic {n}"
-    about: dict[str, Any] = {"id": topic_id(title), "attempt": 1, "title": title}
-    about["submitted_at"] = BEGAN + timedelta(seconds=n // 7)
+    attributes: dict[str, Any] = {"id": topic_id(title), "attempt": 1, "title": title}
+    attributes["submitted_at"] = BEGAN + timedelta(seconds=n // 7)
     if n >= COMPLETED:
-        return encode(TopicSubmitted(**about, submitted_by="local"), source="test")
+        return encode(TopicSubmitted(**attributes, submitted_by="local"), source="test")
     content = {"title": title, "category": "databases", "company": f"Company {n % 50}", "difficulty": n % 10 + 1}
-    completed = SubmissionCompleted(**about, kind="topic", run=title, worker="w", content=content, usage=(PAID,))
+    completed = SubmissionCompleted(**attributes, kind="topic", run=title, worker="w", content=content, usage=(PAID,))
     return encode(completed, source="test")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Projected]:
     async def fill() -> None:
-        await (await projected.open()).project(in_batches([_told(n) for n in range(SIZE)], 5000))
+        await (await projected.open()).project(in_batches([_record(n) for n in range(SIZE)], 5000))
         await projected.close()
 
     with ExitStack() as opened:
@@ -86,20 +86,20 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-async def asked(filled: Projected) -> AsyncIterator[Asked]:
+async def recorded(filled: Projected) -> AsyncIterator[RecordedQueries]:
     database = open_reader(filled.url)
     explain = "EXPLAIN QUERY PLAN" if filled.url.startswith("sqlite:") else "EXPLAIN"
-    asked = Asked(ProjectionQueries(database), database, explain)
+    recorded = RecordedQueries(ProjectionQueries(database), database, explain)
 
-    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
-        asked.statements.append((statement, values))
+    def record_statement(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        recorded.statements.append((statement, values))
 
-    event.listen(database._engine, "before_cursor_execute", note)
-    yield asked
+    event.listen(database._engine, "before_cursor_execute", record_statement)
+    yield recorded
     await database.close()
 
 
-Ask = Callable[[ProjectionQueries], Awaitable[Any]]
+Call = Callable[[ProjectionQueries], Awaitable[Any]]
 AFTER = (BEGAN + timedelta(seconds=500), "5")
 MANY = {"category": "databases"}
 RARE = {"company": "Company 7"}
@@ -107,14 +107,14 @@ RARE = {"company": "Company 7"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What must be read; `may_scan`: PostgreSQL may look at every row, for a search."""
+    """The expected access path. `may_scan`: PostgreSQL may scan every row, for a search."""
 
     sqlite: str
     postgresql: str
     may_scan: bool = False
 
 
-PLANS: list[tuple[Ask, Plan]] = [
+PLANS: list[tuple[Call, Plan]] = [
     (lambda q: q.page(SubmissionQuery(), limit=20), Plan("submissions_newest (kind=?)", "submissions_newest")),
     (
         lambda q: q.page(SubmissionQuery(after=AFTER), limit=20),
@@ -205,12 +205,14 @@ PLANS: list[tuple[Ask, Plan]] = [
 
 
 @pytest.mark.parametrize(("ask", "plan"), PLANS, ids=[f"{n}-{plan.sqlite}" for n, (_, plan) in enumerate(PLANS)])
-async def test_each_query_uses_an_index_and_neither_scans_nor_sorts(asked: Asked, ask: Ask, plan: Plan) -> None:
-    await ask(asked.queries)
-    plans = await asked.plans()
-    read = plan.sqlite if asked.is_sqlite else plan.postgresql
+async def test_each_query_uses_an_index_and_neither_scans_nor_sorts(
+    recorded: RecordedQueries, call: Call, plan: Plan
+) -> None:
+    await call(recorded.queries)
+    plans = await recorded.plans()
+    read = plan.sqlite if recorded.is_sqlite else plan.postgresql
     assert any(read in line for line in plans), plans
-    assert (plan.may_scan and not asked.is_sqlite) or not [line for line in plans if _scans(line)], plans
+    assert (plan.may_scan and not recorded.is_sqlite) or not [line for line in plans if _scans(line)], plans
     assert "history" in read or "usage" in read or not _sorts(plans), plans  # one submission's events are few
 
 
@@ -224,35 +226,37 @@ def _sorts(plans: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("sort_by", ORDERS)
-async def test_what_few_have_is_looked_up_first_whatever_the_order(asked: Asked, sort_by: str) -> None:
+async def test_a_rare_filter_is_looked_up_first_in_any_order(recorded: RecordedQueries, sort_by: str) -> None:
     for filters in (
         SubmissionQuery(facets=RARE | MANY, sort_by=sort_by),
         SubmissionQuery("completed", facets=RARE, sort_by=sort_by),
         SubmissionQuery("completed", search="topic 7", facets=RARE, sort_by=sort_by),
         SubmissionQuery(search="topic 100", sort_by=sort_by),
     ):
-        asked.statements.clear()
-        page = await asked.queries.page(filters, limit=100)
+        recorded.statements.clear()
+        page = await recorded.queries.page(filters, limit=100)
         assert len(page.rows) == page.total.number > 0
-        plans = await asked.plans()
-        if asked.is_sqlite:
+        plans = await recorded.plans()
+        if recorded.is_sqlite:
             first = next(plan for plan in plans if "submissions" in plan and "COVERING" not in plan)
             assert "submissions USING INDEX sqlite_autoindex_submissions_1 (id=?)" in first
         else:
             assert any("submissions_pkey" in plan for plan in plans), plans
 
 
-async def test_a_page_costs_the_same_number_of_queries_however_many_topics_it_shows(asked: Asked) -> None:
+async def test_a_page_costs_the_same_number_of_queries_for_any_number_of_topics(recorded: RecordedQueries) -> None:
     costs = []
     for limit in (1, 100):
-        asked.statements.clear()
-        await asked.queries.page(SubmissionQuery(), limit=limit)
-        costs.append(len(asked.statements))
+        recorded.statements.clear()
+        await recorded.queries.page(SubmissionQuery(), limit=limit)
+        costs.append(len(recorded.statements))
     assert costs[0] == costs[1]
 
 
-async def test_without_a_search_any_number_is_counted_and_with_one_counting_stops_at_ten_thousand(asked: Asked) -> None:
-    for wanted, total in (
+async def test_totals_are_exact_without_a_search_and_stop_at_ten_thousand_with_one(
+    recorded: RecordedQueries,
+) -> None:
+    for query, total in (
         (SubmissionQuery(), Total(SIZE)),
         (SubmissionQuery("completed"), Total(COMPLETED)),
         (SubmissionQuery(search="topic"), Total(COUNT_AT_MOST, True)),
@@ -260,4 +264,4 @@ async def test_without_a_search_any_number_is_counted_and_with_one_counting_stop
         (SubmissionQuery(facets=MANY), Total(COMPLETED)),
         (SubmissionQuery("pending", facets=MANY), Total(0)),
     ):
-        assert (await asked.queries.page(wanted, limit=1)).total == total
+        assert (await recorded.queries.page(query, limit=1)).total == total

@@ -1,5 +1,5 @@
-"""A quota that all workers share, without a counter: it is used up and not exceeded, however many there are, and
-whatever an outage has piled up."""
+"""A quota that all workers share without a counter: it is used up and not exceeded, with any number of workers and
+after any outage."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ TITLES = [f"Within the quota {n}" for n in range(300)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-async def test_workers_share_a_quota_use_it_and_are_hardly_ever_refused(deployment: Deployment, workers: int) -> None:
+async def test_workers_share_a_quota_use_it_up_and_are_rarely_refused(deployment: Deployment, workers: int) -> None:
     gemini = deployment.gemini
     gemini.limit(REQUESTS, WINDOW)
     gemini.take(0.2)
@@ -39,12 +39,16 @@ async def test_workers_share_a_quota_use_it_and_are_hardly_ever_refused(deployme
     assert refused <= 0.02 * Counter(after["by_status"]).total() + 1
 
 
-async def test_after_a_long_outage_work_goes_on_at_its_pace_and_nothing_was_spent(deployment: Deployment) -> None:
+async def test_after_a_long_outage_work_resumes_within_the_quota_and_no_try_was_spent(deployment: Deployment) -> None:
     gemini = deployment.gemini
     for service in ("api", PROJECTOR):
         deployment.add(service)
-    told = {"GEMINI_REQUESTS_PER_MINUTE": "600", "TOPICFLOW_LONGEST_PAUSE_SECONDS": "2", "TOPICFLOW_HELD_SECONDS": "3"}
-    deployment.add("topic-worker", "worker-1", **told)
+    settings = {
+        "GEMINI_REQUESTS_PER_MINUTE": "600",
+        "TOPICFLOW_LONGEST_PAUSE_SECONDS": "2",
+        "TOPICFLOW_HELD_SECONDS": "3",
+    }
+    deployment.add("topic-worker", "worker-1", **settings)
     async with deployment.client() as client:
         api = await Api(deployment, client).ready()
         gemini.add_fault("503")
@@ -68,4 +72,4 @@ async def test_after_a_long_outage_work_goes_on_at_its_pace_and_nothing_was_spen
         ended = await api.ended(*(topic["id"] for topic in topics))
     assert {topic["tries"] for topic in ended} == {0}
     assert gemini.calls["by_status"] == {"200": len(topics), "503": refused}
-    assert refused <= 15  # those that were on their way, then one a pause
+    assert refused <= 15  # those in flight, then one per pause

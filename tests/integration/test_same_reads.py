@@ -46,27 +46,27 @@ async def both(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 async def answers(both: list[ProjectionQueries], ask: Callable[[ProjectionQueries], Any]) -> Any:
-    """What both answer."""
+    """The answer of both, which must be the same."""
     sqlite, postgresql = [await ask(queries) for queries in both]
     assert sqlite == postgresql
     return sqlite
 
 
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
-async def test_pages_are_alike_in_every_order(both: list[ProjectionQueries], filters: dict[str, Any]) -> None:
+async def test_pages_are_the_same_in_every_order(both: list[ProjectionQueries], filters: dict[str, Any]) -> None:
     for sort_by, ascending in product(ORDERS, (False, True)):
-        wanted = SubmissionQuery(**filters, sort_by=sort_by, ascending=ascending)
+        query = SubmissionQuery(**filters, sort_by=sort_by, ascending=ascending)
 
-        async def page(queries: ProjectionQueries, wanted: SubmissionQuery = wanted) -> Any:
-            found = await queries.page(wanted, limit=100)
+        async def page(queries: ProjectionQueries, query: SubmissionQuery = query) -> Any:
+            found = await queries.page(query, limit=100)
             return [dict(row) for row in found.rows], found.total
 
         rows, total = await answers(both, page)
         assert len(rows) == min(total.number, 100) > 0
 
 
-async def test_everything_else_is_alike(both: list[ProjectionQueries]) -> None:
-    ids = {topic_id(title) for title in (*TITLES, "unknown", "Topic 1, told 1 times")}
+async def test_all_other_queries_have_the_same_answers(both: list[ProjectionQueries]) -> None:
+    ids = {topic_id(title) for title in (*TITLES, "unknown", "Topic 1, attempt 1")}
     until = BEGAN + timedelta(days=100)
     assert await answers(both, lambda q: q.find(ids))
     assert await answers(both, lambda q: q.counts("topic"))
@@ -83,10 +83,10 @@ async def test_everything_else_is_alike(both: list[ProjectionQueries]) -> None:
     assert not await answers(both, lambda q: q.usage("2026-05-09"))
     for id_ in map(topic_id, (*COMPLETED[:3], *(f"Topic {n}" for n in range(5)))):
 
-        async def told(queries: ProjectionQueries, id_: str = id_) -> Any:
+        async def history_of(queries: ProjectionQueries, id_: str = id_) -> Any:
             return await queries.history(id_, 100)
 
-        assert await answers(both, told)
+        assert await answers(both, history_of)
     assert await answers(both, lambda q: q.submission("topic", "zero \0 id")) is None
     assert await answers(both, lambda q: q.dead_letters()) == 0
 
@@ -99,7 +99,7 @@ async def access(database_url: str) -> AsyncIterator[Database]:
     await access.close()
 
 
-async def test_what_was_seen_is_kept_whoever_says_so_at_the_same_time(access: Database) -> None:
+async def test_concurrent_dismissals_of_failures_are_stored(access: Database) -> None:
     seen = DismissedFailures(access)
     assert await seen.up_to() is None
     await asyncio.gather(*(seen.mark(BEGAN) for _ in range(8)))
@@ -107,7 +107,7 @@ async def test_what_was_seen_is_kept_whoever_says_so_at_the_same_time(access: Da
     assert await seen.up_to() == BEGAN + timedelta(hours=1)
 
 
-async def test_a_name_is_one_live_keys_until_it_is_revoked(access: Database) -> None:
+async def test_a_name_belongs_to_one_key_until_it_is_revoked(access: Database) -> None:
     keys = ApiKeys(access)
     key, secret = await keys.create("someone", ["read"])
     with pytest.raises(NameTaken):

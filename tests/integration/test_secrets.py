@@ -1,4 +1,4 @@
-"""No key and no password is in anything that is written, whatever happens: every place is looked into."""
+"""No key and no password is in anything that is written, under any fault: all outputs are searched."""
 
 import signal
 import sys
@@ -25,7 +25,7 @@ TOPICFLOW = str(Path(sys.executable).with_name("topicflow"))
 WITHIN = 60  # seconds
 LOUD = {"TOPICFLOW_LOG_LEVEL": "DEBUG", "PYTHONFAULTHANDLER": "1"}
 QUICK = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.2", "GEMINI_TIMEOUT_SECONDS": "1", "WORKER_BATCH_SIZE": "1"}
-GOSSIP = [f"answers {what}" for what in (400, 401, 403, 404, 429, 500, 503, "nonsense")]
+LEAKY_TITLES = [f"answers {what}" for what in (400, 401, 403, 404, 429, 500, 503, "nonsense")]
 COMMANDS = ("up --help", "keys list", "keys list --json", "provision --check", "status", "topics list", "usage")
 
 
@@ -42,20 +42,20 @@ def secured(
         yield on_kafka_with_a_password(folder, own_kafka, postgres_url)
 
 
-class Suffering:
-    """A deployment that meets one thing after another, and what was seen of it meanwhile."""
+class LeakScenario:
+    """Runs a deployment through faults, and dumps everything that it writes."""
 
     def __init__(self, secured: Secured) -> None:
         self.secured, self.secrets, self.folder = secured, secured.secrets, secured.secrets.folder
-        self.collector, self.gossip, self.gemini = OtlpCollector(), LeakyGemini(), GeminiSimulator(self.folder)
+        self.collector, self.leaky, self.gemini = OtlpCollector(), LeakyGemini(), GeminiSimulator(self.folder)
         self.deployment = Deployment(
             self.folder, secured.stack, self.gemini, LOUD | QUICK | self.collector.settings | {"GEMINI_API_KEY": ""}
         )
-        self.seen: list[Dump] = []
+        self.dumps: list[Dump] = []
         self.ops: dict[str, int] = {}
 
-    async def begins(self) -> Api:
-        """Its API is told everything by files and needs a key, its projector is told by the environment."""
+    async def start(self) -> Api:
+        """The API reads its settings from files and requires a key, the projector reads the environment."""
         self.gemini.start()
         access = open_access(self.secured.stack.database_url)
         await migrate(access, "access")
@@ -77,8 +77,8 @@ class Suffering:
     def new_keys(self, *names: str) -> str:
         return ",".join(map(self.secrets.new, names))
 
-    async def meets_faults(self, api: Api) -> None:
-        """Of one key each, and of all; its worker is told by the environment, and aborted in the middle of a call."""
+    async def exercise_faults(self, api: Api) -> None:
+        """Faults of one key each and of all; the worker is configured by the environment, and aborted during a call."""
         keys = self.new_keys("a good key", "a refused key", "a resting key")
         _, refused, resting = keys.split(",")
         self.gemini.add_fault("401", of_key=refused)
@@ -89,27 +89,27 @@ class Suffering:
         await ended(api, "hang", "reset", "503", *(f"Of a fault {n}" for n in range(6)))
         assert "api_key_rejected" in worker.output
         assert "api_key_cooling_down" in worker.output
-        await self.is_looked_at(api, "faulty")
+        await self.dump_process(api, "faulty")
         self.gemini.add_fault("hang", title_contains="Aborted")
         await api.submit("Aborted")
         await eventually(lambda: self.gemini.calls["in_flight"], within=WITHIN)
-        self.aborts("faulty")
+        self.abort("faulty")
         self.gemini.forget_faults()
 
-    async def meets_gossip(self, api: Api) -> None:
-        """Its worker is told everything by files, and its Gemini tells of the key wherever it can."""
+    async def exercise_leaky_gemini(self, api: Api) -> None:
+        """The worker reads its settings from files, and Gemini quotes the key wherever it can."""
         keys = self.secrets.file("keys", self.new_keys("key 4", "key 5", "key 6", "key 7"))
-        told = {"GOOGLE_GEMINI_BASE_URL": self.gossip.url, "GEMINI_API_KEYS_FILE": keys} | self.secured.by_files
-        worker = self._add("topic-worker", "told", GEMINI_API_KEY="", **told)
-        await ended(api, *GOSSIP, "hangs", "resets", "invalid key")
-        assert set(GOSSIP) <= self.gossip.seen.keys()
-        await self.is_looked_at(api, "told")
+        settings = {"GOOGLE_GEMINI_BASE_URL": self.leaky.url, "GEMINI_API_KEYS_FILE": keys} | self.secured.by_files
+        worker = self._add("topic-worker", "by-files", GEMINI_API_KEY="", **settings)
+        await ended(api, *LEAKY_TITLES, "hangs", "resets", "invalid key")
+        assert set(LEAKY_TITLES) <= self.leaky.seen.keys()
+        await self.dump_process(api, "by-files")
         assert worker.stop() == 0
 
-    async def meets_the_catalogue(self, api: Api) -> None:
-        """Which refuses its login, a token and a page of HTML, and goes away; its enricher calls the API with a key."""
+    async def exercise_catalogue(self, api: Api) -> None:
+        """The catalogue refuses login and tokens, sends HTML, and resets; the enricher calls the API with a key."""
         secret = self.secrets.new("the catalogue's secret")
-        told = {
+        settings = {
             "KEYCLOAK_CLIENT_SECRET": secret,
             "TOPICFLOW_API_KEY": self.key,
             "GEMINI_API_KEY": self.new_keys("key 8"),
@@ -117,15 +117,15 @@ class Suffering:
         catalog = self.deployment.catalog
         for fault in ("401", "503", "page", "reset"):
             catalog.add_fault(fault, times=2)
-        enricher = self._add(ENRICHER, "enricher", **told)
+        enricher = self._add(ENRICHER, "enricher", **settings)
         assert (await api.ask("POST", "/articles/scan")).is_success
         await eventually(lambda: len(catalog.written) > 30, within=WITHIN)
         assert "catalog_" in enricher.output
-        await self.is_looked_at(api, "enricher")
-        self.aborts("enricher")
+        await self.dump_process(api, "enricher")
+        self.abort("enricher")
 
-    async def starts_badly(self) -> None:
-        """With settings that are wrong and secret, each until it says something."""
+    async def exercise_wrong_settings(self) -> None:
+        """Starts services with wrong secret settings, each until it writes something."""
         secret = self.secrets.new("a wrong setting")
         server = self.secured.stack.broker_url.rpartition("@")[2].removeprefix("kafka://")
         wrong = [
@@ -137,7 +137,7 @@ class Suffering:
             ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}/x@host/database"),
             ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}@host:port/database"),
             ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}@{LOOPBACK}:1/database"),
-            ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}@host/database?unheard={secret}"),
+            ("TOPICFLOW_DATABASE_URL", f"postgresql://user:{secret}@host/database?unknown={secret}"),
             ("TOPICFLOW_DATABASE_URL", secret),
             ("GEMINI_API_KEYS", f"a\r{secret}"),
             ("GEMINI_API_KEYS", f"good,ü{secret}"),
@@ -147,102 +147,102 @@ class Suffering:
         for n, (name, value) in enumerate(wrong):
             service = PROJECTOR if name.startswith("TOPICFLOW_DATABASE") else "topic-worker"
             process = self._add(service, f"wrong-{n}", **{name: value})
-            await said(process, "")
+            await any_output(process, "")
             process.end()
 
-    async def is_asked(self, api: Api) -> None:
-        """Every GET there is, with its key, with a wrong one and with one where none belongs."""
+    async def exercise_requests(self, api: Api) -> None:
+        """Every GET, with the key, with a wrong one, and with one as a query parameter."""
         self.secrets.values["a wrong API key"] = wrong = self.secrets.new("a wrong API key")
         [failed, *_] = (await api.get("/topics", status="failed"))["topics"]
         paths = (await api.http.get("/openapi.json")).json()["paths"]
         for path in [*(path for path, of in paths.items() if "get" in of), "/metrics", "/health", "/live"]:
             at = path.replace("{id}", failed["id"]).replace("{urn}", "urn:article:any")
             assert "{" not in at
-            for told in ({}, bearer(f"tf_0_{wrong}"), {"params": {"key": wrong}}):
-                answer = await api.http.get(at, **told)
-                self.seen.append((f"the answer of {path}", repr((answer.headers, answer.text)).encode()))
+            for request in ({}, bearer(f"tf_0_{wrong}"), {"params": {"key": wrong}}):
+                answer = await api.http.get(at, **request)
+                self.dumps.append((f"the answer of {path}", repr((answer.headers, answer.text)).encode()))
 
-    async def is_looked_at(self, api: Api, name: str) -> None:
-        """As everybody on the machine sees it, and whoever scrapes it."""
+    async def dump_process(self, api: Api, name: str) -> None:
+        """Its command line as other users see it, and its metrics."""
         process = self.deployment.services[name].running
         assert process
-        self.seen += arguments(name, process.pid)
+        self.dumps += arguments(name, process.pid)
         if port := self.ops.get(name):
             scraped = await api.http.get(f"http://{LOOPBACK}:{port}/metrics")
             assert scraped.is_success
-            self.seen.append((f"/metrics of {name}", scraped.content))
+            self.dumps.append((f"/metrics of {name}", scraped.content))
 
-    async def is_commanded(self) -> None:
-        told = {**self.secured.stack.settings, "TOPICFLOW_DATABASE_URL": self.secured.stack.database_url}
-        told |= {
+    async def exercise_commands(self) -> None:
+        environment = {**self.secured.stack.settings, "TOPICFLOW_DATABASE_URL": self.secured.stack.database_url}
+        environment |= {
             "TOPICFLOW_URL": self.deployment.url,
             "TOPICFLOW_API_KEY": self.key,
             "TOPICFLOW_DATA": str(self.folder),
         }
         for command in COMMANDS:
             for key in (self.key, f"tf_0_{self.secrets.new('a wrong key of a command')}"):
-                _, said = await output_of(TOPICFLOW, *command.split(), **told | {"TOPICFLOW_API_KEY": key})
-                assert said
-                self.seen.append((f"what topicflow {command} says", said))
+                _, output = await output_of(TOPICFLOW, *command.split(), **environment | {"TOPICFLOW_API_KEY": key})
+                assert output
+                self.dumps.append((f"the output of topicflow {command}", output))
 
-    def aborts(self, name: str) -> None:
+    def abort(self, name: str) -> None:
         process = self.deployment.services[name]
         process.signal(signal.SIGABRT)
         assert process.running
         process.running.wait(10)
         assert "Fatal Python error: Aborted" in process.output
 
-    async def all_that_is_written(self) -> list[Dump]:
+    async def all_dumps(self) -> list[Dump]:
         spans = [("a span", body) for body in self.collector.received]
         assert spans
         in_broker = [place async for place in self.secured.broker()]
         in_database = list(database(self.secured.stack.database_url))
         in_files = list(files(self.folder, self.secrets.files))
-        for what, places in (
+        for what, dumps in (
             ("Of a fault 1", in_broker),
             ("Of a fault 1", in_database),
             ("api_key_cooling_down", in_files),
         ):
-            assert any(what.encode() in written for _, written in places), (what, [where for where, _ in places])
-        return [*self.seen, *spans, *in_broker, *in_database, *in_files]
+            assert any(what.encode() in written for _, written in dumps), (what, [where for where, _ in dumps])
+        return [*self.dumps, *spans, *in_broker, *in_database, *in_files]
 
     def end(self) -> None:
         self.deployment.end()
-        self.gossip.end()
+        self.leaky.end()
         self.collector.close()
 
 
 async def ended(api: Api, *titles: str) -> None:
-    """Submitted, and completed or failed."""
+    """Submits the topics and waits until they are completed or failed."""
     ids = {topic["id"] for topic in (await api.submit(*titles))["topics"]}
 
     async def have() -> bool:
         topics = [(await api.ask("GET", f"/topics/{id_}")).json() for id_ in ids]
         return all(topic["status"] in {"completed", "failed"} for topic in topics)
 
-    await eventually(have, within=WITHIN, every=0.5)  # the API allows a key so many requests a second
+    await eventually(have, within=WITHIN, every=0.5)  # the API limits the requests of a key
 
 
-async def said(process: Process, *what: str) -> None:
-    """Until it has said one of these; "" is anything."""
+async def any_output(process: Process, *what: str) -> None:
+    """Waits until it has written one of these; "" is anything."""
     await eventually(lambda: process.output and any(text in process.output for text in what), within=WITHIN)
 
 
 async def test_no_secret_is_in_anything_that_is_written(secured: Secured) -> None:
-    suffering = Suffering(secured)
+    scenario = LeakScenario(secured)
     try:
-        api = await suffering.begins()
-        await suffering.meets_faults(api)
-        await suffering.meets_gossip(api)
-        await suffering.meets_the_catalogue(api)
-        await suffering.starts_badly()
-        await suffering.is_asked(api)
-        await suffering.is_commanded()
+        api = await scenario.start()
+        await scenario.exercise_faults(api)
+        await scenario.exercise_leaky_gemini(api)
+        await scenario.exercise_catalogue(api)
+        await scenario.exercise_wrong_settings()
+        await scenario.exercise_requests(api)
+        await scenario.exercise_commands()
         for name in ("api", "projector"):
-            await suffering.is_looked_at(api, name)
-            suffering.aborts(name)
+            await scenario.dump_process(api, name)
+            scenario.abort(name)
         await api.http.aclose()
-        found = leaks(secured.secrets.values, await suffering.all_that_is_written())
+        found = leaks(secured.secrets.values, await scenario.all_dumps())
     finally:
-        suffering.end()
+        scenario.end()
     assert not found, "\n".join(found)

@@ -1,4 +1,4 @@
-"""A local Kafka can ask for passwords, in the clear and encrypted, as clusters elsewhere do."""
+"""A local Kafka with passwords, unencrypted and over TLS, as clusters have them."""
 
 import ssl
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from local_servers.kafka import Listener
 PASSWORDS = {"worker": "right"}
 
 
-async def brokers(port: int, password: str, **told: Any) -> int:
+async def brokers(port: int, password: str, **options: Any) -> int:
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=f"{LOOPBACK}:{port}", sasl_plain_username="worker", sasl_plain_password=password, **told
+        bootstrap_servers=f"{LOOPBACK}:{port}", sasl_plain_username="worker", sasl_plain_password=password, **options
     )
     try:
         await admin.start()
@@ -31,20 +31,20 @@ async def brokers(port: int, password: str, **told: Any) -> int:
 async def test_plain_passwords(own_kafka: Callable[..., OwnServer]) -> None:
     listener = Listener(free_port(), "SASL_PLAINTEXT", plain(PASSWORDS))
     own_kafka(listeners={"SECURED": listener})
-    told = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
-    assert await brokers(listener.port, "right", **told) == 1
+    options = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN"}
+    assert await brokers(listener.port, "right", **options) == 1
     with pytest.raises(KafkaError):
-        await brokers(listener.port, "wrong", **told)
+        await brokers(listener.port, "wrong", **options)
 
 
 async def test_scram_passwords_over_tls(own_kafka: Callable[..., OwnServer], tmp_path: Path) -> None:
-    ours = certificate(tmp_path)
-    listener = Listener(free_port(), "SASL_SSL", scram() | keystore(ours))
+    certificate_file = certificate(tmp_path)
+    listener = Listener(free_port(), "SASL_SSL", scram() | keystore(certificate_file))
     own_kafka(listeners={"SECURED": listener}, scram=PASSWORDS)
-    told = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}
-    told_whom_to_trust = told | {"ssl_context": ssl.create_default_context(cafile=ours)}
-    assert await brokers(listener.port, "right", **told_whom_to_trust) == 1
+    options = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"}
+    trusting = options | {"ssl_context": ssl.create_default_context(cafile=certificate_file)}
+    assert await brokers(listener.port, "right", **trusting) == 1
     with pytest.raises(KafkaError):
-        await brokers(listener.port, "wrong", **told_whom_to_trust)
+        await brokers(listener.port, "wrong", **trusting)
     with pytest.raises(KafkaError):
-        await brokers(listener.port, "right", **told, ssl_context=ssl.create_default_context())
+        await brokers(listener.port, "right", **options, ssl_context=ssl.create_default_context())

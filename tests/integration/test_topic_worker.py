@@ -15,7 +15,7 @@ from shared.streams import PROJECTOR
 from topic_worker.settings import WorkerSettings
 
 
-async def test_an_outage_is_said_plainly_wherever_status_is_shown_and_spends_nothing(api: Api) -> None:
+async def test_an_outage_is_shown_in_every_status_and_spends_no_try(api: Api) -> None:
     api.deployment.gemini.add_fault("503")
     parked = (await api.submit("Waits for the end of an outage"))["topics"][0]["id"]
 
@@ -23,8 +23,8 @@ async def test_an_outage_is_said_plainly_wherever_status_is_shown_and_spends_not
         status = await api.get("/processing-status")
         topic = await api.get(f"/topics/{parked}")
         worker = await api.get("/worker-status")
-        shown = [status["waiting_for"], topic["waiting_for"], worker["waiting_for"]]
-        return topic if all(wait and wait["reason"] == "unavailable" for wait in shown) else None
+        waiting_for = [status["waiting_for"], topic["waiting_for"], worker["waiting_for"]]
+        return topic if all(wait and wait["reason"] == "unavailable" for wait in waiting_for) else None
 
     topic = await eventually(waiting, within=10)
     assert topic["status"] == "pending"
@@ -36,7 +36,7 @@ async def test_an_outage_is_said_plainly_wherever_status_is_shown_and_spends_not
         assert topic["simulated"] is True
 
 
-async def test_without_quota_for_the_day_work_waits_visibly_until_a_key_that_has_some_is_given(
+async def test_without_daily_quota_work_waits_visibly_until_a_key_with_quota_is_added(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
@@ -62,12 +62,12 @@ async def test_without_quota_for_the_day_work_waits_visibly_until_a_key_that_has
         [topic] = await api.ended(id_)
     assert topic["tries"] == 0
     assert deployment.gemini.calls["by_status"] == {"429": 2, "200": 1}
-    said = "".join(process.output for process in deployment.services.values())
-    assert "used-up" not in said
-    assert "has-some" not in said
+    output = "".join(process.output for process in deployment.services.values())
+    assert "used-up" not in output
+    assert "has-some" not in output
 
 
-async def test_a_card_has_the_fifteen_fields_and_the_systems_own(api: Api) -> None:
+async def test_a_card_has_the_fifteen_fields_and_those_of_the_system(api: Api) -> None:
     id_ = (await api.submit("A card in full"))["topics"][0]["id"]
     [topic] = await api.ended(id_)
     assert topic["content"].keys() == {
@@ -92,7 +92,7 @@ async def test_five_titles_share_a_call_and_batch_size_limits_it(api: Api) -> No
     assert calls() - before == 5
 
 
-def test_more_than_five_titles_a_call_is_taken_as_five(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_size_above_five_means_five(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "k")
     monkeypatch.setenv("WORKER_BATCH_SIZE", "50")
     assert WorkerSettings.load().batch_size == 5
@@ -105,7 +105,9 @@ def test_a_worker_without_a_key_does_not_start(monkeypatch: pytest.MonkeyPatch) 
         WorkerSettings.load()
 
 
-def test_nor_with_a_key_that_no_header_can_hold_which_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_with_a_key_that_no_header_allows_does_not_start_and_hides_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("GEMINI_API_KEYS", "good, sécret")
     with pytest.raises(
         SettingInvalid, match="GEMINI_API_KEYS: key 2 contains characters that are not allowed in an HTTP header"

@@ -1,4 +1,4 @@
-"""Traces where things go wrong: a copy at the tail, services that stop, a collector that is away, none at all."""
+"""Traces under faults: requeued work, services that stop, a collector that is down, no collector."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from otlp_collector import Span
 from servers import Deployment, GeminiSimulator, Process, Stack, free_port
 
 
-async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: Path, stack: Stack) -> None:
+async def test_requeued_work_keeps_its_trace(observed: Observed, tmp_path: Path, stack: Stack) -> None:
     gemini = GeminiSimulator(tmp_path)
     gemini.start()
     settings = observed.collector.settings | {"TOPICFLOW_HELD_SECONDS": "0.2"}
@@ -38,7 +38,7 @@ async def test_a_copy_at_the_tail_keeps_the_trace(observed: Observed, tmp_path: 
         deployed.end()
 
 
-async def test_what_was_recorded_is_sent_when_a_service_stops(observed: Observed, tmp_path: Path, stack: Stack) -> None:
+async def test_recorded_spans_are_sent_when_a_service_stops(observed: Observed, tmp_path: Path, stack: Stack) -> None:
     later = observed.collector.settings | {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
     deployed = started(stack, tmp_path, **later)
     try:
@@ -55,7 +55,7 @@ async def test_what_was_recorded_is_sent_when_a_service_stops(observed: Observed
         deployed.end()
 
 
-async def test_without_a_collector_that_answers_all_works_and_it_is_said_once(tmp_path: Path, stack: Stack) -> None:
+async def test_without_a_collector_everything_works_and_one_warning_is_logged(tmp_path: Path, stack: Stack) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     soon = {"OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}
     deployed = started(stack, tmp_path, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{nobody}/v1/traces", **soon)

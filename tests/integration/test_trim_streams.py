@@ -1,4 +1,4 @@
-"""What the projector removes from the streams of a real broker, and when."""
+"""Trimming: what the projector removes from the streams of a real broker, and when."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ TITLES = 200
 
 @pytest.fixture
 async def broker(valkey: ValkeyServer) -> AsyncIterator[RedisTransport]:
-    """With submissions that all but one have been ended."""
+    """With submissions of which all but one have ended."""
     transport = RedisTransport(valkey.url)
     await transport.provision()
     await transport.publish(many(TITLES))
@@ -66,34 +66,34 @@ async def projecting(broker: RedisTransport, projected: Projected) -> AsyncItera
     await asyncio.wait([task])
 
 
-async def test_while_memory_is_short_what_is_done_with_goes_at_once_and_that_is_said_once(
+async def test_when_memory_is_low_settled_entries_are_trimmed_at_once_and_logged_once(
     broker: RedisTransport, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trim_streams, "LOOK_EVERY", 0.05)
     await fill_to(0.4, broker)
-    with capture_logs() as said:
+    with capture_logs() as logged:
         async with trimming(broker, projected), projecting(broker, projected):
             await eventually(lambda: projected.rows("SELECT 1 FROM submissions LIMIT 1"), within=10)
             before = await submissions(broker)
-            await remains(lambda: not said, during=0.5)
+            await remains(lambda: not logged, during=0.5)
             await fill_to(0.9, broker)
 
             async def only_the_last_is_left() -> bool:
                 return await submissions(broker) == 1
 
             await eventually(only_the_last_is_left, within=5)
-            await remains(lambda: len(said) == 1, during=0.3)
+            await remains(lambda: len(logged) == 1, during=0.3)
     assert before == TITLES
-    assert said[0]["event"] == "broker_memory_low"
+    assert logged[0]["event"] == "broker_memory_low"
 
 
-async def test_what_is_not_projected_is_not_removed_however_short_memory_is(
+async def test_unprojected_entries_are_never_trimmed_even_when_memory_is_low(
     broker: RedisTransport, projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trim_streams, "LOOK_EVERY", 0.05)
     await fill_to(0.99, broker)
-    with capture_logs() as said:
+    with capture_logs() as logged:
         async with trimming(broker, projected):
-            await eventually(lambda: said, within=5)
+            await eventually(lambda: logged, within=5)
             await remains(lambda: True, during=0.3)
             assert await submissions(broker) == TITLES

@@ -1,4 +1,4 @@
-"""Walks by cursor while topics come, change and go: whoever keeps its place is met exactly once."""
+"""Paging by cursor while topics are added, changed and removed: unchanged ones are returned exactly once."""
 
 import random
 from collections import Counter
@@ -23,8 +23,8 @@ FLEETING = [f"Fleeting {n}" for n in range(40)]
 NEVER_MOVES = {"created_at", "title"}
 
 
-def asked(title: str, attempt: int, seconds: float) -> Record:
-    """As long after the beginning."""
+def submitted_record(title: str, attempt: int, seconds: float) -> Record:
+    """A submission this long after BEGAN."""
     time = BEGAN + timedelta(seconds=seconds)
     submitted = TopicSubmitted(
         id=topic_id(title), attempt=attempt, title=title, submitted_at=time, submitted_by="local"
@@ -32,14 +32,14 @@ def asked(title: str, attempt: int, seconds: float) -> Record:
     return at(time, encode(submitted, source="test"))
 
 
-def told(title: str, chance: random.Random) -> list[Record]:
-    """One that is completed, failed or under way."""
+def records_of(title: str, chance: random.Random) -> list[Record]:
+    """The events of a topic that is completed, failed or in progress."""
     records = SubmissionHistory(title, chance).generate()
     return [record for record in records if "TopicRemoved" not in record.headers["ce_type"]]
 
 
-class Turmoil:
-    """Changes everything but what `stays` between two pages."""
+class ConcurrentChanges:
+    """Changes everything except `stays` between two pages."""
 
     def __init__(self, projected: Projected, chance: random.Random, stays: set[str]) -> None:
         self._projected = projected
@@ -51,8 +51,11 @@ class Turmoil:
 
     async def __call__(self) -> None:
         self._now += 1
-        records = [asked(title, 9, self._now) for title in self._chance.sample(self._moving, min(9, len(self._moving)))]
-        records += [asked(f"New {self._now} {n}", 1, self._now) for n in range(3)]
+        records = [
+            submitted_record(title, 9, self._now)
+            for title in self._chance.sample(self._moving, min(9, len(self._moving)))
+        ]
+        records += [submitted_record(f"New {self._now} {n}", 1, self._now) for n in range(3)]
         if self._fleeting:
             gone = self._fleeting.pop()
             records.append(encode(TopicRemoved(id=topic_id(gone), attempt=99, by="local"), source="test"))
@@ -63,7 +66,7 @@ class Turmoil:
 @pytest.fixture
 async def filled(projected: Projected) -> Projected:
     chance = random.Random(4)
-    records = [record for title in (*LASTING, *FLEETING) for record in told(title, chance)]
+    records = [record for title in (*LASTING, *FLEETING) for record in records_of(title, chance)]
     await projected.project(in_batches(records, 200))
     return projected
 
@@ -71,25 +74,25 @@ async def filled(projected: Projected) -> Projected:
 @pytest.mark.parametrize("ascending", [False, True])
 @pytest.mark.parametrize("sort_by", ORDERS)
 @pytest.mark.parametrize("facets", [{}, {"tag": "all"}], ids=["all", "by tag"])
-async def test_a_walk_meets_whoever_keeps_its_place_exactly_once_whatever_happens_meanwhile(
+async def test_paging_returns_unchanged_topics_exactly_once_despite_concurrent_changes(
     filled: Projected, sort_by: str, ascending: bool, facets: dict[str, str]
 ) -> None:
     reader = open_reader(filled.url)
     queries = ProjectionQueries(reader)
-    wanted = SubmissionQuery(facets=facets, sort_by=sort_by, ascending=ascending)
-    there = {row["title"] for row in (await queries.page(wanted, limit=1000)).rows} & set(LASTING)
+    query = SubmissionQuery(facets=facets, sort_by=sort_by, ascending=ascending)
+    there = {row["title"] for row in (await queries.page(query, limit=1000)).rows} & set(LASTING)
     stays = there if sort_by in NEVER_MOVES else set(random.Random(1).sample(sorted(there), len(there) // 2))
-    turmoil = Turmoil(filled, random.Random(2), stays if sort_by not in NEVER_MOVES else set())
-    met: Counter[str] = Counter()
+    changes = ConcurrentChanges(filled, random.Random(2), stays if sort_by not in NEVER_MOVES else set())
+    seen: Counter[str] = Counter()
     cursor: str | None = None
     while True:
-        after, total = place_of(cursor, wanted) if cursor else (None, None)
-        page = await queries.page(replace(wanted, after=after), limit=7, total=total)
-        met.update(row["title"] for row in page.rows)
-        if len(page.rows) < 7 or met.total() > 1000:
+        after, total = place_of(cursor, query) if cursor else (None, None)
+        page = await queries.page(replace(query, after=after), limit=7, total=total)
+        seen.update(row["title"] for row in page.rows)
+        if len(page.rows) < 7 or seen.total() > 1000:
             break
-        cursor = cursor_after(wanted, page.rows[-1], page.total)
-        await turmoil()
+        cursor = cursor_after(query, page.rows[-1], page.total)
+        await changes()
     await reader.close()
     assert len(stays) > 20
-    assert {title: met[title] for title in stays} == dict.fromkeys(stays, 1)
+    assert {title: seen[title] for title in stays} == dict.fromkeys(stays, 1)

@@ -46,7 +46,7 @@ async def test_a_member_makes_its_part_of_the_calls(share: float, a_second: floa
 async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_changes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_EVERY", 0)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 0)
     pace = RateLimiter(Quota(requests=600), UNLIMITED, Share(1.0, 0.5))
     began = time.monotonic()
     await pace.enter()
@@ -73,7 +73,7 @@ async def test_tokens_that_were_spent_are_waited_for() -> None:
 async def test_without_work_nothing_is_called_and_while_the_share_is_not_known_the_last_one_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_EVERY", 0)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 0)
     assert await calls(RateLimiter(Quota(requests=6000), UNLIMITED, Share(0.0)), during=0.5) == 0
     assert (
         await calls(RateLimiter(Quota(requests=6000), UNLIMITED, Share(1.0, BrokerUnreachable("away"))), during=0.5) > 3
