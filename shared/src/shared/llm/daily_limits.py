@@ -25,8 +25,8 @@ LATE = 3.0  # seconds until the published usage includes a call, while the proje
 
 
 class DailyLimits:
-    """Usage not published yet is extrapolated from this worker's own calls by its share of the work, so limits hold
-    while the projector is silent, too."""
+    """Usage that is not published yet is extrapolated from this worker's own calls and its share of the work, so limits
+    hold while the projector is down, too."""
 
     def __init__(self, limits: UsedToday, kind: Kind) -> None:
         self._limits = limits
@@ -41,13 +41,13 @@ class DailyLimits:
 
     def on_usage_event(self, event: Event) -> None:
         if isinstance(event, UsageTotals):
-            known = self._totals.get(event.key)
-            if known is None or (event.day, event.requests) > (known.day, known.requests):
+            current = self._totals.get(event.key)
+            if current is None or (event.day, event.requests) > (current.day, current.requests):
                 self._totals[event.key] = event
                 self._received_at = time.monotonic()
 
     def spent(self, tokens: int, dollars: float) -> None:
-        """Record one call of this worker."""
+        """Records one call of this worker."""
         if self.is_limited:
             self._calls.append((time.monotonic(), tokens, dollars))
 

@@ -1,4 +1,4 @@
-"""google-genai's clients, one for each key, and requests that cost it little CPU to make."""
+"""google-genai clients, one per API key, and requests that take it little CPU to build."""
 
 import os
 import ssl
@@ -15,15 +15,15 @@ from shared.errors import SettingInvalid
 from shared.llm.api_keys import Key
 from shared.llm.endpoint import Endpoint
 
-M = TypeVar("M", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Clients:
-    """google-genai reads a dozen variables of the environment, which may be meant for other programs: everything that
-    it would look up there is given to it here."""
+    """google-genai reads a dozen environment variables, which may be meant for other programs: every option that it
+    would look up there is passed explicitly."""
 
     def __init__(self, endpoint: Endpoint, calls: int, timeout_seconds: float) -> None:
-        """`calls` at a time, whatever the key; more wait, their requests ready to be sent."""
+        """`calls`: concurrent calls, of all keys together. Further requests wait, ready to be sent."""
         limits = httpx2.Limits(max_connections=calls, max_keepalive_connections=calls)
         tls = _tls(endpoint.base_url)
         self._http = httpx2.AsyncClient(limits=limits, verify=tls, timeout=None, follow_redirects=True)
@@ -49,7 +49,7 @@ class Clients:
 
 
 def _client(key: Key, options: types.HttpOptions) -> genai.Client:
-    os.environ.pop("GOOGLE_GENAI_HTTP_CLIENT", None)  # the only one that no option wins over
+    os.environ.pop("GOOGLE_GENAI_HTTP_CLIENT", None)  # the only variable that no option overrides
     return genai.Client(
         vertexai=False,
         api_key=key.value,
@@ -59,7 +59,7 @@ def _client(key: Key, options: types.HttpOptions) -> genai.Client:
 
 
 def _tls(base_url: str) -> ssl.SSLContext:
-    """With the certificates that SSL_CERT_FILE or SSL_CERT_DIR names, where TLS is used at all.
+    """Uses the certificates that SSL_CERT_FILE or SSL_CERT_DIR names, unless the URL is plain HTTP.
 
     Raises SettingInvalid.
     """
@@ -71,11 +71,11 @@ def _tls(base_url: str) -> ssl.SSLContext:
 
 
 def request(instructions: str, data: str, schema: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """What `generate_content` is told beside the model. The body is as the API wants it: google-genai would make the
-    same of a config, and go through all of it several times for that."""
+    """Arguments of `generate_content` besides the model. The body is in the API's format: google-genai would build the
+    same from a config, but traverse all of it several times."""
     body = {
         "systemInstruction": {"role": "user", "parts": [{"text": instructions}]},
-        "generationConfig": _Fixed(responseMimeType="application/json", responseJsonSchema=schema, **config),
+        "generationConfig": _Immutable(responseMimeType="application/json", responseJsonSchema=schema, **config),
     }
     return {
         "contents": _Content(role="user", parts=[_Part(text=data)]),
@@ -83,20 +83,19 @@ def request(instructions: str, data: str, schema: dict[str, Any], config: dict[s
     }
 
 
-class _Fixed(dict[str, Any]):
-    """Nobody changes it: the deep copies that google-genai makes for each call are the same one."""
+class _Immutable(dict[str, Any]):
+    """Never modified, so the deep copies that google-genai makes for each call return the original."""
 
-    def __deepcopy__(self, _: object) -> "_Fixed":
+    def __deepcopy__(self, _: object) -> "_Immutable":
         return self
 
 
-def _quick(model: type[M]) -> type[M]:
-    """google-genai looks for each of some fifty fields whether its name is `in` the model, which pydantic answers by
-    going through all of its values: a third of what it takes to make a request. Where it is in none, the attribute is
-    taken."""
+def _without_contains(model: type[Model]) -> type[Model]:
+    """google-genai tests for each of some fifty fields whether its name is `in` the model, which pydantic answers by
+    iterating over all values: a third of the time to build a request. If the test is false, it reads the attribute."""
     return type(model.__name__, (model,), {"__module__": __name__, "__contains__": lambda *_: False})
 
 
-_Config = _quick(types.GenerateContentConfig)
-_Content = _quick(types.Content)
-_Part = _quick(types.Part)
+_Config = _without_contains(types.GenerateContentConfig)
+_Content = _without_contains(types.Content)
+_Part = _without_contains(types.Part)

@@ -1,4 +1,4 @@
-"""What a model is instructed to do: a file of a package, and its version, which says what an answer was made by."""
+"""A prompt: the text of a package's file, and its version, which is stored with every answer."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,7 +9,7 @@ from typing import Self
 @dataclass(frozen=True, slots=True)
 class Prompt:
     text: str
-    version: str  # of the text: another one, another version
+    version: str  # derived from the text
 
     @classmethod
     def read(cls, package: str, name: str) -> Self:
@@ -17,5 +17,5 @@ class Prompt:
         return cls(text, sha256(text.encode()).hexdigest()[:12])
 
     def instructions(self, reason: str) -> str:
-        """`reason`: why the answer before was not taken; "" the first time."""
+        """`reason`: why the previous answer was rejected; "" on the first request."""
         return f"{self.text}\n\nAn earlier answer for this item could not be used: {reason}" if reason else self.text

@@ -9,15 +9,15 @@ from math import inf
 from shared.errors import BrokerUnreachable
 from shared.llm.daily_limits import DailyLimits
 
-LOOK_EVERY = 1.0  # seconds between looks at the share
+CHECK_INTERVAL = 1.0  # seconds between readings of the share
 USED = 0.95  # share of the quota: the rest absorbs network jitter
-CATCH_UP = 0.1  # seconds of unused calls that can be made up for
-NOTHING_YET = 0.2  # seconds between checks of a member without a share
+CATCH_UP = 0.1  # seconds of unused rate that can be caught up
+NO_SHARE_INTERVAL = 0.2  # seconds between checks while the share is 0
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Per minute, of the whole group."""
+    """Limits per minute for the whole group."""
 
     requests: float = inf
     tokens: float = inf
@@ -26,51 +26,51 @@ class Quota:
 class RateLimiter:
     """Spreads this member's part of the quota evenly. No shared counter; more members make no more calls in total."""
 
-    def __init__(self, quota: Quota, allowance: DailyLimits, share: Callable[[], Awaitable[float]]) -> None:
-        """`share`: this member's share of the work, 0 to 1. If it raises BrokerUnreachable, the last one is used."""
+    def __init__(self, quota: Quota, daily_limits: DailyLimits, share: Callable[[], Awaitable[float]]) -> None:
+        """`share`: returns this member's share of the work, 0 to 1. On BrokerUnreachable the last one is kept."""
         self._quota = quota
-        self._allowance = allowance
-        self._ask_share = share
+        self._daily_limits = daily_limits
+        self._read_share = share
         self._share = 0.0
-        self._looked_at = -LOOK_EVERY
+        self._share_read_at = -CHECK_INTERVAL
         self._next_call = self._tokens_paid_at = 0.0  # monotonic
 
     @property
     def is_limited(self) -> bool:
         """Whether daily limits apply, which prefetched calls could exceed."""
-        return self._allowance.is_limited
+        return self._daily_limits.is_limited
 
     async def enter(self) -> None:
-        """Wait until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
-        if self._quota == Quota() and not self._allowance.is_limited:
+        """Waits until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
+        if self._quota == Quota() and not self._daily_limits.is_limited:
             return
         while True:
-            await self._look()
+            await self._refresh_share()
             if not self._share:
-                await asyncio.sleep(NOTHING_YET)
+                await asyncio.sleep(NO_SHARE_INTERVAL)
                 continue
-            left = max(self._next_call, self._tokens_paid_at) - time.monotonic()
-            if left <= 0:
+            wait = max(self._next_call, self._tokens_paid_at) - time.monotonic()
+            if wait <= 0:
                 break
-            await asyncio.sleep(min(left, LOOK_EVERY))
-        self._allowance.check(self._share)
-        began = max(self._next_call, time.monotonic() - CATCH_UP)
-        self._next_call = began + 60 / (USED * self._quota.requests * self._share)
+            await asyncio.sleep(min(wait, CHECK_INTERVAL))
+        self._daily_limits.check(self._share)
+        start = max(self._next_call, time.monotonic() - CATCH_UP)
+        self._next_call = start + 60 / (USED * self._quota.requests * self._share)
 
     def spent(self, tokens: int, dollars: float) -> None:
-        """Record an answered call: the next one waits until the token quota has recovered."""
-        self._allowance.spent(tokens, dollars)
+        """Records an answered call: the next one waits until the token quota has recovered."""
+        self._daily_limits.spent(tokens, dollars)
         if self._share:
-            began = max(self._tokens_paid_at, time.monotonic())
-            self._tokens_paid_at = began + tokens * 60 / (USED * self._quota.tokens * self._share)
+            start = max(self._tokens_paid_at, time.monotonic())
+            self._tokens_paid_at = start + tokens * 60 / (USED * self._quota.tokens * self._share)
 
-    async def _look(self) -> None:
+    async def _refresh_share(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY:
+        if now - self._share_read_at < CHECK_INTERVAL:
             return
-        self._looked_at = now
+        self._share_read_at = now
         try:
-            share = await self._ask_share()
+            share = await self._read_share()
         except BrokerUnreachable:
             return
         if share != self._share:

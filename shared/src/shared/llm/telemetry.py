@@ -1,4 +1,4 @@
-"""What is told of one LLM call, which submissions may share: log lines, a span with links to them, the metrics."""
+"""Observes one LLM call, which submissions may share: log lines, metrics, and a span linked to theirs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,21 +14,21 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def observed(sharing: Mapping[str, Context]) -> Iterator[Callable[[Answer], None]]:
-    """`sharing`: by submission, the context of its delivery; the first one's is this task's.
+def observed(contexts: Mapping[str, Context]) -> Iterator[Callable[[Answer], None]]:
+    """`contexts`: the context of each submission's delivery; the first is that of the current task.
 
-    Tell what is given the answer, if there is one.
+    Call the yielded function with the answer, if there is one.
     """
-    SUBMISSIONS_PER_CALL.observe(len(sharing))
-    _, *others = sharing
+    SUBMISSIONS_PER_CALL.observe(len(contexts))
+    _, *others = contexts
     if others:
         structlog.contextvars.bind_contextvars(shared_with=others)
-    traces = [sharing[other].run(tracing.current) for other in others]
+    traces = [contexts[other].run(tracing.current) for other in others]
     links = [trace for trace in traces if tracing.is_recorded(trace)]
     with tracing.Span("generate_content", "client", links=links) as span:
-        span.attributes |= {"gen_ai.operation.name": "generate_content", "topicflow.submissions": len(sharing)}
+        span.attributes |= {"gen_ai.operation.name": "generate_content", "topicflow.submissions": len(contexts)}
 
-        def tell(answer: Answer) -> None:
+        def on_answer(answer: Answer) -> None:
             log.debug("gemini_answered", finish_reason=answer.finish_reason, seconds=round(answer.seconds, 3))
             span.attributes |= {
                 "gen_ai.response.model": answer.model,
@@ -36,4 +36,4 @@ def observed(sharing: Mapping[str, Context]) -> Iterator[Callable[[Answer], None
                 "gen_ai.usage.output_tokens": answer.tokens_out,
             }
 
-        yield tell
+        yield on_answer

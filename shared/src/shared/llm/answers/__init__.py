@@ -1,1 +1,1 @@
-"""What a model answered: found, validated, described."""
+"""A model's answers: their schema, extraction and validation."""

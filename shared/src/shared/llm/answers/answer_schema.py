@@ -1,4 +1,4 @@
-"""What the models of an answer are made of: they take what real models do now and then, where its meaning is clear."""
+"""Building blocks of answer schemas. They tolerate common mistakes of real models whose meaning is clear."""
 
 from typing import Annotated, Any
 
@@ -14,28 +14,28 @@ class Part(BaseModel):
 
 
 class _Untitled(GenerateJsonSchema):
-    """Titles say the fields' names again, and are paid for with each call."""
+    """Omits titles, which repeat the fields' names and would be paid for with each call."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
 
 
 def schema_of(answer: type[BaseModel]) -> dict[str, Any]:
-    """JSON Schema that a model is told to keep to."""
+    """The JSON Schema that a model's answer must follow."""
     return answer.model_json_schema(schema_generator=_Untitled)
 
 
 def shortened(text: str, limit: int, ends: tuple[str, ...] = SENTENCES) -> str:
-    """To `limit` characters: up to the last end in the second half of what fits, else in the middle of a word."""
+    """Cuts to `limit` characters: after the last of `ends` in the second half of what fits, otherwise mid-word."""
     if len(text) <= limit:
         return text
     cut = text[:limit]
-    at = max(cut.rfind(end, limit // 2) + len(end.rstrip()) for end in ends)
-    return cut[:at].strip() if at > limit // 2 else cut.strip()
+    position = max(cut.rfind(end, limit // 2) + len(end.rstrip()) for end in ends)
+    return cut[:position].strip() if position > limit // 2 else cut.strip()
 
 
 def shorten(limit: int, ends: tuple[str, ...] = SENTENCES) -> BeforeValidator:
-    """Models overrun a limit now and then."""
+    """For models that exceed a limit now and then."""
     return BeforeValidator(lambda value: shortened(value, limit, ends) if isinstance(value, str) else value)
 
 
