@@ -133,7 +133,7 @@ async def test_an_article_without_text_is_refused_before_any_call(
         ("empty", "missing", "no readable JSON"),
     ],
 )
-@pytest.mark.parametrize("named", ["COFFEE AND", "article:coffee"], ids=["title", "urn"])
+@pytest.mark.parametrize("text_in_title", ["COFFEE AND", "article:coffee"], ids=["title", "urn"])
 async def test_an_unusable_answer_is_requested_once_more_with_the_reason(
     annotator: ArticleAnnotator,
     gemini: RecordingGemini,

@@ -215,7 +215,7 @@ async def test_unknown_urns_are_no_outage_however_many(catalog: CatalogClient) -
 
 
 @pytest.mark.parametrize(
-    ("fields", "named"),
+    ("fields", "detail"),
     [
         ({"ai_tags": ["Oats", "oats"]}, "fields.ai_tags: tags must be unique"),
         ({"ai_key_takeaways": "one text"}, "fields.ai_key_takeaways: "),

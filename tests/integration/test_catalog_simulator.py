@@ -212,7 +212,7 @@ def test_an_enhancement_returns_the_written_fields(api: CatalogApi, simulator: C
 
 
 @pytest.mark.parametrize(
-    ("agent", "fields", "named"),
+    ("agent", "fields", "field"),
     [
         ("a", {"ai_tags": ["Oats", "oats"]}, "ai_tags"),
         ("a", {"ai_tags": "oats"}, "ai_tags"),

@@ -123,7 +123,7 @@ async def test_whether_gemini_is_simulated_is_unknown_until_it_answers(
 
 
 @pytest.mark.parametrize(
-    "said", ["302 Found\r\nLocation: /", "200 OK\r\nContent-Encoding: gzip"], ids=["redirects for ever", "no gzip"]
+    "response", ["302 Found\r\nLocation: /", "200 OK\r\nContent-Encoding: gzip"], ids=["redirects for ever", "no gzip"]
 )
 async def test_an_unreadable_answer_and_an_unreadable_probe_are_an_outage(response: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

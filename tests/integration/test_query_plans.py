@@ -204,7 +204,7 @@ PLANS: list[tuple[Call, Plan]] = [
 ]
 
 
-@pytest.mark.parametrize(("ask", "plan"), PLANS, ids=[f"{n}-{plan.sqlite}" for n, (_, plan) in enumerate(PLANS)])
+@pytest.mark.parametrize(("call", "plan"), PLANS, ids=[f"{n}-{plan.sqlite}" for n, (_, plan) in enumerate(PLANS)])
 async def test_each_query_uses_an_index_and_neither_scans_nor_sorts(
     recorded: RecordedQueries, call: Call, plan: Plan
 ) -> None:
