@@ -1,4 +1,4 @@
-"""deploy/compose.yaml as Compose reads it: anchors, merges, and variables from an environment file."""
+"""Reads deploy/compose.yaml as Compose does: anchors, merges, and variables from an environment file."""
 
 import re
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<how>:-|:\?)(?P<otherwise>[^${}]*
 
 
 class Missing(Exception):
-    """A variable that the file insists on, and what it says then."""
+    """A required variable is missing; with the message of the file."""
 
 
 def variables(file: Path) -> dict[str, str]:
-    """Of lines NAME=value; nothing else is understood."""
+    """The variables of a file with lines NAME=value; nothing else is supported."""
     lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
@@ -29,10 +29,10 @@ def services(given: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def environment(service: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """A name without a value is passed on where it is given."""
-    told = service.get("environment", {})
-    passed_on = {name: given[name] for name, value in told.items() if value is None and name in given}
-    return {name: value for name, value in told.items() if value is not None} | passed_on
+    """The environment of a service. A name without a value is passed on if it is given."""
+    declared = service.get("environment", {})
+    passed_on = {name: given[name] for name, value in declared.items() if value is None and name in given}
+    return {name: value for name, value in declared.items() if value is not None} | passed_on
 
 
 def _filled_in(node: Any, given: Mapping[str, str]) -> Any:

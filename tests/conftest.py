@@ -1,4 +1,4 @@
-"""Fixtures that every kind of test may use."""
+"""Fixtures for all kinds of tests."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -19,27 +19,27 @@ from shared.streams import PROJECTOR
 
 
 def pytest_configure() -> None:
-    """A shell starts what runs in the background with SIGINT ignored, which every process of a test would inherit."""
+    """A shell ignores SIGINT in background jobs, and every process of a test would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--on", choices=[*STACKS, "both"], default=VALKEY, help="what services of tests stand on that run on either"
+        "--on", choices=[*STACKS, "both"], default=VALKEY, help="broker and database of the tests that run on either"
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what would run on another stack than wanted; what is about one of them runs on it always."""
-    wanted = config.getoption("--on")
-    left_out = [item for item in items if wanted != "both" and _stack_of(item) not in (None, wanted)]
+    """Deselects tests of another stack than requested; tests of one specific stack always run."""
+    requested = config.getoption("--on")
+    left_out = [item for item in items if requested != "both" and _stack_of(item) not in (None, requested)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
 
 
 def _stack_of(item: pytest.Item) -> str | None:
-    """None where it has none, or one of its own."""
+    """None if it has no stack, or a fixed one."""
     is_its_own = any(marker.args[0] == "stacks" for marker in item.iter_markers("parametrize"))
     of = getattr(item, "callspec", None)
     return of.params.get("stacks") if of and not is_its_own else None
@@ -47,7 +47,7 @@ def _stack_of(item: pytest.Item) -> str | None:
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A broker of the test's own, running."""
+    """A running broker for one test."""
     server = ValkeyServer(tmp_path / "valkey")
     server.start()
     yield server
@@ -56,7 +56,7 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One for all tests, which share it by prefixes of their own and do not break it."""
+    """One for all tests, each with its own prefix; they must not break it."""
     with shared("TOPICFLOW_TEST_KAFKA_URL", lambda: a_kafka(tmp_path_factory.mktemp("kafka"))) as server:
         yield server
 
@@ -66,16 +66,16 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     """Starts one that the test may break. With `listeners` or `scram`, as KafkaServer has them: no container."""
     with ExitStack() as opened:
 
-        def start(**told: Any) -> OwnServer:
+        def start(**options: Any) -> OwnServer:
             folder = tmp_path_factory.mktemp("own-kafka")
-            return opened.enter_context(started(lambda: KafkaServer(folder, **told) if told else a_kafka(folder)))
+            return opened.enter_context(started(lambda: KafkaServer(folder, **options) if options else a_kafka(folder)))
 
         yield start
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One for all tests, each with a database of its own in it."""
+    """One for all tests, each with its own database in it."""
     with shared("TOPICFLOW_TEST_POSTGRES_URL", lambda: a_postgres(tmp_path_factory.mktemp("postgres"))) as server:
         yield server
 
@@ -89,14 +89,14 @@ def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer
 
 @pytest.fixture
 def postgres_url(postgres_server: Server) -> Iterator[str]:
-    """An empty database of the test's own."""
+    """An empty database for one test."""
     with own_database(postgres_server.url) as url:
         yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """Answers the URL of an empty database, a new one each time."""
+    """Returns the URL of a new, empty database each time."""
     with ExitStack() as opened:
 
         def new() -> str:
@@ -114,7 +114,7 @@ def database_url(new_database: Callable[[], str]) -> str:
 
 @pytest.fixture(scope="session", params=STACKS)
 def stacks(request: pytest.FixtureRequest) -> Stacks:
-    """What everything is run on: once on each."""
+    """Broker and database of all tests: each kind once."""
     if request.param == VALKEY:
         return ValkeyAndSqlite()
     return KafkaAndPostgres(request.getfixturevalue("kafka_server"), request.getfixturevalue("postgres_server"))
@@ -122,7 +122,7 @@ def stacks(request: pytest.FixtureRequest) -> Stacks:
 
 @pytest.fixture
 def stack(request: pytest.FixtureRequest, stacks: Stacks, tmp_path: Path) -> Iterator[Stack]:
-    """A broker and a database of the test's own, as far as it can see; its own in truth if it breaks the broker."""
+    """A broker and a database that the test sees as its own; really its own if it breaks the broker."""
     if request.node.get_closest_marker("breaks_the_broker"):
         with stacks.own(tmp_path) as stack:
             stack.broker.start()
@@ -134,7 +134,7 @@ def stack(request: pytest.FixtureRequest, stacks: Stacks, tmp_path: Path) -> Ite
 
 @pytest.fixture
 def deployment(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
-    """Broker and Gemini's simulator run, no service yet."""
+    """Broker and simulator of Gemini run; no service yet."""
     gemini = GeminiSimulator(tmp_path)
     gemini.start()
     deployed = Deployment(tmp_path, stack, gemini)

@@ -32,13 +32,13 @@ def openapi() -> dict[str, Any]:
 
 
 def asyncapi() -> dict[str, Any]:
-    """From a broker that is never started."""
+    """Built from a broker that is never started."""
     broker = RedisBroker("redis://localhost:6379")
     for stream in STREAMS:
         any_event: Any = reduce(or_, stream.events)
         broker.publisher(stream=stream.name, title=stream.name, description=_described(stream), schema=any_event)
-    about = "CloudEvents 1.0 in binary mode: attributes are fields of the entry, `ce_type` names event and version."
-    document = AsyncAPI(broker, title="topicflow", version=__version__, description=about)
+    summary = "CloudEvents 1.0 in binary mode: attributes are fields of the entry, `ce_type` names event and version."
+    document = AsyncAPI(broker, title="topicflow", version=__version__, description=summary)
     found: dict[str, Any] = json.loads(document.to_specification().to_json())
     return found
 

@@ -1,4 +1,4 @@
-"""Waiting in tests: until a condition holds, never for a while."""
+"""Waits in tests until a condition holds, never for a fixed time."""
 
 import asyncio
 import inspect
@@ -14,7 +14,7 @@ async def eventually(condition: Callable[[], Awaitable[T | None]], *, within: fl
 @overload
 async def eventually(condition: Callable[[], T | None], *, within: float, every: float = ...) -> T: ...
 async def eventually(condition: Callable[[], Any], *, within: float, every: float = 0.05) -> Any:
-    """What the condition gives as soon as that is true; fails after `within` seconds with what it gave last."""
+    """The result of the condition once it is true; fails after `within` seconds with its last result."""
     deadline = time.monotonic() + within
     while True:
         answer = condition()

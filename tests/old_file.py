@@ -1,4 +1,4 @@
-"""Files as the old system wrote them, made by tests: both versions of `topic_status`, every kind of row."""
+"""Creates database files of the old system: both versions of `topic_status`, every kind of row."""
 
 import json
 import sqlite3
@@ -36,7 +36,7 @@ def old_card(title: str, **columns: Any) -> dict[str, Any]:
         "description": f"What {title} is.",
         "category": "databases",
         "subcategory": "storage",
-        "company": "n/a",  # today's cards may not say that
+        "company": "n/a",  # not allowed in cards today
         "technologies": json.dumps(["B-trees", "LSM trees"]),
         "complexity_level": "expert",
         "tags": "plain, text",
@@ -66,7 +66,7 @@ class OldFile:
         return self._insert("topics", {"id": id_, **old_card(title), **columns})
 
     def status(self, title: str, status: str, current: str | None = None) -> "OldFile":
-        """`current`: what the model made of the title, in newer files."""
+        """`current`: the title as the model rewrote it, in newer files."""
         titles = {"original_title": title, "current_title": current or title} if self.is_newer else {"title": title}
         times = {"created_at": "2024-01-01 00:00:00", "updated_at": "2024-01-05 00:00:00"}
         return self._insert("topic_status", {**titles, "status": status, "error_message": "quota", **times})

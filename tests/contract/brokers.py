@@ -1,4 +1,4 @@
-"""The brokers that the contract runs on, each with what a test may do to it."""
+"""The brokers of the contract tests, with the faults that tests can cause."""
 
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -18,8 +18,8 @@ class Broker(Protocol):
     """`idle`: seconds of silence after which a member counts as dead; a test may set it before members join."""
 
     idle: float
-    is_static: bool  # members are known by their names, where they need not be; a test may set it before they join
-    drops_repeats: bool  # what causes work is stored once per event id
+    is_static: bool  # members have stable names; a test can set it before they join
+    drops_repeats: bool  # work events are stored once per event id
     transport: Transport
 
     async def connect(self) -> Transport:
@@ -31,22 +31,22 @@ class Broker(Protocol):
     async def reader(self, streams: Sequence[str], load: LoadPositions) -> Reader: ...
 
     async def kill(self, member: Consumer) -> None:
-        """It dies without a word."""
+        """SIGKILL."""
 
     async def freeze(self, member: Consumer) -> None:
-        """Its group takes it for dead, although it lives."""
+        """Its group considers it dead, although it is alive."""
 
     async def thaw(self, member: Consumer) -> None:
-        """It is a member again, with what it had in its hands."""
+        """It is a member again, and still has its deliveries."""
 
     async def rebalance(self) -> None:
-        """What belongs to members is dealt out anew, as may happen at any moment; nothing where it never does."""
+        """Redistributes partitions, as can happen at any time; does nothing on brokers without rebalances."""
 
     async def lose_positions(self) -> None:
-        """The group has none any more; its members have left or died before."""
+        """Of a group without members."""
 
     async def limit_memory(self, limit: int | None) -> None:
-        """So many bytes and no more, however many it has already."""
+        """Limits the memory to this number of bytes, even if it already uses more."""
 
     async def go_away(self) -> None:
         """The broker is killed."""
@@ -132,7 +132,7 @@ class RedisStreamsBroker:
         await self._members.pop(cast(RedisConsumer, member)).close()
 
     async def freeze(self, member: Consumer) -> None:
-        """Members here are told from the dead by nothing but their heartbeat."""
+        """Only the heartbeat of a member shows that it is alive."""
         heart = cast(RedisConsumer, member)._heart
         assert heart
         heart.cancel()

@@ -1,4 +1,4 @@
-"""One fixture: the broker under test, provisioned. A further implementation is one more name in its list."""
+"""The broker under test, provisioned. To add an implementation, add its name to the list."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Kafka for the contract: one server for all tests, with streams and groups of each test's own."""
+"""Kafka for the contract tests: one server, with separate streams and groups for each test."""
 
 import asyncio
 import gc

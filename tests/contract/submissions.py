@@ -1,4 +1,4 @@
-"""What tests of the contract publish, take and find stored."""
+"""Records that contract tests publish, and helpers that fetch, settle and read them."""
 
 import time
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def names(count: int) -> list[str]:
 
 
 async def take(member: Consumer, count: int, *, within: float = 10.0, each: int = 1000) -> list[Delivery]:
-    """So many deliveries and no more, by fetches of at most `each`."""
+    """Fetches exactly this number of deliveries, at most `each` at a time."""
     taken: list[Delivery] = []
     deadline = time.monotonic() + within
     while len(taken) < count:
@@ -65,8 +65,8 @@ async def take(member: Consumer, count: int, *, within: float = 10.0, each: int 
     return taken
 
 
-async def gets(member: Consumer, *, during: float) -> list[Delivery]:
-    """Whatever it is given in that time: for what must not happen."""
+async def fetched_during(member: Consumer, *, during: float) -> list[Delivery]:
+    """All deliveries in this number of seconds, to check that there are none."""
     given: list[Delivery] = []
     deadline = time.monotonic() + during
     while time.monotonic() < deadline:

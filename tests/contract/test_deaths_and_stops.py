@@ -1,4 +1,4 @@
-"""Workers that die, stop and start again: what they had goes on elsewhere, and what kills them is found."""
+"""Workers that die, stop and restart: their work continues elsewhere, and submissions that kill them are found."""
 
 import asyncio
 from collections import Counter
@@ -18,8 +18,8 @@ from shared.resilience.backoff import RetryPolicy
 LONG = RetryPolicy(first_pause=60, longest_pause=60)
 
 
-async def die_of(broker: Broker, deaths: int) -> None:
-    """So many workers begin what they are given and die."""
+async def kill_workers(broker: Broker, deaths: int) -> None:
+    """This number of workers start one delivery each and die."""
     for _ in range(deaths):
         member = await broker.member("a")
         await member.started(await take(member, 1))
@@ -27,50 +27,50 @@ async def die_of(broker: Broker, deaths: int) -> None:
 
 
 async def test_a_killed_workers_submissions_are_completed_by_another(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
+    can_end = asyncio.Event()
     for title in names(20):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     await broker.transport.publish(many(20))
     killed = await workers.start("a", in_flight=8)
     await eventually(lambda: workers.handler.running.total() == 8, within=15)
     await killed.kill()
-    may_end.set()
+    can_end.set()
     await workers.start("b")
     await workers.settled()
     assert await workers.completed() == Counter(names(20))
     assert len(workers.handler.calls) == 28
 
 
-async def test_what_killed_two_workers_runs_alone(broker: Broker, workers: Workers) -> None:
+async def test_a_submission_that_killed_two_workers_runs_alone(broker: Broker, workers: Workers) -> None:
     await broker.transport.publish([submitted("deadly")])
-    await die_of(broker, 2)
+    await kill_workers(broker, 2)
     await broker.transport.publish(many(40))
     worker = await workers.start("a")
     await workers.settled()
-    assert workers.handler.beside["deadly"] == 1
+    assert workers.handler.most_concurrent["deadly"] == 1
     assert workers.handler.most_running > 1
     assert await workers.completed() == Counter(["deadly", *names(40)])
     assert worker.settlement.failed == 0
 
 
-async def test_what_killed_one_worker_runs_beside_others(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
-    workers.handler.answer("unlucky", may_end.wait)
+async def test_a_submission_that_killed_one_worker_runs_beside_others(broker: Broker, workers: Workers) -> None:
+    can_end = asyncio.Event()
+    workers.handler.answer("unlucky", can_end.wait)
     await broker.transport.publish([submitted("unlucky")])
-    await die_of(broker, 1)
+    await kill_workers(broker, 1)
     await broker.transport.publish(many(5))
     await workers.start("a")
     await eventually(lambda: len(workers.handler.calls) == 6, within=15)
-    may_end.set()
+    can_end.set()
     await workers.settled()
     assert (await workers.completed()).total() == 6
 
 
-async def test_a_death_while_alone_fails_it_and_keeps_it_among_the_dead_letters(
+async def test_a_submission_that_kills_a_worker_while_alone_fails_and_is_dead_lettered(
     broker: Broker, workers: Workers
 ) -> None:
     await broker.transport.publish([submitted("deadly")])
-    await die_of(broker, 3)
+    await kill_workers(broker, 3)
     await broker.transport.publish(many(5))
     await workers.start("a")
     await workers.settled()
@@ -83,7 +83,7 @@ async def test_a_death_while_alone_fails_it_and_keeps_it_among_the_dead_letters(
     assert await workers.completed() == Counter(names(5))
 
 
-async def test_a_copy_at_the_tail_remembers_the_deaths(broker: Broker, workers: Workers) -> None:
+async def test_requeued_work_keeps_its_start_count(broker: Broker, workers: Workers) -> None:
     def after(starts: int) -> Requeued:
         return Requeued(n=1, tries=0, starts=starts, since=datetime.now(UTC))
 
@@ -92,14 +92,12 @@ async def test_a_copy_at_the_tail_remembers_the_deaths(broker: Broker, workers: 
     )
     await workers.start("a")
     await workers.settled()
-    assert workers.handler.beside["twice"] == 1
+    assert workers.handler.most_concurrent["twice"] == 1
     assert (await workers.failed()).keys() == {"thrice"}
     assert await workers.completed() == Counter(["twice", *names(20)])
 
 
-async def test_one_that_waits_to_run_alone_is_not_to_blame_for_its_workers_death(
-    broker: Broker, workers: Workers
-) -> None:
+async def test_waiting_to_run_alone_does_not_count_as_a_start(broker: Broker, workers: Workers) -> None:
     forever = asyncio.Event()
     workers.handler.answer("slow", forever.wait)
     requeued = Requeued(n=1, tries=0, starts=2, since=datetime.now(UTC))
@@ -112,22 +110,22 @@ async def test_one_that_waits_to_run_alone_is_not_to_blame_for_its_workers_death
     assert await workers.completed() == Counter(["slow", "suspect"])
 
 
-async def test_a_stop_finishes_what_runs_hands_back_the_rest_and_loses_nothing(
+async def test_a_stop_finishes_running_work_hands_back_the_rest_and_loses_nothing(
     broker: Broker, workers: Workers
 ) -> None:
-    may_end = asyncio.Event()
+    can_end = asyncio.Event()
     for title in names(3):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     workers.handler.answer("waits", Transient("timeout", "late"))
     await broker.transport.publish([*many(3), submitted("waits")])
     for n in range(10):
-        workers.handler.answer(f"later {n}", may_end.wait)
+        workers.handler.answer(f"later {n}", can_end.wait)
     worker = await workers.start("a", policy=LONG, in_flight=4)
     await eventually(lambda: workers.handler.running.total() >= 3 and workers.handler.called("waits"), within=15)
     await broker.transport.publish([submitted(f"later {n}") for n in range(10)])
-    await eventually(lambda: workers.story("waits"), within=15)
+    await eventually(lambda: workers.outcome_names("waits"), within=15)
     stopping = asyncio.create_task(worker.stop())
-    may_end.set()
+    can_end.set()
     await stopping
     called, completed = len(workers.handler.calls), await workers.completed()
     assert sum(completed.values()) == called - 1
@@ -153,7 +151,7 @@ async def test_a_stop_starts_no_call(broker: Broker, workers: Workers) -> None:
     assert workers.handler.calls == [("before", 1)]
 
 
-async def test_a_call_that_outlives_the_grace_is_handed_back(broker: Broker, workers: Workers) -> None:
+async def test_a_call_longer_than_the_grace_period_is_handed_back(broker: Broker, workers: Workers) -> None:
     workers.handler.answer("endless", asyncio.Event().wait)
     await broker.transport.publish([submitted("endless")])
     worker = await workers.start("a", grace=0.2)
@@ -169,29 +167,29 @@ async def test_a_call_that_outlives_the_grace_is_handed_back(broker: Broker, wor
     assert await workers.completed() == Counter(["endless"])
 
 
-async def test_what_a_worker_said_before_it_stopped_is_stored(broker: Broker, workers: Workers) -> None:
-    workers.handler.everybody = Transient("timeout", "late")
+async def test_outcomes_published_before_a_stop_are_stored(broker: Broker, workers: Workers) -> None:
+    workers.handler.default_error = Transient("timeout", "late")
     await broker.transport.publish(many(20))
     worker = await workers.start("a", policy=LONG, store=0.2)
     await eventually(lambda: len(workers.handler.calls) == 20 and not workers.handler.running.total(), within=15)
     await worker.stop()
-    stories = Counter([tuple(await workers.story(title)) for title in names(20)])
-    assert stories == {("Started", "Parked"): 20}
+    outcomes = Counter([tuple(await workers.outcome_names(title)) for title in names(20)])
+    assert outcomes == {("Started", "Parked"): 20}
 
 
-async def test_a_newer_version_stops_the_worker_by_its_name_and_nobody_is_to_blame(
+async def test_an_event_of_a_newer_version_stops_the_worker_and_counts_as_no_start(
     broker: Broker, workers: Workers
 ) -> None:
-    may_end = asyncio.Event()
-    workers.handler.answer("paid for", may_end.wait)
+    can_end = asyncio.Event()
+    workers.handler.answer("paid for", can_end.wait)
     await broker.transport.publish([submitted("paid for")])
     worker = await workers.start("a")
     await eventually(lambda: workers.handler.running.total(), within=15)
-    record = submitted("from the future")
+    record = submitted("newer version")
     headers = {**record.headers, "ce_type": "topicflow.TopicSubmitted.v2"}
     await broker.transport.publish([Record(SUBMISSIONS, record.key, headers, record.data), submitted("neighbour")])
     await eventually(lambda: worker.settlement._stopping, within=15)
-    may_end.set()
+    can_end.set()
     with pytest.raises(NewerVersion, match=r"TopicSubmitted\.v2"):
         await worker.stop()
     assert (await workers.completed())["paid for"] == 1

@@ -1,4 +1,4 @@
-"""What is called is out, or the broker is: everything waits visibly, spends no try, and goes on by itself."""
+"""An outage of Gemini or of the broker: work waits visibly, spends no try, and resumes by itself."""
 
 import asyncio
 from collections import Counter
@@ -17,8 +17,8 @@ PATIENT = RetryPolicy(first_pause=60, longest_pause=60)
 OUT = Unavailable("503")
 
 
-async def test_an_outage_parks_everything_spends_no_try_and_ends_by_itself(broker: Broker, workers: Workers) -> None:
-    workers.handler.everybody = OUT
+async def test_an_outage_parks_all_work_spends_no_try_and_ends_by_itself(broker: Broker, workers: Workers) -> None:
+    workers.handler.default_error = OUT
     await broker.transport.publish(many(40))
     worker = await workers.start(in_flight=10)
     await eventually(lambda: len(workers.handler.calls) >= 18, within=15)
@@ -28,15 +28,15 @@ async def test_an_outage_parks_everything_spends_no_try_and_ends_by_itself(broke
     parked = [outcome for outcome in await workers.outcomes() if isinstance(outcome, SubmissionParked)]
     assert {outcome.reason for outcome in parked} == {"unavailable"}
     assert len({outcome.id for outcome in parked}) == 10
-    workers.handler.everybody = None
+    workers.handler.default_error = None
     await workers.settled()
     assert await workers.completed() == Counter(names(40))
     assert {outcome.tries for outcome in await workers.outcomes()} == {0}
     assert worker.settlement.gate.waiting_for is None
 
 
-async def test_during_an_outage_one_probes_at_a_time(broker: Broker, workers: Workers) -> None:
-    workers.handler.everybody = OUT
+async def test_during_an_outage_one_submission_probes_at_a_time(broker: Broker, workers: Workers) -> None:
+    workers.handler.default_error = OUT
     await broker.transport.publish(many(40))
     worker = await workers.start(in_flight=10)
     await eventually(lambda: not worker.settlement.gate.is_open and not workers.handler.running.total(), within=15)
@@ -48,21 +48,21 @@ async def test_during_an_outage_one_probes_at_a_time(broker: Broker, workers: Wo
 
 
 async def test_a_late_success_does_not_end_an_outage_that_began_meanwhile(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
-    workers.handler.answer("late", may_end.wait)
+    can_end = asyncio.Event()
+    workers.handler.answer("late", can_end.wait)
     workers.handler.answer("limited", RateLimited("429", retry_after=60))
     await broker.transport.publish([submitted("late"), submitted("limited")])
     worker = await workers.start()
     await eventually(lambda: not worker.settlement.gate.is_open, within=15)
-    may_end.set()
+    can_end.set()
     await eventually(workers.completed, within=15)
     assert worker.settlement.gate.waiting_for
     assert worker.settlement.gate.waiting_for.reason == "rate_limited"
     assert workers.handler.called("limited") == 1
 
 
-async def test_failures_that_were_on_their_way_together_are_one_failure(broker: Broker, workers: Workers) -> None:
-    workers.handler.everybody = OUT
+async def test_concurrent_failures_count_as_one(broker: Broker, workers: Workers) -> None:
+    workers.handler.default_error = OUT
     await broker.transport.publish(many(20))
     worker = await workers.start(in_flight=20, policy=RetryPolicy(first_pause=20, longest_pause=4000))
     await eventually(lambda: len(workers.handler.calls) == 20 and not workers.handler.running.total(), within=15)
@@ -72,11 +72,9 @@ async def test_failures_that_were_on_their_way_together_are_one_failure(broker: 
     assert 9 < (waiting_for.until - waiting_for.since).total_seconds() <= 20
 
 
-async def test_a_probe_that_ends_without_an_answer_leaves_the_others_their_turn(
-    broker: Broker, workers: Workers
-) -> None:
+async def test_after_a_probe_without_an_answer_another_submission_probes(broker: Broker, workers: Workers) -> None:
     for title in names(6):
-        workers.handler.answer(title, OUT, ZeroDivisionError("ours"))
+        workers.handler.answer(title, OUT, ZeroDivisionError("bug"))
     workers.handler.answer("last", OUT)
     await broker.transport.publish([*many(2), submitted("last")])
     await workers.start()
@@ -85,7 +83,7 @@ async def test_a_probe_that_ends_without_an_answer_leaves_the_others_their_turn(
     assert set(await workers.failed()) == set(names(2))
 
 
-async def test_a_probe_that_fails_for_another_reason_spends_its_try_and_the_outage_goes_on(
+async def test_a_probe_that_fails_for_another_reason_spends_a_try_and_the_outage_continues(
     broker: Broker, workers: Workers
 ) -> None:
     workers.handler.answer("probe", OUT, Transient("timeout", "late"), OUT)
@@ -95,31 +93,31 @@ async def test_a_probe_that_fails_for_another_reason_spends_its_try_and_the_outa
     assert [o.tries for o in await workers.outcomes("probe")] == [0, 0, 0, 1, 1, 1, 1, 1]
 
 
-async def test_the_other_sides_wish_for_a_longer_pause_is_heard(broker: Broker, workers: Workers) -> None:
+async def test_a_requested_longer_pause_is_respected(broker: Broker, workers: Workers) -> None:
     workers.handler.answer("limited", RateLimited("429", retry_after=1.0))
     await broker.transport.publish([submitted("limited")])
     await workers.start()
     await workers.settled()
-    story = await workers.outcomes("limited")
-    parked = story[1]
+    outcomes = await workers.outcomes("limited")
+    parked = outcomes[1]
     assert isinstance(parked, SubmissionParked)
     assert parked.until
-    assert (parked.reason, [type(outcome) for outcome in story].count(SubmissionParked)) == ("rate_limited", 1)
+    assert (parked.reason, [type(outcome) for outcome in outcomes].count(SubmissionParked)) == ("rate_limited", 1)
 
 
 @pytest.mark.breaks_the_broker
 async def test_outcomes_wait_for_a_broker_that_was_killed_and_nothing_runs_twice(
     broker: Broker, workers: Workers
 ) -> None:
-    broker.idle = max(6.0, broker.idle)  # which members have to find each other again
-    may_end = asyncio.Event()
+    broker.idle = max(6.0, broker.idle)  # time for the members to rejoin
+    can_end = asyncio.Event()
     for title in names(40):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     both = [await workers.start(name, in_flight=10) for name in "ab"]
     await broker.transport.publish(many(40))
     await eventually(lambda: workers.handler.running.total() == 20, within=15)
     await broker.go_away()
-    may_end.set()
+    can_end.set()
     await eventually(lambda: all(map(waits_for_the_broker, both)), within=10)
     assert workers.handler.running.total() == 0
     await broker.come_back()
@@ -128,15 +126,17 @@ async def test_outcomes_wait_for_a_broker_that_was_killed_and_nothing_runs_twice
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(40))
 
 
-async def test_outcomes_wait_for_room_in_a_full_broker_and_nothing_runs_twice(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
+async def test_outcomes_wait_for_memory_in_a_full_broker_and_nothing_runs_twice(
+    broker: Broker, workers: Workers
+) -> None:
+    can_end = asyncio.Event()
     for title in names(40):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     both = [await workers.start(name, in_flight=10) for name in "ab"]
     await broker.transport.publish(many(40))
     await eventually(lambda: workers.handler.running.total() == 20, within=15)
     await broker.limit_memory(1)
-    may_end.set()
+    can_end.set()
     await eventually(lambda: all(map(waits_for_the_broker, both)), within=10)
     await remains(lambda: not any(worker.running.done() for worker in both), during=3 * broker.idle)
     await broker.limit_memory(None)
@@ -146,12 +146,12 @@ async def test_outcomes_wait_for_room_in_a_full_broker_and_nothing_runs_twice(br
 
 
 @pytest.mark.breaks_the_broker
-async def test_what_runs_longer_than_the_broker_is_away_is_not_stolen(broker: Broker, workers: Workers) -> None:
-    """Everybody's entries look idle when the broker is back, and members have to find each other again."""
+async def test_work_that_runs_longer_than_a_broker_outage_is_not_taken_over(broker: Broker, workers: Workers) -> None:
+    """All entries look idle when the broker is back, and the members have to rejoin."""
     broker.idle = max(3.0, broker.idle)
-    may_end = asyncio.Event()
+    can_end = asyncio.Event()
     for title in names(20):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     both = [await workers.start(name) for name in "ab"]
     await broker.transport.publish(many(20))
     await eventually(lambda: workers.handler.running.total() == 20, within=15)
@@ -159,7 +159,7 @@ async def test_what_runs_longer_than_the_broker_is_away_is_not_stolen(broker: Br
     await remains(lambda: True, during=2 * broker.idle)
     await broker.come_back()
     await remains(lambda: workers.handler.running.total() == 20, during=2 * broker.idle)
-    may_end.set()
+    can_end.set()
     await workers.settled()
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(20))
     assert await workers.completed() == Counter(names(20))

@@ -1,4 +1,4 @@
-"""While calls are short a worker has the next submissions at hand, so that storing an end holds up no call."""
+"""While calls are short a worker prefetches submissions, so that storing an outcome delays no call."""
 
 import asyncio
 from collections import Counter
@@ -13,13 +13,13 @@ from eventually import eventually
 IN_FLIGHT, AT_HAND = 4, 1  # of calls of 0.1 s
 
 
-def answers_late(workers: Workers, titles: Iterable[str], seconds: float = 0.1) -> None:
+def answer_slowly(workers: Workers, titles: Iterable[str], seconds: float = 0.1) -> None:
     for title in titles:
         workers.handler.answer(title, lambda: asyncio.sleep(seconds))
 
 
-async def test_the_next_ones_are_handled_while_ends_are_stored(broker: Broker, workers: Workers) -> None:
-    answers_late(workers, names(20))
+async def test_prefetched_submissions_are_handled_while_outcomes_are_stored(broker: Broker, workers: Workers) -> None:
+    answer_slowly(workers, names(20))
     await broker.transport.publish(many(20))
     await workers.start(in_flight=IN_FLIGHT, store=3)
     await eventually(lambda: len(workers.handler.calls) == IN_FLIGHT + AT_HAND, within=2.5)
@@ -27,9 +27,7 @@ async def test_the_next_ones_are_handled_while_ends_are_stored(broker: Broker, w
     assert workers.handler.most_running == IN_FLIGHT
 
 
-async def test_what_begins_in_the_next_moment_is_at_hand_however_few_are_handled_at_a_time(
-    broker: Broker, workers: Workers
-) -> None:
+async def test_short_calls_prefetch_enough_even_with_a_low_limit(broker: Broker, workers: Workers) -> None:
     await broker.transport.publish(many(200))  # each takes 5 ms
     worker = await workers.start(in_flight=IN_FLIGHT, store=0.05)
     await eventually(lambda: worker.settlement.in_flight > 3 * IN_FLIGHT, within=15)
@@ -38,8 +36,8 @@ async def test_what_begins_in_the_next_moment_is_at_hand_however_few_are_handled
     assert await workers.completed() == Counter(names(200))
 
 
-async def test_where_calls_take_long_none_is_kept_from_other_workers(broker: Broker, workers: Workers) -> None:
-    answers_late(workers, names(12), 0.3)
+async def test_with_long_calls_nothing_is_prefetched(broker: Broker, workers: Workers) -> None:
+    answer_slowly(workers, names(12), 0.3)
     await broker.transport.publish(many(12))
     worker = await workers.start(in_flight=IN_FLIGHT)
     await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT, within=15)
@@ -48,21 +46,21 @@ async def test_where_calls_take_long_none_is_kept_from_other_workers(broker: Bro
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(0.05, 22), (0.8, 20)])
-async def test_a_tenth_more_are_handled_at_a_time_while_calls_are_short(
+async def test_a_tenth_more_calls_run_concurrently_while_they_are_short(
     broker: Broker, workers: Workers, seconds: float, most: int
 ) -> None:
-    answers_late(workers, names(100), seconds)
+    answer_slowly(workers, names(100), seconds)
     await broker.transport.publish(many(100))
     await workers.start(in_flight=20)
     await workers.settled(within=30)
     assert workers.handler.most_running == most
 
 
-async def test_a_stop_begins_none_of_those_at_hand(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
+async def test_a_stop_starts_no_prefetched_submission(broker: Broker, workers: Workers) -> None:
+    can_end = asyncio.Event()
     for n in range(12):
-        workers.handler.answer(f"later {n}", may_end.wait)
-    answers_late(workers, names(8))
+        workers.handler.answer(f"later {n}", can_end.wait)
+    answer_slowly(workers, names(8))
     await broker.transport.publish(many(8))
     worker = await workers.start(in_flight=IN_FLIGHT)
     await workers.settled()
@@ -70,7 +68,7 @@ async def test_a_stop_begins_none_of_those_at_hand(broker: Broker, workers: Work
     await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT + AT_HAND, within=15)
     stopping = asyncio.create_task(worker.stop())
     await asyncio.sleep(0)
-    may_end.set()
+    can_end.set()
     await stopping
     assert len(workers.handler.calls) == 8 + IN_FLIGHT
     await worker.consumer.close()

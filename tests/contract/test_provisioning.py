@@ -1,4 +1,4 @@
-"""Provisioning on every broker: what is missing is made, what is lost is found and never made up."""
+"""Provisioning on every broker: creates what is missing, and detects lost groups without recreating them."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from shared.errors import PositionsLost, SettingInvalid
 from shared.messaging.provisioning import Lost
 
 
-async def test_when_everything_is_there_nothing_is_to_do(broker: Broker) -> None:
+async def test_when_everything_exists_there_is_nothing_to_do(broker: Broker) -> None:
     await broker.transport.publish(many(3))
     plan = await broker.transport.plan()
     assert not [*plan.streams, *plan.groups, *plan.changes, *plan.lost]
@@ -24,7 +24,7 @@ async def test_a_plan_changes_nothing(broker: Broker) -> None:
     assert [step.text for step in again.streams] == [step.text for step in before.streams]
 
 
-async def test_a_lost_group_is_found_and_refused_and_goes_on_where_it_is_placed(
+async def test_a_lost_group_is_found_and_refused_and_resumes_where_it_is_placed(
     broker: Broker, workers: Workers
 ) -> None:
     await broker.transport.publish(many(5))

@@ -1,4 +1,4 @@
-"""What a publish promises: stored when it returns, in order per key, and once where it causes work."""
+"""Guarantees of publishing: stored when it returns, in order per key, and work events once."""
 
 import asyncio
 
@@ -50,7 +50,7 @@ async def test_a_record_comes_back_as_it_was_published(broker: Broker) -> None:
     assert dict(delivery.record.headers) == dict(record.headers)
 
 
-async def test_what_causes_work_is_stored_once_per_event_id_where_the_broker_knows_ids(broker: Broker) -> None:
+async def test_work_events_are_stored_once_per_event_id_on_brokers_that_know_ids(broker: Broker) -> None:
     """Elsewhere the worker that owns the partition runs no attempt twice."""
     if not broker.drops_repeats:
         pytest.skip("knows no ids")
@@ -62,7 +62,7 @@ async def test_what_causes_work_is_stored_once_per_event_id_where_the_broker_kno
     assert len(await stored(broker.transport, SUBMISSIONS)) == 3
 
 
-async def test_what_causes_no_work_is_stored_as_often_as_it_is_published(broker: Broker) -> None:
+async def test_other_events_are_stored_as_often_as_they_are_published(broker: Broker) -> None:
     started = run_of("Chat System").started()
     await broker.transport.publish([started, started])
     assert len(await stored(broker.transport, OUTCOMES)) == 2

@@ -1,4 +1,4 @@
-"""What plain readers are promised: from where they say, in order, again when they ask for it; and how streams age."""
+"""Guarantees of plain readers: from their positions, in order, again after a reload; and trimming."""
 
 import asyncio
 import time
@@ -42,7 +42,7 @@ def at(positions: Mapping[int, Positions]) -> LoadPositions:
 async def read_until(
     reader: Reader, count: int, positions: BY_PARTITION | None = None, limit: int = 5
 ) -> list[Delivery]:
-    """So many records; keeps where each partition goes on."""
+    """Reads this number of records, and updates the positions."""
     found: list[Delivery] = []
     while len(found) < count:
         batch = await reader.read(limit, 5.0)
@@ -53,7 +53,7 @@ async def read_until(
     return found
 
 
-async def test_a_reader_goes_on_from_the_stored_positions(broker: Broker) -> None:
+async def test_a_reader_resumes_at_the_stored_positions(broker: Broker) -> None:
     positions: BY_PARTITION = {}
     await broker.transport.publish(many(30))
     first = await broker.reader([SUBMISSIONS, OUTCOMES], at(positions))
@@ -68,7 +68,7 @@ async def test_a_reader_goes_on_from_the_stored_positions(broker: Broker) -> Non
     await second.close()
 
 
-async def test_a_read_of_nothing_ends_in_time(broker: Broker) -> None:
+async def test_an_empty_read_times_out(broker: Broker) -> None:
     reader = await broker.reader([SUBMISSIONS], reading_from({}))
     began = time.monotonic()
     assert await asyncio.wait_for(reader.read(5, 0.0), 5) is None
@@ -104,13 +104,15 @@ async def test_two_readers_together_read_everything(broker: Broker) -> None:
         await reader.close()
 
 
-async def test_readers_that_share_partitions_read_all_streams_of_a_number_and_its_dead_letters(broker: Broker) -> None:
+async def test_readers_that_share_partitions_read_all_streams_of_a_partition_and_its_dead_letters(
+    broker: Broker,
+) -> None:
     streams = [SUBMISSIONS, OUTCOMES, TOPIC_SUBMISSIONS.dead_letters]
     readers = [await broker.reader(streams, reading_from({})) for _ in range(2)]
     by_reader: list[set[int]] = []
     for turn in range(1, 5):
         by_reader = await _read_by_each(broker, readers, turn)
-        if turn > 1 and all(by_reader):  # it is known by now who reads what
+        if turn > 1 and all(by_reader):  # the partitions are assigned by now
             break
     if readers[0].owns_partitions:
         assert all(by_reader)
@@ -120,23 +122,23 @@ async def test_readers_that_share_partitions_read_all_streams_of_a_number_and_it
 
 
 async def _read_by_each(broker: Broker, readers: Sequence[Reader], turn: int) -> list[set[int]]:
-    """The partitions that each read of what is published now, all of it together."""
+    """Publishes records of all streams; returns the partitions that each reader read, once all are read."""
     names = [f"{turn}, {n}" for n in range(20)]
     records = [submitted(name) for name in names] + [started(name) for name in names]
     letters = [
         dead_letter(Delivery(submitted(name), 0, "1", 0), code="bug", message="", tries=0, source="w") for name in names
     ]
     await broker.transport.publish(records + letters)
-    wanted = {record.event_id for record in records} | {letter.headers["dl_id"] for letter in letters}
+    missing = {record.event_id for record in records} | {letter.headers["dl_id"] for letter in letters}
     by_reader: list[set[int]] = [set() for _ in readers]
-    while wanted:
+    while missing:
         batches = [await reader.read(100, 0.2) for reader in readers]
         assert any(batches)
         for partitions, batch in zip(by_reader, batches, strict=True):
             for delivery in batch.deliveries if batch else ():
                 headers = delivery.record.headers
-                if (name := headers.get("dl_id", headers["ce_id"])) in wanted:
-                    wanted.remove(name)
+                if (name := headers.get("dl_id", headers["ce_id"])) in missing:
+                    missing.remove(name)
                     partitions.add(delivery.partition)
     return by_reader
 
@@ -151,22 +153,22 @@ async def test_a_batch_is_bounded_per_stream_and_in_stream_order(broker: Broker)
     await reader.close()
 
 
-async def test_who_is_far_behind_reads_everything_once_and_each_key_in_its_order(broker: Broker) -> None:
+async def test_a_reader_far_behind_reads_everything_once_and_each_key_in_order(broker: Broker) -> None:
     await broker.transport.publish([submitted(f"title {n}", attempt) for attempt in range(1, 9) for n in range(20)])
     reader = await broker.reader([SUBMISSIONS, OUTCOMES], reading_from({}))
     found = await read_until(reader, 8 * 20)
     assert await reader.read(5, 0.1) is None
     for key in {delivery.record.key for delivery in found}:
-        told = [decode(delivery.record).event for delivery in found if delivery.record.key == key]
-        assert [event.attempt for event in told if isinstance(event, TopicSubmitted)] == list(range(1, 9))
+        events = [decode(delivery.record).event for delivery in found if delivery.record.key == key]
+        assert [event.attempt for event in events if isinstance(event, TopicSubmitted)] == list(range(1, 9))
     await reader.close()
 
 
 @pytest.mark.parametrize("broker", ["kafka"], indirect=True)
-async def test_who_is_far_behind_reads_what_became_of_a_submission_together_with_it(
+async def test_a_reader_far_behind_reads_outcomes_together_with_their_submissions(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though its events are twice as many."""
+    """Although the outcome stream has twice as many events."""
     monkeypatch.setattr(fetch_order, "CHUNK", 5)
     all_titles, attempts = [f"title {n}" for n in range(60)], 15
     for attempt in range(1, attempts + 1):
@@ -183,7 +185,7 @@ async def test_who_is_far_behind_reads_what_became_of_a_submission_together_with
     await reader.close()
 
 
-async def test_the_ends_are_where_a_reader_of_everything_arrives(broker: Broker) -> None:
+async def test_the_ends_are_the_positions_of_a_reader_that_has_read_everything(broker: Broker) -> None:
     await broker.transport.publish(many(30))
     ends = await broker.transport.ends([SUBMISSIONS])
     arrived: BY_PARTITION = {}
@@ -195,7 +197,7 @@ async def test_the_ends_are_where_a_reader_of_everything_arrives(broker: Broker)
     assert broker.transport.has_reached(ends, arrived)
 
 
-async def test_the_ends_are_reached_by_who_has_read_all_before_them_whatever_comes_after(broker: Broker) -> None:
+async def test_the_ends_are_reached_once_everything_before_them_is_read(broker: Broker) -> None:
     has_reached = broker.transport.has_reached
     assert has_reached({}, await broker.transport.ends([SUBMISSIONS, OUTCOMES]))
     before = [submitted("Chat System", n) for n in range(1, 31)]
@@ -217,7 +219,7 @@ async def test_the_ends_are_reached_by_who_has_read_all_before_them_whatever_com
     await reader.close()
 
 
-async def test_the_oldest_after_the_positions_is_the_first_that_is_not_read(broker: Broker) -> None:
+async def test_the_oldest_after_the_positions_is_the_first_unread_event(broker: Broker) -> None:
     everything_read = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
     assert await broker.transport.oldest_after(everything_read) is None
     before = datetime.now(UTC) - timedelta(seconds=0.01)
@@ -230,19 +232,19 @@ async def test_the_oldest_after_the_positions_is_the_first_that_is_not_read(brok
     assert await broker.transport.oldest_after(await broker.transport.ends([SUBMISSIONS, OUTCOMES])) is None
 
 
-async def test_a_partition_of_which_nothing_was_ever_read_counts_from_its_beginning(broker: Broker) -> None:
+async def test_a_partition_without_a_position_counts_from_its_beginning(broker: Broker) -> None:
     beginning = await broker.transport.ends([SUBMISSIONS])
     of_one = {0: beginning[0]}
     assert await broker.transport.oldest_after(of_one) is None
-    await broker.transport.publish(many(30))  # in every partition there is
+    await broker.transport.publish(many(30))  # in every partition
     assert (
         await broker.transport.oldest_after({0: (await broker.transport.ends([SUBMISSIONS]))[0]}) or len(beginning) == 1
     )
     assert await broker.transport.oldest_after(await broker.transport.ends([SUBMISSIONS])) is None
 
 
-async def test_trimming_never_removes_what_a_group_or_the_projection_still_needs(broker: Broker) -> None:
-    """`keep` nothing, no byte: what is left is what somebody needs."""
+async def test_trimming_never_removes_events_that_a_group_or_the_projection_still_needs(broker: Broker) -> None:
+    """With a `keep` of zero and no bytes: only what is needed is left."""
     await broker.transport.publish(many(300))
     ends = await broker.transport.ends([SUBMISSIONS])
     member = await broker.member()

@@ -1,4 +1,4 @@
-"""A Redis that resets each connection as soon as it is made, as a dying one does: to services that is a broker away."""
+"""A Redis that resets every new connection, as a dying one does, counts as unreachable."""
 
 import asyncio
 import socket
@@ -46,7 +46,7 @@ async def _reach_many_times(url: str) -> None:
     await transport.close()
 
 
-def test_a_connection_that_is_reset_before_its_first_word_is_a_broker_that_is_away(resetting_url: str) -> None:
+def test_a_broker_that_resets_new_connections_is_unreachable(resetting_url: str) -> None:
     """On the services' own loop: uvloop raises RuntimeError where a transport is closed, asyncio raises nothing."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_reach_many_times(resetting_url))

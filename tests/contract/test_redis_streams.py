@@ -1,4 +1,4 @@
-"""What only Redis can get wrong: lost groups and streams, foreign entries, its memory, its file."""
+"""Redis only: lost groups and streams, foreign entries, memory, persistence."""
 
 import asyncio
 from collections import Counter
@@ -47,23 +47,23 @@ async def test_a_lost_group_is_refused_and_never_starts_over(broker: Broker, red
     assert await redis.client.xinfo_groups(SUBMISSIONS) == []
 
 
-async def test_a_worker_whose_group_is_lost_stores_what_it_has_paid_for_and_stops(
+async def test_a_worker_whose_group_is_lost_stores_paid_outcomes_and_stops(
     broker: Broker, redis: RedisTransport, workers: Workers
 ) -> None:
-    may_end = asyncio.Event()
-    workers.handler.answer("paid for", may_end.wait)
+    can_end = asyncio.Event()
+    workers.handler.answer("paid for", can_end.wait)
     await redis.publish([submitted("paid for")])
     worker = await workers.start()
     await eventually(lambda: workers.handler.running.total(), within=15)
     await redis.client.xgroup_destroy(SUBMISSIONS, GROUP)
     await eventually(lambda: worker.settlement._stopping, within=15)
-    may_end.set()
+    can_end.set()
     with pytest.raises(PositionsLost):
         await worker.stop()
     assert await workers.completed() == Counter(["paid for"])
 
 
-async def test_a_stream_made_anew_under_a_readers_feet_is_refused(broker: Broker, redis: RedisTransport) -> None:
+async def test_a_recreated_stream_is_refused_by_its_reader(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(3))
     position = (await redis.ends([SUBMISSIONS]))[0]
     await redis.client.delete(SUBMISSIONS)
@@ -72,14 +72,14 @@ async def test_a_stream_made_anew_under_a_readers_feet_is_refused(broker: Broker
         await redis.reader("readers", "a", [SUBMISSIONS], reading_from(position))
 
 
-async def test_what_was_trimmed_before_it_was_read_is_noticed(broker: Broker, redis: RedisTransport) -> None:
+async def test_entries_trimmed_before_they_were_read_are_noticed(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(3))
     await redis.client.xtrim(SUBMISSIONS, maxlen=1, approximate=False)
     with pytest.raises(PositionsLost, match=SUBMISSIONS):
         await redis.reader("readers", "a", [SUBMISSIONS], reading_from({}))
 
 
-async def test_trimming_removes_what_is_old_and_done_with(broker: Broker, redis: RedisTransport) -> None:
+async def test_trimming_removes_old_settled_entries(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(300))
     ends = await redis.ends([SUBMISSIONS])
     member = await broker.member()
@@ -101,7 +101,7 @@ async def test_nothing_is_trimmed_while_a_group_is_lost(broker: Broker, redis: R
     assert await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 0) == 0
 
 
-async def test_foreign_entries_stop_nobody(broker: Broker, redis: RedisTransport, workers: Workers) -> None:
+async def test_foreign_entries_stop_no_worker(broker: Broker, redis: RedisTransport, workers: Workers) -> None:
     await redis.client.xadd(SUBMISSIONS, {b"\xff\xfe": b"\xfd", b"data": b"\x80"})
     await redis.client.xadd(SUBMISSIONS, {"ce_type": "topicflow.TopicSubmitted.v" + "9" * 5000})
     await redis.client.xadd(SUBMISSIONS, {"ce_type": "Überweisung"})
@@ -114,7 +114,7 @@ async def test_foreign_entries_stop_nobody(broker: Broker, redis: RedisTransport
     assert all(value.isascii() for letter in letters for part in letter.record.headers.items() for value in part)
 
 
-async def test_a_redis_that_may_forget_is_refused(broker: Broker, tmp_path: Path) -> None:
+async def test_a_redis_that_can_lose_data_is_refused(broker: Broker, tmp_path: Path) -> None:
     wrong = {"volatile": {"appendonly": "no"}, "evicting": {"maxmemory-policy": "allkeys-lru"}}
     for name, config in wrong.items():
         server = ValkeyServer(tmp_path / name, **config)
@@ -133,7 +133,7 @@ async def test_a_redis_that_may_forget_is_refused(broker: Broker, tmp_path: Path
         server.end()
 
 
-async def test_where_the_file_is_synced_once_a_second_a_publish_waits_for_it(broker: Broker, tmp_path: Path) -> None:
+async def test_a_publish_waits_for_a_sync_once_a_second(broker: Broker, tmp_path: Path) -> None:
     server = ValkeyServer(tmp_path, appendfsync="everysec")
     server.start()
     transport = RedisTransport(server.url)
@@ -149,8 +149,8 @@ async def test_where_the_file_is_synced_once_a_second_a_publish_waits_for_it(bro
     server.end()
 
 
-async def test_trimming_gives_memory_back_at_once(broker: Broker, redis: RedisTransport) -> None:
-    """What is left of a submission is its id, for ten minutes."""
+async def test_trimming_frees_memory_at_once(broker: Broker, redis: RedisTransport) -> None:
+    """Only the id of a submission stays, for ten minutes."""
     await broker.limit_memory(16 * 1024**2)
     before = await redis.memory_share()
     await redis.publish([submitted(f"{n} {'long ' * 90}") for n in range(3000)])
@@ -165,26 +165,24 @@ async def test_trimming_gives_memory_back_at_once(broker: Broker, redis: RedisTr
     assert (left - before) < (full - before) / 2
 
 
-async def test_what_ends_while_trimming_looks_for_it_is_trimmed_too(
+async def test_entries_settled_during_trimming_are_trimmed_too(
     broker: Broker, redis: RedisTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await redis.publish(many(300))
     member = await broker.member()
     taken = await take(member, 300)
-    look = redis.client.xinfo_groups
+    read_groups = redis.client.xinfo_groups
 
-    async def look_then_all_end(stream: str) -> object:
-        seen = await look(stream)
+    async def read_groups_then_settle_all(stream: str) -> object:
+        seen = await read_groups(stream)
         await end(member, taken)
         return seen
 
-    monkeypatch.setattr(redis.client, "xinfo_groups", look_then_all_end)
+    monkeypatch.setattr(redis.client, "xinfo_groups", read_groups_then_settle_all)
     assert await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 1 << 30) == 299
 
 
-async def test_a_redis_that_does_not_tell_its_memory_is_one_without_a_limit(
-    broker: Broker, redis: RedisTransport
-) -> None:
+async def test_a_redis_that_hides_its_memory_counts_as_without_a_limit(broker: Broker, redis: RedisTransport) -> None:
     await broker.limit_memory(1)
     await redis.client.acl_setuser("default", enabled=True, commands=["-info"])
     assert await redis.memory_share() is None
@@ -206,7 +204,7 @@ async def test_a_group_of_several_streams_is_fetched_from_all_of_them_within_the
     assert await member.fetch(10, 0.05) == []
 
 
-async def test_a_member_that_left_is_forgotten(broker: Broker, redis: RedisTransport) -> None:
+async def test_a_member_that_left_is_removed(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(3))
     member = await broker.member()
     await end(member, (await take(member, 3))[:1])

@@ -1,4 +1,4 @@
-"""Settlement on every broker: each delivery finds its end exactly when what it caused is stored."""
+"""The consumer loop on every broker: a delivery is settled exactly when its outcome is stored."""
 
 import asyncio
 from collections import Counter
@@ -29,24 +29,24 @@ LONG = RetryPolicy(first_pause=60, longest_pause=60)
 TIMED_OUT = Transient("timeout", "no answer within 120 s")
 
 
-async def test_every_submission_gets_one_outcome_and_is_ended(broker: Broker, workers: Workers) -> None:
+async def test_every_submission_gets_one_outcome_and_is_settled(broker: Broker, workers: Workers) -> None:
     await workers.start("a")
     await workers.start("b", in_flight=3)
     await broker.transport.publish(many(60))
     await workers.settled()
     assert await workers.completed() == Counter(names(60))
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(60))
-    assert await workers.story("topic 7") == ["Started", "Completed"]
+    assert await workers.outcome_names("topic 7") == ["Started", "Completed"]
 
 
-async def test_where_much_ends_the_next_ends_gather_for_a_moment(broker: Broker, workers: Workers) -> None:
+async def test_under_load_outcomes_are_batched_for_a_moment(broker: Broker, workers: Workers) -> None:
     first, second = asyncio.Event(), asyncio.Event()
     for n in range(MANY + 2):
         workers.handler.answer(f"topic {n}", (first if n < MANY else second).wait)
     await broker.transport.publish(many(MANY + 2))
     worker = await workers.start(in_flight=MANY + 2, store=0.05)
     await eventually(lambda: workers.handler.running.total() == MANY + 2, within=15)
-    await remains(lambda: workers.handler.running.total() == MANY + 2, during=0.3)  # what was said is stored
+    await remains(lambda: workers.handler.running.total() == MANY + 2, during=0.3)  # their starts are stored
     worker.stores.clear()
     first.set()
     await eventually(lambda: worker.stores, within=5, every=0.001)
@@ -57,7 +57,7 @@ async def test_where_much_ends_the_next_ends_gather_for_a_moment(broker: Broker,
     assert began_again - began > 0.05 + LINGER
 
 
-async def test_no_more_are_in_flight_than_the_limit(broker: Broker, workers: Workers) -> None:
+async def test_no_more_deliveries_are_in_flight_than_the_limit(broker: Broker, workers: Workers) -> None:
     await broker.transport.publish(many(30))
     await workers.start(in_flight=4)
     await workers.settled()
@@ -70,7 +70,7 @@ async def test_a_transient_error_spends_tries_and_the_third_fails(broker: Broker
     await broker.transport.publish([submitted("bad"), submitted("shaky"), submitted("good")])
     await workers.start()
     await workers.settled()
-    assert await workers.story("bad") == ["Started", "Parked", "Started", "Parked", "Started", "Failed"]
+    assert await workers.outcome_names("bad") == ["Started", "Parked", "Started", "Parked", "Started", "Failed"]
     assert [outcome.tries for outcome in await workers.outcomes("bad")] == [0, 1, 1, 2, 2, 3]
     assert (await workers.failed())["bad"].error.code == "timeout"
     assert await workers.completed() == Counter(["shaky", "good"])
@@ -81,15 +81,15 @@ async def test_a_refusal_fails_at_once(broker: Broker, workers: Workers) -> None
     await broker.transport.publish([submitted("bad"), submitted("good")])
     await workers.start()
     await workers.settled()
-    assert await workers.story("bad") == ["Started", "Failed"]
+    assert await workers.outcome_names("bad") == ["Started", "Failed"]
     failed = (await workers.failed())["bad"]
     assert (failed.error.code, failed.tries, failed.dead_lettered) == ("blocked", 0, False)
     assert await workers.completed() == Counter(["good"])
 
 
-async def test_one_held_too_long_goes_to_the_tail_and_completes_once(broker: Broker, workers: Workers) -> None:
+async def test_a_submission_held_too_long_is_requeued_and_completes_once(broker: Broker, workers: Workers) -> None:
     workers.handler.answer("slow", TIMED_OUT, Unavailable("503"))
-    workers.handler.everybody = Unavailable("503")
+    workers.handler.default_error = Unavailable("503")
     before = datetime.now(UTC)
     await broker.transport.publish([submitted("slow", attempt=3)])
     worker = await workers.start(held=0.3)
@@ -102,18 +102,18 @@ async def test_one_held_too_long_goes_to_the_tail_and_completes_once(broker: Bro
     assert found[0].requeued
     assert (found[0].attempt, found[0].requeued.n, found[0].requeued.tries, found[0].requeued.starts) == (3, 1, 1, 0)
     assert before <= found[0].requeued.since <= datetime.now(UTC)
-    workers.handler.everybody = None
+    workers.handler.default_error = None
     await workers.settled()
     assert await workers.completed() == Counter(["slow"])
     last = (await workers.outcomes("slow"))[-1]
     assert (last.attempt, last.tries) == (3, 1)
     for n, copy in enumerate(await copies(), 1):
         assert copy.requeued == found[0].requeued.model_copy(update={"n": n})
-    await eventually(lambda: worker.settlement.in_flight == 0, within=5)  # the broker knows it a moment before
+    await eventually(lambda: worker.settlement.in_flight == 0, within=5)  # a moment after the broker
 
 
-async def test_a_copy_that_comes_before_its_storing_is_answered_is_run(broker: Broker, workers: Workers) -> None:
-    """The first goes to the tail; the second, held longer, ends the outage before the broker has answered that."""
+async def test_a_requeued_copy_that_arrives_before_its_acknowledgement_is_run(broker: Broker, workers: Workers) -> None:
+    """The first is requeued; the second, held longer, ends the outage before the broker acknowledges that."""
     out = asyncio.Event()
     for title in ("first", "second"):
         workers.handler.answer(title, out.wait)
@@ -122,19 +122,19 @@ async def test_a_copy_that_comes_before_its_storing_is_answered_is_run(broker: B
     await remains(lambda: not workers.handler.called("second"), during=0.5)
     await broker.transport.publish([submitted("second")])
     await eventually(lambda: workers.handler.running["second"], within=15)
-    workers.handler.everybody = Unavailable("503")
+    workers.handler.default_error = Unavailable("503")
     out.set()
 
     async def copied() -> bool:
         return len(await stored(broker.transport, SUBMISSIONS)) == 3
 
     await eventually(copied, within=15)
-    workers.handler.everybody = None
+    workers.handler.default_error = None
     await workers.settled()
     assert await workers.completed() == Counter(["first", "second"])
 
 
-async def test_an_unreadable_record_goes_to_the_dead_letters_and_its_neighbours_go_on(
+async def test_an_unreadable_record_is_dead_lettered_and_its_neighbours_are_handled(
     broker: Broker, workers: Workers
 ) -> None:
     started = SubmissionStarted(
@@ -164,7 +164,7 @@ async def test_an_unreadable_record_goes_to_the_dead_letters_and_its_neighbours_
         assert {**letter.headers, **record.headers} == dict(letter.headers)
 
 
-async def test_a_bug_goes_to_the_dead_letters_and_fails_visibly(broker: Broker, workers: Workers) -> None:
+async def test_a_bug_is_dead_lettered_and_fails_visibly(broker: Broker, workers: Workers) -> None:
     workers.handler.answer("bad", ZeroDivisionError("Überlauf"))
     workers.handler.answer("cancelled", asyncio.CancelledError)  # type: ignore[arg-type]
     await broker.transport.publish([submitted("bad"), submitted("cancelled"), submitted("good")])
@@ -184,14 +184,14 @@ async def test_a_bug_goes_to_the_dead_letters_and_fails_visibly(broker: Broker, 
 async def test_several_submissions_in_a_row_that_end_in_a_bug_pause_the_worker(
     broker: Broker, workers: Workers
 ) -> None:
-    workers.handler.everybody = ZeroDivisionError("ours")
+    workers.handler.default_error = ZeroDivisionError("bug")
     await broker.transport.publish(many(10))
     worker = await workers.start(in_flight=1, policy=RetryPolicy(bugs_in_a_row=3, first_pause=0.02, longest_pause=0.1))
     await eventually(lambda: len(workers.handler.calls) >= 6, within=15)
     assert worker.settlement.gate.waiting_for
     assert worker.settlement.gate.waiting_for.reason == "bug"
     assert len(await workers.failed()) == 2
-    workers.handler.everybody = None
+    workers.handler.default_error = None
     await workers.settled()
     assert len(await workers.failed()) == 2
     assert (await workers.completed()).total() == 8
@@ -202,28 +202,28 @@ async def test_a_removal_closes_attempts_up_to_its_own(broker: Broker, workers: 
     await workers.start()
     await workers.settled()
     assert workers.handler.calls == [("gone", 3)]
-    assert await workers.story("gone") == ["Started", "Completed"]
+    assert await workers.outcome_names("gone") == ["Started", "Completed"]
 
 
-async def test_a_removal_displaces_one_that_waits(broker: Broker, workers: Workers) -> None:
+async def test_a_removal_displaces_a_waiting_attempt(broker: Broker, workers: Workers) -> None:
     workers.handler.answer("gone", TIMED_OUT)
     await broker.transport.publish([submitted("gone")])
     worker = await workers.start(policy=LONG)
-    await eventually(lambda: workers.story("gone"), within=15)
+    await eventually(lambda: workers.outcome_names("gone"), within=15)
     await broker.transport.publish([removed("gone")])
     await workers.settled()
-    assert await workers.story("gone") == ["Started", "Parked"]
+    assert await workers.outcome_names("gone") == ["Started", "Parked"]
     await eventually(lambda: worker.settlement.in_flight == 0, within=15)
     await broker.transport.publish([submitted("gone", attempt=2)])
     await workers.settled()
     assert workers.handler.calls == [("gone", 1), ("gone", 2)]
 
 
-async def test_a_removal_lets_a_call_end_but_not_start_again(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
+async def test_a_removal_lets_a_running_call_end_but_not_start_again(broker: Broker, workers: Workers) -> None:
+    can_end = asyncio.Event()
 
     async def time_out() -> None:
-        await may_end.wait()
+        await can_end.wait()
         raise TIMED_OUT
 
     workers.handler.answer("gone", time_out)
@@ -233,21 +233,21 @@ async def test_a_removal_lets_a_call_end_but_not_start_again(broker: Broker, wor
     await broker.transport.publish([removed("gone"), submitted("other")])
     await eventually(lambda: workers.handler.called("other"), within=15)
     assert worker.settlement.in_flight
-    may_end.set()
+    can_end.set()
     await workers.settled()
     assert workers.handler.called("gone") == 1
 
 
 async def test_the_same_attempt_is_never_in_flight_twice(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
-    workers.handler.answer("twice", may_end.wait)
+    can_end = asyncio.Event()
+    workers.handler.answer("twice", can_end.wait)
     await broker.transport.publish([submitted("twice")])
     worker = await workers.start()
     await eventually(lambda: workers.handler.running["twice"], within=15)
     requeued = Requeued(n=1, tries=0, starts=0, since=datetime.now(UTC))
     await broker.transport.publish([submitted("twice", requeued=requeued), submitted("other")])
     await eventually(lambda: workers.handler.called("other") and worker.settlement.in_flight == 1, within=15)
-    may_end.set()
+    can_end.set()
     await workers.settled()
     requeued = requeued.model_copy(update={"n": 2})
     await broker.transport.publish([submitted("twice", requeued=requeued)])
@@ -256,27 +256,27 @@ async def test_the_same_attempt_is_never_in_flight_twice(broker: Broker, workers
     assert await workers.completed() == Counter(["twice", "other"])
 
 
-async def test_a_higher_attempt_displaces_a_lower_one_that_waits(broker: Broker, workers: Workers) -> None:
+async def test_a_higher_attempt_displaces_a_waiting_lower_one(broker: Broker, workers: Workers) -> None:
     workers.handler.answer("retried", TIMED_OUT)
     await broker.transport.publish([submitted("retried")])
     await workers.start(policy=LONG)
-    await eventually(lambda: workers.story("retried"), within=15)
+    await eventually(lambda: workers.outcome_names("retried"), within=15)
     await broker.transport.publish([submitted("retried", attempt=2)])
     await workers.settled()
     assert workers.handler.calls == [("retried", 1), ("retried", 2)]
     assert [o.attempt for o in await workers.outcomes("retried")] == [1, 1, 2, 2]
 
 
-async def test_a_higher_attempt_waits_for_a_lower_one_that_runs(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
-    workers.handler.answer("retried", may_end.wait)
+async def test_a_higher_attempt_waits_for_a_running_lower_one(broker: Broker, workers: Workers) -> None:
+    can_end = asyncio.Event()
+    workers.handler.answer("retried", can_end.wait)
     await broker.transport.publish([submitted("retried")])
     worker = await workers.start()
     await eventually(lambda: workers.handler.running["retried"], within=15)
     await broker.transport.publish([submitted("retried", attempt=2), submitted("retried", attempt=1, force=True)])
     await eventually(lambda: worker.settlement.in_flight == 2, within=15)
     assert workers.handler.called("retried") == 1
-    may_end.set()
+    can_end.set()
     await workers.settled()
     assert workers.handler.calls == [("retried", 1), ("retried", 2)]
     assert workers.handler.most_running == 1

@@ -1,11 +1,11 @@
-"""What settlement promises: bounded, once, and stored together with what it causes."""
+"""Guarantees of settling: bounded, once, and stored together with its records."""
 
 import asyncio
 from datetime import UTC, datetime
 
 import pytest
 from contract.brokers import GROUP, Broker
-from contract.submissions import OUTCOMES, end, gets, many, names, stored, submitted, take, title_of, titles
+from contract.submissions import OUTCOMES, end, fetched_during, many, names, stored, submitted, take, title_of, titles
 
 from shared.errors import BrokerFull, BrokerUnreachable
 from shared.events import Submitted
@@ -14,13 +14,13 @@ from shared.messaging.cloudevents import decode
 from shared.worker.run import Run
 
 
-async def test_a_fetch_gives_no_more_than_its_limit(broker: Broker) -> None:
+async def test_a_fetch_returns_no_more_than_its_limit(broker: Broker) -> None:
     await broker.transport.publish(many(20))
     member = await broker.member()
     assert titles(await take(member, 20, each=3)) == names(20)
 
 
-async def test_a_fetch_that_finds_nothing_ends_in_time_and_one_that_waits_is_woken(broker: Broker) -> None:
+async def test_an_empty_fetch_times_out_and_a_waiting_one_is_woken(broker: Broker) -> None:
     member = await broker.member()
     assert await member.fetch(5, 0.01) == []
     await broker.transport.publish(many(1))
@@ -28,7 +28,7 @@ async def test_a_fetch_that_finds_nothing_ends_in_time_and_one_that_waits_is_wok
     assert await member.fetch(5, 0.01) == []
 
 
-async def test_what_is_settled_is_never_delivered_again_not_even_to_a_new_member(broker: Broker) -> None:
+async def test_settled_deliveries_are_never_delivered_again_not_even_to_a_new_member(broker: Broker) -> None:
     await broker.transport.publish(many(30))
     member = await broker.member("a")
     taken = await take(member, 30)
@@ -36,18 +36,18 @@ async def test_what_is_settled_is_never_delivered_again_not_even_to_a_new_member
     await broker.kill(member)
     another = await broker.member("b")
     assert titles(await take(another, 15)) == titles(taken[1::2])
-    assert await gets(another, during=2 * broker.idle) == []
+    assert await fetched_during(another, during=2 * broker.idle) == []
 
 
-async def test_records_and_end_are_stored_together_and_in_order(broker: Broker) -> None:
+async def test_records_and_acknowledgement_are_stored_together_and_in_order(broker: Broker) -> None:
     await broker.transport.publish([submitted("Chat System")])
     member = await broker.member()
     (delivery,) = await take(member, 1)
     event = decode(delivery.record).event
     assert isinstance(event, Submitted)
     run = Run(event, "worker")
-    said = [run.started(), run.parked("outage", None), run.started(), run.record(run.completed({}, simulated=True))]
-    await member.settle([Settled(said[:2]), Settled(said[2:], delivery)])
+    outcomes = [run.started(), run.parked("outage", None), run.started(), run.record(run.completed({}, simulated=True))]
+    await member.settle([Settled(outcomes[:2]), Settled(outcomes[2:], delivery)])
     assert [type(event).__name__ for event in await stored(broker.transport, OUTCOMES)] == [
         "SubmissionStarted",
         "SubmissionParked",
@@ -69,7 +69,7 @@ async def test_settling_twice_is_harmless(broker: Broker) -> None:
     assert await broker.transport.lag(GROUP) == Lag(0, 0)
 
 
-async def test_lag_is_what_is_not_settled(broker: Broker) -> None:
+async def test_lag_counts_unsettled_events(broker: Broker) -> None:
     assert await broker.transport.lag(GROUP) == Lag(0, 0)
     await broker.transport.publish(many(20))
     assert await broker.transport.lag(GROUP) == Lag(20, 0)
@@ -81,10 +81,10 @@ async def test_lag_is_what_is_not_settled(broker: Broker) -> None:
     assert await broker.transport.lag(GROUP) == Lag(12, 4)
 
 
-async def test_lag_says_when_the_oldest_that_is_not_settled_was_stored(broker: Broker) -> None:
+async def test_lag_has_the_time_of_the_oldest_unsettled_event(broker: Broker) -> None:
     assert (await broker.transport.lag(GROUP)).oldest is None
     await broker.transport.publish([submitted("first")])
-    await asyncio.sleep(0.01)  # brokers count in milliseconds
+    await asyncio.sleep(0.01)  # brokers have millisecond timestamps
     await broker.transport.publish([submitted("second")])
     waiting = await broker.transport.lag(GROUP)
     assert waiting.oldest
@@ -100,7 +100,7 @@ async def test_lag_says_when_the_oldest_that_is_not_settled_was_stored(broker: B
     assert (await broker.transport.lag(GROUP)).oldest is None
 
 
-async def test_what_no_retention_removes_unread_is_never_lost(broker: Broker) -> None:
+async def test_without_retention_no_unread_event_is_lost(broker: Broker) -> None:
     await broker.transport.publish(many(2))
     assert (await broker.transport.lag(GROUP)).lost_at is None
 
@@ -109,7 +109,7 @@ async def test_without_a_limit_there_is_no_memory_share(broker: Broker) -> None:
     assert await broker.transport.memory_share() is None
 
 
-async def test_the_memory_share_says_how_full_the_broker_is(broker: Broker) -> None:
+async def test_the_memory_share_is_the_used_part_of_the_limit(broker: Broker) -> None:
     await broker.limit_memory(8 * 1024**2)
     empty = await broker.transport.memory_share()
     await broker.transport.publish(many(1000))
@@ -123,7 +123,7 @@ async def test_the_memory_share_says_how_full_the_broker_is(broker: Broker) -> N
     assert full >= 1
 
 
-async def test_a_full_broker_takes_no_records_and_ends_what_needs_none(broker: Broker) -> None:
+async def test_a_full_broker_refuses_records_and_accepts_acknowledgements_without_records(broker: Broker) -> None:
     await broker.transport.publish(many(2))
     member = await broker.member()
     both = await take(member, 2)
@@ -141,7 +141,7 @@ async def test_a_full_broker_takes_no_records_and_ends_what_needs_none(broker: B
 
 
 @pytest.mark.breaks_the_broker
-async def test_nothing_is_settled_while_the_broker_is_away(broker: Broker) -> None:
+async def test_nothing_is_settled_while_the_broker_is_down(broker: Broker) -> None:
     await broker.transport.publish(many(3))
     member = await broker.member()
     taken = await take(member, 3)
@@ -155,5 +155,5 @@ async def test_nothing_is_settled_while_the_broker_is_away(broker: Broker) -> No
         await broker.transport.publish(many(1))
     await broker.come_back()
     await end(member, taken[:2])
-    assert await gets(member, during=3 * broker.idle) == []
+    assert await fetched_during(member, during=3 * broker.idle) == []
     assert await broker.transport.lag(GROUP) == Lag(0, 1)

@@ -1,4 +1,4 @@
-"""Which part of a group's work comes to each member: together it is all of it, whoever comes and goes."""
+"""The shares of the members of a group add up to all of its work while members join and leave."""
 
 from contract.brokers import Broker
 from contract.submissions import many

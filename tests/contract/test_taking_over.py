@@ -1,14 +1,14 @@
-"""Who has what when members die, freeze, leave and come back."""
+"""Which member has a delivery when members die, freeze, leave and return."""
 
 import asyncio
 
 from contract.brokers import GROUP, Broker
-from contract.submissions import end, gets, many, names, submitted, take, title_of, titles
+from contract.submissions import end, fetched_during, many, names, submitted, take, title_of, titles
 
 from shared.messaging.broker import Delivery, Lag
 
 
-async def test_what_a_killed_member_had_is_delivered_to_another(broker: Broker) -> None:
+async def test_deliveries_of_a_killed_member_go_to_another(broker: Broker) -> None:
     await broker.transport.publish(many(20))
     member = await broker.member("a")
     await end(member, (await take(member, 10))[:5])
@@ -17,25 +17,25 @@ async def test_what_a_killed_member_had_is_delivered_to_another(broker: Broker) 
     assert len(await take(another, 15)) == 15
 
 
-async def test_what_a_member_has_in_flight_is_never_stolen_however_long_it_takes(broker: Broker) -> None:
+async def test_work_in_flight_is_never_taken_over_from_a_live_member(broker: Broker) -> None:
     members = [await broker.member(name) for name in "ab"]
     await broker.transport.publish(many(40))
-    slow = await asyncio.gather(*(gets(member, during=0.2) for member in members))
+    slow = await asyncio.gather(*(fetched_during(member, during=0.2) for member in members))
     for member, hand in zip(members, slow, strict=True):
         await member.started(hand)
     await broker.transport.publish([submitted("one more")])
-    given = await asyncio.gather(*(gets(member, during=max(0.2, 4 * broker.idle)) for member in members))
+    given = await asyncio.gather(*(fetched_during(member, during=max(0.2, 4 * broker.idle)) for member in members))
     assert titles(given[0] + given[1]) == ["one more"]
     for member, hand in zip(members, slow, strict=True):
         await end(member, hand)
 
 
-async def test_what_is_handed_back_is_delivered_to_another_at_once_and_was_not_begun(broker: Broker) -> None:
+async def test_handed_back_deliveries_go_to_another_member_at_once_and_count_no_start(broker: Broker) -> None:
     broker.idle = 60.0 if broker.idle else 0.0
     member, another = [await broker.member(name) for name in "ab"]
     await broker.transport.publish(many(12))
     hand = await take(member, 4)
-    others = await gets(another, during=0.2)
+    others = await fetched_during(another, during=0.2)
     await member.started(hand)
     await member.hand_back(hand[1:])
     await end(member, hand[:1])
@@ -45,7 +45,7 @@ async def test_what_is_handed_back_is_delivered_to_another_at_once_and_was_not_b
     assert [delivery.starts for delivery in given] == [0] * 11
 
 
-async def test_a_member_that_leaves_hands_back_what_it_has(broker: Broker) -> None:
+async def test_a_member_that_leaves_hands_back_its_deliveries(broker: Broker) -> None:
     broker.idle = 60.0 if broker.idle else 0.0
     await broker.transport.publish(many(3))
     member = await broker.member("a")
@@ -65,7 +65,7 @@ async def test_starts_are_counted_across_deaths(broker: Broker) -> None:
         await broker.kill(member)
 
 
-async def test_one_that_waited_when_its_worker_died_was_not_begun(broker: Broker) -> None:
+async def test_a_delivery_that_waited_when_its_worker_died_counts_no_start(broker: Broker) -> None:
     await broker.transport.publish(many(2))
     member = await broker.member("a")
     both = await take(member, 2)
@@ -77,7 +77,7 @@ async def test_one_that_waited_when_its_worker_died_was_not_begun(broker: Broker
     assert starts == {title_of(both[0].record): 0, title_of(both[1].record): 1}
 
 
-async def test_one_that_waited_and_was_begun_again_is_counted_once(broker: Broker) -> None:
+async def test_a_delivery_that_waited_and_was_started_again_counts_once(broker: Broker) -> None:
     await broker.transport.publish(many(1))
     member = await broker.member("a")
     one = await take(member, 1)
@@ -90,7 +90,7 @@ async def test_one_that_waited_and_was_begun_again_is_counted_once(broker: Broke
     assert back.starts == 1
 
 
-async def test_a_member_restarted_under_its_own_name_goes_on_at_once(broker: Broker) -> None:
+async def test_a_member_restarted_under_its_name_resumes_at_once(broker: Broker) -> None:
     broker.idle = 60.0 if broker.idle else 0.0
     broker.is_static = True
     await broker.transport.publish(many(40))
@@ -104,7 +104,7 @@ async def test_a_member_restarted_under_its_own_name_goes_on_at_once(broker: Bro
     assert titles(again) == titles(had)
 
 
-async def test_what_a_frozen_member_had_is_delivered_to_another_and_not_again_to_itself(broker: Broker) -> None:
+async def test_deliveries_of_a_frozen_member_go_to_another_and_not_to_itself(broker: Broker) -> None:
     await broker.transport.publish(many(12))
     frozen = await broker.member("a")
     had = await take(frozen, 12)
@@ -115,12 +115,12 @@ async def test_what_a_frozen_member_had_is_delivered_to_another_and_not_again_to
     assert titles(await take(another, 8)) == titles(had[4:])
     await broker.kill(another)
     await broker.thaw(frozen)
-    assert await gets(frozen, during=3 * broker.idle) == []
+    assert await fetched_during(frozen, during=3 * broker.idle) == []
     await end(frozen, had[4:])
     assert await broker.transport.lag(GROUP) == Lag(0, 0)
 
 
-async def test_a_frozen_member_that_ends_its_work_late_ends_nothing_that_others_have_begun_since(
+async def test_a_frozen_member_that_settles_late_settles_nothing_that_others_have_started(
     broker: Broker,
 ) -> None:
     await broker.transport.publish(many(10))
@@ -131,11 +131,11 @@ async def test_a_frozen_member_that_ends_its_work_late_ends_nothing_that_others_
     taken = await take(another, 10)
     await end(frozen, had)
     await broker.kill(another)
-    left = await gets(await broker.member("c"), during=max(0.2, 3 * broker.idle))
+    left = await fetched_during(await broker.member("c"), during=max(0.2, 3 * broker.idle))
     assert set(titles(left)) >= set(titles(taken)) - set(titles(had))
 
 
-async def test_a_rebalance_makes_nobody_run_again_what_it_has_and_never_ends_what_is_unfinished(
+async def test_a_rebalance_repeats_no_kept_work_and_settles_no_unfinished_work(
     broker: Broker,
 ) -> None:
     await broker.transport.publish(many(60))
@@ -157,11 +157,11 @@ async def test_a_rebalance_makes_nobody_run_again_what_it_has_and_never_ends_wha
     for member in members:
         await broker.kill(member)
     last = await broker.member("d")
-    left = set(titles(await gets(last, during=max(0.2, 3 * broker.idle))))
+    left = set(titles(await fetched_during(last, during=max(0.2, 3 * broker.idle))))
     assert left >= set(names(60)) - set(titles(ended))
 
 
-async def test_members_share_the_work_and_nothing_is_given_twice(broker: Broker) -> None:
+async def test_members_share_the_work_and_nothing_is_delivered_twice(broker: Broker) -> None:
     members = [await broker.member(name) for name in "abc"]
     await broker.transport.publish(many(60))
     taken: list[Delivery] = []

@@ -1,4 +1,4 @@
-"""Workers of a test: a settlement on a member of the group, and a handler that answers what the test tells it."""
+"""Workers for tests: a consumer loop on a member of the group, and a handler with configured answers."""
 
 import asyncio
 import time
@@ -23,14 +23,14 @@ Answer = Exception | Callable[[], Awaitable[object]]
 
 
 class Handler:
-    """Answers as a title's list says, first to last, then as everybody is answered: with an error or a card."""
+    """Gives the configured answers of a title in order, then `default_error` or a card."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
         self.running: Counter[str] = Counter()
         self.most_running = 0
-        self.beside: dict[str, int] = {}  # by title: the most that ran at a time with it, itself included
-        self.everybody: Exception | None = None
+        self.most_concurrent: dict[str, int] = {}  # by title: the most concurrent calls with it, itself included
+        self.default_error: Exception | None = None
         self._answers: dict[str, deque[Answer]] = defaultdict(deque)
 
     def answer(self, title: str, *answers: Answer) -> None:
@@ -45,7 +45,7 @@ class Handler:
         self.running[event.title] += 1
         self.most_running = max(self.most_running, self.running.total())
         for title in +self.running:
-            self.beside[title] = max(self.running.total(), self.beside.get(title, 0))
+            self.most_concurrent[title] = max(self.running.total(), self.most_concurrent.get(title, 0))
         try:
             await self._answer(event.title)
         finally:
@@ -59,18 +59,18 @@ class Handler:
             raise answer
         if answer:
             await answer()
-        if self.everybody:
-            raise self.everybody
+        if self.default_error:
+            raise self.default_error
 
 
 @dataclass
 class Slow:
-    """A member whose broker stores late, and answers later still, by so many seconds."""
+    """A member whose broker delays stores by `store` seconds, and their answers by `answer` seconds."""
 
     member: Consumer
     store: float = 0.0
     answer: float = 0.0
-    stores: list[tuple[float, int]] = field(default_factory=list)  # when each was asked for, of how many
+    stores: list[tuple[float, int]] = field(default_factory=list)  # when each was requested, and how many
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         return await self.member.fetch(limit, timeout)
@@ -107,7 +107,7 @@ class Worker:
     stores: list[tuple[float, int]]
 
     async def stop(self) -> None:
-        """SIGTERM; raises what made it stop by itself."""
+        """SIGTERM; raises the error that stopped it."""
         self.settlement.stop()
         await asyncio.wait_for(asyncio.shield(self.running), 30)
 
@@ -132,11 +132,11 @@ class Workers:
     async def start(
         self, name: str = "a", policy: RetryPolicy = SOON, store: float = 0.0, answer: float = 0.0, **limits: Any
     ) -> Worker:
-        """`store`, `answer`: how slow its broker is."""
+        """`store`, `answer`: delays of its broker in seconds."""
         consumer = await self.broker.member(name)
-        chosen = Limits(**{"poll": 0.1, "grace": 5.0} | limits)
+        worker_limits = Limits(**{"poll": 0.1, "grace": 5.0} | limits)
         slow = Slow(consumer, store, answer)
-        settlement = Settlement(slow, self.handler, worker=name, limits=chosen, policy=policy)
+        settlement = Settlement(slow, self.handler, worker=name, limits=worker_limits, policy=policy)
         running = asyncio.create_task(settlement.run(), name=f"worker {name}")
         self.started.append(Worker(self.broker, name, consumer, settlement, running, slow.stores))
         return self.started[-1]
@@ -146,11 +146,11 @@ class Workers:
         found = [event for event in await stored(self.broker.transport, OUTCOMES) if isinstance(event, Outcome)]
         return [outcome for outcome in found if not title or outcome.id == topic_id(title)]
 
-    async def story(self, title: str) -> list[str]:
+    async def outcome_names(self, title: str) -> list[str]:
         return [type(outcome).__name__.removeprefix("Submission") for outcome in await self.outcomes(title)]
 
     async def completed(self) -> Counter[str]:
-        """In how many runs each title was: what is published again because its answer was lost is the same event."""
+        """The number of completed runs by title; an event published again after a lost answer counts once."""
         runs = {(o.id, o.run): o.title or "" for o in await self.outcomes() if isinstance(o, SubmissionCompleted)}
         return Counter(runs.values())
 
@@ -158,7 +158,7 @@ class Workers:
         return {o.title or "": o for o in await self.outcomes() if isinstance(o, SubmissionFailed)}
 
     async def settled(self, within: float = 10) -> None:
-        """Until nothing is left to do."""
+        """Waits until the group has no backlog."""
 
         async def nothing_left() -> bool:
             return await self.broker.transport.lag("topic-worker") == Lag(0, 0)
@@ -174,7 +174,7 @@ class Workers:
 
 
 async def remains(condition: Callable[[], object], *, during: float) -> None:
-    """For what must not happen within a time."""
+    """Asserts that the condition holds for this number of seconds."""
     deadline = time.monotonic() + during
     while time.monotonic() < deadline:
         assert condition()

@@ -1,4 +1,4 @@
-"""One `topicflow up` for all tests of a module; one deployment with two replicas of the API for the sufferings."""
+"""One `topicflow up` per module; one deployment with two API replicas for the known problems."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -22,7 +22,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMode]:
 
 @pytest.fixture
 async def local_mode(started: LocalMode) -> LocalMode:
-    """Ready, with a simulator in no particular fault."""
+    """Ready, with a simulator without faults."""
     await started.ready()
     started.simulator("DELETE", "/faults")
     started.simulator("PUT", "/seconds", {"seconds": 0})
@@ -32,7 +32,7 @@ async def local_mode(started: LocalMode) -> LocalMode:
 @pytest.fixture(scope="module")
 def deployed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Its worker has three keys, of which Gemini refuses two. On Kafka with as many partitions as by default."""
-    folder = tmp_path_factory.mktemp("sufferings")
+    folder = tmp_path_factory.mktemp("known-problems")
     settings = BY_DEFAULT | {"TOPICFLOW_SESSION_TIMEOUT_SECONDS": str(SESSION_TIMEOUT)}
     with stacks.own(folder) as stack:
         stack.broker.start()
@@ -48,7 +48,7 @@ def deployed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 async def api(deployed: Deployment) -> AsyncIterator[Api]:
-    """Everything runs, whatever the test before left, and Gemini has forgotten faults and calls."""
+    """Everything runs, whatever the previous test left; faults and calls of Gemini are reset."""
     if not deployed.stack.broker.is_alive:
         deployed.stack.broker.start()
     for process in (deployed.gemini, *deployed.services.values()):

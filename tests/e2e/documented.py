@@ -1,5 +1,7 @@
-"""The commands that README and the pages of docs show, as a reader would paste them: in fences without a language, or
-of `sh` where they can be run beside `make run`. What a command prints stands in a fence of `text`."""
+"""The commands in README and docs: in fences without a language, or of `sh` if they can run beside `make run`.
+
+Output is in fences of `text`.
+"""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ _COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )*((?:\.venv/bin/)?topicflow|mak
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`is_run`: it stands in a block of `sh`, so it must work beside a running `make run` and end by itself."""
+    """`is_run`: it is in a block of `sh`, so it must work beside `make run` and end by itself."""
 
     page: str
     text: str

@@ -1,4 +1,4 @@
-"""The other commands beside a running `topicflow up`: what they print, what scripts get, and how they end."""
+"""The other commands beside a running `topicflow up`: their output, JSON and exit codes."""
 
 import json
 import signal
@@ -14,9 +14,9 @@ def test_waiting_ends_when_each_topic_has_and_status_agrees(local_mode: LocalMod
     waited = local_mode.run("submit", "B-trees", "LSM trees", "--wait")
     assert (waited.code, waited.out) == (0, "2 topics submitted\n2 of 2 completed\n")
     status = json.loads(local_mode.run("status", "--json").out)
-    listed = json.loads(local_mode.run("topics", "list", "--json", "--limit", "100").out)
-    assert status["completed_count"] == len([t for t in listed["topics"] if t["status"] == "completed"])
-    assert {"B-trees", "LSM trees"} <= {topic["title"] for topic in listed["topics"]}
+    page = json.loads(local_mode.run("topics", "list", "--json", "--limit", "100").out)
+    assert status["completed_count"] == len([t for t in page["topics"] if t["status"] == "completed"])
+    assert {"B-trees", "LSM trees"} <= {topic["title"] for topic in page["topics"]}
 
 
 def test_json_is_exactly_what_the_route_answers(local_mode: LocalMode) -> None:
@@ -127,5 +127,5 @@ def test_nobody_there_has_exit_code_3_and_one_line(tmp_path: Path, arguments: li
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:
-    told = run(tmp_path, "--version")
-    assert (told.code, told.out.split()[0]) == (0, "topicflow")
+    version = run(tmp_path, "--version")
+    assert (version.code, version.out.split()[0]) == (0, "topicflow")

@@ -15,11 +15,11 @@ def _json(local_mode: LocalMode, *arguments: str) -> dict[str, Any]:
 
 
 def test_a_scan_waits_until_every_article_is_enriched(local_mode: LocalMode) -> None:
-    """`up` has begun one by itself: it is that one, or the next, which finds nothing to do."""
+    """`up` has started a scan by itself: it is that one, or the next, which finds nothing due."""
     scanned = local_mode.run("articles", "scan", "--wait")
     assert f"completed: {ALL} articles seen" in scanned.out
-    listed = _json(local_mode, "list", "--limit", "100", "--status", "completed")
-    assert listed["total_count"] == len(listed["articles"]) == ALL - WITHOUT_TEXT
+    page = _json(local_mode, "list", "--limit", "100", "--status", "completed")
+    assert page["total_count"] == len(page["articles"]) == ALL - WITHOUT_TEXT
     failed = _json(local_mode, "list", "--status", "failed")
     assert {article["error_message"] for article in failed["articles"]} == {
         "the article has neither an abstract nor content"

@@ -1,4 +1,4 @@
-"""`topicflow submit` with more titles than a small system has room for: it waits, says why, and goes on."""
+"""`topicflow submit` with more titles than the backlog allows: it waits, says why, and resumes."""
 
 import signal
 import subprocess

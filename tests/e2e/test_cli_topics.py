@@ -1,4 +1,4 @@
-"""`topicflow topics …` and `stats` beside a running `topicflow up`: lists, filters, the past, retries and deletion."""
+"""`topicflow topics …` and `stats` beside a running `topicflow up`: lists, filters, history, retries and deletion."""
 
 import json
 from typing import Any
@@ -31,8 +31,8 @@ def _fail(local_mode: LocalMode, *titles: str) -> None:
 
 
 def _failed(local_mode: LocalMode) -> list[str]:
-    listed = local_mode.get("/api/v1/topics?status=failed&sort_by=title&sort_order=asc").json()
-    return [topic["title"] for topic in listed["topics"]]
+    page = local_mode.get("/api/v1/topics?status=failed&sort_by=title&sort_order=asc").json()
+    return [topic["title"] for topic in page["topics"]]
 
 
 def test_a_list_of_several_pages_keeps_its_filters_and_its_order(local_mode: LocalMode) -> None:
@@ -64,9 +64,9 @@ def test_a_topics_past_is_told_in_order_and_what_is_left_out_is_said(local_mode:
     _fail(local_mode, "has a past")
     assert local_mode.run("topics", "retry", "has a past").code == 0
     assert local_mode.run("submit", "has a past", "--wait").code == 0
-    told = local_mode.run("topics", "history", "has a past")
-    assert told.code == 0
-    events = [line.split()[1:3] for line in told.out.splitlines()[1:]]
+    printed = local_mode.run("topics", "history", "has a past")
+    assert printed.code == 0
+    events = [line.split()[1:3] for line in printed.out.splitlines()[1:]]
     assert events == [
         ["submitted", "1"],
         ["started", "1"],
@@ -75,7 +75,7 @@ def test_a_topics_past_is_told_in_order_and_what_is_left_out_is_said(local_mode:
         ["started", "2"],
         ["completed", "2"],
     ]
-    assert "SAFETY" in told.out
+    assert "SAFETY" in printed.out
     last = local_mode.run("topics", "history", "has a past", "--limit", "1").out
     assert last.splitlines()[-1] == "older events are not shown (raise --limit, up to 1000)"
     assert [event["event"] for event in _json(local_mode, "topics", "history", "has a past")["events"]][-1] == (
@@ -104,14 +104,14 @@ def test_deleted_topics_are_gone_and_one_that_is_not_there_is_named(local_mode: 
 
 
 def test_cleaning_up_deletes_what_failed_and_nothing_else(local_mode: LocalMode) -> None:
-    assert local_mode.run("submit", "not for the broom", "--wait").code == 0
-    _fail(local_mode, "for the broom")
+    assert local_mode.run("submit", "not to be cleaned up", "--wait").code == 0
+    _fail(local_mode, "to be cleaned up")
     assert _json(local_mode, "topics", "cleanup", "--older-than", "1", "--yes")["cleaned_count"] == 0
-    assert "for the broom" in _failed(local_mode)
+    assert "to be cleaned up" in _failed(local_mode)
     swept = local_mode.run("topics", "cleanup", "--yes")
     assert (swept.code, swept.out) == (0, "1 failed topic deleted\n")
     assert _failed(local_mode) == []
-    assert local_mode.run("topics", "show", "not for the broom").code == 0
+    assert local_mode.run("topics", "show", "not to be cleaned up").code == 0
 
 
 async def test_usage_is_that_of_the_route_and_says_that_it_is_simulated(local_mode: LocalMode) -> None:

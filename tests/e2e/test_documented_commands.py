@@ -1,4 +1,4 @@
-"""Every command in README and docs works: those in `sh` blocks are run, of the others each part exists."""
+"""Every command in README and docs works: those in `sh` blocks are run, the others are checked against --help."""
 
 import asyncio
 import os
@@ -39,11 +39,17 @@ def test_there_are_such_commands() -> None:
 
 @pytest.mark.parametrize("page", PAGES_WITH_COMMANDS)
 async def test_what_a_page_tells_to_run_runs(page: str, local_mode: LocalMode, tmp_path: Path) -> None:
-    told = environment(local_mode.data, PATH=f"{BIN}:{os.environ['PATH']}", NO_PROXY="*")
+    command_environment = environment(local_mode.data, PATH=f"{BIN}:{os.environ['PATH']}", NO_PROXY="*")
     for command in (command for command in RUN if command.page == page):
         text = command.text.replace("localhost:8000", f"127.0.0.1:{local_mode.port}").replace("curl -s", "curl -sf")
         done = await asyncio.to_thread(
-            subprocess.run, ["bash", "-c", text], cwd=tmp_path, env=told, capture_output=True, text=True, timeout=120
+            subprocess.run,
+            ["bash", "-c", text],
+            cwd=tmp_path,
+            env=command_environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         assert done.stdout, f"{command} prints nothing"
@@ -58,11 +64,11 @@ def test_of_a_command_that_is_only_shown_each_part_exists(command: Command) -> N
         done = subprocess.run(["make", "--dry-run", words[1]], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
     elif words[0].endswith(PROGRAM):
-        _asks_for_help_of(words[1:])
+        _assert_in_help(words[1:])
 
 
-def _asks_for_help_of(words: list[str]) -> None:
-    """The subcommands are there, and their help names each option."""
+def _assert_in_help(words: list[str]) -> None:
+    """The subcommands exist, and their help names each option."""
     names = [word for word in words if re.fullmatch("[a-z-]+", word) and not word.startswith("-")]
     path = names[:2] if names[0] in {"topics", "articles", "keys"} else names[:1]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""`topicflow import` beside a running `topicflow up`: what it prints, and what remains however it is interrupted."""
+"""`topicflow import` beside a running `topicflow up`: its output, and the result after interruptions."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ def status(local_mode: LocalMode) -> dict[str, Any]:
 
 
 async def total(local_mode: LocalMode) -> int:
-    """Once nothing is under way and all is projected."""
+    """The counts, once nothing is in progress and everything is projected."""
 
     def at_rest() -> dict[str, Any] | None:
         now = status(local_mode)

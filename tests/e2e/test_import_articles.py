@@ -1,4 +1,4 @@
-"""`topicflow import` of the old Redis set: what it names is not paid for again, and the set is only read."""
+"""`topicflow import` of the old Redis set: its articles are not paid for again, and the set is only read."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ ONE = "urn:article:nuts-meta-analysis"
 
 @pytest.fixture
 def old(valkey: ValkeyServer) -> Iterator[Redis]:
-    """The Redis of the old system, with a user who may do nothing but read the set."""
+    """The Redis of the old system, with a user who can only read the set."""
     with Redis.from_url(valkey.url) as client:
         client.execute_command("ACL", "SETUSER", "reader", "on", ">secret", f"%R~{SET}", "+scard", "+sscan")
         yield client
@@ -37,7 +37,7 @@ def number(local_mode: LocalMode, search: str) -> int:
 
 
 def status_count(local_mode: LocalMode, search: str) -> int:
-    """In walks of the whole list, for counts end at 10,000."""
+    """By paging through the whole list, because counts stop at 10,000."""
     total, cursor = 0, ""
     while True:
         page = local_mode.get(f"/api/v1/articles?limit=100&status=completed&search={search}{cursor}").json()

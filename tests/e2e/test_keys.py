@@ -1,4 +1,4 @@
-"""`topicflow keys`: makes, lists and revokes keys where the database is, and a key that it made opens the API."""
+"""`topicflow keys`: creates, lists and revokes keys in the database, and a created key works with the API."""
 
 import json
 import re

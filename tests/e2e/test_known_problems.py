@@ -1,6 +1,6 @@
-"""What the users of the systems before this one suffered, a test each, numbered as in docs/known-problems.md.
+"""The problems of the systems before this one, one test each, numbered as in docs/known-problems.md.
 
-Everything is real, and seen as its users see it: through the API and the command.
+All services are real, and used through the API and the CLI.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ async def submitted(api: Api, *titles: str, **options: Any) -> list[str]:
 
 
 async def failed(api: Api, *titles: str) -> list[str]:
-    """New topics that Gemini refused, and would take now."""
+    """New topics that Gemini refused; it would accept them now."""
     api.deployment.gemini.add_fault("block")
     ids = await submitted(api, *titles)
     await api.ended(*ids, as_="failed")
@@ -54,7 +54,7 @@ async def runs(api: Api, workers: int) -> bool:
 
 
 def paid(api: Api) -> dict[str, int]:
-    """How often each title was answered well since the test began."""
+    """The number of good answers by title since the test started."""
     return dict(api.deployment.gemini.calls["titles"])
 
 
@@ -82,12 +82,12 @@ async def test_01_rows_stuck_in_processing_after_a_crash(api: Api) -> None:
 
 async def test_02_a_worker_that_was_not_running_and_nobody_noticed(api: Api) -> None:
     assert worker_of(api).stop() == 0
-    [id_] = await submitted(api, "Nobody is there")
+    [id_] = await submitted(api, "Without a worker")
     await eventually(partial(runs, api, 0), within=5)
-    said = "no topic-worker is running; 1 topics are waiting"
-    assert (await api.get("/worker-status"))["message"] == said
+    message = "no topic-worker is running; 1 topics are waiting"
+    assert (await api.get("/worker-status"))["message"] == message
     assert (await api.http.get("/health")).json()["status"] == "degraded"
-    assert said in (await command(api, "status")).out
+    assert message in (await command(api, "status")).out
     worker_of(api).start()
     await api.ended(id_)
 
@@ -129,7 +129,7 @@ async def test_05_a_failed_batch_losing_the_finished_ones(api: Api) -> None:
 
 
 async def test_07_quota_errors_rotated_at_once_through_all_keys(api: Api) -> None:
-    for title in ("Of the first key", "Of the second", "Of the third"):  # from here on refused ones are left out
+    for title in ("Of the first key", "Of the second", "Of the third"):  # from here on refused keys are skipped
         await api.ended(*await submitted(api, title))
     api.deployment.gemini.forget_calls()
     api.deployment.gemini.add_fault("429", times=1, retry_after_seconds=3)
@@ -142,7 +142,7 @@ async def test_07_quota_errors_rotated_at_once_through_all_keys(api: Api) -> Non
     assert {(topic["tries"], topic["attempt"]) for topic in await api.ended(*ids)} == {(0, 1)}
     starts = [start for id_ in ids for start in await events(api, id_, "SubmissionStarted")]
     assert sum(datetime.fromisoformat(start["time"]) < until for start in starts) == 1
-    assert api.deployment.gemini.calls["by_status"].keys() == {"429", "200"}  # 400: a key that it refuses
+    assert api.deployment.gemini.calls["by_status"].keys() == {"429", "200"}  # 400: a refused key
     assert api.deployment.gemini.calls["by_status"]["429"] == 1
 
 
@@ -160,22 +160,22 @@ async def test_09_success_rates_over_100_percent(api: Api) -> None:
     ids = await submitted(api, *(f"Rated {n}" for n in range(4)))
     await api.ended(*ids)
     bad = await failed(api, "Rated badly", "Rated worse")
-    await assert_rate_is_of_what_is_there(api)
+    await assert_rate_matches_rows(api)
     api.deployment.gemini.take(0.5)
     for _ in range(3):
         await api.submit("Rated 0", "Rated 1", force=True)
-        await assert_rate_is_of_what_is_there(api)
+        await assert_rate_matches_rows(api)
     for id_ in (ids[3], bad[0]):
         assert (await api.ask("DELETE", f"/topics/{id_}")).is_success
-        await assert_rate_is_of_what_is_there(api)
+        await assert_rate_matches_rows(api)
     assert (await api.ask("POST", f"/topics/{bad[1]}/retry")).is_success
-    await assert_rate_is_of_what_is_there(api)
+    await assert_rate_matches_rows(api)
     await api.ended(*ids[:3], bad[1])
-    await assert_rate_is_of_what_is_there(api)
+    await assert_rate_matches_rows(api)
 
 
-async def assert_rate_is_of_what_is_there(api: Api) -> None:
-    """At a moment in which nothing moves while it is asked."""
+async def assert_rate_matches_rows(api: Api) -> None:
+    """Compares stats and rows at a moment when nothing changes."""
 
     async def agrees() -> bool:
         stats = await api.get("/stats")
@@ -188,7 +188,7 @@ async def assert_rate_is_of_what_is_there(api: Api) -> None:
 
 
 async def statuses(api: Api) -> Counter[str]:
-    """Of every topic that is listed, counted one by one."""
+    """Counts the statuses of all topics, page by page."""
     found, page = Counter[str](), await api.get("/topics", limit=100)
     found.update(topic["status"] for topic in page["topics"])
     while page["next_cursor"]:
@@ -238,10 +238,10 @@ async def test_15_outages_that_burn_the_retries_of_innocent_submissions(api: Api
     wait = await eventually(partial(waits_for, api, first), within=10)
     assert wait["reason"] == "unavailable"
 
-    async def was_refused_more_often_than_there_are_tries() -> bool:
+    async def was_parked_more_often_than_the_tries() -> bool:
         return len(await events(api, first, "SubmissionParked")) > 3
 
-    await eventually(was_refused_more_often_than_there_are_tries, within=20)
+    await eventually(was_parked_more_often_than_the_tries, within=20)
     ids = [first, *await submitted(api, "Innocent too", "As innocent")]
     api.deployment.gemini.start()
     assert {(topic["tries"], topic["attempt"]) for topic in await api.ended(*ids)} == {(0, 1)}
@@ -276,7 +276,7 @@ async def test_17_counters_that_differ_per_replica_and_vanish_on_restart(api: Ap
 
 
 async def counted(api: Api) -> Json:
-    """All that status routes show, but what heartbeats say, which a new process hears some seconds later."""
+    """The fields of the status routes, except those from heartbeats, which a new process receives seconds later."""
     answers = [await api.get(path) for path in ("/processing-status", "/topic-status-summary", "/stats")]
     shown = {name: value for answer in answers for name, value in without_age(answer).items()}
     return {name: value for name, value in shown.items() if name not in OF_HEARTBEATS}

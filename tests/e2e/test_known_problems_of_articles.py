@@ -1,4 +1,4 @@
-"""What users suffered with articles, a test each, numbered as in docs/known-problems.md; everything is real."""
+"""The known problems with articles, one test each, numbered as in docs/known-problems.md; all services are real."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ class Replicas(NamedTuple):
 
 @pytest.fixture
 async def replicas(deployment: Deployment) -> AsyncIterator[Replicas]:
-    """Two of the API, which start a scan a second after the last one; no enricher yet."""
+    """Two API replicas, which start a scan one second after the last one; no enricher yet."""
     settings = {"ENABLE_BACKGROUND_WORKER": "true", "WORKER_POLL_INTERVAL": "1"}
     ports = (deployment.api_port, free_port())
     for n, port in enumerate(ports, 1):
@@ -41,7 +41,7 @@ async def replicas(deployment: Deployment) -> AsyncIterator[Replicas]:
 
 
 async def numbers(api: Api) -> Json:
-    """Those that people compare, once all is projected."""
+    """The counters, once everything is projected."""
 
     async def projected() -> Json | None:
         status = await api.get("/worker/status")

@@ -1,4 +1,4 @@
-"""`topicflow up`, the whole of it: starts, refuses, restarts what dies, leaves nothing behind and forgets nothing."""
+"""`topicflow up`: start, refusals, restarts of dead children, no process left behind, nothing lost."""
 
 import signal
 import socket

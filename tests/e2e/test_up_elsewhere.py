@@ -1,4 +1,4 @@
-"""`topicflow up` with a broker and a database that are there already: it starts only what is missing."""
+"""`topicflow up` with an external broker and database: it starts only what is missing."""
 
 import signal
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`topicflow up` with a Gemini key, of which nothing is Google's: the simulator is reached by the base URL."""
+"""`topicflow up` with a Gemini key and the simulator as its base URL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +41,8 @@ async def test_variables_that_are_meant_for_other_programs_keep_no_topic_from_it
 async def test_a_model_that_is_not_there_is_said_on_the_screen_with_its_url(
     tmp_path: Path, simulator: GeminiSimulator
 ) -> None:
-    told = {"GEMINI_API_KEY": "a-key", "GEMINI_MODEL": "gemini-2.0-flash", "GOOGLE_GEMINI_BASE_URL": simulator.url}
-    local_mode = LocalMode(tmp_path, port=None, **told)
+    settings = {"GEMINI_API_KEY": "a-key", "GEMINI_MODEL": "gemini-2.0-flash", "GOOGLE_GEMINI_BASE_URL": simulator.url}
+    local_mode = LocalMode(tmp_path, port=None, **settings)
     try:
         await local_mode.ready()
         missing = f"no such model at {simulator.url}/v1beta/models/gemini-2.0-flash:generateContent (404)"

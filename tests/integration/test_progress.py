@@ -68,7 +68,7 @@ async def test_a_worker_that_is_full_is_ready(workers: Workers) -> None:
 
 
 async def test_a_worker_that_waits_for_the_end_of_an_outage_is_ready(workers: Workers) -> None:
-    workers.handler.everybody = Unavailable("out")
+    workers.handler.default_error = Unavailable("out")
     await workers.broker.transport.publish([submitted("Waits")])
     worker = await workers.start(policy=RetryPolicy(first_pause=60, longest_pause=60))
     await eventually(lambda: worker.settlement.gate.waiting_for, within=5)

@@ -230,17 +230,17 @@ async def test_a_batch_whose_dead_letter_can_not_be_stored_is_not_passed(project
 
 def _with_huge_usage() -> Record:
     usage = Usage(call_id="c", model="m", prompt_version="1", tokens_in=2**70, tokens_out=1, seconds=1)
-    return encode(SubmissionCompleted(**_about("Too expensive"), usage=(usage,)), source="worker-1")
+    return encode(SubmissionCompleted(**_attributes("Too expensive"), usage=(usage,)), source="worker-1")
 
 
 def _with_an_impossible_time() -> Record:
     time = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))  # in UTC there is no such year
-    return encode(SubmissionStarted(**_about("Too old") | {"submitted_at": time}), source="worker-1")
+    return encode(SubmissionStarted(**_attributes("Too old") | {"submitted_at": time}), source="worker-1")
 
 
-def _about(title: str) -> dict[str, Any]:
-    about = {"id": topic_id(title), "kind": "topic", "attempt": 1, "run": title, "worker": "worker-1"}
-    return about | {"title": title, "submitted_at": BEGAN}
+def _attributes(title: str) -> dict[str, Any]:
+    attributes = {"id": topic_id(title), "kind": "topic", "attempt": 1, "run": title, "worker": "worker-1"}
+    return attributes | {"title": title, "submitted_at": BEGAN}
 
 
 @pytest.mark.parametrize("poison", [_with_huge_usage(), _with_an_impossible_time()], ids=["integer", "time"])

@@ -1,4 +1,4 @@
-"""A broker inside the process, with partitions and forced rebalances: what Kafka does to a consumer, for tests."""
+"""A broker in the process, with partitions and forced rebalances like those of Kafka, for tests."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -166,12 +166,12 @@ class MemoryTransport:
         raise NotImplementedError("nothing here beats")
 
     async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
-        told = 0
+        followed = 0
         while True:
             log = [record for _, record in self.logs[WORKER_CONTROL.name, 0]]
-            for event in filter(None, map(decode_or_skip, log[told:])):
+            for event in filter(None, map(decode_or_skip, log[followed:])):
                 note(event)
-            told = len(log)
+            followed = len(log)
             caught_up()
             async with self.changed:
                 await self.changed.wait()

@@ -1,4 +1,4 @@
-"""An article and the two answers about it that a good model gives."""
+"""An article and the two answers of a good model about it."""
 
 from typing import Any
 

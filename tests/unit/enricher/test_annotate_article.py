@@ -1,4 +1,4 @@
-"""What the model is given of an article, and by what an annotation is known to be of this very text."""
+"""The excerpt of an article for the model, and the hash that binds an annotation to its text."""
 
 import json
 from dataclasses import dataclass, replace
@@ -58,10 +58,10 @@ def test_where_no_sentence_ends_it_is_cut_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "é\0b"])
-def test_what_nothing_can_carry_is_replaced(text: str) -> None:
-    about = excerpt(Article(abstract=text), 1000)
-    assert about.abstract == f"{text[0]}\N{REPLACEMENT CHARACTER}b"
-    assert about.data.encode()
+def test_unstorable_characters_are_replaced(text: str) -> None:
+    cut = excerpt(Article(abstract=text), 1000)
+    assert cut.abstract == f"{text[0]}\N{REPLACEMENT CHARACTER}b"
+    assert cut.data.encode()
 
 
 def test_the_hash_is_of_the_text_and_of_the_prompts() -> None:

@@ -1,4 +1,4 @@
-"""What may be in an article's annotation, and what is made of answers that are nearly right."""
+"""Validation of annotations, and the repair of answers that are nearly right."""
 
 import json
 from copy import deepcopy
@@ -41,7 +41,7 @@ def test_the_annotation_has_exactly_the_promised_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("answer", "kept"),
     [
         (["COFFEE", "Tea"], ["COFFEE"]),
         (["coffee", "Coffee", "\N{FULLWIDTH LATIN SMALL LETTER C}offee"], ["coffee"]),
@@ -53,27 +53,27 @@ def test_the_annotation_has_exactly_the_promised_fields() -> None:
     ],
     ids=["case", "twice", "spaces", "Unicode", "no text", "too many", "too long"],
 )
-def test_keywords_are_those_that_occur_in_the_text(said: list[Any], kept: list[str]) -> None:
-    assert classified(keywords=said).keywords == kept
+def test_keywords_are_those_that_occur_in_the_text(answer: list[Any], kept: list[str]) -> None:
+    assert classified(keywords=answer).keywords == kept
 
 
-@pytest.mark.parametrize("said", [[], ["Tea"], ["n/a"], "coffee", None, {"coffee": 1}])
-def test_without_a_keyword_that_occurs_the_answer_is_not_usable(said: Any) -> None:
+@pytest.mark.parametrize("answer", [[], ["Tea"], ["n/a"], "coffee", None, {"coffee": 1}])
+def test_without_a_keyword_that_occurs_the_answer_is_not_usable(answer: Any) -> None:
     with pytest.raises(ValidationError, match="keywords"):
-        classified(keywords=said)
+        classified(keywords=answer)
 
 
 # -- groups and study type -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("said", ["n/a", "N/A.", "", "  ", None, "Unknown", "not specified", "Not stated", []])
+@pytest.mark.parametrize("answer", ["n/a", "N/A.", "", "  ", None, "Unknown", "not specified", "Not stated", []])
 @pytest.mark.parametrize("field", ["reader_group", "age_group", "population_group", "study_type"])
-def test_what_the_text_does_not_say_is_not_stated(field: str, said: Any) -> None:
-    assert getattr(classified(**{field: said}), field) == NOT_STATED
+def test_what_the_text_does_not_say_is_not_stated(field: str, answer: Any) -> None:
+    assert getattr(classified(**{field: answer}), field) == NOT_STATED
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("answer", "meant"),
     [
         ("randomized controlled TRIAL", "Randomized Controlled Trial"),
         ("Observational - cross sectional", "Observational (Cross-sectional)"),
@@ -81,14 +81,14 @@ def test_what_the_text_does_not_say_is_not_stated(field: str, said: Any) -> None
         ("meta analysis", "Meta-analysis"),
     ],
 )
-def test_a_study_type_is_known_by_its_letters(said: str, meant: str) -> None:
-    assert classified(study_type=said).study_type == meant
+def test_a_study_type_is_known_by_its_letters(answer: str, meant: str) -> None:
+    assert classified(study_type=answer).study_type == meant
 
 
-@pytest.mark.parametrize("said", ["Observational", "Case report", 3, {}])
-def test_a_study_type_that_is_not_listed_is_not_usable(said: Any) -> None:
+@pytest.mark.parametrize("answer", ["Observational", "Case report", 3, {}])
+def test_a_study_type_that_is_not_listed_is_not_usable(answer: Any) -> None:
     with pytest.raises(ValidationError, match="study_type"):
-        classified(study_type=said)
+        classified(study_type=answer)
 
 
 def test_several_groups_are_one_text() -> None:
@@ -110,17 +110,17 @@ def test_scores_go_from_0_to_5(field: str, score: Any) -> None:
 def test_a_verdict_has_one_to_three_sentences() -> None:
     assert assessed("evaluation", verdict=["a", "b", "c", "d"]).evaluation.verdict == ["a", "b", "c"]
     assert assessed("evaluation", verdict="Alone.").evaluation.verdict == ["Alone."]
-    for said in ([], [""], None):
+    for answer in ([], [""], None):
         with pytest.raises(ValidationError, match="verdict"):
-            assessed("evaluation", verdict=said)
+            assessed("evaluation", verdict=answer)
 
 
 @pytest.mark.parametrize("field", ["user_qa", "expert_qa", "practitioner_qa"])
 def test_there_are_three_questions_with_answers_for_each_group(field: str) -> None:
     assert len(getattr(assessed("annotations", **{field: QA * 2}).annotations, field)) == 3
-    for said in (QA[:2], [*QA[:2], {"question": "?", "answer": "!"}], [*QA[:2], QA[2] | {"answer": " "}]):
+    for answer in (QA[:2], [*QA[:2], {"question": "?", "answer": "!"}], [*QA[:2], QA[2] | {"answer": " "}]):
         with pytest.raises(ValidationError, match=field):
-            assessed("annotations", **{field: said})
+            assessed("annotations", **{field: answer})
 
 
 def test_a_glossary_has_three_to_seven_terms() -> None:
@@ -141,8 +141,8 @@ def test_what_is_too_long_ends_at_a_border() -> None:
 
 
 def test_the_schema_says_what_is_needed_and_bounds_no_list_from_above() -> None:
-    for wanted in (Classification, Assessment):
-        schema = wanted.model_json_schema()
-        assert set(schema["required"]) == set(wanted.model_fields)
+    for model in (Classification, Assessment):
+        schema = model.model_json_schema()
+        assert set(schema["required"]) == set(model.model_fields)
         assert "maxItems" not in json.dumps(schema)
     assert len(Classification.model_json_schema()["properties"]["study_type"]["enum"]) == 15

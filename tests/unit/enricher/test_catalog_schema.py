@@ -1,4 +1,4 @@
-"""What is made of the catalogue's answers, whatever they are, and how its settings are refused."""
+"""Parsing of any answer of the catalogue, and refused settings."""
 
 import json
 from typing import Any
@@ -10,13 +10,13 @@ from enricher.settings import CatalogSettings
 from shared.errors import Doubtful, Refused, SettingInvalid, TopicflowError
 
 
-def reply(status: int, said: Any) -> Reply:
-    return Reply.of(status, said if isinstance(said, bytes) else json.dumps(said).encode(), "")
+def reply(status: int, body: Any) -> Reply:
+    return Reply.of(status, body if isinstance(body, bytes) else json.dumps(body).encode(), "")
 
 
-def error_of(status: int, said: Any, *secrets: str) -> TopicflowError:
+def error_of(status: int, body: Any, *secrets: str) -> TopicflowError:
     with pytest.raises(TopicflowError) as caught:
-        reply(status, said).result(secrets)
+        reply(status, body).result(secrets)
     return caught.value
 
 
@@ -25,7 +25,7 @@ def test_the_result_is_what_the_envelope_holds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "body"),
     [
         (200, b"<html>"),
         (200, b"[" * 100_000),
@@ -37,8 +37,8 @@ def test_the_result_is_what_the_envelope_holds() -> None:
         (405, b"Method Not Allowed"),
     ],
 )
-def test_what_has_not_the_catalogues_shape_is_doubtful_and_no_articles_fault(status: int, said: Any) -> None:
-    found = error_of(status, said)
+def test_what_has_not_the_catalogues_shape_is_doubtful_and_no_articles_fault(status: int, body: Any) -> None:
+    found = error_of(status, body)
     assert isinstance(found, Doubtful)
     assert (found.code, "DATA_API_URL" in str(found)) == ("not_the_catalog", True)
 
@@ -50,29 +50,29 @@ def test_a_404_of_the_catalogues_own_is_final() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "body",
     [
         {"success": False, "error": {"detail": "invalid", "errors": [{"loc": ["body", "ai_tags"], "msg": "twice"}]}},
         {"success": False, "error": {"detail": [{"loc": ["body", "ai_tags"], "msg": "twice"}]}},
         {"detail": [{"loc": ["body", "ai_tags"], "msg": "twice"}]},
     ],
 )
-def test_a_422_names_the_field_in_any_of_its_shapes(said: dict[str, Any]) -> None:
-    found = error_of(422, said)
+def test_a_422_names_the_field_in_any_of_its_shapes(body: dict[str, Any]) -> None:
+    found = error_of(422, body)
     assert isinstance(found, Refused)
     assert "body.ai_tags: twice" in str(found)
 
 
 @pytest.mark.parametrize(
-    "said", [{"error": 7}, {"error": {"errors": [7, {}], "detail": {}}}, {"detail": ["x", {"loc": 7}]}]
+    "body", [{"error": 7}, {"error": {"errors": [7, {}], "detail": {}}}, {"detail": ["x", {"loc": 7}]}]
 )
-def test_an_error_in_no_known_shape_is_refused_all_the_same(said: dict[str, Any]) -> None:
-    assert isinstance(error_of(422, said), Refused)
+def test_an_error_in_no_known_shape_is_refused_all_the_same(body: dict[str, Any]) -> None:
+    assert isinstance(error_of(422, body), Refused)
 
 
 def test_a_secret_that_is_quoted_is_in_no_message_and_a_long_one_is_cut() -> None:
-    said = {"success": False, "error": {"detail": f"bad token abc.def of s3cret\nand more\0 {'x' * 1000}"}}
-    message = str(error_of(400, said, "s3cret", "abc.def", ""))
+    body = {"success": False, "error": {"detail": f"bad token abc.def of s3cret\nand more\0 {'x' * 1000}"}}
+    message = str(error_of(400, body, "s3cret", "abc.def", ""))
     assert "bad token … of … and more" in message
     assert "\0" not in message
     assert len(message) < 400

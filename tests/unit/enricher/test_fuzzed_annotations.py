@@ -1,4 +1,4 @@
-"""10,000 answers about articles as models give them on bad days: nothing is raised, no invalid annotation is made."""
+"""10,000 broken answers about articles: nothing is raised, and no invalid annotation is created."""
 
 import json
 from copy import deepcopy
@@ -33,13 +33,13 @@ def answered(text: str, finish_reason: str = "STOP", blocked: str | None = None)
 
 
 def places(value: Any, path: Path = ()) -> list[Path]:
-    """Of every value in it."""
+    """The paths of all values."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
     return [path] * bool(path) + [place for key, one in inner for place in places(one, (*path, key))]
 
 
 def break_at(answer: Any, place: Path, value: Any) -> None:
-    """Gone, where `value` is itself the place."""
+    """Replaces the value at the place, or deletes it if `value` is the place itself."""
     *way, last = place
     for key in way:
         answer = answer[key]
@@ -60,16 +60,16 @@ def answers(draw: st.DrawFn, good: dict[str, Any]) -> tuple[str, bool]:
     return draw(AROUND) + json.dumps(wrapped, ensure_ascii=draw(st.booleans())) + draw(AROUND), not place
 
 
-def check(verdict: object, wanted: type[Classification | Assessment]) -> None:
-    """An annotation that any event, catalogue and reader takes, or a reason in words."""
+def check(verdict: object, model: type[Classification | Assessment]) -> None:
+    """An annotation that is valid for events, catalogue and readers, or a reason."""
     if isinstance(verdict, AnswerNotUsable | Refused):
         assert str(verdict).encode()
         return
-    assert isinstance(verdict, wanted)
-    said = verdict.model_dump()
-    assert wanted.model_validate(said, context=TEXT) == verdict
-    assert is_storable(said)
-    assert "\\u0000" not in json.dumps(said)
+    assert isinstance(verdict, model)
+    fields = verdict.model_dump()
+    assert model.model_validate(fields, context=TEXT) == verdict
+    assert is_storable(fields)
+    assert "\\u0000" not in json.dumps(fields)
     if isinstance(verdict, Classification):
         forms = [normal(keyword) for keyword in verdict.keywords]
         assert 1 <= len(set(forms)) == len(forms) <= MOST_KEYWORDS
@@ -78,8 +78,8 @@ def check(verdict: object, wanted: type[Classification | Assessment]) -> None:
 
 @settings(max_examples=4_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(answers(CLASSIFICATION))
-def test_any_classification_is_used_or_refused_with_a_reason(told: tuple[str, bool]) -> None:
-    text, is_whole = told
+def test_any_classification_is_used_or_refused_with_a_reason(generated: tuple[str, bool]) -> None:
+    text, is_whole = generated
     verdict = validate_answer(answered(text), Classification, TEXT)
     assert isinstance(verdict, Classification) or not is_whole
     check(verdict, Classification)
@@ -87,8 +87,8 @@ def test_any_classification_is_used_or_refused_with_a_reason(told: tuple[str, bo
 
 @settings(max_examples=4_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(answers(ASSESSMENT))
-def test_any_assessment_is_used_or_refused_with_a_reason(told: tuple[str, bool]) -> None:
-    text, is_whole = told
+def test_any_assessment_is_used_or_refused_with_a_reason(generated: tuple[str, bool]) -> None:
+    text, is_whole = generated
     verdict = validate_answer(answered(text), Assessment, TEXT)
     assert isinstance(verdict, Assessment) or not is_whole
     check(verdict, Assessment)
@@ -101,7 +101,7 @@ def test_whatever_text_it_is_there_is_a_verdict(data: st.DataObject) -> None:
     text = data.draw(ANY_TEXT | ANY_JSON.map(json.dumps) | st.integers(0, len(whole)).map(lambda end: whole[:end]))
     finish = data.draw(st.sampled_from(["STOP", "", "MAX_TOKENS", "OTHER"]))
     blocked = data.draw(st.sampled_from([None, None, "SAFETY"]))
-    for wanted in (Classification, Assessment):
-        verdict = validate_answer(answered(text, finish, blocked), wanted, TEXT)
-        check(verdict, wanted)
+    for model in (Classification, Assessment):
+        verdict = validate_answer(answered(text, finish, blocked), model, TEXT)
+        check(verdict, model)
         assert isinstance(verdict, Refused) == (blocked is not None)

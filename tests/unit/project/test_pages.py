@@ -1,4 +1,4 @@
-"""Pages that name tests: each of them exists, and each test of a suffering is named on its page."""
+"""Pages that name tests: each test exists, and each test of a known problem is named on its page."""
 
 import re
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-SUFFERINGS = "e2e/test_known_problems.py"  # where that page's tests are that it names without a file
+KNOWN_PROBLEMS = "e2e/test_known_problems.py"  # the file of tests that the page names without a file
 Test = tuple[str, str]
 
 
-def named_on(page: str) -> set[Test]:
+def tests_on(page: str) -> set[Test]:
     rows = re.findall(r"`(?:([\w/]+\.py)::)?(test_\w+)`", (ROOT / "docs" / page).read_text())
-    return {(path or SUFFERINGS, name) for path, name in rows}
+    return {(path or KNOWN_PROBLEMS, name) for path, name in rows}
 
 
-def there_are_in(path: str) -> set[Test]:
+def tests_in(path: str) -> set[Test]:
     file = ROOT / "tests" / path
     text = file.read_text() if file.is_file() else ""
     return {(path, name) for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.M)}
@@ -23,16 +23,16 @@ def there_are_in(path: str) -> set[Test]:
 
 @pytest.mark.parametrize("page", ["known-problems.md", "guarantees.md"])
 def test_every_test_that_a_page_names_exists(page: str) -> None:
-    named = named_on(page)
-    assert named
-    assert named - set[Test]().union(*(there_are_in(path) for path, _ in named)) == set()
+    tests = tests_on(page)
+    assert tests
+    assert tests - set[Test]().union(*(tests_in(path) for path, _ in tests)) == set()
 
 
 def test_each_test_of_a_suffering_is_named_on_its_page() -> None:
     files = [
         path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests/e2e").glob("test_known_problems*.py")
     ]
-    assert set[Test]().union(*map(there_are_in, files)) <= named_on("known-problems.md")
+    assert set[Test]().union(*map(tests_in, files)) <= tests_on("known-problems.md")
 
 
 def test_each_suffering_has_its_row() -> None:

@@ -1,4 +1,4 @@
-"""Histories of submissions, drawn at random or told by hand, and what the rule of the projection makes of them."""
+"""Histories of submissions, random or hand-written, and their projected rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,19 +32,19 @@ Content = dict[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Happened:
+class TimedEvent:
     event: SubmissionEvent
     time: datetime
 
     @property
-    def keeps_its_place(self) -> bool:
-        """Of Started and Parked the later one in the stream is shown."""
+    def is_ordered(self) -> bool:
+        """Started and Parked: the later one in the stream is shown."""
         return isinstance(self.event, SubmissionStarted | SubmissionParked)
 
 
 @dataclass
 class Row:
-    """What the tables hold of one submission."""
+    """The rows of one submission."""
 
     state: State
     content: Content = None
@@ -55,11 +55,11 @@ class Row:
         return status
 
 
-def project(history: Sequence[Happened]) -> dict[str, Row]:
+def project(history: Sequence[TimedEvent]) -> dict[str, Row]:
     rows: dict[str, Row] = {}
-    for happened in history:
-        row = rows.setdefault(happened.event.id, Row(State(happened.event.id, "topic", 0)))
-        changed = advance(row.state, happened.event, happened.time)
+    for timed in history:
+        row = rows.setdefault(timed.event.id, Row(State(timed.event.id, "topic", 0)))
+        changed = advance(row.state, timed.event, timed.time)
         if changed is not None:
             row.content = changed.content
     return rows
@@ -72,8 +72,8 @@ def submitted(attempt: int = 1, title: str = "Raft", at: datetime = BEGAN, **mor
 
 
 def outcome(attempt: int = 1, run: str = "run", **more: Any) -> dict[str, Any]:
-    about = {"id": topic_id("raft"), "kind": "topic", "attempt": attempt, "run": run, "worker": f"worker of {run}"}
-    return about | {"title": "Raft", "submitted_at": BEGAN} | more
+    attributes = {"id": topic_id("raft"), "kind": "topic", "attempt": attempt, "run": run, "worker": f"worker of {run}"}
+    return attributes | {"title": "Raft", "submitted_at": BEGAN} | more
 
 
 def failed(attempt: int = 1, run: str = "run", message: str = "no", **more: Any) -> SubmissionFailed:
@@ -89,13 +89,13 @@ def removed(attempt: int = 1) -> TopicRemoved:
 
 
 def after(*events: SubmissionEvent) -> Row:
-    """The row, where each event happened a second after the one before."""
-    (row,) = project([Happened(event, BEGAN + timedelta(seconds=n)) for n, event in enumerate(events)]).values()
+    """The row after these events, one second apart."""
+    (row,) = project([TimedEvent(event, BEGAN + timedelta(seconds=n)) for n, event in enumerate(events)]).values()
     return row
 
 
 @st.composite
-def events(draw: st.DrawFn, run: str) -> Happened:
+def events(draw: st.DrawFn, run: str) -> TimedEvent:
     attempt, time = draw(ATTEMPTS), draw(MOMENTS)
     title = draw(SPELLINGS)
     id_ = topic_id(title if draw(st.booleans()) else "another one")
@@ -106,7 +106,7 @@ def events(draw: st.DrawFn, run: str) -> Happened:
     elif how is Removed:
         event = removed(attempt)
     else:
-        about = outcome(
+        attributes = outcome(
             attempt,
             run,
             title=draw(st.none() | st.just(title)),
@@ -114,44 +114,48 @@ def events(draw: st.DrawFn, run: str) -> Happened:
             tries=draw(st.integers(0, 2)),
             legacy_id=draw(st.none() | st.integers(0, 2)),
         )
-        event = draw(outcomes(how, about))
-    return Happened(event.model_copy(update={"id": id_}), time)
+        event = draw(outcomes(how, attributes))
+    return TimedEvent(event.model_copy(update={"id": id_}), time)
 
 
 class Completed: ...
 
 
 @st.composite
-def outcomes(draw: st.DrawFn, how: type, about: dict[str, Any]) -> Outcome:
+def outcomes(draw: st.DrawFn, how: type, attributes: dict[str, Any]) -> Outcome:
     if how is SubmissionStarted:
-        return SubmissionStarted(**about)
+        return SubmissionStarted(**attributes)
     if how is SubmissionParked:
         until = draw(st.none() | MOMENTS)
-        return SubmissionParked(**about, reason=draw(st.sampled_from(["rate_limited", "unavailable"])), until=until)
+        return SubmissionParked(
+            **attributes, reason=draw(st.sampled_from(["rate_limited", "unavailable"])), until=until
+        )
     if how is SubmissionFailed:
-        error = ErrorDetail(code="refused", message=f"failed in {about['run']}")
-        return SubmissionFailed(**about, error=error, dead_lettered=draw(st.booleans()))
-    content = draw(st.none() | st.just({"title": f"by {about['run']}", "difficulty": len(about["run"])}))
-    return SubmissionCompleted(**about, content=content, simulated=draw(st.booleans()), skipped=draw(st.booleans()))
+        error = ErrorDetail(code="refused", message=f"failed in {attributes['run']}")
+        return SubmissionFailed(**attributes, error=error, dead_lettered=draw(st.booleans()))
+    content = draw(st.none() | st.just({"title": f"by {attributes['run']}", "difficulty": len(attributes["run"])}))
+    return SubmissionCompleted(
+        **attributes, content=content, simulated=draw(st.booleans()), skipped=draw(st.booleans())
+    )
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Happened]:
+def histories(draw: st.DrawFn) -> list[TimedEvent]:
     """Events of two submissions. A run has one end, so no two ends are of the same run."""
     return [draw(events(f"run-{n}")) for n in range(draw(st.integers(1, 14)))]
 
 
 @st.composite
-def disorders(draw: st.DrawFn) -> tuple[list[Happened], list[Happened]]:
-    """A history, and the same doubled, late and shuffled, but for the order of Started and Parked."""
+def disorders(draw: st.DrawFn) -> tuple[list[TimedEvent], list[TimedEvent]]:
+    """A history, and the same with duplicates and late events, shuffled except Started and Parked."""
     history = draw(histories())
-    free = [happened for happened in history if not happened.keeps_its_place]
+    free = [timed for timed in history if not timed.is_ordered]
     if free:
         free += draw(st.lists(st.sampled_from(free), max_size=5))
-    placed: list[Happened] = []
-    for n, happened in enumerate(once := [happened for happened in history if happened.keeps_its_place]):
-        placed.append(happened)
-        if draw(st.integers(0, 3)) == 0:  # a producer that heard no answer says again what it said last
+    placed: list[TimedEvent] = []
+    for n, timed in enumerate(once := [timed for timed in history if timed.is_ordered]):
+        placed.append(timed)
+        if draw(st.integers(0, 3)) == 0:  # a producer without an answer publishes its last events again
             placed += once[draw(st.integers(0, n)) : n + 1]
     free = draw(st.permutations(free))
     turns = draw(st.permutations([True] * len(placed) + [False] * len(free)))

@@ -1,4 +1,4 @@
-"""What was paid in vain: decided from all answers of an attempt, in whatever order they are told of."""
+"""Wasted calls: derived from all answers of an attempt, in any order of their events."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -14,21 +14,21 @@ PARTITIONS = {"one": 3, "two": 4}
 SHARE: dict[str, Any] = {"model": "m", "prompt_version": "1", "tokens_in": 10, "tokens_out": 20, "seconds": 1.0}
 
 
-def about(id_: str, run: str, attempt: int, *usage: Usage) -> dict[str, Any]:
-    told = {"id": id_, "run": run, "attempt": attempt, "usage": usage}
-    return {"kind": "topic", "submitted_at": BEGAN, "worker": "w", **told}
+def attributes(id_: str, run: str, attempt: int, *usage: Usage) -> dict[str, Any]:
+    fields = {"id": id_, "run": run, "attempt": attempt, "usage": usage}
+    return {"kind": "topic", "submitted_at": BEGAN, "worker": "w", **fields}
 
 
 def completed(run: str, *usage: Usage, id_: str = "one", attempt: int = 1) -> SubmissionCompleted:
-    return SubmissionCompleted(**about(id_, run, attempt, *usage), content={})
+    return SubmissionCompleted(**attributes(id_, run, attempt, *usage), content={})
 
 
 def call(name: str, cost: float | None = 0.5, shared_by: int = 1, wasted: str = "") -> Usage:
     return Usage(call_id=name, **SHARE, cost=cost, shared_by=shared_by, wasted=wasted)
 
 
-def told(*events: SubmissionEvent) -> list[LedgerEntry]:
-    """A second after the other."""
+def entries_of(*events: SubmissionEvent) -> list[LedgerEntry]:
+    """Entries of the events, one second apart."""
     return [p for n, event in enumerate(events) for p in ledger_entries(event, BEGAN + timedelta(seconds=n))]
 
 
@@ -41,7 +41,7 @@ def summed(booked: LedgerChanges) -> dict[str, list[int]]:
 
 
 def test_of_two_answers_to_one_attempt_the_earlier_was_of_use_and_the_other_paid_twice() -> None:
-    booked = book([], told(completed("first", call("a")), completed("second", call("b"))), PARTITIONS)
+    booked = book([], entries_of(completed("first", call("a")), completed("second", call("b"))), PARTITIONS)
     assert wasted(booked) == {"a": "", "b": "repeated"}
     assert summed(booked) == {
         "": [60, 0, 10, 20, 0, 0, 500_000_000],
@@ -55,23 +55,23 @@ def test_each_attempt_and_each_submission_is_judged_alone() -> None:
         completed("2", call("b"), attempt=2),
         completed("3", call("c"), id_="two"),
     )
-    assert wasted(book([], told(*events), PARTITIONS)) == {"a": "", "b": "", "c": ""}
+    assert wasted(book([], entries_of(*events), PARTITIONS)) == {"a": "", "b": "", "c": ""}
 
 
 def test_what_the_worker_knew_to_be_of_no_use_stays_so_and_counts_for_nothing() -> None:
     events = (completed("1", call("a", wasted="cut_off"), call("b")),)
-    assert wasted(book([], told(*events), PARTITIONS)) == {"a": "cut_off", "b": ""}
+    assert wasted(book([], entries_of(*events), PARTITIONS)) == {"a": "cut_off", "b": ""}
 
 
 @pytest.mark.parametrize(
     "end",
     [
-        SubmissionFailed(**about("one", "1", 1, call("a")), error=ErrorDetail(code="bug", message="ours")),
-        SubmissionParked(**about("one", "1", 1, call("a")), reason="unavailable"),
+        SubmissionFailed(**attributes("one", "1", 1, call("a")), error=ErrorDetail(code="bug", message="bug")),
+        SubmissionParked(**attributes("one", "1", 1, call("a")), reason="unavailable"),
     ],
 )
 def test_what_led_to_no_completion_was_not_used(end: SubmissionEvent) -> None:
-    assert wasted(book([], told(end), PARTITIONS)) == {"a": "not_used"}
+    assert wasted(book([], entries_of(end), PARTITIONS)) == {"a": "not_used"}
 
 
 def test_whatever_the_order_and_the_batches_the_rows_and_totals_are_the_same() -> None:

@@ -1,4 +1,4 @@
-"""10,000 answers as models give them on bad days: nothing is raised, no neighbour is lost, no invalid card is made."""
+"""10,000 broken answers: nothing is raised, no valid item is lost, no invalid card is created."""
 
 import json
 from collections.abc import Callable
@@ -58,23 +58,23 @@ def broken_items(draw: st.DrawFn) -> tuple[list[Any], set[str]]:
             case "gone":
                 del items[at][draw(st.sampled_from(sorted(CARD)))]
             case "other":
-                items[at] = draw(ANY_JSON.filter(lambda value: not _says_an_id(value)))
+                items[at] = draw(ANY_JSON.filter(lambda value: not _has_known_id(value)))
             case "id":
                 items[at]["id"] = draw(ANY_JSON.filter(lambda value: str(value) not in IDS))
-    items += draw(st.lists(ANY_JSON.filter(lambda value: not _says_an_id(value)), max_size=2))
+    items += draw(st.lists(ANY_JSON.filter(lambda value: not _has_known_id(value)), max_size=2))
     return draw(st.permutations(items)), whole
 
 
-def _says_an_id(value: Any) -> bool:
+def _has_known_id(value: Any) -> bool:
     return isinstance(value, dict) and str(value.get("id")) in IDS
 
 
 @settings(max_examples=7_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(broken_items(), AROUND, AROUND, st.sampled_from([lambda items: items, lambda items: {"topics": items}]))
 def test_whatever_is_broken_about_some_the_others_are_used(
-    told: tuple[list[Any], set[str]], before: str, after: str, wrapped: Callable[[list[Any]], Any]
+    generated: tuple[list[Any], set[str]], before: str, after: str, wrapped: Callable[[list[Any]], Any]
 ) -> None:
-    items, whole = told
+    items, whole = generated
     verdicts = validate_answer(answered(before + json.dumps(wrapped(items)) + after), IDS)
     assert list(verdicts) == IDS
     assert whole <= {id_ for id_, verdict in verdicts.items() if isinstance(verdict, StudyCard)}

@@ -18,8 +18,8 @@ def old(title: str = "Raft", status: str = "completed", **more: Any) -> TopicToI
 
 
 def here(status: str, attempt: int = 2, **more: Any) -> dict[str, KnownSubmission]:
-    about = {"id": topic_id("Raft"), "title": "raft", "legacy_id": None, "simulated": False, **more}
-    return {topic_id("Raft"): KnownSubmission(status=status, attempt=attempt, **about)}
+    fields = {"id": topic_id("Raft"), "title": "raft", "legacy_id": None, "simulated": False, **more}
+    return {topic_id("Raft"): KnownSubmission(status=status, attempt=attempt, **fields)}
 
 
 def one(topic: TopicToImport, known: dict[str, KnownSubmission]) -> ImportVerdict:

@@ -1,4 +1,4 @@
-"""Several keys: used in turn, rested, left out, and read again from their file; shown to nobody."""
+"""Several keys: rotation, cool-down, refusal, reload from their file; never shown."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,13 +79,13 @@ def test_their_file_is_read_again_when_it_changes_and_what_is_known_of_a_key_sta
 
 def test_nothing_that_is_said_shows_a_key() -> None:
     keys = Keys(["very-secret", "secret-too"])
-    with capture_logs() as said:
+    with capture_logs() as logged:
         key = keys.next()
         keys.cool_down(key, later(), DailyQuota)
         keys.refuse(key)
         keys.works(key)
-    assert len(said) == 3
-    assert "secret" not in repr([key, keys, *said])
+    assert len(logged) == 3
+    assert "secret" not in repr([key, keys, *logged])
 
 
 def test_keys_are_separated_by_commas_or_lines_and_each_is_there_once() -> None:

@@ -17,54 +17,54 @@ YESTERDAY = day_of(datetime.now(UTC) - timedelta(days=1))
 def totals(
     requests: float, *, tokens: int = 0, cost: float = 0, day: str = TODAY, kind: Kind = "topic", partition: int = 0
 ) -> UsageTotals:
-    about = {"day": day, "kind": kind, "model": "m", "partition": partition}
-    return UsageTotals.model_validate(about | {"requests": requests, "tokens": tokens, "cost": cost})
+    fields = {"day": day, "kind": kind, "model": "m", "partition": partition}
+    return UsageTotals.model_validate(fields | {"requests": requests, "tokens": tokens, "cost": cost})
 
 
-def allowance(limits: UsedToday, *told: UsageTotals) -> DailyLimits:
+def daily_limits(limits: UsedToday, *events: UsageTotals) -> DailyLimits:
     made = DailyLimits(limits, "topic")
     made.check(1.0)
-    for one in told:
+    for one in events:
         made.on_usage_event(one)
     return made
 
 
 def test_what_was_told_before_it_began_counts_in_all_partitions() -> None:
-    told = allowance(UsedToday(requests=10, tokens=10**9, dollars=9), totals(6), totals(3.9, partition=1))
-    told.check(1.0)
-    told.on_usage_event(totals(4, partition=1))
+    limits = daily_limits(UsedToday(requests=10, tokens=10**9, dollars=9), totals(6), totals(3.9, partition=1))
+    limits.check(1.0)
+    limits.on_usage_event(totals(4, partition=1))
     with pytest.raises(DailyQuota) as found:
-        told.check(1.0)
+        limits.check(1.0)
     assert found.value.until == end_of_day()
 
 
 def test_a_budget_counts_what_both_kinds_cost_and_a_quota_only_its_own() -> None:
     articles = totals(1000, tokens=10**9, cost=0.6, kind="article")
     limits = UsedToday(requests=1000, tokens=10**9, dollars=1)
-    allowance(limits, articles, totals(1, cost=0.3)).check(1.0)
+    daily_limits(limits, articles, totals(1, cost=0.3)).check(1.0)
     with pytest.raises(BudgetSpent, match="budget of 1 US dollars"):
-        allowance(limits, articles, totals(1, cost=0.4)).check(1.0)
+        daily_limits(limits, articles, totals(1, cost=0.4)).check(1.0)
 
 
 def test_tokens_of_a_day_are_counted() -> None:
     with pytest.raises(DailyQuota, match="tokens"):
-        allowance(UsedToday(10**9, 500, 10**9), totals(1, tokens=500)).check(1.0)
+        daily_limits(UsedToday(10**9, 500, 10**9), totals(1, tokens=500)).check(1.0)
 
 
 def test_yesterday_counts_for_nothing_even_if_it_is_told_late() -> None:
     limits = UsedToday(10, 10**9, 10**9)
-    allowance(limits, totals(99, day=YESTERDAY)).check(1.0)
+    daily_limits(limits, totals(99, day=YESTERDAY)).check(1.0)
     with pytest.raises(DailyQuota):
-        allowance(limits, totals(10), totals(99, day=YESTERDAY)).check(1.0)
+        daily_limits(limits, totals(10), totals(99, day=YESTERDAY)).check(1.0)
 
 
 def test_an_older_value_that_comes_later_changes_nothing() -> None:
     with pytest.raises(DailyQuota):
-        allowance(UsedToday(10, 10**9, 10**9), totals(10), totals(9)).check(1.0)
+        daily_limits(UsedToday(10, 10**9, 10**9), totals(10), totals(9)).check(1.0)
 
 
 def test_while_nothing_is_told_others_are_taken_to_use_as_much_for_their_share() -> None:
-    silent = allowance(UsedToday(10**9, 10**9, 1.0), totals(1, cost=0.2))
+    silent = daily_limits(UsedToday(10**9, 10**9, 1.0), totals(1, cost=0.2))
     for _ in range(4):
         silent.check(0.25)
         silent.spent(100, 0.05)
@@ -74,7 +74,7 @@ def test_while_nothing_is_told_others_are_taken_to_use_as_much_for_their_share()
 
 
 def test_a_call_counts_until_it_is_surely_among_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    limited = allowance(UsedToday(3, 10**9, 10**9))
+    limited = daily_limits(UsedToday(3, 10**9, 10**9))
     limited.spent(100, 0)
     limited.on_usage_event(totals(2))  # another's, and this one or not
     with pytest.raises(DailyQuota):
@@ -84,7 +84,7 @@ def test_a_call_counts_until_it_is_surely_among_what_was_told(monkeypatch: pytes
 
 
 def test_without_limits_everything_is_allowed() -> None:
-    told = allowance(NO_LIMIT, totals(10**9, tokens=10**12, cost=10**9))
-    told.spent(10**9, 10.0**9)
-    told.check(0.001)
-    assert not told.is_limited
+    limits = daily_limits(NO_LIMIT, totals(10**9, tokens=10**12, cost=10**9))
+    limits.spent(10**9, 10.0**9)
+    limits.check(0.001)
+    assert not limits.is_limited

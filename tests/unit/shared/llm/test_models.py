@@ -1,4 +1,4 @@
-"""What a request carries for each generation of models, and which models Google has shut down."""
+"""Request options of each model generation, and retired models."""
 
 from datetime import date
 from typing import Any
@@ -59,10 +59,10 @@ def test_every_answer_has_a_limit_with_room_for_thoughts(model: str) -> None:
     [(date(2026, 11, 30), "will be shut down on 2026-12-01"), (date(2026, 12, 1), "was shut down on 2026-12-01")],
 )
 def test_a_retired_model_is_named_with_its_day_and_its_successor(today: date, words: str) -> None:
-    said = retirement_warning("gemini-2.5-flash", today)
-    assert words in said
-    assert "answers, and bills, as gemini-3.5-flash-lite" in said
-    assert said.endswith("set GEMINI_MODEL to gemini-3.5-flash-lite")
+    warning = retirement_warning("gemini-2.5-flash", today)
+    assert words in warning
+    assert "answers, and bills, as gemini-3.5-flash-lite" in warning
+    assert warning.endswith("set GEMINI_MODEL to gemini-3.5-flash-lite")
 
 
 def test_the_default_model_and_those_that_are_recommended_are_not_retired() -> None:

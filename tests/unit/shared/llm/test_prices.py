@@ -1,4 +1,4 @@
-"""What a call costs: Google's price, a price of one's own over it, and a model without a price is not free."""
+"""The cost of a call: Google's price, a configured price, and the price of an unknown model."""
 
 import subprocess
 import sys
@@ -37,8 +37,8 @@ def test_a_model_costs_what_google_asks_for_it(model: str, dollars: float) -> No
 
 
 def test_the_model_that_answered_is_priced_and_not_the_one_that_was_asked() -> None:
-    asked = google("gemini-2.5-flash-lite")
-    assert asked.cost("gemini-3.5-flash-lite", CALL) == Cost(approx(FLASH_LITE))
+    prices = google("gemini-2.5-flash-lite")
+    assert prices.cost("gemini-3.5-flash-lite", CALL) == Cost(approx(FLASH_LITE))
 
 
 def test_a_price_of_ones_own_comes_before_googles_and_the_longest_name_wins() -> None:
@@ -94,14 +94,14 @@ def test_what_is_no_price_list_is_refused_by_its_entry(text: str) -> None:
 
 @pytest.mark.parametrize("of", [1, 2, 3, 5])
 def test_shares_add_up_to_the_whole_call(of: int) -> None:
-    told = {name: 1_000 + n for n, name in enumerate(TOKENS)} | {"tokens_cached": 7}
-    answer = Answer("{}", "STOP", None, "m", **told, seconds=0.1234, simulated=True)
+    tokens = {name: 1_000 + n for n, name in enumerate(TOKENS)} | {"tokens_cached": 7}
+    answer = Answer("{}", "STOP", None, "m", **tokens, seconds=0.1234, simulated=True)
     prices = Prices.of("m=1/10/0.1", "m")
     paid = shares(answer, [""] * (of - 1) + ["invalid"], prompt_version="1", prices=prices)
-    for name, whole in told.items():
+    for name, whole in tokens.items():
         assert sum(getattr(share, name) for share in paid) == whole
-    answered = told["tokens_out"] + told["tokens_thought"]
-    whole_cost = prices.cost("m", Tokens(told["tokens_in"], told["tokens_cached"], answered)).dollars
+    answered = tokens["tokens_out"] + tokens["tokens_thought"]
+    whole_cost = prices.cost("m", Tokens(tokens["tokens_in"], tokens["tokens_cached"], answered)).dollars
     assert sum(share.cost or 0 for share in paid) == pytest.approx(whole_cost)
     assert {share.call_id for share in paid} == {paid[0].call_id}
     assert [share.wasted for share in paid] == [""] * (of - 1) + ["invalid"]

@@ -38,8 +38,8 @@ SUBMITTED = RECORDED["TopicSubmitted.v1"]
 
 
 def test_every_event_and_version_is_recorded() -> None:
-    wanted = {f"{name}.v{v}" for name, kind in EVENT_TYPES.items() for v in range(1, kind.version + 1)}
-    assert {".".join(name.split(".")[:2]) for name in RECORDED} == wanted
+    expected = {f"{name}.v{v}" for name, kind in EVENT_TYPES.items() for v in range(1, kind.version + 1)}
+    assert {".".join(name.split(".")[:2]) for name in RECORDED} == expected
 
 
 @pytest.mark.parametrize("name", RECORDED)

@@ -1,4 +1,4 @@
-"""The metrics by their names: what Prometheus expects of them, and gauges that may be absent."""
+"""Metric names as Prometheus expects them, and gauges that can be absent."""
 
 import re
 from pathlib import Path
@@ -29,9 +29,9 @@ def test_the_alerts_that_we_recommend_ask_for_metrics_that_there_are() -> None:
     samples = {f"{family.name}_total" for service in SERVICES for family in service.collect()}
     samples |= {family.name for service in SERVICES for family in service.collect()}
     page = (Path(__file__).parents[4] / "docs" / "observability.md").read_text("utf-8")
-    named = set(re.findall(r"topicflow_[a-z_]+", page))
-    assert len(named) > 8
-    assert named <= samples
+    used = set(re.findall(r"topicflow_[a-z_]+", page))
+    assert len(used) > 8
+    assert used <= samples
 
 
 def test_a_reading_shows_what_is_known_and_nothing_else() -> None:

@@ -1,4 +1,4 @@
-"""Whether what was not answered is an outage: what was answered since, a free probe, and how many it happens to."""
+"""Whether a call without an answer is an outage: by later answers, a free probe, and the number of such calls."""
 
 import time
 
@@ -8,10 +8,10 @@ from shared.resilience.outage_detection import SEVERAL, OutageDetector
 class Probe:
     def __init__(self, is_answered: bool) -> None:
         self.is_answered = is_answered
-        self.asked = 0
+        self.calls = 0
 
     async def __call__(self) -> bool:
-        self.asked += 1
+        self.calls += 1
         return self.is_answered
 
 
@@ -22,24 +22,24 @@ async def test_a_probe_decides_about_the_only_one_that_was_asked() -> None:
 
 async def test_what_was_answered_meanwhile_speaks_against_it_without_a_probe() -> None:
     probe = Probe(is_answered=False)
-    doubts = OutageDetector(probe)
+    detector = OutageDetector(probe)
     began = time.monotonic()
-    doubts.answered()
-    assert not await doubts.is_outage("a", began)
-    assert probe.asked == 0
-    assert await doubts.is_outage("a", time.monotonic())
+    detector.answered()
+    assert not await detector.is_outage("a", began)
+    assert probe.calls == 0
+    assert await detector.is_outage("a", time.monotonic())
 
 
 async def test_one_that_is_never_answered_is_no_outage_however_often_it_is_asked() -> None:
-    doubts = OutageDetector(Probe(is_answered=True))
+    detector = OutageDetector(Probe(is_answered=True))
     for _ in range(3 * SEVERAL):
-        assert not await doubts.is_outage("a", time.monotonic())
+        assert not await detector.is_outage("a", time.monotonic())
 
 
 async def test_several_different_ones_in_a_row_are_one_whatever_the_probe_says_until_something_is_answered() -> None:
-    doubts = OutageDetector(Probe(is_answered=True))
-    found = [await doubts.is_outage(f"{n}", time.monotonic()) for n in range(SEVERAL + 1)]
+    detector = OutageDetector(Probe(is_answered=True))
+    found = [await detector.is_outage(f"{n}", time.monotonic()) for n in range(SEVERAL + 1)]
     assert found == [False] * (SEVERAL - 1) + [True] * 2
-    assert await doubts.is_outage("0", time.monotonic())
-    doubts.answered()
-    assert not await doubts.is_outage("0", time.monotonic())
+    assert await detector.is_outage("0", time.monotonic())
+    detector.answered()
+    assert not await detector.is_outage("0", time.monotonic())

@@ -68,7 +68,7 @@ class Pair(Strict):
 
 
 class Annotation(Strict):
-    """Part of what is asked about an article."""
+    """Part of the annotation of an article."""
 
     keywords: list[Text] = Field(min_length=1, max_length=10)
     study_type: Literal["Meta-analysis", "Not stated"]
@@ -239,12 +239,12 @@ def test_what_is_asked_of_any_article_is_answered_so_that_it_is_used(
     title: str, abstract: str, content: str | None
 ) -> None:
     try:
-        about = excerpt(ArticleText("urn:article:oats", title, abstract, content), 1000)
+        text = excerpt(ArticleText("urn:article:oats", title, abstract, content), 1000)
     except Refused:
         return
-    for wanted in (Classification, Assessment):
-        answer = plan(wanted.model_json_schema()).answer(json.loads(about.data))
-        assert isinstance(first_valid(wanted, [answer], context=about.text), wanted)
+    for model in (Classification, Assessment):
+        answer = plan(model.model_json_schema()).answer(json.loads(text.data))
+        assert isinstance(first_valid(model, [answer], context=text.text), model)
 
 
 def test_a_keyword_is_not_torn_from_an_accent_that_stands_apart() -> None:
@@ -255,9 +255,9 @@ def test_a_keyword_is_not_torn_from_an_accent_that_stands_apart() -> None:
 
 def test_an_article_that_is_spoiled_is_not_used() -> None:
     article = {"urn": "urn:article:oats", "title": "Oats", "abstract": "Oats and health.", "content": ""}
-    for wanted in (Classification, Assessment):
-        spoiled = plan(wanted.model_json_schema()).spoiled(article)
-        assert isinstance(first_valid(wanted, [spoiled], context="oats and health"), AnswerNotUsable)
+    for model in (Classification, Assessment):
+        spoiled = plan(model.model_json_schema()).spoiled(article)
+        assert isinstance(first_valid(model, [spoiled], context="oats and health"), AnswerNotUsable)
 
 
 def test_a_title_that_looks_like_a_template_or_an_order_is_only_text() -> None:

@@ -1,4 +1,4 @@
-"""When a fault of Gemini's simulator begins and ends, and which calls are its share: on a clock of the test's."""
+"""Start, end and share of the faults of the simulator of Gemini, with a fake clock."""
 
 import pytest
 
@@ -15,8 +15,8 @@ class Clock:
         return self.now
 
 
-def met(faults: Faults, calls: int) -> list[int]:
-    """Which of so many calls met a fault, counted from 1."""
+def affected(faults: Faults, calls: int) -> list[int]:
+    """The numbers of the calls with a fault, counted from 1."""
     return [n for n in range(1, calls + 1) if faults.of_call(TITLES)]
 
 
@@ -40,11 +40,11 @@ def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
     clock = Clock()
     faults = Faults(clock)
     faults.tell([GeminiFault(fault="503", after_seconds=5, for_seconds=2, times=3)])
-    told = {"fault": "503", "after_seconds": 5, "for_seconds": 2, "times": 3, "times_left": 3}
-    assert faults.as_dicts() == [told | {"begins_in_seconds": 5}]
+    fields = {"fault": "503", "after_seconds": 5, "for_seconds": 2, "times": 3, "times_left": 3}
+    assert faults.as_dicts() == [fields | {"begins_in_seconds": 5}]
     assert (faults.of_call(TITLES), faults.of_probe()) == (None, None)
     clock.now += 6
-    assert faults.as_dicts() == [told | {"seconds_left": 1}]
+    assert faults.as_dicts() == [fields | {"seconds_left": 1}]
     assert faults.of_probe() == GeminiFault(fault="503", after_seconds=5, for_seconds=2, times=3)
     clock.now += 1
     assert faults.as_dicts() == []
@@ -56,14 +56,14 @@ def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
 def test_a_share_takes_every_so_many_calls(share: float, calls: list[int]) -> None:
     faults = Faults()
     faults.tell([GeminiFault(fault="slow", share=share)])
-    assert met(faults, calls[-1]) == calls
+    assert affected(faults, calls[-1]) == calls
 
 
 def test_a_share_is_exact_over_many_calls() -> None:
     for percent in range(1, 101):
         faults = Faults()
         faults.tell([GeminiFault(fault="slow", share=percent / 100)])
-        assert len(met(faults, 1000)) == 10 * percent
+        assert len(affected(faults, 1000)) == 10 * percent
 
 
 def test_a_share_is_of_the_calls_in_its_scope_and_leaves_the_others_to_whoever_was_told_next() -> None:
@@ -76,7 +76,7 @@ def test_a_share_is_of_the_calls_in_its_scope_and_leaves_the_others_to_whoever_w
 def test_times_are_those_of_the_share() -> None:
     faults = Faults()
     faults.tell([GeminiFault(fault="503", share=0.5, times=2)])
-    assert met(faults, 10) == [2, 4]
+    assert affected(faults, 10) == [2, 4]
 
 
 def test_items_are_spoiled_in_a_share_of_their_calls_and_for_one_key() -> None:

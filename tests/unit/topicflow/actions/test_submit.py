@@ -22,8 +22,8 @@ def _api(*responses: httpx.Response, seen: list[httpx.Request] | None = None) ->
     return ApiClient("http://127.0.0.1:1", "secret", httpx.MockTransport(answer))
 
 
-def _sending(said: list[str] | None = None, total: int = 1) -> Sending:
-    return Sending(total, "titles", lambda now: said.append(now.full_line) if said is not None else None)
+def _sending(lines: list[str] | None = None, total: int = 1) -> Sending:
+    return Sending(total, "titles", lambda now: lines.append(now.full_line) if lines is not None else None)
 
 
 @pytest.fixture
@@ -65,26 +65,26 @@ async def test_a_503_that_stays_ends_with_exit_code_3(pauses: list[float]) -> No
 async def test_while_the_api_says_when_to_come_again_ten_minutes_are_waited_and_it_is_said_why(
     pauses: list[float],
 ) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     full = httpx.Response(503, headers={"Retry-After": "5"}, json={"detail": "no room"})
     with pytest.raises(ServiceUnavailable, match="no room"):
-        await submit(_api(*[full] * 200), ["Raft"], _sending(said))
+        await submit(_api(*[full] * 200), ["Raft"], _sending(lines))
     assert (set(pauses), sum(pauses)) == ({5}, 600)
-    assert set(said) == {"0 of 1 titles sent; waiting: no room"}
+    assert set(lines) == {"0 of 1 titles sent; waiting: no room"}
 
 
 async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_place_is_known(
     pauses: list[float],
 ) -> None:
-    said: list[str] = []
+    lines: list[str] = []
     full = httpx.Response(503, headers={"Retry-After": "60"}, json={"detail": "no room"})
     taken = httpx.Response(202, json={"topics": []})
-    sending = _sending(said, total=1500)
+    sending = _sending(lines, total=1500)
     answers = [taken, *[full] * 10, taken, *[full] * 11]
     with pytest.raises(ServiceUnavailable, match="titles 1001 to 1500: no room; the first 1000 were submitted"):
         await submit(_api(*answers), ["x"] * 1500, sending)
     assert (sending.position, len(pauses)) == ("1,000 of 1,500 titles", 20)
-    assert said[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting: no room"]
+    assert lines[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting: no room"]
 
 
 async def test_who_asks_to_come_again_at_once_is_still_given_a_second(pauses: list[float]) -> None:

@@ -108,7 +108,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("settings", "shown"),
     [
         ({}, None),
         ({"TOPICFLOW_BROKER_URL": ""}, None),
@@ -121,13 +121,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     ],
 )
 def test_a_broker_is_chosen_by_any_of_its_settings(
-    environment: pytest.MonkeyPatch, told: dict[str, str], shown: str | None
+    environment: pytest.MonkeyPatch, settings: dict[str, str], shown: str | None
 ) -> None:
-    for name, value in told.items():
+    for name, value in settings.items():
         environment.setenv(name, value)
     found = external_services.broker()
     assert (found and found.display_url) == shown
-    assert found is None or found.settings == told
+    assert found is None or found.settings == settings
 
 
 def test_an_option_is_stronger_than_the_environment(environment: pytest.MonkeyPatch) -> None:
@@ -221,9 +221,11 @@ def test_a_folder_cannot_send_the_key_to_another_machine(tmp_path: Path, url: st
 def test_the_next_steps_name_the_url_only_where_it_is_needed() -> None:
     here = Path(".topicflow").absolute()
     found = list(next_steps("http://127.0.0.1:8123", here, {}, storage="there", remarks=[]))
-    told = list(next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, storage="there", remarks=["simulated"]))
+    elsewhere = list(
+        next_steps("http://127.0.0.1:8123", Path("/elsewhere"), {}, storage="there", remarks=["simulated"])
+    )
     assert found[0] == "topicflow is ready at http://127.0.0.1:8123"
     assert not [line for line in found[1:] if "8123" in line or "simulated" in line]
-    assert "simulated" in told[1]
-    assert "--url http://127.0.0.1:8123" in told[2]
-    assert told[-1] == "Ctrl-C stops; submissions are kept in there"
+    assert "simulated" in elsewhere[1]
+    assert "--url http://127.0.0.1:8123" in elsewhere[2]
+    assert elsewhere[-1] == "Ctrl-C stops; submissions are kept in there"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from unit.status_projector.histories import (
     BEGAN,
-    Happened,
+    TimedEvent,
     after,
     completed,
     disorders,
@@ -36,14 +36,14 @@ from status_projector.submission_state import NewContent, State, advance
 
 @given(disorders())
 def test_doubled_late_and_shuffled_events_leave_the_same_row_and_content(
-    both: tuple[list[Happened], list[Happened]],
+    both: tuple[list[TimedEvent], list[TimedEvent]],
 ) -> None:
     in_order, disordered = both
     assert project(disordered) == project(in_order)
 
 
 @given(histories())
-def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[Happened]) -> None:
+def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[TimedEvent]) -> None:
     for id_, row in project(history).items():
         of_it = [h for h in history if h.event.id == id_]
         attempt = max(h.event.attempt for h in of_it)
@@ -51,7 +51,7 @@ def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[
         last = [h for h in of_it if h.event.attempt == attempt]
         ends = [h for h in last if isinstance(h.event, SubmissionCompleted)]
         ends = ends or [h for h in last if isinstance(h.event, SubmissionFailed)]
-        working = [h for h in last if h.keeps_its_place]
+        working = [h for h in last if h.is_ordered]
         if any(isinstance(h.event, Removed) for h in last):
             assert row.state.status == "removed"
             assert row.counted_as is None
@@ -66,7 +66,7 @@ def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[
 
 
 @given(histories())
-def test_the_row_is_as_old_as_its_first_submission_ever(history: list[Happened]) -> None:
+def test_the_row_is_as_old_as_its_first_submission_ever(history: list[TimedEvent]) -> None:
     for id_, row in project(history).items():
         times = [
             h.event.submitted_at for h in history if h.event.id == id_ and isinstance(h.event, Submitted | Outcome)
@@ -75,7 +75,7 @@ def test_the_row_is_as_old_as_its_first_submission_ever(history: list[Happened])
 
 
 @given(histories())
-def test_content_is_the_newest_attempts_that_has_one_and_was_not_removed(history: list[Happened]) -> None:
+def test_content_is_the_newest_attempts_that_has_one_and_was_not_removed(history: list[TimedEvent]) -> None:
     for id_, row in project(history).items():
         of_it = [h for h in history if h.event.id == id_]
         closed = max((h.event.attempt for h in of_it if isinstance(h.event, Removed)), default=0)
@@ -91,7 +91,7 @@ def test_content_is_the_newest_attempts_that_has_one_and_was_not_removed(history
 
 
 @given(histories())
-def test_an_error_is_shown_on_failed_rows_only_and_a_wait_on_unfinished_ones(history: list[Happened]) -> None:
+def test_an_error_is_shown_on_failed_rows_only_and_a_wait_on_unfinished_ones(history: list[TimedEvent]) -> None:
     for n in range(len(history)):
         for row in project(history[: n + 1]).values():
             assert (row.state.error_message is not None) == (row.state.status == "failed")
@@ -103,8 +103,8 @@ def test_an_error_is_shown_on_failed_rows_only_and_a_wait_on_unfinished_ones(his
 
 
 def test_a_submission_is_pending_then_processing_then_completed() -> None:
-    story = [submitted(), SubmissionStarted(**outcome()), completed()]
-    assert [after(*story[:n]).state.status for n in (1, 2, 3)] == ["pending", "processing", "completed"]
+    history = [submitted(), SubmissionStarted(**outcome()), completed()]
+    assert [after(*history[:n]).state.status for n in (1, 2, 3)] == ["pending", "processing", "completed"]
 
 
 def test_started_may_arrive_before_submitted() -> None:
@@ -132,8 +132,8 @@ def test_completed_beats_failed_within_an_attempt_and_takes_its_error_away() -> 
 
 @pytest.mark.parametrize("end", [failed, completed])
 def test_of_two_ends_of_one_attempt_the_earlier_counts(end: Any) -> None:
-    late = Happened(end(run="late"), BEGAN + timedelta(seconds=9))
-    early = Happened(end(run="early"), BEGAN + timedelta(seconds=3))
+    late = TimedEvent(end(run="late"), BEGAN + timedelta(seconds=9))
+    early = TimedEvent(end(run="early"), BEGAN + timedelta(seconds=3))
     for order in ([late, early], [early, late]):
         (row,) = project(order).values()
         assert (row.state.run, row.state.ended_at) == ("early", early.time)
@@ -141,7 +141,7 @@ def test_of_two_ends_of_one_attempt_the_earlier_counts(end: Any) -> None:
 
 
 def test_of_two_ends_at_one_moment_the_run_decides() -> None:
-    ends = [Happened(completed(run=run), BEGAN) for run in "ab"]
+    ends = [TimedEvent(completed(run=run), BEGAN) for run in "ab"]
     for order in (ends, ends[::-1]):
         assert project(order)[topic_id("raft")] == project(ends[:1])[topic_id("raft")]
 
@@ -160,16 +160,16 @@ def test_a_skipped_completion_leaves_the_content_alone() -> None:
 
 
 def test_an_old_number_that_is_told_afterwards_changes_nothing_else() -> None:
-    story = [submitted(title="Raft"), completed(run="first")]
-    told = outcome(run="import", title=None, legacy_id=374, submitted_at=BEGAN + timedelta(days=1))
-    before, row = after(*story), after(*story, SubmissionCompleted(**told, skipped=True))
+    history = [submitted(title="Raft"), completed(run="first")]
+    numbered = outcome(run="import", title=None, legacy_id=374, submitted_at=BEGAN + timedelta(days=1))
+    before, row = after(*history), after(*history, SubmissionCompleted(**numbered, skipped=True))
     assert row.content == before.content == {"title": "by first"}
     assert row.state == replace(before.state, legacy_id=374, updated_at=BEGAN + timedelta(seconds=2))
 
 
 def test_an_older_end_that_is_imported_counts_against_the_one_here_whatever_comes_first() -> None:
-    old, new = Happened(completed(run="import"), BEGAN - timedelta(days=9)), Happened(completed(run="x"), BEGAN)
-    start = Happened(submitted(), BEGAN)
+    old, new = TimedEvent(completed(run="import"), BEGAN - timedelta(days=9)), TimedEvent(completed(run="x"), BEGAN)
+    start = TimedEvent(submitted(), BEGAN)
     for order in ([start, old, new], [start, new, old]):
         (row,) = project(order).values()
         assert (row.state.run, row.state.ended_at) == ("import", old.time)
@@ -202,10 +202,10 @@ def test_a_submission_after_a_removal_is_counted_again() -> None:
 
 
 def test_a_copy_at_the_tail_changes_nothing() -> None:
-    story = [submitted(), SubmissionStarted(**outcome())]
+    history = [submitted(), SubmissionStarted(**outcome())]
     copy = submitted(requeued=Requeued(n=1, tries=1, starts=0, since=BEGAN))
-    later = replace(after(*story).state, updated_at=BEGAN + timedelta(seconds=2))
-    assert after(*story, copy).state == later
+    later = replace(after(*history).state, updated_at=BEGAN + timedelta(seconds=2))
+    assert after(*history, copy).state == later
 
 
 def test_content_that_is_gone_is_said_to_be_gone_once() -> None:

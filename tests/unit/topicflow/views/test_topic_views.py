@@ -52,9 +52,9 @@ TODAY: dict[str, Any] = {
 }
 
 
-def _drawn(picture: RenderableType, width: int = 120) -> str:
+def _drawn(view: RenderableType, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(picture)
+    console.print(view)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -137,9 +137,9 @@ def test_without_usage_it_says_since_when() -> None:
 
 def test_filters_are_named_by_their_options_and_very_many_values_are_cut_short() -> None:
     many = [f"tag{n}" for n in range(MAX_VALUES + 950)]
-    picture = filters_view({"companies": ["A, B", "\x1b[2JC"], "tags": many, "technologies": []})
-    assert picture
-    drawn = _drawn(picture)
+    view = filters_view({"companies": ["A, B", "\x1b[2JC"], "tags": many, "technologies": []})
+    assert view
+    drawn = _drawn(view)
     assert ["--company", "A,", "B", "·", "\ufffd[2JC"] in _words(drawn)
     assert f"tag{MAX_VALUES - 1} … and 950 more" in " ".join(drawn.split())
     assert f"tag{MAX_VALUES} " not in drawn

@@ -22,9 +22,9 @@ from topicflow.views.times import ago, duration, local_time
 from topicflow.views.topic_card import topic_card
 
 
-def _drawn(picture: RenderableType, width: int = 80) -> str:
+def _drawn(view: RenderableType, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(picture)
+    console.print(view)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -193,5 +193,5 @@ def test_without_a_terminal_only_changes_are_printed_and_not_too_often(monkeypat
     clock = itertools.count(start=100, step=1.5)
     monkeypatch.setattr("topicflow.views.display.time.monotonic", lambda: next(clock))
     for line in ("one", "one", "two", "three", "x" * 300 + " [red]"):
-        display.show("picture", line)
+        display.show("view", line)
     assert file.getvalue().splitlines() == ["one", "two", "x" * 300 + " [red]"]

@@ -1,4 +1,4 @@
-"""Redis' silences and ours: it freezes, goes away, or its answer is lost, and nobody takes what another still has."""
+"""Redis freezes, stops, or its answer is lost: no member takes work that another still has."""
 
 import asyncio
 from collections import Counter
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from contract.brokers import GROUP, Broker
-from contract.submissions import SUBMISSIONS, end, gets, many, names, submitted, take
+from contract.submissions import SUBMISSIONS, end, fetched_during, many, names, submitted, take
 from contract.workers import Workers, remains
 from eventually import eventually
 from servers import ValkeyServer
@@ -20,11 +20,13 @@ from shared.messaging.redis_streams.transport import RedisTransport
 pytestmark = pytest.mark.parametrize("broker", ["redis_streams"], indirect=True)
 
 
-async def test_a_frozen_broker_makes_nobody_steal(broker: Broker, valkey: ValkeyServer, workers: Workers) -> None:
-    """No connection breaks: when it goes on, claims that waited in its sockets meet entries that look idle."""
-    may_end = asyncio.Event()
+async def test_after_a_freeze_of_the_broker_no_member_takes_the_work_of_another(
+    broker: Broker, valkey: ValkeyServer, workers: Workers
+) -> None:
+    """No connection breaks: when Redis resumes, claims from its sockets find entries that look idle."""
+    can_end = asyncio.Event()
     for title in names(20):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     await broker.transport.publish(many(20))
     for name in "abc":
         await workers.start(name, poll=0.05)
@@ -34,30 +36,30 @@ async def test_a_frozen_broker_makes_nobody_steal(broker: Broker, valkey: Valkey
         await remains(lambda: True, during=1.5 * broker.idle)
         valkey.thaw()
         await remains(lambda: workers.handler.running.total() == 20, during=1.5 * broker.idle)
-    may_end.set()
+    can_end.set()
     await workers.settled()
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(20))
 
 
-async def test_after_a_silence_of_all_the_first_to_wake_leaves_the_others_time(broker: Broker) -> None:
+async def test_after_all_members_were_frozen_the_first_to_thaw_leaves_the_others_time(broker: Broker) -> None:
     broker.idle = 1.0
     await broker.transport.publish(many(4))
     member, another = [await broker.member(name) for name in "ab"]
     had = await take(member, 4)
-    assert await gets(another, during=0.1) == []
+    assert await fetched_during(another, during=0.1) == []
     await asyncio.gather(broker.freeze(member), broker.freeze(another))
     await remains(lambda: True, during=1.2 * broker.idle)
     await broker.thaw(another)
-    assert await gets(another, during=0.7 * broker.idle) == []
+    assert await fetched_during(another, during=0.7 * broker.idle) == []
     await broker.thaw(member)
-    assert await gets(another, during=1.2 * broker.idle) == []
+    assert await fetched_during(another, during=1.2 * broker.idle) == []
     await end(member, had)
 
 
-async def test_entries_whose_answer_was_lost_on_the_way_are_not_lost(broker: Broker, redis: RedisTransport) -> None:
+async def test_entries_of_a_lost_answer_are_delivered_again(broker: Broker, redis: RedisTransport) -> None:
     broker.idle = 60
     member = await broker.member()
-    in_flight = await gets(member, during=0.1)
+    in_flight = await fetched_during(member, during=0.1)
     await redis.publish(many(10))
     in_flight += await take(member, 5)
     await redis.client.xreadgroup(GROUP, "a", {SUBMISSIONS: ">"}, count=5)
@@ -69,7 +71,7 @@ async def test_entries_whose_answer_was_lost_on_the_way_are_not_lost(broker: Bro
     assert len({delivery.position for delivery in in_flight}) == 10
 
 
-async def test_no_cancellation_is_lost_on_its_way_through_the_client(broker: Broker, redis: RedisTransport) -> None:
+async def test_no_cancellation_is_lost_in_the_client(broker: Broker, redis: RedisTransport) -> None:
     """python/cpython#86296: at whatever step a task is cancelled, it ends."""
     for steps in range(60):
         task = asyncio.create_task(redis.publish([submitted(f"topic {steps}")]))
@@ -80,7 +82,7 @@ async def test_no_cancellation_is_lost_on_its_way_through_the_client(broker: Bro
             assert task.cancelled(), steps
 
 
-async def test_leaving_while_the_broker_is_away_takes_no_time_and_raises_nothing(broker: Broker) -> None:
+async def test_closing_a_member_while_the_broker_is_down_is_quick_and_raises_nothing(broker: Broker) -> None:
     await broker.transport.publish(many(3))
     member = await broker.member()
     await take(member, 3)
@@ -90,16 +92,16 @@ async def test_leaving_while_the_broker_is_away_takes_no_time_and_raises_nothing
     assert len(await take(await broker.member("b"), 3)) == 3
 
 
-async def test_heartbeats_are_followed_from_the_oldest_on_and_through_an_outage(
+async def test_heartbeats_are_followed_from_the_oldest_and_through_an_outage(
     broker: Broker, redis: RedisTransport
 ) -> None:
     seen: list[tuple[str, datetime]] = []
 
     def beat(instance: str) -> Record:
-        about = WorkerBeat(service="api", instance=instance, app_version="1", started_at=datetime.now(UTC))
-        return encode(about, source=instance)
+        event = WorkerBeat(service="api", instance=instance, app_version="1", started_at=datetime.now(UTC))
+        return encode(event, source=instance)
 
-    newer = beat("from the future")
+    newer = beat("newer version")
     newer = Record(newer.stream, newer.key, {**newer.headers, "ce_type": "topicflow.WorkerBeat.v2"}, newer.data)
     await redis.publish([beat("before"), newer])
     await redis.client.xadd(newer.stream, {b"\xff": b"\xff"})

@@ -1,4 +1,4 @@
-"""What work is promised while members come and go and the broker with them: all of it ends, and little runs twice."""
+"""Members join and leave, and the broker restarts: all work ends, and little runs twice."""
 
 import asyncio
 from collections import Counter
@@ -16,30 +16,30 @@ from shared.resilience.backoff import RetryPolicy
 IN_FLIGHT = 5
 
 
-async def test_a_rebalance_while_all_hands_are_full_stalls_nobody(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
+async def test_a_rebalance_with_all_slots_in_use_stalls_no_worker(broker: Broker, workers: Workers) -> None:
+    can_end = asyncio.Event()
     for title in names(60):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     both = [await workers.start(name, in_flight=IN_FLIGHT) for name in "ab"]
     await broker.transport.publish(many(60))
     await eventually(lambda: [w.settlement.in_flight for w in both] == [IN_FLIGHT, IN_FLIGHT], within=15)
     for _ in range(2):
         await broker.rebalance()
-    may_end.set()
+    can_end.set()
     await workers.settled(within=20)
     assert set(await workers.completed()) == set(names(60))
     assert len(workers.handler.calls) <= 60 + 2 * IN_FLIGHT
 
 
-async def test_what_a_member_keeps_in_a_rebalance_does_not_run_again(broker: Broker, workers: Workers) -> None:
-    may_end = asyncio.Event()
+async def test_work_that_a_member_keeps_in_a_rebalance_does_not_run_again(broker: Broker, workers: Workers) -> None:
+    can_end = asyncio.Event()
     for title in names(20):
-        workers.handler.answer(title, may_end.wait)
+        workers.handler.answer(title, can_end.wait)
     alone = await workers.start("a")
     await broker.transport.publish(many(20))
     await eventually(lambda: alone.settlement.in_flight == 20, within=15)
     await broker.rebalance()
-    may_end.set()
+    can_end.set()
     await workers.settled(within=20)
     assert Counter(title for title, _ in workers.handler.calls) == Counter(names(20))
     assert await workers.completed() == Counter(names(20))
@@ -57,13 +57,13 @@ async def test_while_one_is_killed_and_one_is_added_everything_is_completed(brok
     assert len(workers.handler.calls) <= 300 + 4 * IN_FLIGHT
 
 
-async def test_what_waits_in_a_frozen_worker_is_left_to_who_has_it_now(broker: Broker, workers: Workers) -> None:
-    workers.handler.everybody = Unavailable("503")
+async def test_work_that_waits_in_a_frozen_worker_is_left_to_its_new_owner(broker: Broker, workers: Workers) -> None:
+    workers.handler.default_error = Unavailable("503")
     await broker.transport.publish(many(10))
     frozen = await workers.start("a", policy=RetryPolicy(first_pause=60, longest_pause=60))
     await eventually(lambda: frozen.settlement.in_flight == 10 and not workers.handler.running.total(), within=15)
     await broker.freeze(frozen.consumer)
-    workers.handler.everybody = None
+    workers.handler.default_error = None
     another = await workers.start("b")
     await eventually(lambda: workers.completed(), within=15)
 
@@ -80,8 +80,8 @@ async def test_what_waits_in_a_frozen_worker_is_left_to_who_has_it_now(broker: B
 
 
 @pytest.mark.breaks_the_broker
-async def test_a_publish_during_a_restart_of_the_broker_is_stored_or_said_not_to_be(broker: Broker) -> None:
-    answered: list[str] = []
+async def test_a_publish_during_a_restart_of_the_broker_is_stored_or_fails(broker: Broker) -> None:
+    acknowledged: list[str] = []
 
     async def publish_for_ever() -> None:
         for n in range(100_000):
@@ -91,21 +91,21 @@ async def test_a_publish_during_a_restart_of_the_broker_is_stored_or_said_not_to
             except BrokerUnreachable:
                 await asyncio.sleep(0.05)
             else:
-                answered.append(title_of(record))
+                acknowledged.append(title_of(record))
 
     publishing = asyncio.create_task(publish_for_ever())
-    await eventually(lambda: len(answered) > 50, within=15)
+    await eventually(lambda: len(acknowledged) > 50, within=15)
     await broker.go_away()
     await broker.come_back()
-    before = len(answered)
-    await eventually(lambda: len(answered) > before + 50, within=30)
+    before = len(acknowledged)
+    await eventually(lambda: len(acknowledged) > before + 50, within=30)
     publishing.cancel()
     await asyncio.wait([publishing])
     found = {title_of(delivery.record) for delivery in await read_all(broker.transport, SUBMISSIONS)}
-    assert set(answered) <= found
+    assert set(acknowledged) <= found
 
 
-async def test_a_poison_record_between_good_ones_holds_nobody_back(broker: Broker, workers: Workers) -> None:
+async def test_a_poison_record_does_not_delay_its_neighbours(broker: Broker, workers: Workers) -> None:
     key = submitted("same key").key
     poison = Record(SUBMISSIONS, key, {"ce_subject": key}, b"\xff\x00{")
     await broker.transport.publish([submitted("same key", 1), poison, submitted("same key", 2)])
