@@ -17,15 +17,14 @@ def commands() -> dict[str, str]:
     lines = _of_command("topicflow", get_command(product.command_app))
     admin: Any = get_command(product.admin_app)  # run as a module of the API
     for name, command in admin.commands.items():
-        lines |= _of_command(f"topicflow {name}", command)
+        lines |= _of_command(f"topicflow {name}", command, admin.context_settings["help_option_names"])
     return lines
 
 
-def _of_command(name: str, command: Any) -> dict[str, str]:
-    """`Any` because typer's classes are click's, under names that are not public."""
-    lines = {name: "a command"} | dict.fromkeys(
-        (f"{name} {option}" for option in command.context_settings.get("help_option_names", ())), "flag"
-    )
+def _of_command(name: str, command: Any, help_names: Sequence[str] = ()) -> dict[str, str]:
+    """`Any` because typer's classes are click's, under names that are not public. `help_names`: of the parent."""
+    help_names = command.context_settings.get("help_option_names", help_names)
+    lines = {name: "a command"} | dict.fromkeys((f"{name} {option}" for option in help_names), "flag")
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     required: list[str] = []
     for parameter in command.params:
@@ -36,7 +35,7 @@ def _of_command(name: str, command: Any) -> dict[str, str]:
             lines |= _of_parameter(f"{name} {each}", parameter)
     lines |= _requires(name, required)
     for subcommand, inner in getattr(command, "commands", {}).items():
-        lines |= _of_command(f"{name} {subcommand}", inner)
+        lines |= _of_command(f"{name} {subcommand}", inner, help_names)
     return lines
 
 
