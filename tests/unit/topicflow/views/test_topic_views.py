@@ -1,4 +1,4 @@
-"""What people see of many topics and of one topic's past: short, whole, and safe whatever others wrote."""
+"""Views of topic lists and histories: short, complete, and safe for any input."""
 
 import io
 from typing import Any
@@ -63,7 +63,7 @@ def _words(drawn: str) -> list[list[str]]:
     return [line.split() for line in drawn.splitlines()]
 
 
-def test_an_event_is_a_line_with_what_was_paid_and_what_went_wrong() -> None:
+def test_an_event_is_a_line_with_its_cost_and_error() -> None:
     drawn = _drawn(history_table([SUBMITTED, FAILED]))
     header, submitted, failed = _words(drawn)
     assert header == ["Time", "Event", "Attempt", "Worker", "Model", "Tokens", "in/out", "Cost", "Error"]
@@ -73,7 +73,7 @@ def test_an_event_is_a_line_with_what_was_paid_and_what_went_wrong() -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_a_long_error_is_shown_whole_however_narrow_the_terminal(width: int) -> None:
+def test_a_long_error_is_shown_completely_on_a_narrow_terminal(width: int) -> None:
     error = "".join(f"word{n}" for n in range(60))
     drawn = _drawn(history_table([{**FAILED, "error": error}]), width)
     column = drawn.splitlines()[0].index("Error") if width == 120 else drawn.splitlines()[1].index("Error")
@@ -92,14 +92,14 @@ def test_events_have_short_names(event: str, name: str) -> None:
     assert event_name(event) == name
 
 
-def test_stats_say_the_rate_the_time_and_the_most_frequent_first() -> None:
+def test_stats_show_the_rate_the_time_and_the_most_frequent_first() -> None:
     drawn = _drawn(stats_view(STATS))
     for text in ("1,234", "97.56 % of finished topics", "3 s from start to completion", "real"):
         assert text in drawn
     assert drawn.index("[red]") < drawn.index("databases")
 
 
-def test_while_nothing_has_ended_no_rate_and_no_time_are_claimed() -> None:
+def test_without_ended_topics_no_rate_and_no_time_are_shown() -> None:
     nothing = dict.fromkeys(("total_topics", "completed", "failed", "success_rate", "average_seconds"), 0)
     drawn = _drawn(stats_view({**nothing, "by_category": {}, "by_complexity": {}, "simulated": None}))
     assert "no topic has finished yet" in drawn
@@ -107,7 +107,7 @@ def test_while_nothing_has_ended_no_rate_and_no_time_are_claimed() -> None:
         assert absent not in drawn
 
 
-def test_usage_says_what_was_paid_and_what_of_it_in_vain_and_why() -> None:
+def test_usage_shows_cost_waste_and_its_reasons() -> None:
     usage = {"days": [TODAY], "total": AMOUNTS, "wasted": AMOUNTS, "since": "2026-01-30"}
     words = _words(_drawn(usage_table(usage)))
     assert words[1] == [
@@ -117,12 +117,12 @@ def test_usage_says_what_was_paid_and_what_of_it_in_vain_and_why() -> None:
     assert len(words) == 2
 
 
-def test_usage_says_whose_price_was_taken_where_a_models_own_is_not_known() -> None:
+def test_usage_shows_whose_price_was_used_for_an_unknown_model() -> None:
     usage = {"days": [{**TODAY, "priced_as": "gemini-3"}], "total": AMOUNTS, "wasted": AMOUNTS, "since": "2026-01-30"}
     assert "priced as gemini-3" in _drawn(usage_table(usage))
 
 
-def test_usage_of_several_days_has_a_sum_and_says_what_is_simulated_and_what_has_no_price() -> None:
+def test_usage_of_several_days_has_a_sum_and_marks_simulated_and_unpriced_usage() -> None:
     simulated = {**TODAY, "simulated": True, "unpriced_calls": 1234.5, "wasted": {}}
     total = {**AMOUNTS, "unpriced_calls": 1234.5, "calls": 2469}
     usage = {"days": [TODAY, simulated], "total": total, "wasted": {**AMOUNTS, "calls": 3.2}, "since": "2026-01-30"}
@@ -131,11 +131,11 @@ def test_usage_of_several_days_has_a_sum_and_says_what_is_simulated_and_what_has
         assert text in drawn
 
 
-def test_without_usage_it_says_since_when() -> None:
+def test_without_usage_the_start_of_the_period_is_shown() -> None:
     assert "No spend since 2026-01-30." in _drawn(usage_table({"days": [], "since": "2026-01-30"}))
 
 
-def test_filters_are_named_by_their_options_and_very_many_values_are_cut_short() -> None:
+def test_filters_are_shown_by_their_options_and_long_lists_are_cut() -> None:
     many = [f"tag{n}" for n in range(MAX_VALUES + 950)]
     view = filters_view({"companies": ["A, B", "\x1b[2JC"], "tags": many, "technologies": []})
     assert view

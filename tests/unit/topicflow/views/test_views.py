@@ -1,4 +1,4 @@
-"""What people see: nothing that somebody else wrote can move their cursor, colour their screen or break a line."""
+"""Views are safe for any input: it cannot move the cursor, colour the screen or break a line."""
 
 import io
 import itertools
@@ -40,7 +40,7 @@ def test_control_characters_overrides_and_surrogates_are_replaced() -> None:
     assert one_line(" a\n\tb ") == "a b"
 
 
-def test_a_card_is_shown_whole_and_its_markup_is_only_text() -> None:
+def test_a_card_is_shown_completely_and_its_markup_is_only_text() -> None:
     content = {
         "title": "[red]Raft[/red]",
         "description": "Leaders. [bold]not bold",
@@ -62,7 +62,7 @@ def test_a_failed_topic_shows_its_error() -> None:
     )
 
 
-def test_the_list_shows_whole_titles_and_whole_ids() -> None:
+def test_the_list_shows_complete_titles_and_ids() -> None:
     key = "90854226-d4ce-58ec-b4b5-06b0c2d3c460"
     drawn = _drawn(submissions_table([{"id": key, "title": "long " * 30, "status": "pending"}]))
     assert key in drawn
@@ -71,7 +71,7 @@ def test_the_list_shows_whole_titles_and_whole_ids() -> None:
     assert total_line({"total_count": 20_000, "total_count_capped": True}, 1) == "1 of more than 20,000"
 
 
-def test_status_shows_what_became_of_articles_and_a_pause_of_their_workers() -> None:
+def test_status_shows_article_counts_and_a_pause_of_their_workers() -> None:
     worker = {"processed": 1200, "failed": 2, "skipped": 0, "running": True}
     state = replace(_state(), health={"worker": worker})
     assert "1,200 processed, 2 failed, 0 skipped" in _drawn(status_view(state, "here"))
@@ -82,7 +82,7 @@ def test_status_shows_what_became_of_articles_and_a_pause_of_their_workers() -> 
     assert "Articles" not in _drawn(status_view(_state(), "here"))
 
 
-def test_status_shows_what_should_be_mended_and_what_is_waited_for_in_words() -> None:
+def test_status_shows_problems_and_the_reason_for_waiting() -> None:
     problem = {"service": "topic-worker", "code": "model_retired", "text": "gemini-2.5-flash was shut down"}
     waiting = {"reason": "unavailable", "since": None, "until": None, "message": "no such model at http://x (404)"}
     state = replace(_state(waiting_for=waiting), health={"problems": [problem, {**problem, "service": "enricher"}]})
@@ -91,7 +91,7 @@ def test_status_shows_what_should_be_mended_and_what_is_waited_for_in_words() ->
     assert "unavailable: no such model at http://x (404)" in drawn
 
 
-def test_an_article_shows_where_it_stands_and_what_was_found_out_never_markup() -> None:
+def test_an_article_shows_its_status_and_annotation_without_markup() -> None:
     result = {
         "keywords": ["[red]coffee[/red]", "sleep"],
         "study_type": "Meta-analysis",
@@ -112,7 +112,7 @@ def test_an_article_shows_where_it_stands_and_what_was_found_out_never_markup() 
     assert "\x1b" not in drawn
 
 
-def test_a_title_is_as_good_as_an_id() -> None:
+def test_a_title_can_be_used_as_an_id() -> None:
     key = "90854226-d4ce-58ec-b4b5-06b0c2d3c460"
     assert topic_path(key) == f"/topics/{key}"
     assert topic_path("17") == "/topics/17"
@@ -120,7 +120,7 @@ def test_a_title_is_as_good_as_an_id() -> None:
     assert "/" not in topic_path("../../x").removeprefix("/topics/")
 
 
-def test_status_tells_counts_simulation_and_what_is_waited_for() -> None:
+def test_status_shows_counts_simulation_and_the_reason_for_waiting() -> None:
     state = _state(
         simulated=True, waiting_for={"reason": "quota", "since": None, "until": None}, projection_lag_seconds=7
     )
@@ -130,14 +130,14 @@ def test_status_tells_counts_simulation_and_what_is_waited_for() -> None:
     assert state.line == "1 pending, 0 processing, 1234 completed, 0 failed; waiting: quota"
 
 
-def test_a_worker_that_is_not_there_is_said_everywhere() -> None:
+def test_a_missing_worker_is_shown_everywhere() -> None:
     state = SystemState({"pending_count": 1}, {"worker_running": False, "message": "No worker since 12:00"})
     assert "No worker since 12:00" in _drawn(status_view(state, "u"))
     assert "no worker is running" in state.line
     assert state.waiting == "no worker is running"
 
 
-def test_refused_work_and_an_old_backlog_are_said_and_a_young_one_is_not() -> None:
+def test_refused_work_and_an_old_backlog_are_shown_and_a_young_one_is_not() -> None:
     lag = {
         "status-projector": {"waiting": 9, "in_flight": 0, "oldest_seconds": None},
         "topic-worker": {"waiting": 41_210, "in_flight": 30, "oldest_seconds": 310.2},
@@ -153,7 +153,7 @@ def test_refused_work_and_an_old_backlog_are_said_and_a_young_one_is_not() -> No
         assert absent not in _drawn(status_view(young, "u")) + young.line
 
 
-def test_what_is_sent_waits_visibly() -> None:
+def test_waiting_while_sending_is_shown() -> None:
     sending = Sending(1200, "titles", lambda _: None, sent=500)
     assert sending.full_line == "500 of 1,200 titles sent"
     sending.pause("no room")
@@ -167,7 +167,7 @@ def test_failures_are_listed_with_their_errors() -> None:
     assert "blocked [by] safety" in _drawn(status_view(_state(recent_failures=[failure]), "u"))
 
 
-def test_progress_says_how_many_how_fast_and_how_long() -> None:
+def test_progress_shows_number_rate_and_remaining_time() -> None:
     progress = ProgressLine(total=60, completed=28, failed=2, finished_here=20, seconds=10)
     assert progress.full_line == "28 of 60 completed, 2 failed; 2.0/s, 15 s left"
     assert "28 of 60 completed, 2 failed" in _drawn(progress.view)

@@ -1,4 +1,4 @@
-"""The rule of the projection: a state only grows, so doubled, late and shuffled events leave the same row."""
+"""The rule of the projection: a state only grows, so duplicate, late and shuffled events give the same row."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +35,7 @@ from status_projector.submission_state import NewContent, State, advance
 
 
 @given(disorders())
-def test_doubled_late_and_shuffled_events_leave_the_same_row_and_content(
+def test_duplicate_late_and_shuffled_events_give_the_same_row_and_content(
     both: tuple[list[TimedEvent], list[TimedEvent]],
 ) -> None:
     in_order, disordered = both
@@ -43,7 +43,7 @@ def test_doubled_late_and_shuffled_events_leave_the_same_row_and_content(
 
 
 @given(histories())
-def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[TimedEvent]) -> None:
+def test_the_row_shows_the_highest_rank_of_the_highest_attempt(history: list[TimedEvent]) -> None:
     for id_, row in project(history).items():
         of_it = [h for h in history if h.event.id == id_]
         attempt = max(h.event.attempt for h in of_it)
@@ -66,7 +66,7 @@ def test_what_is_shown_is_the_highest_rank_of_the_highest_attempt(history: list[
 
 
 @given(histories())
-def test_the_row_is_as_old_as_its_first_submission_ever(history: list[TimedEvent]) -> None:
+def test_created_at_is_the_time_of_the_first_submission(history: list[TimedEvent]) -> None:
     for id_, row in project(history).items():
         times = [
             h.event.submitted_at for h in history if h.event.id == id_ and isinstance(h.event, Submitted | Outcome)
@@ -75,7 +75,7 @@ def test_the_row_is_as_old_as_its_first_submission_ever(history: list[TimedEvent
 
 
 @given(histories())
-def test_content_is_the_newest_attempts_that_has_one_and_was_not_removed(history: list[TimedEvent]) -> None:
+def test_the_content_is_that_of_the_newest_attempt_with_content_that_was_not_removed(history: list[TimedEvent]) -> None:
     for id_, row in project(history).items():
         of_it = [h for h in history if h.event.id == id_]
         closed = max((h.event.attempt for h in of_it if isinstance(h.event, Removed)), default=0)
@@ -112,11 +112,11 @@ def test_started_may_arrive_before_submitted() -> None:
     assert (row.state.status, row.state.title) == ("processing", "Raft")
 
 
-def test_a_late_start_does_not_reopen_what_ended() -> None:
+def test_a_late_start_does_not_reopen_an_ended_attempt() -> None:
     assert after(submitted(), completed(), SubmissionStarted(**outcome(run="late"))).state.status == "completed"
 
 
-def test_parking_shows_pending_with_a_reason_since_the_first_time_it_was_said() -> None:
+def test_a_parked_row_is_pending_with_a_reason_since_its_first_event() -> None:
     parked = SubmissionParked(**outcome(), reason="rate_limited", until=BEGAN + timedelta(hours=1))
     state = after(submitted(), parked, SubmissionStarted(**outcome(run="again")), parked).state
     assert (state.status, state.waiting_reason) == ("pending", "rate_limited")
@@ -124,7 +124,7 @@ def test_parking_shows_pending_with_a_reason_since_the_first_time_it_was_said() 
     assert state.waiting_until == BEGAN + timedelta(hours=1)
 
 
-def test_completed_beats_failed_within_an_attempt_and_takes_its_error_away() -> None:
+def test_completed_replaces_failed_within_an_attempt_and_removes_its_error() -> None:
     for ends in ([failed(run="a"), completed(run="b")], [completed(run="b"), failed(run="a")]):
         state = after(submitted(), *ends).state
         assert (state.status, state.run, state.error_message, state.error_code) == ("completed", "b", None, None)
@@ -159,7 +159,7 @@ def test_a_skipped_completion_leaves_the_content_alone() -> None:
     assert (row.state.status, row.state.attempt, row.content) == ("completed", 2, {"title": "by first"})
 
 
-def test_an_old_number_that_is_told_afterwards_changes_nothing_else() -> None:
+def test_an_old_number_that_arrives_later_changes_nothing_else() -> None:
     history = [submitted(title="Raft"), completed(run="first")]
     numbered = outcome(run="import", title=None, legacy_id=374, submitted_at=BEGAN + timedelta(days=1))
     before, row = after(*history), after(*history, SubmissionCompleted(**numbered, skipped=True))
@@ -167,7 +167,7 @@ def test_an_old_number_that_is_told_afterwards_changes_nothing_else() -> None:
     assert row.state == replace(before.state, legacy_id=374, updated_at=BEGAN + timedelta(seconds=2))
 
 
-def test_an_older_end_that_is_imported_counts_against_the_one_here_whatever_comes_first() -> None:
+def test_an_imported_older_end_wins_in_any_order() -> None:
     old, new = TimedEvent(completed(run="import"), BEGAN - timedelta(days=9)), TimedEvent(completed(run="x"), BEGAN)
     start = TimedEvent(submitted(), BEGAN)
     for order in ([start, old, new], [start, new, old]):
@@ -176,7 +176,7 @@ def test_an_older_end_that_is_imported_counts_against_the_one_here_whatever_come
         assert row.content == {"title": "by import"}
 
 
-def test_a_submission_brings_its_old_number_and_the_smallest_one_stays() -> None:
+def test_a_submission_can_have_an_old_number_and_the_smallest_one_stays() -> None:
     assert after(submitted(legacy_id=7), submitted(2, legacy_id=5), submitted(3)).state.legacy_id == 5
 
 
@@ -185,7 +185,7 @@ def test_the_error_of_an_earlier_attempt_is_not_shown_on_the_next() -> None:
     assert (row.state.status, row.state.error_message, row.state.ended_at) == ("pending", None, None)
 
 
-def test_a_removed_submission_is_in_no_count_and_what_comes_late_does_not_bring_it_back() -> None:
+def test_a_removed_submission_is_not_counted_and_late_events_do_not_restore_it() -> None:
     row = after(submitted(2), removed(2), completed(2), completed(1))
     assert (row.counted_as, row.state.title, row.content) == (None, None, None)
 
@@ -201,14 +201,14 @@ def test_a_submission_after_a_removal_is_counted_again() -> None:
     assert row.state.created_at == BEGAN
 
 
-def test_a_copy_at_the_tail_changes_nothing() -> None:
+def test_a_requeued_event_changes_nothing() -> None:
     history = [submitted(), SubmissionStarted(**outcome())]
     copy = submitted(requeued=Requeued(n=1, tries=1, starts=0, since=BEGAN))
     later = replace(after(*history).state, updated_at=BEGAN + timedelta(seconds=2))
     assert after(*history, copy).state == later
 
 
-def test_content_that_is_gone_is_said_to_be_gone_once() -> None:
+def test_the_removal_of_content_is_reported_once() -> None:
     state = State("x", "topic", 0)
     advance(state, completed(), BEGAN)
     assert advance(state, removed(), BEGAN) == NewContent(None)
