@@ -12,7 +12,7 @@ from servers import Deployment, Process
 from chaos.articles import Articles, deploy
 from shared.streams import ENRICHER
 
-pytestmark = pytest.mark.chaos
+pytestmark = pytest.mark.alone
 URN = "urn:article:to-be-written"
 TEXT = "Oats and lentils were eaten by 40 adults for eight weeks."
 EDITED = "Kefir and walnuts were given to 60 schoolchildren for a year."

@@ -16,7 +16,7 @@ from chaos.articles import Articles, deploy, with_text
 from shared.streams import ENRICHER
 from simulators.catalog.articles import invented
 
-pytestmark = pytest.mark.chaos
+pytestmark = pytest.mark.alone
 MADE = 2000
 REPLICAS = 3
 IN_FLIGHT = 10

@@ -14,7 +14,7 @@ from servers.stack import ON_KAFKA
 from chaos.checker import Checker
 from chaos.test_kills import TITLES, all_done, in_the_middle
 
-pytestmark = [pytest.mark.chaos, ON_KAFKA]
+pytestmark = [pytest.mark.alone, ON_KAFKA]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from servers.stack import VALKEY
 from chaos.checker import Checker
 from shared.streams import PROJECTOR
 
-pytestmark = pytest.mark.chaos
+pytestmark = pytest.mark.alone
 IN_FLIGHT = 30
 SLOW_CALL = 1.5  # seconds
 TITLES = [f"Chaos topic number {n}" for n in range(500)]

@@ -19,7 +19,7 @@ from shared.events import SubmissionCompleted
 from shared.ids import topic_id
 from shared.messaging.cloudevents import encode
 
-pytestmark = pytest.mark.chaos
+pytestmark = pytest.mark.alone
 CARD = {
     "category": "databases",
     "subcategory": "late",

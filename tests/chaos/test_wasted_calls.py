@@ -11,7 +11,7 @@ from servers.process import Process
 
 from chaos.checker import Checker
 
-pytestmark = pytest.mark.chaos
+pytestmark = pytest.mark.alone
 TITLE = "Paid twice"
 TAKES_OVER_WITHIN = 30  # seconds, on a machine that many share
 

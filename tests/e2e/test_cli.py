@@ -10,7 +10,7 @@ from eventually import eventually
 from servers import free_port
 
 
-def test_waiting_ends_when_each_topic_has_and_status_agrees(local_mode: LocalMode) -> None:
+def test_submit_wait_ends_when_each_topic_has_ended_and_status_agrees(local_mode: LocalMode) -> None:
     waited = local_mode.run("submit", "B-trees", "LSM trees", "--wait")
     assert (waited.code, waited.out) == (0, "2 topics submitted\n2 of 2 completed\n")
     status = json.loads(local_mode.run("status", "--json").out)
@@ -19,7 +19,7 @@ def test_waiting_ends_when_each_topic_has_and_status_agrees(local_mode: LocalMod
     assert {"B-trees", "LSM trees"} <= {topic["title"] for topic in page["topics"]}
 
 
-def test_json_is_exactly_what_the_route_answers(local_mode: LocalMode) -> None:
+def test_json_is_exactly_the_answer_of_the_route(local_mode: LocalMode) -> None:
     submitted = json.loads(local_mode.run("submit", "Naïve Bayes: 日本語", "--json").out)
     topic = submitted["topics"][0]
     assert topic["title"] == "Naïve Bayes: 日本語"
@@ -30,7 +30,7 @@ def test_json_is_exactly_what_the_route_answers(local_mode: LocalMode) -> None:
     assert json.loads(shown)["content"] == local_mode.get(f"/api/v1/topics/{topic['id']}").json()["content"]
 
 
-def test_json_with_wait_is_one_document_with_the_end_of_each_topic(local_mode: LocalMode) -> None:
+def test_json_with_wait_is_one_document_with_the_final_state_of_each_topic(local_mode: LocalMode) -> None:
     waited = local_mode.run("submit", "-", "--wait", "--json", stdin="Quorums\n\n# none\nVector clocks\nquorums\n")
     answer = json.loads(waited.out)
     assert waited.code == 0
@@ -39,7 +39,7 @@ def test_json_with_wait_is_one_document_with_the_end_of_each_topic(local_mode: L
     assert all(topic["content"]["description"] for topic in answer["topics"])
 
 
-def test_more_titles_than_a_request_takes_are_one_submission_to_their_sender(
+def test_more_titles_than_a_request_allows_are_reported_as_one_submission(
     local_mode: LocalMode, tmp_path: Path
 ) -> None:
     titles = tmp_path / "many.txt"
@@ -62,7 +62,7 @@ def test_a_topic_that_fails_is_named_and_the_exit_code_is_1(local_mode: LocalMod
     assert "failed" in local_mode.run("topics", "show", "forbidden [red]fruit").out
 
 
-def test_a_failed_topic_that_is_submitted_again_is_waited_for_to_its_next_end(local_mode: LocalMode) -> None:
+def test_submit_wait_waits_for_the_next_attempt_of_a_failed_topic(local_mode: LocalMode) -> None:
     local_mode.simulator("POST", "/faults", {"fault": "block", "title_contains": "twice"})
     assert local_mode.run("submit", "twice", "--wait").code == 1
     local_mode.simulator("DELETE", "/faults")
@@ -70,7 +70,7 @@ def test_a_failed_topic_that_is_submitted_again_is_waited_for_to_its_next_end(lo
     assert (again.code, again.out) == (0, "1 topic submitted\n1 of 1 completed\n")
 
 
-def test_a_failed_topic_is_run_again_and_another_one_only_when_forced(local_mode: LocalMode) -> None:
+def test_retry_repeats_a_failed_topic_and_another_one_only_when_forced(local_mode: LocalMode) -> None:
     local_mode.simulator("POST", "/faults", {"fault": "block", "title_contains": "retried"})
     assert local_mode.run("submit", "retried", "--wait").code == 1
     local_mode.simulator("DELETE", "/faults")
@@ -103,7 +103,7 @@ def test_a_watched_status_ends_with_an_interrupt(local_mode: LocalMode) -> None:
     assert "completed" in first
 
 
-def test_what_the_api_refuses_is_one_line_and_has_its_exit_code(local_mode: LocalMode) -> None:
+def test_a_refusal_of_the_api_is_one_line_with_its_exit_code(local_mode: LocalMode) -> None:
     absent = local_mode.run("topics", "show", "never submitted")
     assert (absent.code, absent.err.count("\n")) == (1, 1)
     blank = local_mode.run("submit", "x", "bell \x07")
@@ -119,13 +119,13 @@ def test_wrong_use_has_exit_code_2(tmp_path: Path, arguments: list[str]) -> None
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["submit", "x"], ["topics", "list"], ["topics", "show", "1"]])
-def test_nobody_there_has_exit_code_3_and_one_line(tmp_path: Path, arguments: list[str]) -> None:
+def test_an_unreachable_api_has_exit_code_3_and_one_line(tmp_path: Path, arguments: list[str]) -> None:
     ended = run(tmp_path, *arguments, "--url", f"http://127.0.0.1:{free_port()}")
     assert ended.code == 3
     assert ended.err.startswith("topicflow: nothing answers at http://127.0.0.1:")
     assert ended.err.count("\n") == 1
 
 
-def test_the_version_is_told(tmp_path: Path) -> None:
+def test_the_version_is_printed(tmp_path: Path) -> None:
     version = run(tmp_path, "--version")
     assert (version.code, version.out.split()[0]) == (0, "topicflow")

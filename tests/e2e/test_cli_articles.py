@@ -27,7 +27,7 @@ def test_a_scan_waits_until_every_article_is_enriched(local_mode: LocalMode) -> 
     assert f"{ALL - WITHOUT_TEXT} processed, {WITHOUT_TEXT} failed" in local_mode.run("status").out
 
 
-def test_one_is_shown_with_its_past_enriched_again_and_forgotten(local_mode: LocalMode) -> None:
+def test_an_article_is_shown_with_its_history_enriched_again_and_forgotten(local_mode: LocalMode) -> None:
     local_mode.run("articles", "scan", "--wait")
     shown, article = local_mode.run("articles", "show", ONE).out, _json(local_mode, "show", ONE)
     assert ONE in shown

@@ -21,7 +21,7 @@ async def local_mode(tmp_path: Path) -> AsyncIterator[LocalMode]:
         started.end()
 
 
-async def test_a_file_that_is_too_much_is_submitted_whole_when_there_is_room_again(
+async def test_a_file_larger_than_the_backlog_is_submitted_completely_as_it_drains(
     local_mode: LocalMode, tmp_path: Path
 ) -> None:
     titles = tmp_path / "many.txt"

@@ -47,7 +47,7 @@ def test_a_list_of_several_pages_keeps_its_filters_and_its_order(local_mode: Loc
     assert (upwards["total_count"], upwards["limit"]) == (230, 225)
 
 
-def test_each_filter_finds_what_the_filter_options_name(local_mode: LocalMode) -> None:
+def test_each_filter_finds_the_listed_options(local_mode: LocalMode) -> None:
     assert local_mode.run("submit", "Bloom filters", "Merkle trees", "Gossip", "--wait").code == 0
     filters = _json(local_mode, "topics", "filters")
     assert filters == local_mode.get("/api/v1/topics/filter-options").json()
@@ -60,7 +60,7 @@ def test_each_filter_finds_what_the_filter_options_name(local_mode: LocalMode) -
         assert _json(local_mode, "topics", "list", option, "no such value")["total_count"] == 0
 
 
-def test_a_topics_past_is_told_in_order_and_what_is_left_out_is_said(local_mode: LocalMode) -> None:
+def test_the_history_of_a_topic_is_in_order_and_omitted_events_are_mentioned(local_mode: LocalMode) -> None:
     _fail(local_mode, "has a past")
     assert local_mode.run("topics", "retry", "has a past").code == 0
     assert local_mode.run("submit", "has a past", "--wait").code == 0
@@ -83,7 +83,7 @@ def test_a_topics_past_is_told_in_order_and_what_is_left_out_is_said(local_mode:
     )
 
 
-def test_only_those_that_failed_for_this_reason_and_long_enough_ago_are_run_again(local_mode: LocalMode) -> None:
+def test_retry_failed_repeats_only_topics_with_this_error_and_age(local_mode: LocalMode) -> None:
     _fail(local_mode, "unlucky 1", "unlucky 2")
     for untouched in (("--error-contains", "another reason"), ("--older-than", "1")):
         assert local_mode.run("topics", "retry-failed", *untouched).out == "0 failed topics are queued again\n"
@@ -93,7 +93,7 @@ def test_only_those_that_failed_for_this_reason_and_long_enough_ago_are_run_agai
     assert _failed(local_mode) == []
 
 
-def test_deleted_topics_are_gone_and_one_that_is_not_there_is_named(local_mode: LocalMode) -> None:
+def test_deleted_topics_are_gone_and_an_unknown_one_is_named(local_mode: LocalMode) -> None:
     assert local_mode.run("submit", "Kept", "Gone by title", "Gone by id", "--wait").code == 0
     key = _json(local_mode, "topics", "show", "Gone by id")["id"]
     deleted = local_mode.run("topics", "delete", "Gone by title", "never there", key, "--yes")
@@ -103,7 +103,7 @@ def test_deleted_topics_are_gone_and_one_that_is_not_there_is_named(local_mode: 
     assert local_mode.run("topics", "show", "Kept").code == 0
 
 
-def test_cleaning_up_deletes_what_failed_and_nothing_else(local_mode: LocalMode) -> None:
+def test_cleanup_deletes_failed_topics_and_nothing_else(local_mode: LocalMode) -> None:
     assert local_mode.run("submit", "not to be cleaned up", "--wait").code == 0
     _fail(local_mode, "to be cleaned up")
     assert _json(local_mode, "topics", "cleanup", "--older-than", "1", "--yes")["cleaned_count"] == 0
@@ -114,7 +114,7 @@ def test_cleaning_up_deletes_what_failed_and_nothing_else(local_mode: LocalMode)
     assert local_mode.run("topics", "show", "not to be cleaned up").code == 0
 
 
-async def test_usage_is_that_of_the_route_and_says_that_it_is_simulated(local_mode: LocalMode) -> None:
+async def test_usage_is_that_of_the_route_and_marked_as_simulated(local_mode: LocalMode) -> None:
     assert local_mode.run("submit", "Paid", "--wait").code == 0
     usage = local_mode.get("/api/v1/usage?days=2").json()
     assert _json(local_mode, "usage", "--days", "2") == usage
@@ -138,9 +138,7 @@ async def test_stats_are_those_of_the_route(local_mode: LocalMode) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["delete", "Kept for scripts"], ["cleanup"]], ids=" ".join)
-def test_a_script_that_does_not_say_yes_deletes_nothing_and_gets_exit_code_2(
-    local_mode: LocalMode, arguments: list[str]
-) -> None:
+def test_a_script_without_yes_deletes_nothing_and_gets_exit_code_2(local_mode: LocalMode, arguments: list[str]) -> None:
     assert local_mode.run("submit", "Kept for scripts", "--wait").code == 0
     before = local_mode.get("/api/v1/topics?limit=1").json()["total_count"]
     refused = local_mode.run("topics", *arguments)
@@ -158,7 +156,9 @@ def test_a_script_that_does_not_say_yes_deletes_nothing_and_gets_exit_code_2(
     ],
     ids=" ".join,
 )
-def test_a_key_that_may_not_operate_gets_one_line_and_exit_code_4(local_mode: LocalMode, arguments: list[str]) -> None:
+def test_a_key_without_the_scope_operate_gets_one_line_and_exit_code_4(
+    local_mode: LocalMode, arguments: list[str]
+) -> None:
     assert local_mode.run("submit", "Kept for operators", "--wait").code == 0
     made = local_mode.run("keys", "create", "-".join(arguments[:2]), "--scope", "read")
     refused = run(local_mode.data, *arguments, TOPICFLOW_API_KEY=made.out.strip())

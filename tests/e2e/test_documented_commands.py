@@ -32,13 +32,13 @@ async def local_mode(tmp_path: Path) -> AsyncIterator[LocalMode]:
     up.end()
 
 
-def test_there_are_such_commands() -> None:
+def test_documented_commands_are_found() -> None:
     assert len(RUN) >= 20
     assert {"README.md", "access.md", "articles.md"} <= set(PAGES_WITH_COMMANDS)
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_COMMANDS)
-async def test_what_a_page_tells_to_run_runs(page: str, local_mode: LocalMode, tmp_path: Path) -> None:
+async def test_the_commands_of_a_page_run(page: str, local_mode: LocalMode, tmp_path: Path) -> None:
     command_environment = environment(local_mode.data, PATH=f"{BIN}:{os.environ['PATH']}", NO_PROXY="*")
     for command in (command for command in RUN if command.page == page):
         text = command.text.replace("localhost:8000", f"127.0.0.1:{local_mode.port}").replace("curl -s", "curl -sf")
@@ -58,7 +58,7 @@ async def test_what_a_page_tells_to_run_runs(page: str, local_mode: LocalMode, t
 
 
 @pytest.mark.parametrize("command", [command for command in ALL if not command.is_run], ids=str)
-def test_of_a_command_that_is_only_shown_each_part_exists(command: Command) -> None:
+def test_each_part_of_a_shown_command_exists(command: Command) -> None:
     words = shlex.split(re.sub(r"^(?:[A-Z_]+=\S+ )+", "", command.text), comments=True)
     if words[0] == "make":
         done = subprocess.run(["make", "--dry-run", words[1]], cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -37,7 +37,7 @@ async def total(local_mode: LocalMode) -> int:
     return int(now["total_count"])
 
 
-async def test_a_file_is_brought_over_and_again_is_nothing_new(local_mode: LocalMode, file: OldFile) -> None:
+async def test_a_file_is_imported_and_importing_again_changes_nothing(local_mode: LocalMode, file: OldFile) -> None:
     file.completed(3, "Brought over {n}").topic(374, "The Model's Name").status(
         "My name", "completed", "The Model's Name"
     )
@@ -58,9 +58,7 @@ async def test_a_file_is_brought_over_and_again_is_nothing_new(local_mode: Local
     assert await total(local_mode) == before + 6
 
 
-async def test_a_dry_run_says_what_would_become_of_each_and_changes_nothing(
-    local_mode: LocalMode, file: OldFile
-) -> None:
+async def test_a_dry_run_reports_the_verdicts_and_changes_nothing(local_mode: LocalMode, file: OldFile) -> None:
     file.completed(3, "Dry {n}").status("Dry failed", "failed")
     before = await total(local_mode)
     dry = local_mode.run("import", str(file.path), "--dry-run")
@@ -70,7 +68,7 @@ async def test_a_dry_run_says_what_would_become_of_each_and_changes_nothing(
     assert await total(local_mode) == before
 
 
-async def test_what_cannot_be_brought_over_is_named_and_the_rest_is_there(local_mode: LocalMode, file: OldFile) -> None:
+async def test_unusable_rows_are_named_and_the_rest_is_imported(local_mode: LocalMode, file: OldFile) -> None:
     file.topic(1, "  ").topic(2, "x" * 501).topic(3, "Good one").topic(4, "Huge", description="x" * 1_000_000)
     for n in range(20):
         file.status(f"bell {n} \x07", "pending")
@@ -87,7 +85,7 @@ async def test_what_cannot_be_brought_over_is_named_and_the_rest_is_there(local_
     assert await total(local_mode) == before + 1
 
 
-async def test_a_file_of_the_oddest_rows_is_brought_over(local_mode: LocalMode, file: OldFile) -> None:
+async def test_a_file_with_unusual_rows_is_imported(local_mode: LocalMode, file: OldFile) -> None:
     odd = {
         "tags": '["\\ud800"]',
         "metrics": "[" * 5000,
@@ -104,7 +102,7 @@ async def test_a_file_of_the_oddest_rows_is_brought_over(local_mode: LocalMode, 
     assert json.loads(local_mode.run("topics", "show", "odd 7", "--json").out)["content"]["difficulty"] == 2**60
 
 
-async def test_however_it_is_interrupted_the_same_command_goes_on_and_nothing_is_there_twice(
+async def test_after_any_interruption_the_same_command_resumes_without_duplicates(
     local_mode: LocalMode, file: OldFile
 ) -> None:
     file.completed(6000, "Interrupted {n}").status("Interrupted and queued", "failed")
@@ -129,7 +127,7 @@ async def test_however_it_is_interrupted_the_same_command_goes_on_and_nothing_is
     assert (topic["attempt"], topic["legacy_id"], topic["content"]["title"]) == (1, 4321, "Interrupted 4321")
 
 
-async def test_while_the_broker_is_away_it_says_so_and_goes_on_afterwards(local_mode: LocalMode, file: OldFile) -> None:
+async def test_the_import_reports_a_broker_outage_and_resumes_afterwards(local_mode: LocalMode, file: OldFile) -> None:
     file.completed(300, "Broker away {n}")
     broker = local_mode.children()["valkey-server"]
     broker.suspend()
@@ -142,7 +140,7 @@ async def test_while_the_broker_is_away_it_says_so_and_goes_on_afterwards(local_
     assert (importing.returncode, out) == (0, "300 imported, 0 queued, 0 skipped\n"), err
 
 
-def test_a_file_that_is_not_the_old_systems_is_said_in_one_line(tmp_path: Path, file: OldFile) -> None:
+def test_a_file_of_another_system_is_reported_in_one_line(tmp_path: Path, file: OldFile) -> None:
     (tmp_path / "text.db").write_text("no database " * 100)
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
         connection.execute("CREATE TABLE other (id)")

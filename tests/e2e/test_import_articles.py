@@ -47,7 +47,7 @@ def status_count(local_mode: LocalMode, search: str) -> int:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-async def test_a_scan_pays_for_nothing_that_the_old_set_names_until_it_is_edited(
+async def test_a_scan_pays_for_no_imported_article_until_it_is_edited(
     deployment: Deployment, valkey: ValkeyServer, old: Redis, tmp_path: Path
 ) -> None:
     with_text = [urn for urn, article in invented().items() if article["abstract"] or article["content"]]
@@ -81,7 +81,7 @@ async def is_brought(api: Api, number: int) -> bool:
     return bool((await api.get("/articles", status="completed", limit=1))["total_count"] == number)
 
 
-async def test_a_large_set_is_brought_over_and_again_is_nothing_new(
+async def test_a_large_set_is_imported_and_importing_again_changes_nothing(
     local_mode: LocalMode, valkey: ValkeyServer, old: Redis
 ) -> None:
     members = [f"urn:article:many-{n}" for n in range(1200)]
@@ -100,7 +100,7 @@ async def test_a_large_set_is_brought_over_and_again_is_nothing_new(
     assert old.scard(SET) == 1202
 
 
-async def test_however_it_is_interrupted_the_same_command_goes_on(
+async def test_after_any_interruption_the_same_command_resumes(
     local_mode: LocalMode, valkey: ValkeyServer, old: Redis
 ) -> None:
     old.sadd(SET, *(f"urn:article:interrupted-{n}" for n in range(20_000)))
@@ -123,7 +123,7 @@ async def test_however_it_is_interrupted_the_same_command_goes_on(
     await eventually(lambda: status_count(local_mode, "interrupted-") == 20_000, within=60)
 
 
-async def test_a_file_with_one_urn_a_line_is_as_good_and_a_dry_run_changes_nothing(
+async def test_a_file_with_one_urn_per_line_works_too_and_a_dry_run_changes_nothing(
     local_mode: LocalMode, tmp_path: Path
 ) -> None:
     file = tmp_path / "processed.txt"
@@ -138,7 +138,7 @@ async def test_a_file_with_one_urn_a_line_is_as_good_and_a_dry_run_changes_nothi
     assert (shown["status"], shown["result"], shown["worker"]) == ("completed", None, "import")
 
 
-def test_what_is_wrong_with_the_old_redis_is_said_in_one_line_without_its_password(
+def test_an_error_of_the_old_redis_is_reported_in_one_line_without_its_password(
     tmp_path: Path, valkey: ValkeyServer, old: Redis
 ) -> None:
     here = f"127.0.0.1:{valkey.port}"

@@ -22,7 +22,7 @@ def keys(tmp_path: Path, database_url: str) -> Keys:
     return keys
 
 
-def test_a_key_is_all_that_standard_output_gets_and_only_its_hash_is_kept(
+def test_standard_output_is_only_the_key_and_only_its_hash_is_stored(
     keys: Keys, database_url: str, tmp_path: Path
 ) -> None:
     made = keys("create", "ci")
@@ -37,7 +37,7 @@ def test_a_key_is_all_that_standard_output_gets_and_only_its_hash_is_kept(
     assert secret not in keys("list").out + keys("list", "--json").out
 
 
-def test_what_a_key_may_is_said_when_it_is_made_and_listed(keys: Keys) -> None:
+def test_the_scopes_of_a_key_are_shown_when_it_is_created_and_listed(keys: Keys) -> None:
     options = ("--scope", "operate", "--scope", "read", "--rate", "7", "--body-limit", "5000")
     made = json.loads(keys("create", "night-shift", *options, "--json").out)
     assert KEY.fullmatch(made.pop("key") + "\n")
@@ -55,7 +55,7 @@ def test_what_a_key_may_is_said_when_it_is_made_and_listed(keys: Keys) -> None:
     assert line.split()[:6] == ["night-shift", made["id"], "operate,", "read", "7", "5000"]
 
 
-def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(keys: Keys) -> None:
+def test_a_name_belongs_to_one_key_and_is_free_again_when_it_is_revoked(keys: Keys) -> None:
     first = json.loads(keys("create", "ci", "--json").out)
     taken = keys("create", "ci")
     assert (taken.code, taken.out, taken.err.count("\n")) == (1, "", 1)
@@ -82,14 +82,14 @@ def test_a_name_is_one_live_keys_and_free_again_when_that_is_revoked(keys: Keys)
     ],
     ids=" ".join,
 )
-def test_wrong_use_has_exit_code_2_and_makes_nothing(keys: Keys, database_url: str, arguments: list[str]) -> None:
+def test_wrong_use_has_exit_code_2_and_creates_nothing(keys: Keys, database_url: str, arguments: list[str]) -> None:
     wrong = keys(*arguments)
     assert (wrong.code, wrong.out) == (2, "")
     with pytest.raises(NOT_MIGRATED):
         rows(database_url, IS_KEPT, "access")
 
 
-def test_a_bad_setting_has_exit_code_2_and_a_database_that_does_not_answer_3(tmp_path: Path, database_url: str) -> None:
+def test_an_invalid_setting_has_exit_code_2_and_an_unreachable_database_3(tmp_path: Path, database_url: str) -> None:
     bad = run(tmp_path, "keys", "list", TOPICFLOW_DATABASE_URL="nonsense://secret@x/y")
     assert (bad.code, bad.err.count("\n"), "secret" in bad.err) == (2, 1, False)
     assert "TOPICFLOW_DATABASE_URL: " in bad.err
@@ -99,7 +99,7 @@ def test_a_bad_setting_has_exit_code_2_and_a_database_that_does_not_answer_3(tmp
     assert url.rpartition("@")[2].removeprefix("sqlite:///") in away.err
 
 
-def test_the_databases_tables_of_a_newer_topicflow_are_left_alone(keys: Keys, database_url: str) -> None:
+def test_tables_of_a_newer_topicflow_are_left_alone(keys: Keys, database_url: str) -> None:
     assert keys("list").code == 0
     execute(database_url, "UPDATE access_version SET version_num = '9999'", "access")
     refused = keys("create", "ci")
@@ -107,7 +107,7 @@ def test_the_databases_tables_of_a_newer_topicflow_are_left_alone(keys: Keys, da
     assert refused.err.endswith("finish the upgrade\n")
 
 
-async def test_a_key_made_beside_a_running_topicflow_opens_it_and_a_wrong_one_does_not(tmp_path: Path) -> None:
+async def test_a_key_created_beside_a_running_topicflow_works_and_a_wrong_one_does_not(tmp_path: Path) -> None:
     local_mode = LocalMode(tmp_path)
     try:
         await local_mode.ready()

@@ -31,7 +31,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
         local_mode.end()
 
 
-async def test_it_is_ready_within_seconds_and_says_where_and_that_gemini_is_simulated(up: Up) -> None:
+async def test_up_is_ready_within_seconds_and_prints_its_url_and_that_gemini_is_simulated(up: Up) -> None:
     began = time.monotonic()
     local_mode = await up().ready()
     assert time.monotonic() - began < 15  # 5 on a machine that does nothing else
@@ -42,7 +42,7 @@ async def test_it_is_ready_within_seconds_and_says_where_and_that_gemini_is_simu
     assert local_mode.get("/api/v1/worker-status").json()["worker_running"] is True
 
 
-async def test_what_it_keeps_is_for_its_owner_only_and_secrets_reach_only_those_who_need_them(up: Up) -> None:
+async def test_files_are_private_and_secrets_reach_only_the_services_that_need_them(up: Up) -> None:
     local_mode = await up(GEMINI_API_KEY="the-key", GOOGLE_GEMINI_BASE_URL="http://127.0.0.1:9").ready()
     assert stat.S_IMODE(local_mode.data.stat().st_mode) == 0o700
     for path in local_mode.data.rglob("*"):
@@ -55,7 +55,7 @@ async def test_what_it_keeps_is_for_its_owner_only_and_secrets_reach_only_those_
     assert set(children) == CHILDREN - {"simulators.gemini", "simulators.catalog", "enricher"}
 
 
-async def test_a_second_one_on_the_same_data_is_refused_in_one_line(up: Up) -> None:
+async def test_a_second_instance_on_the_same_data_is_refused_in_one_line(up: Up) -> None:
     first = await up().ready()
     second = run(first.data, "up", "--port", str(free_port()))
     assert second.code == 3
@@ -85,14 +85,14 @@ def test_a_missing_file_of_titles_is_refused_before_anything_starts(tmp_path: Pa
     assert not (tmp_path / "data").exists()
 
 
-async def test_a_bad_setting_of_a_service_ends_it_with_the_reason(up: Up) -> None:
+async def test_an_invalid_setting_of_a_service_ends_up_with_the_reason(up: Up) -> None:
     local_mode = up(TOPICFLOW_IN_FLIGHT="many")
     assert await local_mode.exit_code() == 2
     assert "TOPICFLOW_IN_FLIGHT" in local_mode.out.splitlines()[-1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_a_signal_ends_it_well_and_leaves_no_process(up: Up, number: signal.Signals) -> None:
+async def test_a_signal_stops_up_cleanly_and_leaves_no_process(up: Up, number: signal.Signals) -> None:
     local_mode = await up().ready()
     local_mode.signal(number)
     assert await local_mode.exit_code() == 0
@@ -100,7 +100,7 @@ async def test_a_signal_ends_it_well_and_leaves_no_process(up: Up, number: signa
     assert not (local_mode.data / "url").exists()
 
 
-async def test_a_signal_while_it_starts_ends_it_well(up: Up) -> None:
+async def test_a_signal_during_the_start_stops_up_cleanly(up: Up) -> None:
     local_mode = up()
     await eventually(lambda: len(local_mode.children()) >= 3, within=10)
     local_mode.signal(signal.SIGINT)
@@ -118,7 +118,7 @@ async def test_a_second_interrupt_does_not_wait_for_a_child_that_hangs(up: Up) -
     assert local_mode.living() == []
 
 
-async def test_even_kill_9_leaves_no_process_and_the_next_one_goes_on(up: Up) -> None:
+async def test_even_kill_9_leaves_no_process_and_the_next_start_resumes(up: Up) -> None:
     first = await up().ready()
     assert first.run("submit", "Raft", "--wait").code == 0
     first.process.kill()
@@ -127,7 +127,7 @@ async def test_even_kill_9_leaves_no_process_and_the_next_one_goes_on(up: Up) ->
     assert second.run("topics", "show", "Raft").code == 0
 
 
-async def test_a_child_that_is_killed_runs_again_within_a_second_and_everything_goes_on(up: Up) -> None:
+async def test_a_killed_child_is_restarted_within_a_second_and_work_continues(up: Up) -> None:
     local_mode = await up().ready()
     for name in sorted(CHILDREN):
         killed = local_mode.children()[name]
@@ -139,7 +139,7 @@ async def test_a_child_that_is_killed_runs_again_within_a_second_and_everything_
     assert local_mode.process.poll() is None
 
 
-async def test_what_was_submitted_survives_a_restart(up: Up) -> None:
+async def test_submissions_survive_a_restart(up: Up) -> None:
     first = await up().ready()
     assert first.run("submit", "Raft", "Paxos", "--wait").code == 0
     before = first.get("/api/v1/processing-status").json()
@@ -151,7 +151,7 @@ async def test_what_was_submitted_survives_a_restart(up: Up) -> None:
     assert second.run("submit", "raft").out == "0 topics submitted, 1 skipped (already completed or in progress)\n"
 
 
-async def test_the_titles_of_a_file_are_submitted_and_seen_to_their_end(up: Up, tmp_path: Path) -> None:
+async def test_the_titles_of_a_file_are_submitted_and_followed_to_their_end(up: Up, tmp_path: Path) -> None:
     titles = tmp_path / "topics.txt"
     titles.write_text("# twelve\n" + "\n".join(f"topic {n}" for n in range(12)))
     local_mode = await up("--submit", str(titles)).ready()

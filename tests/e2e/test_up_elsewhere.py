@@ -37,9 +37,7 @@ def instances(local_mode: LocalMode) -> list[str]:
     return [worker["instance"] for worker in local_mode.get("/api/v1/worker-status").json()["workers"]]
 
 
-async def test_three_workers_share_what_is_submitted_and_a_killed_one_comes_back(
-    up: Up, stack: Stack, tmp_path: Path
-) -> None:
+async def test_three_workers_share_the_work_and_a_killed_one_is_restarted(up: Up, stack: Stack, tmp_path: Path) -> None:
     titles = tmp_path / "topics.txt"
     titles.write_text("\n".join(f"topic {n}" for n in range(50)))
     local_mode = await up("--workers", "3", "--submit", str(titles), **settings_of(stack)).ready()
@@ -62,9 +60,7 @@ async def test_three_workers_share_what_is_submitted_and_a_killed_one_comes_back
 
 
 @ON_VALKEY
-async def test_an_old_setting_names_a_redis_too_and_it_is_left_running_with_what_was_submitted(
-    up: Up, stack: Stack
-) -> None:
+async def test_old_settings_select_an_external_redis_which_is_left_running_with_its_data(up: Up, stack: Stack) -> None:
     port = stack.broker_url.rpartition(":")[2].partition("/")[0]
     first = await up(REDIS_HOST="127.0.0.1", REDIS_PORT=port).ready()
     assert f"Broker: redis://127.0.0.1:{port}/0; database: SQLite in the data folder\n" in first.out
@@ -94,7 +90,7 @@ async def test_secrets_are_in_no_output_and_no_argument(up: Up, tmp_path: Path) 
         valkey.end()
 
 
-async def test_a_broker_that_is_away_is_waited_for_and_that_is_said(up: Up, tmp_path: Path) -> None:
+async def test_up_waits_for_an_unreachable_broker_and_reports_it(up: Up, tmp_path: Path) -> None:
     valkey = ValkeyServer(tmp_path / "valkey")
     local_mode = up("--broker-url", valkey.url)
     await eventually(lambda: "Waiting for the broker: " in local_mode.out, within=30)
@@ -106,7 +102,7 @@ async def test_a_broker_that_is_away_is_waited_for_and_that_is_said(up: Up, tmp_
         valkey.end()
 
 
-async def test_while_it_waits_an_interrupt_ends_it(up: Up) -> None:
+async def test_an_interrupt_ends_up_while_it_waits(up: Up) -> None:
     local_mode = up("--broker-url", f"kafka://127.0.0.1:{free_port()}")
     await eventually(lambda: "Waiting for the broker: " in local_mode.out, within=30)
     local_mode.signal(signal.SIGINT)
@@ -134,7 +130,7 @@ def test_wrong_use_is_refused_before_anything_starts(tmp_path: Path, arguments: 
         assert refused.err.count("\n") == 1
 
 
-async def test_its_own_broker_is_found_by_provision(up: Up) -> None:
+async def test_provision_finds_the_broker_of_up(up: Up) -> None:
     local_mode = await up().ready()
     ran = local_mode.run("provision")
     assert (ran.code, ran.out, ran.err) == (0, "nothing to do\n", "")

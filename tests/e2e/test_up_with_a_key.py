@@ -30,17 +30,13 @@ def up(tmp_path: Path, simulator: GeminiSimulator) -> Iterator[LocalMode]:
     local_mode.end()
 
 
-async def test_variables_that_are_meant_for_other_programs_keep_no_topic_from_its_card(
-    up: LocalMode, simulator: GeminiSimulator
-) -> None:
+async def test_variables_of_other_programs_do_not_prevent_cards(up: LocalMode, simulator: GeminiSimulator) -> None:
     await up.ready()
     await eventually(lambda: f"{len(TITLES)} of {len(TITLES)} completed\n" in up.out, within=30)
     assert simulator.calls["titles"] == dict.fromkeys(TITLES, 1)
 
 
-async def test_a_model_that_is_not_there_is_said_on_the_screen_with_its_url(
-    tmp_path: Path, simulator: GeminiSimulator
-) -> None:
+async def test_an_unknown_model_is_shown_with_its_url(tmp_path: Path, simulator: GeminiSimulator) -> None:
     settings = {"GEMINI_API_KEY": "a-key", "GEMINI_MODEL": "gemini-2.0-flash", "GOOGLE_GEMINI_BASE_URL": simulator.url}
     local_mode = LocalMode(tmp_path, port=None, **settings)
     try:

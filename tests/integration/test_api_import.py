@@ -236,7 +236,7 @@ async def test_missing_and_future_times_become_now(api: Api) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_a_bad_body_is_refused_with_the_name_of_the_field(api: Api, body: Any, field: str) -> None:
+async def test_an_invalid_body_is_refused_with_the_name_of_the_field(api: Api, body: Any, field: str) -> None:
     refused = problem(await api.ask("POST", "/topics/import", json=body), 422)
     assert refused["errors"][0]["field"] == field
 

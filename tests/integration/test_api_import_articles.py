@@ -1,4 +1,4 @@
-"""POST /articles/import against everything running: what was enriched elsewhere is not submitted by a scan."""
+"""POST /articles/import against a running deployment: a scan does not submit articles enriched elsewhere."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def scanned(api: Api, **hashes: str) -> list[str]:
     return [one["urn"] for one in answer.json()["articles"] if one["status"] == "pending"]
 
 
-async def test_what_was_enriched_elsewhere_is_completed_without_a_result(api: Api) -> None:
+async def test_an_article_enriched_elsewhere_is_completed_without_a_result(api: Api) -> None:
     urn = "urn:article:enriched-elsewhere"
     answer = await bring(api, f" {urn} ")
     assert answer == {
@@ -55,7 +55,7 @@ async def test_what_was_enriched_elsewhere_is_completed_without_a_result(api: Ap
     }
 
 
-async def test_bringing_it_again_changes_nothing(api: Api) -> None:
+async def test_importing_an_article_again_changes_nothing(api: Api) -> None:
     urns = [f"urn:article:again-{n}" for n in range(500)]
     for _ in range(2):  # not projected yet
         await bring(api, *urns)
@@ -68,7 +68,7 @@ async def test_bringing_it_again_changes_nothing(api: Api) -> None:
     assert (await api.get("/articles", search="again-"))["total_count"] == 500
 
 
-async def test_a_scan_submits_it_only_when_its_text_is_another_than_at_the_first_one(api: Api) -> None:
+async def test_a_scan_submits_an_imported_article_only_if_its_text_changed_since_the_first_scan(api: Api) -> None:
     await bring(api, "urn:article:scanned")
     await article(api, "urn:article:scanned")
     assert await scanned(api, scanned=THEN) == []
@@ -78,7 +78,7 @@ async def test_a_scan_submits_it_only_when_its_text_is_another_than_at_the_first
     assert await scanned(api, scanned=LATER) == ["urn:article:scanned"]
 
 
-async def test_who_submits_it_is_told_that_it_is_completed_unless_forced(api: Api) -> None:
+async def test_submitting_an_imported_article_is_skipped_unless_forced(api: Api) -> None:
     urn = "urn:article:submitted-again"
     await bring(api, urn)
     await article(api, urn)
@@ -86,7 +86,7 @@ async def test_who_submits_it_is_told_that_it_is_completed_unless_forced(api: Ap
     assert (await api.ask("POST", f"/articles/{urn}/enrich", json={"force": True})).json()["accepted"] == 1
 
 
-async def test_what_was_forgotten_here_stays_forgotten_and_what_waits_here_waits(api: Api) -> None:
+async def test_a_forgotten_article_stays_forgotten_and_a_waiting_one_waits(api: Api) -> None:
     forgotten, waits = "urn:article:forgotten", "urn:article:waits"
     await bring(api, forgotten)
     await article(api, forgotten)
@@ -117,6 +117,6 @@ async def test_a_dry_run_reports_the_same_steps_and_changes_nothing(api: Api) ->
     ],
     ids=lambda value: str(value)[:40],
 )
-async def test_a_bad_body_is_refused_with_the_name_of_the_field(api: Api, body: Any, field: str) -> None:
+async def test_an_invalid_body_is_refused_with_the_name_of_the_field(api: Api, body: Any, field: str) -> None:
     refused = problem(await api.ask("POST", "/articles/import", json=body), 422)
     assert refused["errors"][0]["field"] == field

@@ -1,4 +1,4 @@
-"""What the list and the single topics show of a projection whose every row is known."""
+"""The list and single topics on the projected sample topics."""
 
 import time
 from base64 import urlsafe_b64encode
@@ -47,7 +47,7 @@ async def walk(api: Api, limit: int, **query: Any) -> list[Json]:
 # -- the list ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_list_has_exactly_the_contracts_shape(reads: Api) -> None:
+async def test_a_list_has_exactly_the_fields_of_the_contract(reads: Api) -> None:
     page = await reads.get("/topics", limit=3)
     assert page.keys() == AGE | {
         "topics",
@@ -78,12 +78,12 @@ async def test_topics_of_every_status_are_listed_newest_first(reads: Api) -> Non
 
 
 @pytest.mark.parametrize("limit", [1, 3, TIES, len(TITLES)])
-async def test_a_walk_by_cursor_meets_each_topic_once_however_many_are_of_one_moment(reads: Api, limit: int) -> None:
+async def test_paging_by_cursor_returns_each_topic_once_even_with_equal_times(reads: Api, limit: int) -> None:
     at_once = (await reads.get("/topics", limit=100))["topics"]
     assert await walk(reads, limit) == at_once
 
 
-async def test_a_filter_holds_through_a_walk(reads: Api) -> None:
+async def test_a_filter_applies_to_every_page(reads: Api) -> None:
     assert sorted(topic["title"] for topic in await walk(reads, 5, status="failed")) == FAILED
     found = await walk(reads, 2, search="completed")
     assert sorted(topic["title"] for topic in found) == sorted(title for title in COMPLETED if "Completed" in title)
@@ -116,7 +116,7 @@ async def test_a_status_filters_the_list_and_its_count(reads: Api, status: str, 
         ("nothing like it", []),
     ],
 )
-async def test_a_search_finds_exactly_what_is_in_the_title(reads: Api, search: str, expected: list[str]) -> None:
+async def test_a_search_finds_exactly_the_text_in_titles(reads: Api, search: str, expected: list[str]) -> None:
     page = await reads.get("/topics", search=search)
     assert sorted(titles(page)) == expected
     assert (page["total_count"], page["total_count_capped"]) == (len(expected), False)
@@ -160,7 +160,7 @@ def _cursor(text: str) -> str:
         ("cursor", "x" * 201),
     ],
 )
-async def test_a_bad_or_unknown_query_parameter_is_refused_by_name(reads: Api, name: str, value: str) -> None:
+async def test_an_invalid_or_unknown_query_parameter_is_refused_by_name(reads: Api, name: str, value: str) -> None:
     refused = problem(await reads.ask("GET", "/topics", params={name: value}), 422)
     assert refused["detail"].startswith(f"{name}: ")
     assert refused["errors"][0]["field"] == name
@@ -197,7 +197,7 @@ async def test_a_parked_topic_shows_what_it_waits_for_and_until_when(reads: Api)
     assert datetime.fromisoformat(topic["waiting_for"]["until"]) == UNTIL
 
 
-async def test_a_topic_is_found_by_the_number_it_had_in_the_old_system(reads: Api) -> None:
+async def test_a_topic_is_found_by_its_number_in_the_old_system(reads: Api) -> None:
     assert (await reads.get("/topics/374"))["title"] == "Completed 0"
 
 

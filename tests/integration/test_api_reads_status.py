@@ -1,4 +1,4 @@
-"""What the status routes show of a projection whose every row is known, while no topic-worker runs."""
+"""The status routes on the projected sample topics, without a topic-worker."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from integration.api import Api, Json
 from integration.sample_topics import COMPLETED, FAILED, LAST, PARKED, PENDING, PROCESSING, TITLES
 
 
-async def test_the_processing_status_has_exactly_the_contracts_shape(reads: Api) -> None:
+async def test_the_processing_status_has_exactly_the_fields_of_the_contract(reads: Api) -> None:
     status = await reads.get("/processing-status")
     failures = status.pop("recent_failures")
     assert datetime.fromisoformat(status.pop("as_of")) == LAST
@@ -28,7 +28,7 @@ async def test_the_processing_status_has_exactly_the_contracts_shape(reads: Api)
     assert failures[0]["error_message"] == "no Failed 11"
 
 
-async def test_without_a_worker_the_worker_status_says_so(reads: Api) -> None:
+async def test_the_worker_status_reports_a_missing_worker(reads: Api) -> None:
     async def known() -> Json | None:
         status = await reads.get("/worker-status")
         return None if status["message"].startswith("not known") else status
@@ -51,7 +51,7 @@ async def test_the_summary_counts_each_status(reads: Api) -> None:
     assert summary == {"success": True, "summary": counts, "simulated": None}
 
 
-async def test_health_without_a_worker_is_degraded_and_says_what_there_is(reads: Api) -> None:
+async def test_health_without_a_worker_is_degraded_and_reports_the_rest(reads: Api) -> None:
     assert (await reads.http.get("/live")).json() == {"status": "ok"}
     ready = await reads.http.get("/ready")
     assert (ready.status_code, ready.json()) == (

@@ -1,4 +1,4 @@
-"""DELETE, retry-failed and cleanup-failed against everything running: what is gone, what is queued, what is left."""
+"""DELETE, retry-failed and cleanup-failed against a running deployment."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ async def counts(api: Api) -> dict[str, int]:
     return dict((await api.get("/topic-status-summary"))["summary"])
 
 
-async def test_a_deleted_topic_is_gone_from_every_read_and_count_when_it_is_answered(api: Api) -> None:
+async def test_a_deleted_topic_is_gone_from_every_read_and_count_when_the_answer_arrives(api: Api) -> None:
     [topic] = (await api.submit("Deleted"))["topics"]
     await api.ended(topic["id"])
     before, stats = await counts(api), await api.get("/stats")
@@ -49,7 +49,7 @@ async def test_a_deleted_topic_is_gone_from_every_read_and_count_when_it_is_answ
     assert sum(after["by_category"].values()) == sum(stats["by_category"].values()) - 1
 
 
-async def test_a_topic_that_was_deleted_can_be_submitted_again(api: Api) -> None:
+async def test_a_deleted_topic_can_be_submitted_again(api: Api) -> None:
     [topic] = (await api.submit("Deleted and back"))["topics"]
     await api.ended(topic["id"])
     await api.ask("DELETE", f"/topics/{topic['id']}")
@@ -58,7 +58,7 @@ async def test_a_topic_that_was_deleted_can_be_submitted_again(api: Api) -> None
     assert (again["attempt"], again["content"]["title"]) == (2, "Deleted and back")
 
 
-async def test_a_topic_that_is_deleted_while_it_waits_does_not_come_back(api: Api) -> None:
+async def test_a_topic_deleted_while_it_waits_does_not_come_back(api: Api) -> None:
     api.deployment.gemini.add_fault("503")
     [topic] = (await api.submit("Deleted while it waits"))["topics"]
     assert (await api.ask("DELETE", f"/topics/{topic['id']}")).status_code == 200
@@ -69,11 +69,11 @@ async def test_a_topic_that_is_deleted_while_it_waits_does_not_come_back(api: Ap
     problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)
 
 
-async def test_what_is_not_there_cannot_be_deleted(api: Api) -> None:
+async def test_an_unknown_topic_cannot_be_deleted(api: Api) -> None:
     problem(await api.ask("DELETE", "/topics/nothing"), 404)
 
 
-async def test_everything_that_failed_is_queued_again(api: Api) -> None:
+async def test_all_failed_topics_are_queued_again(api: Api) -> None:
     topics = await failed(api, "A", "B", "C")
     answer = await api.ask("POST", "/topics/retry-failed")
     assert (answer.status_code, answer.json()) == (202, {"count": 3})
@@ -91,15 +91,13 @@ async def test_everything_that_failed_is_queued_again(api: Api) -> None:
         ({"older_than_hours": 0, "error_contains": "blocked"}, 2),
     ],
 )
-async def test_what_is_retried_can_be_chosen_by_its_error_and_its_age(
-    api: Api, which: dict[str, Any], queued: int
-) -> None:
+async def test_retried_topics_can_be_selected_by_error_and_age(api: Api, which: dict[str, Any], queued: int) -> None:
     topics = await failed(api, "D", "E")
     assert (await api.ask("POST", "/topics/retry-failed", json=which)).json() == {"count": queued}
     await api.ended(*(topic["id"] for topic in topics), as_="completed" if queued else "failed")
 
 
-async def test_only_what_failed_long_enough_ago_is_cleaned_up(api: Api) -> None:
+async def test_cleanup_deletes_only_topics_that_failed_long_enough_ago(api: Api) -> None:
     old, new = await failed(api, "Old", "New")
     long_ago = (datetime.now(UTC) - timedelta(hours=30)).strftime("%Y-%m-%d %H:%M:%S.%f")
     execute(api.deployment.database_url, f"UPDATE submissions SET ended_at = '{long_ago}' WHERE id = '{old['id']}'")
@@ -109,7 +107,7 @@ async def test_only_what_failed_long_enough_ago_is_cleaned_up(api: Api) -> None:
     assert (await api.get(f"/topics/{new['id']}"))["status"] == "failed"
 
 
-async def test_more_failures_than_one_page_are_cleaned_up_and_retried_all(api: Api) -> None:
+async def test_cleanup_and_retry_cover_more_failures_than_one_page(api: Api) -> None:
     api.deployment.gemini.add_fault("block", title_contains="crowd")
     titles = [f"Of a crowd {n}" for n in range(510)]
     for some in (titles[:500], titles[500:]):
@@ -131,7 +129,7 @@ async def _at_attempt(api: Api, id_: str, attempt: int) -> None:
 
 @pytest.mark.parametrize("path", ["/topics/retry-failed", "/cleanup-failed"])
 @pytest.mark.parametrize("body", [{"older_than_hours": -1}, {"older_than_hours": "x"}, {"nonsense": 1}], ids=str)
-async def test_a_nonsensical_choice_is_refused_by_the_name_of_its_field(
+async def test_an_invalid_selection_is_refused_by_the_name_of_its_field(
     api: Api, path: str, body: dict[str, Any]
 ) -> None:
     [field] = body

@@ -1,4 +1,4 @@
-"""The status routes with everything running: workers, counts and failures that somebody has to see."""
+"""The status routes of a running deployment: workers, counts and failures."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ async def test_an_idle_worker_is_running(api: Api) -> None:
     assert now - timedelta(seconds=5) < datetime.fromisoformat(worker["last_seen"]) < now + timedelta(seconds=1)
 
 
-async def test_the_counts_move_with_the_topics(api: Api) -> None:
+async def test_the_counts_follow_the_topics(api: Api) -> None:
     async def idle() -> dict[str, int]:
         status = await api.get("/processing-status")
         return {} if status["is_processing"] else status
@@ -51,7 +51,7 @@ async def test_the_counts_move_with_the_topics(api: Api) -> None:
     }
 
 
-async def test_a_failure_is_shown_until_it_is_seen_and_a_new_one_again(api: Api) -> None:
+async def test_a_failure_is_shown_until_it_is_dismissed_and_a_new_one_is_shown_again(api: Api) -> None:
     async def fail(title: str) -> None:
         api.deployment.gemini.add_fault("block", title_contains=title)
         await api.ended((await api.submit(title))["topics"][0]["id"], as_="failed")
@@ -80,7 +80,7 @@ async def test_health_with_everything_running_is_ok(api: Api) -> None:
     assert health["lag"]["topic-worker"].keys() == figures
 
 
-async def test_answers_are_sent_at_once(api: Api) -> None:
+async def test_answers_are_sent_without_delay(api: Api) -> None:
     """Not 40 ms later, when the acknowledgement of the headers has come."""
     took = []
     for _ in range(10):
@@ -90,7 +90,7 @@ async def test_answers_are_sent_at_once(api: Api) -> None:
     assert min(took) < 0.03
 
 
-async def test_a_projector_that_is_stopped_is_told_by_the_age_of_the_answers(api: Api) -> None:
+async def test_a_stopped_projector_shows_in_the_age_of_the_answers(api: Api) -> None:
     await api.ended((await api.submit("Before the stop"))["topics"][0]["id"])
     before = await api.get("/processing-status")
     projector = api.deployment.services[f"{PROJECTOR}-1"]

@@ -1,4 +1,4 @@
-"""POST /topics and POST /topics/{id}/retry against everything running: what is taken, skipped, queued and refused."""
+"""POST /topics and POST /topics/{id}/retry against a running deployment: accepted, skipped, queued and refused."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from shared.ids import topic_id
 ANSWER = {"message", "total_topics", "saved_topics", "skipped_topics", "skipped_titles", "topics"}
 
 
-async def test_a_submission_has_exactly_the_contracts_shape(api: Api) -> None:
+async def test_a_submission_has_exactly_the_fields_of_the_contract(api: Api) -> None:
     answer = await api.ask("POST", "/topics", json={"topics": ["  Shape of an answer "], "batch_size": 1})
     assert answer.status_code == 202
     assert answer.headers["content-type"] == "application/json"
@@ -37,7 +37,7 @@ async def test_no_more_than_five_skipped_titles_are_named_but_all_are_counted(ap
     assert (answer["saved_topics"], answer["skipped_topics"], answer["skipped_titles"]) == (1, 8, ["Skipped"] * 5)
 
 
-async def test_a_completed_topic_is_skipped_with_its_status_now_unless_it_is_forced(api: Api) -> None:
+async def test_a_completed_topic_is_skipped_with_its_current_status_unless_forced(api: Api) -> None:
     [topic] = (await api.submit("Done before"))["topics"]
     await api.ended(topic["id"])
     again = await api.submit("done  BEFORE")
@@ -79,12 +79,12 @@ async def test_titles_that_differ_in_case_space_or_width_are_one_topic(api: Api,
     assert second["topics"][0]["title"] == title.strip()
 
 
-async def test_titles_that_differ_in_more_are_two(api: Api) -> None:
+async def test_titles_with_other_differences_are_two_topics(api: Api) -> None:
     answer = await api.submit("Two things", "Twothings")
     assert answer["saved_topics"] == 2
 
 
-async def test_what_the_model_called_a_topic_is_the_same_topic(api: Api) -> None:
+async def test_the_generated_title_of_a_topic_is_the_same_topic(api: Api) -> None:
     long = "How a very large distributed storage engine " + "really " * 20 + "works"
     [topic] = (await api.submit(long))["topics"]
     [completed] = await api.ended(topic["id"])
@@ -99,7 +99,7 @@ async def test_what_the_model_called_a_topic_is_the_same_topic(api: Api) -> None
     await _at_attempt(api, topic["id"], 2)
 
 
-async def test_many_who_submit_the_same_title_at_once_get_one_row_and_one_call(api: Api) -> None:
+async def test_concurrent_submissions_of_one_title_get_one_row_and_one_call(api: Api) -> None:
     answers = await asyncio.gather(*(api.submit(title) for title in ["Met at once", "met at once", " MET AT ONCE"] * 7))
     [id_] = {answer["topics"][0]["id"] for answer in answers}
     [topic] = await api.ended(id_)
@@ -110,7 +110,7 @@ async def test_many_who_submit_the_same_title_at_once_get_one_row_and_one_call(a
     assert (await api.get("/topics", search="met at once"))["total_count"] == 1
 
 
-async def test_500_titles_of_500_characters_are_taken(api: Api) -> None:
+async def test_500_titles_of_500_characters_are_accepted(api: Api) -> None:
     answer = await api.submit(*[f"{n:03} " + "ü" * 496 for n in range(500)])
     assert answer["saved_topics"] == 500
 
@@ -141,7 +141,7 @@ async def test_500_titles_of_500_characters_are_taken(api: Api) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-async def test_a_bad_body_is_refused_with_the_name_of_the_field(api: Api, body: Any, field: str) -> None:
+async def test_an_invalid_body_is_refused_with_the_name_of_the_field(api: Api, body: Any, field: str) -> None:
     refused = problem(await api.ask("POST", "/topics", json=body), 422)
     assert refused["detail"].startswith(f"{field}: ")
     assert refused["errors"][0]["field"] == field
@@ -160,7 +160,7 @@ async def test_a_bad_body_is_refused_with_the_name_of_the_field(api: Api, body: 
     ],
     ids=["cut off", "empty", "no UTF-8", "deep", "half a surrogate pair", "a field named half a pair"],
 )
-async def test_a_body_that_is_no_json_of_ours_is_refused(api: Api, content: bytes) -> None:
+async def test_a_body_that_is_not_valid_json_is_refused(api: Api, content: bytes) -> None:
     answer = await api.ask("POST", "/topics", content=content, headers={"content-type": "application/json"})
     assert answer.status_code in {400, 422}
     problem(answer, answer.status_code)
@@ -202,16 +202,14 @@ async def test_a_body_of_ten_megabytes_is_refused_and_nothing_of_it_is_stored(ap
     ],
     ids=str,
 )
-async def test_another_name_for_this_host_and_another_pages_origin_are_refused(
-    api: Api, headers: dict[str, str]
-) -> None:
+async def test_a_foreign_host_name_and_a_foreign_origin_are_refused(api: Api, headers: dict[str, str]) -> None:
     answer = await api.ask("POST", "/topics", json={"topics": ["From elsewhere"]}, headers=headers)
     problem(answer, 403)
     problem(await api.http.get("/live", headers=headers), 403)
     problem(await api.ask("GET", f"/topics/{topic_id('From elsewhere')}"), 404)
 
 
-async def test_its_own_origin_and_every_name_of_loopback_are_welcome(api: Api) -> None:
+async def test_its_own_origin_and_every_name_of_loopback_are_accepted(api: Api) -> None:
     port = api.deployment.api_port
     for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
         answer = await api.http.get("/live", headers={"host": host, "origin": f"http://{host}"})
@@ -235,7 +233,7 @@ async def test_a_retry_queues_a_failed_topic_with_the_next_attempt(api: Api) -> 
     assert completed["attempt"] == 2
 
 
-async def test_a_topic_that_did_not_fail_is_retried_only_by_force(api: Api) -> None:
+async def test_a_topic_that_has_not_failed_is_retried_only_by_force(api: Api) -> None:
     [topic] = (await api.submit("Not failed"))["topics"]
     await api.ended(topic["id"])
     path = f"/topics/{topic['id']}/retry"
@@ -245,7 +243,7 @@ async def test_a_topic_that_did_not_fail_is_retried_only_by_force(api: Api) -> N
     await _at_attempt(api, topic["id"], 2)
 
 
-async def test_a_retry_of_nothing_or_with_nonsense_is_refused(api: Api) -> None:
+async def test_a_retry_of_an_unknown_topic_or_with_an_invalid_body_is_refused(api: Api) -> None:
     problem(await api.ask("POST", "/topics/nothing/retry"), 404)
     problem(await api.ask("POST", "/topics/nothing/retry", json={"attempts": 3}), 422)
 

@@ -1,4 +1,4 @@
-"""What the API refuses while too much waits or the broker's memory is full, and that it takes it again afterwards."""
+"""The API refuses work while the backlog or the memory of the broker is full, and accepts it again afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -89,7 +89,7 @@ async def test_above_80_percent_of_the_memory_work_is_refused(api: Api) -> None:
     assert (await _health(api))["memory_share"] is None
 
 
-async def test_what_a_broker_said_before_it_fell_silent_refuses_nothing(valkey: ValkeyServer) -> None:
+async def test_the_last_known_memory_of_an_unreachable_broker_refuses_nothing(valkey: ValkeyServer) -> None:
     transport = RedisTransport(valkey.url)
     await transport.provision()
     await transport.client.config_set("maxmemory", 1)

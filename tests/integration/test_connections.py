@@ -1,4 +1,4 @@
-"""Connections to the API that a client, or a proxy before it, keeps for its next request."""
+"""Connections to the API that a client or a proxy keeps alive."""
 
 import asyncio
 from contextlib import closing
@@ -10,7 +10,7 @@ from servers import LOOPBACK
 LONGER_THAN_CLIENTS = 6.0  # seconds: httpx and many others use one that was idle for up to 5
 
 
-async def test_one_that_was_idle_is_not_closed_under_the_next_request(api: Api) -> None:
+async def test_an_idle_connection_is_not_closed_during_the_next_request(api: Api) -> None:
     with closing(HTTPConnection(LOOPBACK, api.deployment.api_port)) as connection:
         connection.connect()
         connection.auto_open = 0  # no new one takes its place

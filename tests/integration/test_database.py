@@ -1,4 +1,4 @@
-"""The database itself: its migrations make the tables, and what it cannot do is said."""
+"""The database: migrations, and errors."""
 
 import asyncio
 import sys
@@ -23,7 +23,7 @@ from shared.errors import NewerVersion
     ("schema", "opened", "metadata"),
     [("projection", open_writer, tables.projection), ("access", open_access, tables.access)],
 )
-async def test_the_migrations_make_exactly_the_tables(
+async def test_the_migrations_create_exactly_the_tables(
     database_url: str, schema: str, opened: Callable[[str], Database], metadata: MetaData
 ) -> None:
     without_schema = MetaData()  # as SQLite has them, and PostgreSQL on the path that migrations take
@@ -43,7 +43,7 @@ async def test_the_migrations_make_exactly_the_tables(
     await database.close()
 
 
-async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+async def test_a_folder_can_have_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "somewhere with 100% of a space"
     database = open_writer(sqlite_in(folder))
     await migrate(database, "projection")
@@ -51,7 +51,7 @@ async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     assert (folder / "topicflow.db").exists()
 
 
-async def test_migrating_again_and_at_the_same_time_is_harmless(database_url: str) -> None:
+async def test_repeated_and_concurrent_migrations_are_harmless(database_url: str) -> None:
     """In processes: Alembic's context is one for a whole process."""
     code = f"""
 import asyncio
@@ -69,7 +69,7 @@ asyncio.run(main())
     assert [await process.wait() for process in processes] == [0, 0, 0, 0]
 
 
-async def test_what_was_projected_before_there_were_filters_can_be_filtered_and_counted_after(tmp_path: Path) -> None:
+async def test_rows_from_before_filters_existed_can_be_filtered_and_counted(tmp_path: Path) -> None:
     url = sqlite_in(tmp_path)
     database = open_writer(url)
     await database.run(lambda connection: upgrade(connection, "projection", "0001"))
@@ -98,7 +98,7 @@ async def test_a_database_of_a_newer_topicflow_is_refused_with_a_clear_line(proj
 
 
 @pytest.mark.parametrize("what", ["no folder", "no tables", "no database"])
-async def test_a_database_that_can_not_be_read_is_unreachable_not_a_bug(tmp_path: Path, what: str) -> None:
+async def test_an_unreadable_database_is_unreachable_not_a_bug(tmp_path: Path, what: str) -> None:
     path = tmp_path / "folder" / "topicflow.db"
     if what != "no folder":
         path.parent.mkdir()

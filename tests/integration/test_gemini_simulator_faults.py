@@ -1,4 +1,4 @@
-"""The faults of Gemini's simulator: what each looks like, which calls it meets, when it begins and ends."""
+"""The faults of the simulator of Gemini: their answers, the affected calls, start and end."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from servers import GeminiSimulator
 
 
 @pytest.mark.parametrize("per", ["Minute", "Day"])
-async def test_a_quota_says_which_it_is_and_when_to_come_back(
+async def test_a_quota_error_has_its_quota_and_retry_delay(
     gemini: genai.Client, simulator: GeminiSimulator, per: str
 ) -> None:
     simulator.add_fault("429", retry_after_seconds=1.5, times=1, of_the_day=per == "Day")
@@ -29,7 +29,7 @@ async def test_a_quota_says_which_it_is_and_when_to_come_back(
     assert simulator.calls["by_status"] == {"429": 1, "200": 1}
 
 
-async def test_a_quota_may_say_it_in_the_header(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_a_quota_error_can_have_its_delay_in_the_header(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.add_fault("429", retry_after_seconds=7, in_header=True)
     limited = await refusal(gemini, A)
     assert limited.response.headers["retry-after"] == "7"
@@ -48,7 +48,7 @@ async def test_a_quota_may_say_it_in_the_header(gemini: genai.Client, simulator:
         ("bad_key", 400, "INVALID_ARGUMENT"),
     ],
 )
-async def test_what_is_wrong_with_all_calls_is_wrong_with_probes_too(
+async def test_faults_of_all_calls_affect_probes_too(
     gemini: genai.Client, simulator: GeminiSimulator, fault: str, code: int, status: str
 ) -> None:
     simulator.add_fault(fault)
@@ -60,7 +60,7 @@ async def test_what_is_wrong_with_all_calls_is_wrong_with_probes_too(
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
-async def test_a_quota_a_poisonous_title_and_a_part_of_the_calls_do_not_stop_probes(
+async def test_faults_of_a_quota_a_title_or_a_share_do_not_affect_probes(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
     simulator.add_fault("429")
@@ -71,7 +71,7 @@ async def test_a_quota_a_poisonous_title_and_a_part_of_the_calls_do_not_stop_pro
         assert (await gemini.aio.models.get(model=MODEL)).name
 
 
-async def test_a_fault_with_a_title_meets_only_calls_that_hold_it(
+async def test_a_fault_with_a_title_affects_only_calls_with_it(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
     simulator.add_fault("503", title_contains="sharding")
@@ -79,7 +79,7 @@ async def test_a_fault_with_a_title_meets_only_calls_that_hold_it(
     assert ids(await ask(gemini, C, B)) == ["t0", "t1"]
 
 
-async def test_a_share_of_the_calls_is_every_so_many(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_a_share_affects_calls_at_regular_intervals(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.add_fault("empty", share=0.25)
     texts = [(await ask(gemini, A)).text for _ in range(8)]
     assert [n for n, text in enumerate(texts, 1) if not text] == [4, 8]
@@ -96,14 +96,14 @@ async def test_a_script_plays_over_time(gemini: genai.Client, simulator: GeminiS
     assert (await refusal(gemini, A)).code == 429
 
 
-async def test_a_fault_ends_with_its_time(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_a_fault_ends_after_its_duration(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.add_fault("500", for_seconds=0.3)
     assert (await refusal(gemini, A)).code == 500
     await eventually(lambda: simulator.faults == [], within=5)
     assert ids(await ask(gemini, A)) == ["t0"]
 
 
-async def test_faults_come_in_the_order_they_were_told(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_faults_apply_in_the_order_they_were_added(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.add_fault("500", times=2)
     simulator.add_fault("503", times=1)
     assert [(await refusal(gemini, A)).code for _ in range(3)] == [500, 500, 503]
@@ -122,7 +122,7 @@ async def test_a_block_has_a_reason_and_no_candidates(
 
 
 @pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "MAX_TOKENS"])
-async def test_an_answer_that_was_broken_off_has_a_reason_and_no_text(
+async def test_a_truncated_answer_has_a_reason_and_no_text(
     gemini: genai.Client, simulator: GeminiSimulator, reason: str
 ) -> None:
     simulator.add_fault("finish", reason=reason)
@@ -140,7 +140,7 @@ async def test_an_empty_answer_has_usage_only(gemini: genai.Client, simulator: G
     assert simulator.calls["titles"] == {}
 
 
-async def test_bad_json_is_no_json(gemini: genai.Client, simulator: GeminiSimulator) -> None:
+async def test_bad_json_is_invalid_json(gemini: genai.Client, simulator: GeminiSimulator) -> None:
     simulator.add_fault("bad_json")
     text = (await ask(gemini, A, B)).text or ""
     with pytest.raises(json.JSONDecodeError):
@@ -152,7 +152,7 @@ async def test_bad_json_is_no_json(gemini: genai.Client, simulator: GeminiSimula
     ("fault", "begins", "ends"),
     [("fence", "```json\n[{", "}]\n```"), ("chat", "Here are", "?"), ("object", '{"topics": [{', "}]}")],
 )
-async def test_a_good_answer_may_be_wrapped_up(
+async def test_a_good_answer_can_be_wrapped_in_text(
     gemini: genai.Client, simulator: GeminiSimulator, fault: str, begins: str, ends: str
 ) -> None:
     simulator.add_fault(fault)
@@ -163,7 +163,7 @@ async def test_a_good_answer_may_be_wrapped_up(
     assert simulator.calls["titles"] == {A: 1, B: 1}
 
 
-async def test_one_bad_and_one_missing_item_leave_their_neighbours_good(
+async def test_one_bad_and_one_missing_item_leave_the_others_valid(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
     simulator.add_fault("bad_item", title_contains=A, times=1)
@@ -175,7 +175,7 @@ async def test_one_bad_and_one_missing_item_leave_their_neighbours_good(
     assert ids(await ask(gemini, A, B)) == ["t0", "t1"]
 
 
-async def test_a_hanging_call_ends_unpaid_when_its_caller_gives_up(
+async def test_a_hanging_call_ends_unpaid_when_its_client_gives_up(
     gemini: genai.Client, simulator: GeminiSimulator, impatient: genai.Client
 ) -> None:
     simulator.add_fault("hang", seconds=600, times=1)
@@ -188,7 +188,7 @@ async def test_a_hanging_call_ends_unpaid_when_its_caller_gives_up(
     assert (await gemini.aio.models.get(model=MODEL)).name
 
 
-async def test_a_page_is_answered_in_its_place(simulator: GeminiSimulator) -> None:
+async def test_a_page_fault_sends_html(simulator: GeminiSimulator) -> None:
     simulator.add_fault("page")
     for method, path in (("GET", f"/v1/models/{MODEL}"), ("POST", f"/v1/models/{MODEL}:generateContent")):
         schema = {"type": "ARRAY", "items": {"type": "OBJECT"}}
@@ -197,7 +197,7 @@ async def test_a_page_is_answered_in_its_place(simulator: GeminiSimulator) -> No
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
-async def test_a_slow_call_is_answered_well_and_takes_its_time(
+async def test_a_slow_call_is_answered_correctly_after_its_delay(
     gemini: genai.Client, simulator: GeminiSimulator
 ) -> None:
     simulator.add_fault("slow", seconds=0.5, share=0.5)

@@ -1,4 +1,4 @@
-"""What each service counts and measures, scraped from the real ones after real work."""
+"""The metrics of each service, scraped after real work."""
 
 from itertools import count
 
@@ -31,7 +31,7 @@ async def moved(observed: Observed, service: str, before: Scraped, by: float, na
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_service_says_who_it_is_in_both_formats(observed: Observed, service: str) -> None:
+async def test_every_service_exposes_its_identity_in_both_formats(observed: Observed, service: str) -> None:
     scraped = await observed.scrape(service)
     assert scraped.get("topicflow_build_info", service=service, version=__version__) == 1
     assert (scraped.get("process_resident_memory_bytes") or 0) > 1e6
@@ -65,7 +65,7 @@ async def test_requests_are_counted_by_method_template_and_status(observed: Obse
     assert difference(after, before, "topicflow_http_requests_refused_total", reason="unprocessable_entity") == 1
 
 
-async def test_what_people_send_is_counted_by_verdict(observed: Observed) -> None:
+async def test_submitted_titles_are_counted_by_verdict(observed: Observed) -> None:
     before = await observed.scrape("api")
     title = f"Counted by verdict {next(NUMBER)}"
     [topic] = (await observed.api.submit(title, title))["topics"]
@@ -136,7 +136,7 @@ async def test_a_projector_counts_events_by_type(observed: Observed) -> None:
     assert 1 <= batches == difference(after, before, "topicflow_projection_transaction_seconds_count")
 
 
-async def test_no_label_holds_what_somebody_sent(observed: Observed) -> None:
+async def test_no_label_contains_user_input(observed: Observed) -> None:
     [topic] = (await observed.api.submit("Never a label"))["topics"]
     await observed.api.ended(topic["id"])
     await observed.api.http.get(f"/api/v1/topics/{topic['id']}/no-such-route")

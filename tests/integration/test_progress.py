@@ -1,4 +1,4 @@
-"""Ready because its loop gets on: full, waiting and standing by are well, standing still is not."""
+"""Readiness by the progress of the loop: full, waiting and on stand-by are ready, stalled is not."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ SHORT = 1.0  # seconds
 
 @pytest.fixture
 async def workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
-    """On the memory broker, and impatient."""
+    """On the memory broker, with a short stall limit."""
     monkeypatch.setattr(stall_detector, "STALLED_AFTER", SHORT)
     broker = MemoryBroker()
     await broker.transport.provision()
@@ -58,7 +58,7 @@ async def stays_ready(worker: Worker) -> None:
     await eventually(was_ready_throughout, within=20)
 
 
-async def test_a_worker_that_is_full_is_ready(workers: Workers) -> None:
+async def test_a_worker_at_its_limit_is_ready(workers: Workers) -> None:
     never = asyncio.Event()
     workers.handler.answer("Takes long", never.wait)
     await workers.broker.transport.publish([submitted("Takes long"), submitted("Next")])
@@ -75,7 +75,7 @@ async def test_a_worker_that_waits_for_the_end_of_an_outage_is_ready(workers: Wo
     await stays_ready(worker)
 
 
-async def test_a_worker_whose_loop_stands_still_is_not_ready_and_says_so(
+async def test_a_worker_whose_loop_stalls_is_not_ready_and_reports_it(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = await workers.start()
@@ -99,7 +99,7 @@ async def test_a_worker_whose_loop_stands_still_is_not_ready_and_says_so(
     assert (await readiness(worker))[1]["reason"].startswith("the settlement loop has made no progress for ")
 
 
-async def test_a_projector_that_stands_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_projector_on_stand_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stall_detector, "STALLED_AFTER", SHORT)
     monkeypatch.setattr(projection_loop, "STAND_BY", SHORT / 10)
     leader, follower = await projected.projection(), await projected.projection()

@@ -1,4 +1,4 @@
-"""Batches of events onto a real database: whatever their order, size and failures, the tables are the same."""
+"""Batches of events into a real database: the tables are the same for any order, size and failures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -42,7 +42,7 @@ New = Callable[[], Awaitable[Projected]]
 
 
 @pytest.mark.parametrize(("seed", "size"), [(1, 1), (2, 7), (3, 100), (4, 5000)])
-async def test_doubled_and_shuffled_events_in_batches_of_any_size_give_equal_tables(
+async def test_duplicate_and_shuffled_events_in_batches_of_any_size_give_equal_tables(
     new: New, seed: int, size: int
 ) -> None:
     in_order = await (await new()).project(in_batches(HISTORY, 1000))
@@ -53,13 +53,13 @@ async def test_doubled_and_shuffled_events_in_batches_of_any_size_give_equal_tab
     assert {status for status, *_ in in_order.tables["status_counts"]} >= {"pending", "failed", "completed"}
 
 
-async def test_a_batch_that_comes_again_changes_nothing(new: New) -> None:
+async def test_a_repeated_batch_changes_nothing(new: New) -> None:
     once = await (await new()).project(in_batches(HISTORY, 50))
     twice = await (await new()).project(batch for batch in in_batches(HISTORY, 50) for _ in (1, 2))
     assert twice.tables == once.tables
 
 
-async def test_the_counts_equal_the_rows_at_every_commit_and_no_reader_finds_the_database_locked(
+async def test_counts_equal_the_rows_at_every_commit_and_readers_are_never_locked_out(
     projected: Projected,
 ) -> None:
     reader = open_reader(projected.url)
@@ -83,7 +83,7 @@ async def test_the_counts_equal_the_rows_at_every_commit_and_no_reader_finds_the
     assert looks > projected.version > 100
 
 
-async def test_as_of_is_the_time_of_the_newest_event_ever_and_survives_a_restart(projected: Projected) -> None:
+async def test_as_of_is_the_time_of_the_newest_event_and_survives_a_restart(projected: Projected) -> None:
     newest, older = (at(BEGAN + timedelta(hours=h), r) for h, r in zip((2, 1), HISTORY, strict=False))
     await projected.project(in_batches([newest], 1))
     await projected.project(in_batches([older], 1, start=1))
@@ -132,7 +132,7 @@ async def test_of_two_projectors_with_the_same_batch_one_stores_it_and_the_other
     assert projected.version == 2
 
 
-async def test_a_batch_of_many_partitions_is_stored_whole_or_when_another_moved_one_of_them_not_at_all(
+async def test_a_batch_of_many_partitions_is_stored_completely_or_not_at_all(
     new: New,
 ) -> None:
     """As when partitions move between projectors."""
@@ -195,7 +195,7 @@ async def test_two_projectors_that_race_for_every_batch_count_exactly(new: New) 
     assert projected.tables == alone.tables
 
 
-async def test_a_transaction_that_fails_moves_nothing_not_even_the_position(new: New) -> None:
+async def test_a_failed_transaction_changes_nothing_not_even_the_position(new: New) -> None:
     projected, alone = await new(), await new()
     projection = await projected.projection()
     batches = list(in_batches(HISTORY, 100))
@@ -212,7 +212,7 @@ async def test_a_transaction_that_fails_moves_nothing_not_even_the_position(new:
     assert projected.tables == alone.tables
 
 
-async def test_a_batch_whose_dead_letter_can_not_be_stored_is_not_passed(projected: Projected) -> None:
+async def test_the_position_does_not_move_if_a_dead_letter_cannot_be_stored(projected: Projected) -> None:
     async def refuse(_: Any) -> None:
         raise BrokerUnreachable("away")
 
@@ -244,7 +244,7 @@ def _attributes(title: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("poison", [_with_huge_usage(), _with_an_impossible_time()], ids=["integer", "time"])
-async def test_one_event_whose_data_the_database_refuses_is_buried_and_its_neighbours_are_stored(
+async def test_an_event_that_the_database_refuses_is_dead_lettered_and_its_neighbours_are_stored(
     new: New, poison: Record
 ) -> None:
     projected, without = await new(), await new()
@@ -273,7 +273,7 @@ def _of_no_type() -> Record:
     [replace(HISTORY[0], data=b"{"), replace(HISTORY[0], headers={}), _of_no_type(), _of_no_submission()],
     ids=["no JSON", "no headers", "no known type", "not about a submission"],
 )
-async def test_an_unreadable_record_is_buried_and_its_neighbours_are_stored(new: New, poison: Record) -> None:
+async def test_an_unreadable_record_is_dead_lettered_and_its_neighbours_are_stored(new: New, poison: Record) -> None:
     projected, without = await new(), await new()
     await projected.project(in_batches([HISTORY[0], poison, *HISTORY[1:]], 1000))
     await without.project(in_batches(HISTORY, 1000))
@@ -282,7 +282,9 @@ async def test_an_unreadable_record_is_buried_and_its_neighbours_are_stored(new:
     assert (letter.stream, letter.headers["dl_error"]) == (TOPIC_SUBMISSIONS.dead_letters, "invalid_event")
 
 
-async def test_a_newer_version_of_a_known_type_stops_before_anything_is_buried_or_stored(projected: Projected) -> None:
+async def test_a_newer_version_of_a_known_type_stops_before_anything_is_dead_lettered_or_stored(
+    projected: Projected,
+) -> None:
     newer = replace(HISTORY[0], headers={**HISTORY[0].headers, "ce_type": "topicflow.TopicSubmitted.v2"})
     with pytest.raises(NewerVersion, match=r"topic-submissions holds topicflow\.TopicSubmitted\.v2"):
         await projected.project(in_batches([replace(HISTORY[0], data=b"{"), newer], 10))
@@ -290,7 +292,7 @@ async def test_a_newer_version_of_a_known_type_stops_before_anything_is_buried_o
     assert projected.version == 0
 
 
-async def test_a_dead_letter_is_listed_once_however_often_it_was_buried(projected: Projected) -> None:
+async def test_a_dead_letter_is_listed_once_however_often_it_was_published(projected: Projected) -> None:
     poison = replace(HISTORY[0], data=b"{")
     for _ in (1, 2):  # as by a projector that died before it stored its position
         await projected.project(in_batches([poison], 1))
@@ -302,7 +304,7 @@ async def test_a_dead_letter_is_listed_once_however_often_it_was_buried(projecte
     assert projected.tables["submissions"] == []
 
 
-async def test_what_somebody_put_among_the_dead_letters_baseline_is_listed_and_stops_nobody(
+async def test_a_foreign_record_among_the_dead_letters_is_listed_and_stops_nothing(
     projected: Projected,
 ) -> None:
     garbage = Record(TOPIC_SUBMISSIONS.dead_letters, "", {"dl_tries": "9" * 30, "dl_time": "yesterday"}, b"\x00\xff")
@@ -311,7 +313,7 @@ async def test_what_somebody_put_among_the_dead_letters_baseline_is_listed_and_s
     assert projected.rows("SELECT count(*) FROM submissions") == [(60,)]
 
 
-async def test_a_redriven_record_that_still_has_the_headers_of_its_burial_is_projected(projected: Projected) -> None:
+async def test_a_redriven_record_with_its_dead_letter_headers_is_projected(projected: Projected) -> None:
     redriven = replace(HISTORY[0], headers={**HISTORY[0].headers, "dl_id": "1"})
     await projected.project(in_batches([redriven], 1))
     assert projected.rows("SELECT count(*) FROM submissions") == [(1,)]

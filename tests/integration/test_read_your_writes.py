@@ -1,4 +1,4 @@
-"""Reads of ids that are not projected yet, while somebody submits all the time."""
+"""Reads of ids that are not projected yet, under constant submissions."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ async def steady_load(api: Api) -> AsyncIterator[None]:
     await broker.close()
 
 
-async def test_an_unknown_id_is_404_soon_although_more_is_submitted_all_the_time(api: Api) -> None:
+async def test_an_unknown_id_is_404_soon_under_constant_submissions(api: Api) -> None:
     seconds = []
     async with steady_load(api):
         for n in range(15):
@@ -54,7 +54,7 @@ async def test_an_unknown_id_is_404_soon_although_more_is_submitted_all_the_time
     assert sorted(seconds)[len(seconds) // 2] < WELL_BELOW_A_SECOND, seconds
 
 
-async def test_what_was_submitted_is_never_404_under_load(api: Api) -> None:
+async def test_a_submitted_topic_is_never_404_under_load(api: Api) -> None:
     async with steady_load(api):
         for n in range(30):
             [topic] = (await api.submit(f"Read at once {n}"))["topics"]

@@ -1,4 +1,4 @@
-"""Settings come from the environment: what is understood, and how each service refuses what is not, in one line."""
+"""Settings from the environment: valid values, and refusals in one line."""
 
 import asyncio
 import os
@@ -59,7 +59,7 @@ async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
         ("status_projector", "TOPICFLOW_RETAIN_DAYS", "-1"),
     ],
 )
-async def test_a_bad_setting_is_refused_with_one_line_that_names_it_and_hides_its_value(
+async def test_an_invalid_setting_is_refused_with_one_line_that_names_it_and_hides_its_value(
     module: str, name: str, value: str
 ) -> None:
     code, out, err = await run(module, **({"GEMINI_API_KEY": "key"} | {name: value}))
@@ -79,7 +79,7 @@ async def test_a_port_in_use_is_refused_with_one_line() -> None:
     assert err == f"api: {why} (set TOPICFLOW_PORT to another port)\n"
 
 
-async def test_an_unknown_name_of_ours_is_warned_about() -> None:
+async def test_an_unknown_setting_is_warned_about() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         _, _, err = await run("api", TOPICFLOW_PORT=port, TOPICFLOW_PROT="1", TOPICFLOW_API_SERVICE_HOST="10.0.0.1")
@@ -88,7 +88,7 @@ async def test_an_unknown_name_of_ours_is_warned_about() -> None:
     assert '"name": "TOPICFLOW_PROT"' in warning
 
 
-def test_what_kubernetes_injects_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_variables_of_kubernetes_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOPICFLOW_PORT", "tcp://10.0.0.1:80")
     monkeypatch.setenv("TOPICFLOW_PORT_80_TCP_ADDR", "10.0.0.1")
     monkeypatch.setenv("REDIS_PORT", "tcp://10.0.0.2:6380")
@@ -98,12 +98,12 @@ def test_what_kubernetes_injects_is_understood(monkeypatch: pytest.MonkeyPatch) 
     assert unknown_names() == []
 
 
-def test_an_old_address_of_redis_with_its_port_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_redis_host_with_its_port_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_HOST", "tcp://redis.local:6390")
     assert ApiSettings.load().broker_url == "redis://redis.local:6390/0"
 
 
-def test_a_setting_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_setting_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     secret = tmp_path / "broker-url"
     secret.write_text("redis://:s3cret-7f@somewhere:1/0\n")
     monkeypatch.setenv("TOPICFLOW_BROKER_URL_FILE", str(secret))
@@ -134,7 +134,7 @@ def test_an_empty_value_means_not_set(monkeypatch: pytest.MonkeyPatch, name: str
         ("::ffff:127.0.0.1", True),
     ],
 )
-def test_every_address_may_be_listened_on_and_beyond_loopback_a_key_is_needed(
+def test_the_api_can_listen_on_every_address_and_beyond_loopback_a_key_is_needed(
     monkeypatch: pytest.MonkeyPatch, host: str, needs_key: bool
 ) -> None:
     monkeypatch.setenv("TOPICFLOW_HOST", host)
@@ -185,7 +185,7 @@ def test_streams_are_kept_for_a_number_of_days(monkeypatch: pytest.MonkeyPatch, 
         "postgresql:///database?host=/run/postgresql",
     ],
 )
-def test_a_database_is_sqlite_or_whatever_libpq_understands(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_is_sqlite_or_any_url_of_libpq(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOPICFLOW_DATABASE_URL", url)
     assert ProjectorSettings.load().database_url == url
     shown = without_secrets(url)
@@ -206,5 +206,5 @@ def test_a_database_is_sqlite_or_whatever_libpq_understands(url: str, monkeypatc
         ("redis://:secret?not@escaped:1/0", "redis://…"),
     ],
 )
-def test_of_a_url_is_shown_where_it_leads_and_no_secret(url: str, shown: str) -> None:
+def test_a_shown_url_has_its_address_and_no_secret(url: str, shown: str) -> None:
     assert without_secrets(url) == shown

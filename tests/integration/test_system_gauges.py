@@ -1,4 +1,4 @@
-"""What /metrics says of the whole system: what the status routes say, and nothing of what does not answer."""
+"""System gauges of /metrics: equal to the status routes, and absent for unreachable servers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from scrape import Scraped, scrape
 from servers import MODULES, Deployment, GeminiSimulator, Stack
 
 
-async def test_gauges_of_the_system_are_what_the_status_routes_say(observed: Observed) -> None:
+async def test_system_gauges_equal_the_status_routes(observed: Observed) -> None:
     await observed.api.ended((await observed.api.submit("Gauged"))["topics"][0]["id"])
     summary = (await observed.api.get("/topic-status-summary"))["summary"]
     scraped = await observed.scrape("api")
@@ -32,7 +32,7 @@ def alone(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
 
 
 @pytest.mark.breaks_the_broker
-async def test_what_does_not_answer_is_absent_and_the_rest_is_there(alone: Deployment) -> None:
+async def test_gauges_of_unreachable_servers_are_absent_and_the_rest_is_there(alone: Deployment) -> None:
     async def beats() -> Scraped | None:
         try:
             now = await scrape(alone.api_port)

@@ -1,4 +1,4 @@
-"""One trace from POST to projection, as an OTLP collector sees it."""
+"""One trace from POST to projection, as received by an OTLP collector."""
 
 import pytest
 from integration.observed import Observed
@@ -26,7 +26,7 @@ async def test_a_post_is_one_trace_through_all_services(observed: Observed) -> N
     assert not any(span.failed for span in observed.trace(request))
 
 
-async def test_a_trace_that_a_client_began_goes_on(observed: Observed) -> None:
+async def test_a_trace_started_by_a_client_continues(observed: Observed) -> None:
     headers = {"traceparent": THEIRS}
     answer = await observed.api.ask("POST", "/topics", json={"topics": ["Began elsewhere"]}, headers=headers)
     of = await spans_of(observed, answer.json()["topics"][0]["id"], HANDLING, *PROJECTED)
@@ -35,7 +35,7 @@ async def test_a_trace_that_a_client_began_goes_on(observed: Observed) -> None:
 
 
 @pytest.mark.parametrize("traceparent", ["", "nonsense", "00-" + "0" * 32 + "-b7ad6b7169203331-01", THEIRS + "-more"])
-async def test_what_is_no_traceparent_begins_a_trace_of_ours(observed: Observed, traceparent: str) -> None:
+async def test_an_invalid_traceparent_starts_a_new_trace(observed: Observed, traceparent: str) -> None:
     title = f"After {traceparent}"
     headers = {"traceparent": traceparent}
     answer = await observed.api.ask("POST", "/topics", json={"topics": [title]}, headers=headers)
@@ -44,7 +44,7 @@ async def test_what_is_no_traceparent_begins_a_trace_of_ours(observed: Observed,
     assert request.parent == ""
 
 
-async def test_what_a_client_does_not_record_is_not_recorded(observed: Observed) -> None:
+async def test_an_unsampled_trace_of_a_client_is_not_recorded(observed: Observed) -> None:
     headers = {"traceparent": THEIRS.replace("0af7", "ffff").removesuffix("01") + "00"}
     answer = await observed.api.ask("POST", "/topics", json={"topics": ["Not recorded"]}, headers=headers)
     unrecorded = answer.json()["topics"][0]["id"]
@@ -77,7 +77,7 @@ async def test_a_failed_submission_is_a_failed_span_with_its_code(observed: Obse
     assert of["project SubmissionFailed"].parent == of[HANDLING].id
 
 
-async def test_probes_and_scrapes_are_no_spans(observed: Observed) -> None:
+async def test_probes_and_scrapes_create_no_spans(observed: Observed) -> None:
     for path in ("/live", "/ready", "/health", "/metrics"):
         assert (await observed.api.http.get(path)).is_success
     of = await spans_of(observed, (await observed.api.submit("After the probes"))["topics"][0]["id"], HANDLING)

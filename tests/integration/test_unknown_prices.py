@@ -1,4 +1,4 @@
-"""A budget holds whatever model answers: at the price of the model that was asked, and everybody can see why."""
+"""A budget holds for any answering model: at the price of the requested one, and the reason is shown."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ async def paid(api: Api, calls: int) -> dict[str, Any]:
     return await eventually(all_are_booked, within=20)
 
 
-async def test_a_model_that_nobody_knows_reaches_the_budget_and_status_and_usage_say_why(
+async def test_an_unknown_model_reaches_the_budget_and_status_and_usage_show_why(
     deployment: Deployment,
 ) -> None:
     deployment.gemini.answer_as(NOBODYS)
@@ -49,7 +49,7 @@ async def test_a_model_that_nobody_knows_reaches_the_budget_and_status_and_usage
     deployment.gemini.take(0)
 
 
-async def test_a_retired_model_is_priced_as_the_one_that_answers_for_it_and_health_warns(
+async def test_a_retired_model_is_priced_as_its_successor_and_health_warns(
     deployment: Deployment,
 ) -> None:
     for service in ("api", PROJECTOR):

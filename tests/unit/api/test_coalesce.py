@@ -31,7 +31,7 @@ async def ask_all(coalescer: Coalescer[int, int], *questions: int) -> list[async
     return tasks
 
 
-async def test_the_first_goes_at_once_and_those_that_come_meanwhile_go_together() -> None:
+async def test_the_first_call_runs_at_once_and_later_ones_are_batched() -> None:
     slow = Slow()
     coalescer = Coalescer(slow)
     first = await ask_all(coalescer, 1)
@@ -43,7 +43,7 @@ async def test_the_first_goes_at_once_and_those_that_come_meanwhile_go_together(
     assert await coalescer.ask(5) == 5
 
 
-async def test_whoever_asks_while_one_runs_is_not_answered_by_that_one() -> None:
+async def test_a_caller_that_arrives_during_a_call_is_not_answered_by_that_call() -> None:
     """It may have read before the data of the second caller was written."""
     slow = Slow()
     coalescer = Coalescer(slow)
@@ -53,7 +53,7 @@ async def test_whoever_asks_while_one_runs_is_not_answered_by_that_one() -> None
     assert (await first, await second) == (1, 2)
 
 
-async def test_a_failure_is_everybodys_who_shared_it_and_nobody_elses() -> None:
+async def test_a_failure_reaches_exactly_the_callers_that_shared_the_call() -> None:
     slow = Slow()
     coalescer = Coalescer(slow)
     tasks = await ask_all(coalescer, 1)
@@ -66,7 +66,7 @@ async def test_a_failure_is_everybodys_who_shared_it_and_nobody_elses() -> None:
     assert await coalescer.ask(4) == 4
 
 
-async def test_one_that_goes_away_takes_nobody_along() -> None:
+async def test_a_cancelled_caller_cancels_no_other() -> None:
     slow = Slow()
     coalescer = Coalescer(slow)
     [first] = await ask_all(coalescer, 1)

@@ -58,7 +58,7 @@ def test_keywords_are_those_that_occur_in_the_text(answer: list[Any], kept: list
 
 
 @pytest.mark.parametrize("answer", [[], ["Tea"], ["n/a"], "coffee", None, {"coffee": 1}])
-def test_without_a_keyword_that_occurs_the_answer_is_not_usable(answer: Any) -> None:
+def test_an_answer_without_a_keyword_from_the_text_is_not_usable(answer: Any) -> None:
     with pytest.raises(ValidationError, match="keywords"):
         classified(keywords=answer)
 
@@ -68,7 +68,7 @@ def test_without_a_keyword_that_occurs_the_answer_is_not_usable(answer: Any) -> 
 
 @pytest.mark.parametrize("answer", ["n/a", "N/A.", "", "  ", None, "Unknown", "not specified", "Not stated", []])
 @pytest.mark.parametrize("field", ["reader_group", "age_group", "population_group", "study_type"])
-def test_what_the_text_does_not_say_is_not_stated(field: str, answer: Any) -> None:
+def test_missing_values_become_not_stated(field: str, answer: Any) -> None:
     assert getattr(classified(**{field: answer}), field) == NOT_STATED
 
 
@@ -81,7 +81,7 @@ def test_what_the_text_does_not_say_is_not_stated(field: str, answer: Any) -> No
         ("meta analysis", "Meta-analysis"),
     ],
 )
-def test_a_study_type_is_known_by_its_letters(answer: str, meant: str) -> None:
+def test_a_study_type_is_recognised_by_its_letters(answer: str, meant: str) -> None:
     assert classified(study_type=answer).study_type == meant
 
 
@@ -116,7 +116,7 @@ def test_a_verdict_has_one_to_three_sentences() -> None:
 
 
 @pytest.mark.parametrize("field", ["user_qa", "expert_qa", "practitioner_qa"])
-def test_there_are_three_questions_with_answers_for_each_group(field: str) -> None:
+def test_each_group_has_three_questions_with_answers(field: str) -> None:
     assert len(getattr(assessed("annotations", **{field: QA * 2}).annotations, field)) == 3
     for answer in (QA[:2], [*QA[:2], {"question": "?", "answer": "!"}], [*QA[:2], QA[2] | {"answer": " "}]):
         with pytest.raises(ValidationError, match=field):
@@ -130,7 +130,7 @@ def test_a_glossary_has_three_to_seven_terms() -> None:
         assessed("annotations", glossary=[term] * 2)
 
 
-def test_what_is_too_long_ends_at_a_border() -> None:
+def test_long_texts_are_cut_at_a_boundary() -> None:
     abstract = assessed("annotations", abstract="One sentence. " * 1000).annotations.abstract
     assert LONGEST_ABSTRACT - 20 < len(abstract) <= LONGEST_ABSTRACT
     assert abstract.endswith("One sentence.")
@@ -140,7 +140,7 @@ def test_what_is_too_long_ends_at_a_border() -> None:
     assert len(classified(reader_group="x" * 1000).reader_group) == LONGEST_NAME
 
 
-def test_the_schema_says_what_is_needed_and_bounds_no_list_from_above() -> None:
+def test_the_schema_has_required_fields_and_no_maximum_length_of_lists() -> None:
     for model in (Classification, Assessment):
         schema = model.model_json_schema()
         assert set(schema["required"]) == set(model.model_fields)

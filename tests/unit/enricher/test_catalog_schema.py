@@ -37,13 +37,13 @@ def test_the_result_is_what_the_envelope_holds() -> None:
         (405, b"Method Not Allowed"),
     ],
 )
-def test_what_has_not_the_catalogues_shape_is_doubtful_and_no_articles_fault(status: int, body: Any) -> None:
+def test_a_reply_in_another_format_is_doubtful_and_not_the_fault_of_an_article(status: int, body: Any) -> None:
     found = error_of(status, body)
     assert isinstance(found, Doubtful)
     assert (found.code, "DATA_API_URL" in str(found)) == ("not_the_catalog", True)
 
 
-def test_a_404_of_the_catalogues_own_is_final() -> None:
+def test_a_404_of_the_catalogue_itself_is_final() -> None:
     found = error_of(404, {"success": False, "error": {"detail": "Article not found."}})
     assert isinstance(found, Refused)
     assert (found.code, str(found)) == ("not_found", "the catalogue answered 404: Article not found.")
@@ -66,11 +66,11 @@ def test_a_422_names_the_field_in_any_of_its_shapes(body: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "body", [{"error": 7}, {"error": {"errors": [7, {}], "detail": {}}}, {"detail": ["x", {"loc": 7}]}]
 )
-def test_an_error_in_no_known_shape_is_refused_all_the_same(body: dict[str, Any]) -> None:
+def test_an_error_in_an_unknown_format_is_refused_too(body: dict[str, Any]) -> None:
     assert isinstance(error_of(422, body), Refused)
 
 
-def test_a_secret_that_is_quoted_is_in_no_message_and_a_long_one_is_cut() -> None:
+def test_a_quoted_secret_is_removed_from_the_message_and_a_long_one_is_cut() -> None:
     body = {"success": False, "error": {"detail": f"bad token abc.def of s3cret\nand more\0 {'x' * 1000}"}}
     message = str(error_of(400, body, "s3cret", "abc.def", ""))
     assert "bad token … of … and more" in message
@@ -91,7 +91,7 @@ def test_half_a_surrogate_pair_and_a_null_character_are_replaced() -> None:
     assert (found.title, found.abstract) == ("a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c", "🍞")
 
 
-def test_a_page_keeps_what_is_good_in_it_and_one_that_is_none_is_refused() -> None:
+def test_a_page_keeps_its_valid_articles_and_an_invalid_page_is_refused() -> None:
     found = articles({"results": [7, {"title": "no urn"}, {"urn": "urn:article:a"}], "total": 3})
     assert [one.urn for one in found] == ["urn:article:a"]
     assert urns(["urn:article:a", 7]) == ["urn:article:a"]
@@ -117,7 +117,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **settings: str) -> CatalogSettings:
 
 
 @pytest.mark.parametrize("end", ["", "/", "/api/v1", "/api/v1/"])
-def test_the_address_may_have_the_prefix_of_the_routes(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+def test_the_catalogue_url_can_have_the_prefix_of_the_routes(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     loaded = load(monkeypatch, DATA_API_URL=f"https://data.example/wisefood{end}")
     assert loaded.catalog_url == "https://data.example/wisefood"
     assert "s3cret" not in repr(loaded)
@@ -138,7 +138,7 @@ def test_the_address_may_have_the_prefix_of_the_routes(monkeypatch: pytest.Monke
         ("CATALOG_TIMEOUT_SECONDS", "s3cret"),
     ],
 )
-def test_a_bad_setting_is_refused_in_one_line_that_names_it_and_hides_its_value(
+def test_an_invalid_setting_is_refused_in_one_line_that_names_it_and_hides_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     with pytest.raises(SettingInvalid) as caught:

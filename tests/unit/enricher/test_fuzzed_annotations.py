@@ -96,7 +96,7 @@ def test_any_assessment_is_used_or_refused_with_a_reason(generated: tuple[str, b
 
 @settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
-def test_whatever_text_it_is_there_is_a_verdict(data: st.DataObject) -> None:
+def test_any_text_gets_a_verdict(data: st.DataObject) -> None:
     whole = json.dumps(data.draw(st.sampled_from([CLASSIFICATION, ASSESSMENT])))
     text = data.draw(ANY_TEXT | ANY_JSON.map(json.dumps) | st.integers(0, len(whole)).map(lambda end: whole[:end]))
     finish = data.draw(st.sampled_from(["STOP", "", "MAX_TOKENS", "OTHER"]))

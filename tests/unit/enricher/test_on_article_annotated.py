@@ -1,4 +1,4 @@
-"""What the catalogue says of a submission that is to be written: due, written, overtaken by a newer one, or mixed."""
+"""The state of a write by the marks in the catalogue: due, written, overtaken by a newer one, or mixed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,5 +45,5 @@ WITH_OTHERS = replace(WITH_OURS, ai_tags=["kefir"])
         (WITH_OURS, NEWER, "mixed"),
     ],
 )
-def test_what_is_there_says_what_is_to_be_done(there: CatalogArticle, mark: Any, expected: str) -> None:
+def test_the_stored_extras_decide_what_is_written(there: CatalogArticle, mark: Any, expected: str) -> None:
     assert write_state(replace(there, extras={WRITTEN_BY: mark}), EVENT, OURS) == expected

@@ -1,4 +1,4 @@
-"""The documents of the contracts: a change shows in review, for the check fails until they are written anew."""
+"""The contract documents: the check fails until they are regenerated, so changes show in review."""
 
 import json
 import os

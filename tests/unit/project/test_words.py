@@ -1,4 +1,4 @@
-"""The lint of names finds what it is there for."""
+"""The lint of names."""
 
 from words import lint
 
@@ -20,7 +20,7 @@ def test_a_replaced_name_is_wrong_unless_it_is_allowed_and_the_allowance_must_be
     ]
 
 
-def test_the_sources_keep_to_it() -> None:
+def test_the_sources_pass_the_lint() -> None:
     instead = lint.replacements()
     assert not lint.wrong_names(lint.uses_of(set(instead)), lint.allowed(), instead)
     assert not lint.class_names_used_twice()

@@ -56,11 +56,11 @@ def beat(instance: str) -> WorkerBeat:
         ("", ""),
     ],
 )
-def test_titles_are_compared_by_what_they_say(title: str, expected: str) -> None:
+def test_titles_are_compared_in_their_normal_form(title: str, expected: str) -> None:
     assert normal(title) == expected
 
 
-def test_a_topics_id_is_a_name_for_its_normal_title() -> None:
+def test_a_topic_id_is_derived_from_its_normal_title() -> None:
     namespace = UUID("90854226-d4ce-58ec-b4b5-06b0c2d3c460")
     assert namespace == NAMESPACE
     assert topic_id(" CHAT  system ") == str(uuid5(namespace, "topic:chat system"))
@@ -68,7 +68,7 @@ def test_a_topics_id_is_a_name_for_its_normal_title() -> None:
     assert topic_id("Chat System") == topic_id("chat system") != topic_id("ChatSystem")
 
 
-def test_an_articles_id_is_a_name_for_its_urn_as_it_is() -> None:
+def test_an_article_id_is_derived_from_its_exact_urn() -> None:
     assert article_id("urn:article:a") == str(uuid5(NAMESPACE, "article:urn:article:a"))
     assert article_id("urn:article:a") != article_id("urn:article:A") != topic_id("urn:article:A")
 
@@ -84,11 +84,11 @@ def test_an_articles_id_is_a_name_for_its_urn_as_it_is() -> None:
         (TopicRemoved(id="x", attempt=1, by="a"), TopicRemoved(id="x", attempt=1, by="b")),
     ],
 )
-def test_what_is_said_again_has_the_same_id_whenever_and_whoever_says_it(one: Event, other: Event) -> None:
+def test_a_repeated_event_has_the_same_id_at_any_time_from_any_worker(one: Event, other: Event) -> None:
     assert event_id(one, at=NOW) == event_id(other, at=NOW + timedelta(hours=1))
 
 
-def test_what_differs_in_submission_attempt_type_run_or_number_has_another_id() -> None:
+def test_events_that_differ_in_submission_attempt_type_run_or_number_have_other_ids() -> None:
     ids = [
         event_id(event, n, at=NOW)
         for event, n in [
@@ -112,11 +112,11 @@ def test_what_differs_in_submission_attempt_type_run_or_number_has_another_id() 
     assert all(UUID(found).version == 5 for found in ids)
 
 
-def test_each_heartbeat_is_another() -> None:
+def test_each_heartbeat_has_its_own_id() -> None:
     assert event_id(beat("a"), at=NOW) != event_id(beat("a"), at=NOW + timedelta(seconds=2))
 
 
-def test_events_are_routed_by_what_they_are_about() -> None:
+def test_events_are_routed_by_their_subject() -> None:
     assert subject(submitted()) == topic_id("Chat System")
     assert subject(started()) == "x"
     assert subject(beat("worker-1")) == "worker-1"

@@ -41,7 +41,7 @@ def test_every_event_has_exactly_one_stream() -> None:
     assert len(BY_NAME) == len(STREAMS)
 
 
-def test_what_a_group_settles_and_only_that_causes_work() -> None:
+def test_work_events_are_exactly_those_that_groups_settle() -> None:
     for stream in STREAMS:
         has_work = any(issubclass(event, CausesWork) for event in stream.events)
         assert stream.causes_work == has_work == bool(stream.groups), stream.name
@@ -53,17 +53,17 @@ def test_outcomes_and_submissions_are_projected() -> None:
         assert (stream in PROJECTED) == issubclass(event, Outcome | CausesWork) or "Removed" in event.__name__
 
 
-def test_there_are_handlers_to_hold_against_the_map() -> None:
+def test_handlers_are_found() -> None:
     assert {service_of(handler) for handler in HANDLERS} >= {"topic-worker", PROJECTOR}
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.stem)
-def test_a_handler_says_what_it_consumes_publishes_writes_and_fails_with(handler: Path) -> None:
+def test_a_handler_documents_what_it_consumes_publishes_writes_and_fails_with(handler: Path) -> None:
     assert tuple(parts_of(handler)) == PARTS
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.stem)
-def test_what_a_handler_consumes_is_in_a_stream_that_its_service_reads(handler: Path) -> None:
+def test_a_handler_consumes_events_of_a_stream_that_its_service_reads(handler: Path) -> None:
     consumes = parts_of(handler)["Consumes"]
     if service_of(handler) == PROJECTOR:
         assert EVERYTHING_PROJECTED in consumes or events_in(consumes)
@@ -76,14 +76,14 @@ def test_what_a_handler_consumes_is_in_a_stream_that_its_service_reads(handler: 
 
 
 @pytest.mark.parametrize("handler", HANDLERS, ids=lambda handler: handler.stem)
-def test_what_a_handler_publishes_is_an_event(handler: Path) -> None:
+def test_a_handler_publishes_events(handler: Path) -> None:
     publishes = parts_of(handler)["Publishes"]
     assert events_in(publishes) <= EVENT_TYPES.keys()
     assert events_in(publishes) or publishes == "nothing" or "dead letters" in publishes
 
 
 @pytest.mark.parametrize("service", ["topic-worker", "enricher"])
-def test_whatever_causes_work_has_one_handler(service: str) -> None:
+def test_every_work_event_has_one_handler(service: str) -> None:
     streams = [stream for group in groups_of(service) for stream in streams_of(group)]
     work = [e.__name__ for s in streams for e in s.events if issubclass(e, CausesWork)]
     consumed = [e for h in HANDLERS if service_of(h) == service for e in events_in(parts_of(h)["Consumes"])]
@@ -91,6 +91,6 @@ def test_whatever_causes_work_has_one_handler(service: str) -> None:
 
 
 @pytest.mark.parametrize("handler", [h for h in HANDLERS if service_of(h) != PROJECTOR], ids=lambda h: h.stem)
-def test_a_handler_of_submissions_is_named_after_what_it_consumes(handler: Path) -> None:
+def test_a_handler_of_submissions_is_named_after_its_event(handler: Path) -> None:
     (event,) = events_in(parts_of(handler)["Consumes"])
     assert handler.stem == "on" + re.sub(r"([A-Z])", r"_\1", event).lower()

@@ -52,24 +52,24 @@ def timed(*events: SubmissionEvent) -> list[TimedEvent]:
     return [TimedEvent(event, BEGAN + timedelta(seconds=EVENTS.index(event))) for event in events]
 
 
-def test_while_it_is_annotated_and_written_it_is_processing_then_completed() -> None:
+def test_an_article_is_processing_while_it_is_annotated_and_written_then_completed() -> None:
     shown = [project(*timed(*EVENTS[:n])).state.status for n in range(1, 6)]
     assert shown == ["pending", "processing", "processing", "processing", "completed"]
 
 
-def test_whatever_stream_is_read_first_the_row_is_the_same() -> None:
+def test_the_row_is_the_same_in_any_order_of_the_streams() -> None:
     in_order = project(*timed(*EVENTS))
     assert (in_order.state.title, in_order.content) == (URN, RESULT)
     for order in permutations(EVENTS):
         assert project(*timed(*order)) == in_order
 
 
-def test_what_was_paid_for_an_annotation_is_of_use_though_it_completes_nothing_itself() -> None:
+def test_a_paid_annotation_is_not_wasted_although_it_completes_nothing() -> None:
     [paid] = ledger_entries(ANNOTATED, BEGAN)
     assert (paid.kind, paid.run, paid.wasted) == ("article", "first", "")
 
 
-def test_a_scan_shows_what_its_pages_brought_whatever_comes_first() -> None:
+def test_a_scan_shows_the_progress_of_its_pages_in_any_order() -> None:
     attributes: dict[str, Any] = {"id": scan_id("scan 7"), "scan": "scan 7", "submitted_at": BEGAN}
     pages = [
         CatalogScanRequested(**attributes, attempt=1),
@@ -88,7 +88,7 @@ def test_a_scan_shows_what_its_pages_brought_whatever_comes_first() -> None:
     assert (rows[0].state.status, rows[0].state.title, rows[0].content) == ("completed", "scan 7", total)
 
 
-def test_of_workers_counts_only_what_a_worker_ended() -> None:
+def test_worker_counts_include_only_attempts_that_workers_ended() -> None:
     skipped = COMPLETED.model_copy(update={"content": None, "skipped": True})
     imported = [skipped.model_copy(update={"worker": name}) for name in (IMPORT, SCAN)]
     assert [ended_as(event) for event in (COMPLETED, skipped, *imported)] == ["processed", "skipped", None, None]

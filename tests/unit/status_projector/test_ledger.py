@@ -40,7 +40,7 @@ def summed(booked: LedgerChanges) -> dict[str, list[int]]:
     return {total[5]: moved for total, moved in booked.totals.items() if any(moved)}
 
 
-def test_of_two_answers_to_one_attempt_the_earlier_was_of_use_and_the_other_paid_twice() -> None:
+def test_of_two_answers_of_one_attempt_the_earlier_is_used_and_the_other_is_repeated() -> None:
     booked = book([], entries_of(completed("first", call("a")), completed("second", call("b"))), PARTITIONS)
     assert wasted(booked) == {"a": "", "b": "repeated"}
     assert summed(booked) == {
@@ -49,7 +49,7 @@ def test_of_two_answers_to_one_attempt_the_earlier_was_of_use_and_the_other_paid
     }
 
 
-def test_each_attempt_and_each_submission_is_judged_alone() -> None:
+def test_each_attempt_and_each_submission_is_decided_alone() -> None:
     events = (
         completed("1", call("a")),
         completed("2", call("b"), attempt=2),
@@ -58,7 +58,7 @@ def test_each_attempt_and_each_submission_is_judged_alone() -> None:
     assert wasted(book([], entries_of(*events), PARTITIONS)) == {"a": "", "b": "", "c": ""}
 
 
-def test_what_the_worker_knew_to_be_of_no_use_stays_so_and_counts_for_nothing() -> None:
+def test_usage_that_the_worker_marked_as_wasted_stays_wasted() -> None:
     events = (completed("1", call("a", wasted="cut_off"), call("b")),)
     assert wasted(book([], entries_of(*events), PARTITIONS)) == {"a": "cut_off", "b": ""}
 
@@ -70,11 +70,11 @@ def test_what_the_worker_knew_to_be_of_no_use_stays_so_and_counts_for_nothing() 
         SubmissionParked(**attributes("one", "1", 1, call("a")), reason="unavailable"),
     ],
 )
-def test_what_led_to_no_completion_was_not_used(end: SubmissionEvent) -> None:
+def test_usage_without_a_completion_is_not_used(end: SubmissionEvent) -> None:
     assert wasted(book([], entries_of(end), PARTITIONS)) == {"a": "not_used"}
 
 
-def test_whatever_the_order_and_the_batches_the_rows_and_totals_are_the_same() -> None:
+def test_rows_and_totals_are_the_same_in_any_order_and_batches() -> None:
     events = [
         completed("late", call("late")),
         completed("early", call("early", cost=None, shared_by=5), call("bad", wasted="invalid")),

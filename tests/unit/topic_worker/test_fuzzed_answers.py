@@ -71,7 +71,7 @@ def _has_known_id(value: Any) -> bool:
 
 @settings(max_examples=7_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(broken_items(), AROUND, AROUND, st.sampled_from([lambda items: items, lambda items: {"topics": items}]))
-def test_whatever_is_broken_about_some_the_others_are_used(
+def test_broken_items_do_not_affect_the_others(
     generated: tuple[list[Any], set[str]], before: str, after: str, wrapped: Callable[[list[Any]], Any]
 ) -> None:
     items, whole = generated
@@ -84,7 +84,7 @@ def test_whatever_is_broken_about_some_the_others_are_used(
 
 @settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
-def test_whatever_text_it_is_each_item_gets_a_verdict(data: st.DataObject) -> None:
+def test_each_item_gets_a_verdict_for_any_text(data: st.DataObject) -> None:
     text = data.draw(ANY_TEXT | ANY_JSON.map(json.dumps) | st.just(json.dumps(cards())))
     text = (
         text[data.draw(st.integers(0, 40)) : data.draw(st.integers(0, len(text)))] if data.draw(st.booleans()) else text
@@ -124,5 +124,5 @@ def _is_fit(verdict: StudyCard | Exception) -> None:
         ("no JSON at all", []),
     ],
 )
-def test_the_json_is_found_in_what_is_around_it(text: str, ids: list[str]) -> None:
+def test_the_json_is_found_in_surrounding_text(text: str, ids: list[str]) -> None:
     assert [found["id"] for found in extract_json(text)] == ids

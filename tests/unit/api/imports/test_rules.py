@@ -1,4 +1,4 @@
-"""What becomes of a topic or an article of the old system, by what is known of it here."""
+"""The verdict for an imported topic or article, by its known state."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def one(topic: TopicToImport, known: dict[str, KnownSubmission]) -> ImportVerdic
     return judgement
 
 
-def test_what_is_unknown_here_is_imported_or_queued_as_its_first_attempt() -> None:
+def test_unknown_topics_are_imported_or_queued_as_their_first_attempt() -> None:
     judged = judge([old(), old("Paxos", "failed"), old("Quorums", "pending")], {})
     assert [(j.became, j.attempt, j.reason) for j in judged] == [
         ("imported", 1, None),
@@ -46,15 +46,13 @@ def test_what_is_unknown_here_is_imported_or_queued_as_its_first_attempt() -> No
         ("removed", "skipped", 2),
     ],
 )
-def test_an_old_card_gives_way_only_to_what_is_completed_or_removed_here(
-    status: str, became: str, attempt: int
-) -> None:
+def test_an_old_card_is_skipped_only_for_completed_or_removed_topics(status: str, became: str, attempt: int) -> None:
     judged = one(old(), here(status))
     assert (judged.became, judged.attempt) == (became, attempt)
     assert (judged.reason is None) == (became == "imported")
 
 
-def test_an_old_card_replaces_what_only_a_simulator_wrote() -> None:
+def test_an_old_card_replaces_a_simulated_one() -> None:
     judged = one(old(), here("completed", simulated=True))
     assert (judged.became, judged.attempt) == ("imported", 3)
     assert one(old(status="failed"), here("completed", simulated=True)).became == "skipped"
@@ -62,11 +60,11 @@ def test_an_old_card_replaces_what_only_a_simulator_wrote() -> None:
 
 @pytest.mark.parametrize("status", ["pending", "processing", "failed", "completed", "removed"])
 @pytest.mark.parametrize("old_status", ["failed", "pending"])
-def test_what_has_no_card_is_not_queued_where_anything_is_known(status: str, old_status: str) -> None:
+def test_a_topic_without_a_card_is_queued_only_if_it_is_unknown(status: str, old_status: str) -> None:
     assert one(old(status=old_status), here(status)).became == "skipped"
 
 
-def test_what_is_completed_here_gets_its_old_number_unless_it_has_one() -> None:
+def test_a_completed_topic_gets_its_old_number_unless_it_has_one() -> None:
     assert one(old(), here("completed")).adopts
     assert one(old(status="failed"), here("completed")).adopts
     assert not one(old(), here("completed", legacy_id=9)).adopts
@@ -75,14 +73,14 @@ def test_what_is_completed_here_gets_its_old_number_unless_it_has_one() -> None:
     assert not one(old(status="failed"), here("failed")).adopts
 
 
-def test_of_the_same_topic_twice_the_first_counts() -> None:
+def test_of_a_duplicate_topic_the_first_counts() -> None:
     judged = judge([old(legacy_id=1), old(" RAFT", legacy_id=2), old("Paxos")], {})
     assert [j.became for j in judged] == ["imported", "skipped", "imported"]
     assert judged[1].reason == "the same topic as one before it"
     assert [j.adopts for j in judge([old(legacy_id=1), old("raft", legacy_id=2)], here("completed"))] == [True, False]
 
 
-def test_a_title_that_the_model_gave_another_topic_means_that_topic() -> None:
+def test_a_title_that_is_the_generated_title_of_a_topic_means_that_topic() -> None:
     other = KnownSubmission(topic_id("How Raft works"), "How Raft works", "failed", 1, None, None)
     judged = one(old(), {topic_id("Raft"): other})
     assert (judged.id, judged.title, judged.attempt) == (other.id, "How Raft works", 2)
@@ -109,7 +107,7 @@ def test_a_title_that_the_model_gave_another_topic_means_that_topic() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_stored_is_refused(wrong: dict[str, Any], field: str) -> None:
+def test_unstorable_topics_are_refused(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refused:
         old(**wrong)
     assert [error["loc"] for error in refused.value.errors()] == [(field,)]
@@ -125,7 +123,7 @@ def test_what_cannot_be_stored_is_refused(wrong: dict[str, Any], field: str) -> 
         ("removed", "skipped", 2, "forgotten here"),
     ],
 )
-def test_an_enriched_article_of_the_old_system_takes_the_place_of_a_failure_only(
+def test_an_enriched_article_of_the_old_system_replaces_only_a_failure(
     status: str, became: str, attempt: int, reason: str | None
 ) -> None:
     urn = "urn:article:oats"
@@ -133,7 +131,7 @@ def test_an_enriched_article_of_the_old_system_takes_the_place_of_a_failure_only
     assert judge_articles([urn], known) == [ArticleImportVerdict(article_id(urn), urn, attempt, became, reason)]  # type: ignore[arg-type]
 
 
-def test_of_an_article_that_is_sent_twice_the_first_one_counts() -> None:
+def test_of_a_duplicate_article_the_first_counts() -> None:
     urns = ["urn:article:oats", "urn:article:rye", "urn:article:oats"]
     judged = judge_articles(urns, {})
     assert [(one.urn, one.attempt, one.became) for one in judged] == [

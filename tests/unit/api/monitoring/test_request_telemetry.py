@@ -1,4 +1,4 @@
-"""A request that ends in our own bug: one line that names it and one answer, or raised where none can be given."""
+"""A request that ends in a bug: one log line and one answer, or raised if the answer has started."""
 
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -46,6 +46,6 @@ async def test_a_bug_is_one_line_with_its_request_and_its_traceback(client: http
     assert str(line["exc_info"]) == "a bug"
 
 
-async def test_an_answer_that_breaks_off_is_raised(client: httpx.AsyncClient) -> None:
+async def test_an_error_in_a_started_answer_is_raised(client: httpx.AsyncClient) -> None:
     with pytest.raises(RuntimeError, match="in the middle"):
         await client.get("/api/v1/breaks-off")

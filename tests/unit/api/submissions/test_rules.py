@@ -1,4 +1,4 @@
-"""What becomes of an article that a scan has read: again if it was edited, or failed a day ago."""
+"""The verdict for an article of a scan: submitted again if it was edited, or failed a day ago."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,13 +30,13 @@ def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> Kn
         (found("removed"), OLD, True),
     ],
 )
-def test_an_article_is_submitted_again_when_its_text_is_another_or_its_failure_is_old(
+def test_an_article_is_submitted_again_if_its_text_changed_or_its_failure_is_old(
     known: KnownSubmission, now_it_is: str, again: bool
 ) -> None:
     assert is_edited(known, now_it_is, NOW) is again
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "completed"])
-def test_what_is_under_way_or_done_is_asked_for_again_only_by_force(status: str) -> None:
+def test_work_in_progress_or_done_is_repeated_only_by_force(status: str) -> None:
     assert not is_open(found(status), force=False)
     assert is_open(found(status), force=True)

@@ -24,7 +24,7 @@ def test_keys_are_used_in_turn() -> None:
     assert values(keys, 3) == {"a", "b", "c"}
 
 
-def test_one_that_rests_is_left_out_until_its_quota_is_there_again() -> None:
+def test_a_key_that_cools_down_is_skipped_until_its_quota_is_back() -> None:
     keys = Keys(["a", "b"])
     resting = keys.next()
     keys.cool_down(resting, later(), DailyQuota)
@@ -33,7 +33,7 @@ def test_one_that_rests_is_left_out_until_its_quota_is_there_again() -> None:
     assert values(keys, 2) == {"a", "b"}
 
 
-def test_when_all_rest_it_is_said_which_quota_is_missing_and_until_when_it_is() -> None:
+def test_when_all_keys_cool_down_the_error_has_the_quota_and_its_end() -> None:
     keys = Keys(["a", "b"])
     soon, late = later(60), later(3600)
     keys.cool_down(keys.next(), late, DailyQuota)
@@ -44,7 +44,7 @@ def test_when_all_rest_it_is_said_which_quota_is_missing_and_until_when_it_is() 
     assert not keys.has_usable
 
 
-def test_a_refused_one_is_left_out_and_is_only_asked_again_when_there_is_no_other() -> None:
+def test_a_refused_key_is_skipped_and_used_again_only_when_there_is_no_other() -> None:
     keys = Keys(["a", "b"])
     refused = keys.next()
     keys.refuse(refused)
@@ -59,7 +59,7 @@ def test_a_refused_one_is_left_out_and_is_only_asked_again_when_there_is_no_othe
     assert values(keys, 2) == {refused.value}
 
 
-def test_their_file_is_read_again_when_it_changes_and_what_is_known_of_a_key_stays_known(
+def test_a_changed_key_file_is_reloaded_and_the_state_of_keys_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_keys, "CHECK_INTERVAL", 0)
@@ -77,7 +77,7 @@ def test_their_file_is_read_again_when_it_changes_and_what_is_known_of_a_key_sta
     assert values(keys, 3) == {"c"}
 
 
-def test_nothing_that_is_said_shows_a_key() -> None:
+def test_no_log_line_and_no_repr_shows_a_key() -> None:
     keys = Keys(["very-secret", "secret-too"])
     with capture_logs() as logged:
         key = keys.next()
@@ -88,5 +88,5 @@ def test_nothing_that_is_said_shows_a_key() -> None:
     assert "secret" not in repr([key, keys, *logged])
 
 
-def test_keys_are_separated_by_commas_or_lines_and_each_is_there_once() -> None:
+def test_keys_are_separated_by_commas_or_lines_and_deduplicated() -> None:
     assert split(" a,b\n\nc,, a\n") == ["a", "b", "c"]

@@ -1,4 +1,4 @@
-"""Whose call is made next, when more want to call than may."""
+"""The order of calls when more wait than the limit allows."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ def turns(calls: int) -> Turns:
 
 
 @pytest.mark.parametrize(("calls", "at_a_time"), [(2, 2), (9, 9), (10, 11), (30, 33)])
-async def test_so_many_call_at_a_time_in_the_order_they_came(calls: int, at_a_time: int) -> None:
+async def test_calls_run_up_to_the_limit_in_order_of_arrival(calls: int, at_a_time: int) -> None:
     """And one more for each ten, whose request is made ready meanwhile."""
     line, begun, now, most = turns(calls), [], 0, 0
 
@@ -38,7 +38,7 @@ async def test_so_many_call_at_a_time_in_the_order_they_came(calls: int, at_a_ti
     assert most == at_a_time
 
 
-async def test_an_outage_is_told_at_once_to_those_who_wait_while_other_calls_last() -> None:
+async def test_an_outage_fails_waiting_calls_at_once_while_others_run() -> None:
     line, over = turns(2), asyncio.Event()
 
     async def last() -> None:
@@ -60,7 +60,7 @@ async def test_an_outage_is_told_at_once_to_those_who_wait_while_other_calls_las
 
 
 @pytest.mark.parametrize("ticks", range(6))
-async def test_who_goes_away_while_waiting_takes_no_turn_with_them(ticks: int) -> None:
+async def test_a_cancelled_waiter_uses_no_slot(ticks: int) -> None:
     line = turns(1)
     await line.take()
     gone = asyncio.create_task(line.take())

@@ -1,4 +1,4 @@
-"""What may be used in a day: by everybody, before and after a restart, told or guessed."""
+"""Daily limits: of all workers, across restarts, with published and estimated usage."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +29,7 @@ def daily_limits(limits: UsedToday, *events: UsageTotals) -> DailyLimits:
     return made
 
 
-def test_what_was_told_before_it_began_counts_in_all_partitions() -> None:
+def test_earlier_usage_of_all_partitions_counts() -> None:
     limits = daily_limits(UsedToday(requests=10, tokens=10**9, dollars=9), totals(6), totals(3.9, partition=1))
     limits.check(1.0)
     limits.on_usage_event(totals(4, partition=1))
@@ -38,7 +38,7 @@ def test_what_was_told_before_it_began_counts_in_all_partitions() -> None:
     assert found.value.until == end_of_day()
 
 
-def test_a_budget_counts_what_both_kinds_cost_and_a_quota_only_its_own() -> None:
+def test_a_budget_counts_the_cost_of_both_kinds_and_a_quota_only_its_own() -> None:
     articles = totals(1000, tokens=10**9, cost=0.6, kind="article")
     limits = UsedToday(requests=1000, tokens=10**9, dollars=1)
     daily_limits(limits, articles, totals(1, cost=0.3)).check(1.0)
@@ -51,19 +51,19 @@ def test_tokens_of_a_day_are_counted() -> None:
         daily_limits(UsedToday(10**9, 500, 10**9), totals(1, tokens=500)).check(1.0)
 
 
-def test_yesterday_counts_for_nothing_even_if_it_is_told_late() -> None:
+def test_usage_of_yesterday_does_not_count_even_if_it_arrives_late() -> None:
     limits = UsedToday(10, 10**9, 10**9)
     daily_limits(limits, totals(99, day=YESTERDAY)).check(1.0)
     with pytest.raises(DailyQuota):
         daily_limits(limits, totals(10), totals(99, day=YESTERDAY)).check(1.0)
 
 
-def test_an_older_value_that_comes_later_changes_nothing() -> None:
+def test_an_older_value_that_arrives_later_changes_nothing() -> None:
     with pytest.raises(DailyQuota):
         daily_limits(UsedToday(10, 10**9, 10**9), totals(10), totals(9)).check(1.0)
 
 
-def test_while_nothing_is_told_others_are_taken_to_use_as_much_for_their_share() -> None:
+def test_without_news_other_workers_are_assumed_to_use_their_share_equally() -> None:
     silent = daily_limits(UsedToday(10**9, 10**9, 1.0), totals(1, cost=0.2))
     for _ in range(4):
         silent.check(0.25)
@@ -73,7 +73,7 @@ def test_while_nothing_is_told_others_are_taken_to_use_as_much_for_their_share()
         silent.check(0.25)
 
 
-def test_a_call_counts_until_it_is_surely_among_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_counts_until_it_is_surely_part_of_the_published_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     limited = daily_limits(UsedToday(3, 10**9, 10**9))
     limited.spent(100, 0)
     limited.on_usage_event(totals(2))  # another's, and this one or not

@@ -31,7 +31,7 @@ SAMPLING = {"temperature", "topP", "topK"}
         ("gemini-3.5-flash-lite", "default", None),
     ],
 )
-def test_thinking_is_said_in_the_form_that_the_generation_takes(
+def test_thinking_is_set_by_the_option_of_the_model_generation(
     model: str, level: Thinking, sent: dict[str, Any] | None
 ) -> None:
     assert generation_config(model, level, 1000).get("thinkingConfig") == sent
@@ -43,7 +43,7 @@ def test_generation_3_is_sent_no_sampling_parameters(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.0-flash"])
-def test_models_before_it_answer_without_chance(model: str) -> None:
+def test_older_models_have_temperature_zero(model: str) -> None:
     assert generation_config(model, "low", 1000)["temperature"] == 0
 
 
@@ -65,7 +65,7 @@ def test_a_retired_model_is_named_with_its_day_and_its_successor(today: date, wo
     assert warning.endswith("set GEMINI_MODEL to gemini-3.5-flash-lite")
 
 
-def test_the_default_model_and_those_that_are_recommended_are_not_retired() -> None:
+def test_the_default_and_recommended_models_are_not_retired() -> None:
     for model in {DEFAULT_MODEL, *(retired.recommended for retired in RETIRED.values())}:
         assert retirement_warning(model, date(2026, 12, 1)) == ""
 
@@ -83,5 +83,5 @@ def test_the_default_model_and_those_that_are_recommended_are_not_retired() -> N
         ("https://g.example/v", None, "https://g.example/v/v1beta"),
     ],
 )
-def test_a_base_url_that_carries_a_version_is_understood(url: str, version: str | None, called: str) -> None:
+def test_a_base_url_with_a_version_is_understood(url: str, version: str | None, called: str) -> None:
     assert Endpoint.of(url, version).shown("m") == f"{called}/models/m:generateContent"

@@ -32,16 +32,16 @@ def google(requested: str = "gemini-3.5-flash-lite") -> Prices:
         ("gemini-2.5-flash-lite", 0.6 * 0.10 + 0.4 * 0.01 + 3 * 0.40),
     ],
 )
-def test_a_model_costs_what_google_asks_for_it(model: str, dollars: float) -> None:
+def test_a_model_has_the_price_of_google(model: str, dollars: float) -> None:
     assert google().cost(model, CALL) == Cost(approx(dollars))
 
 
-def test_the_model_that_answered_is_priced_and_not_the_one_that_was_asked() -> None:
+def test_the_answering_model_is_priced_not_the_requested_one() -> None:
     prices = google("gemini-2.5-flash-lite")
     assert prices.cost("gemini-3.5-flash-lite", CALL) == Cost(approx(FLASH_LITE))
 
 
-def test_a_price_of_ones_own_comes_before_googles_and_the_longest_name_wins() -> None:
+def test_a_configured_price_overrides_the_price_of_google_and_the_longest_name_wins() -> None:
     prices = Prices.of("gemini-3.5-flash-lite=1/2, gemini-3.5-flash=10/20, mine=3/4/1", "mine")
     assert prices.cost("gemini-3.5-flash-lite-002", CALL).dollars == pytest.approx(1 + 6)
     assert prices.cost("gemini-3.5-flash", CALL).dollars == pytest.approx(10 + 60)
@@ -49,7 +49,7 @@ def test_a_price_of_ones_own_comes_before_googles_and_the_longest_name_wins() ->
     assert prices.cost("gemini-2.5-flash", CALL).dollars == pytest.approx(FLASH_LITE)
 
 
-def test_an_unknown_model_costs_what_the_asked_one_does_and_it_is_said_once() -> None:
+def test_an_unknown_model_is_priced_as_the_requested_one_and_logged_once() -> None:
     prices = google()
     with capture_logs() as logged:
         found = [prices.cost(UNKNOWN, CALL) for _ in range(3)]
@@ -62,7 +62,7 @@ def test_an_unknown_model_costs_what_the_asked_one_does_and_it_is_said_once() ->
     assert f"{UNKNOWN}: its calls are priced as gemini-3.5-flash-lite;" in problem.text
 
 
-def test_where_the_asked_model_is_unknown_too_it_costs_what_the_dearest_does() -> None:
+def test_if_the_requested_model_is_unknown_too_the_most_expensive_price_applies() -> None:
     prices = google(requested="of-our-own")
     found = prices.cost(UNKNOWN, CALL)
     assert found.priced_as.startswith("gemini-")
@@ -71,23 +71,23 @@ def test_where_the_asked_model_is_unknown_too_it_costs_what_the_dearest_does() -
     assert own.cost(UNKNOWN, CALL) == Cost(approx(4000), priced_as="gold")
 
 
-def test_whether_a_price_is_known_can_be_asked() -> None:
+def test_prices_report_whether_a_model_is_known() -> None:
     prices = Prices.of("mine=1/2", "mine")
     assert [prices.has(model) for model in ("mine", "mine-2", "gemini-3.8-flash", UNKNOWN)] == [True, True, True, False]
 
 
-def test_googles_table_holds_the_model_that_is_the_default_at_its_price_of_november_2026() -> None:
+def test_the_price_table_has_the_default_model_at_its_price_of_november_2026() -> None:
     """`genai-prices` says it. If this fails after an upgrade, look at the table before changing the figures."""
     per_million = [Tokens(1_000_000, 0, 0), Tokens(1_000_000, 1_000_000, 0), Tokens(0, 0, 1_000_000)]
     assert [google().cost("gemini-3.5-flash-lite", tokens).dollars for tokens in per_million] == [0.30, 0.03, 2.50]
 
 
-def test_without_a_price_for_what_is_cached_it_costs_what_is_not() -> None:
+def test_without_a_cached_price_cached_tokens_have_the_normal_price() -> None:
     assert Prices.of("m=1/10", "m").cost("m", CALL) == Cost(approx(1 + 30))
 
 
 @pytest.mark.parametrize("text", ["m", "m=", "m=1", "m=1/2/3/4", "m=a/b", "=1/2", "m=-1/2", "m=nan/1", "m=1/2; n=1/2"])
-def test_what_is_no_price_list_is_refused_by_its_entry(text: str) -> None:
+def test_an_invalid_price_list_is_refused_with_its_entry(text: str) -> None:
     with pytest.raises(ValueError, match="US dollars per million tokens"):
         Prices.of(text, "m")
 
@@ -108,14 +108,14 @@ def test_shares_add_up_to_the_whole_call(of: int) -> None:
     assert {(share.shared_by, share.simulated, share.priced_as) for share in paid} == {(of, True, "")}
 
 
-def test_each_share_says_whose_price_was_taken() -> None:
+def test_each_share_has_the_model_whose_price_was_used() -> None:
     answer = Answer("{}", "STOP", None, UNKNOWN, 1000, 1000, 0, 0, 0.1, simulated=True)
     [share] = shares(answer, [""], prompt_version="1", prices=google())
     assert (share.model, share.priced_as) == (UNKNOWN, "gemini-3.5-flash-lite")
     assert share.cost == pytest.approx(0.0028)
 
 
-def test_the_price_table_is_loaded_only_where_a_price_is_asked_for() -> None:
+def test_the_price_table_is_loaded_only_when_a_price_is_needed() -> None:
     """It takes 0.3 s, and the API never needs it."""
     code = (
         "import os, sys; os.environ['GEMINI_API_KEY'] = 'k'\n"

@@ -1,4 +1,4 @@
-"""The day that quotas and bills count by."""
+"""The day of quotas and bills."""
 
 from datetime import datetime
 
@@ -21,6 +21,6 @@ def test_a_day_ends_at_midnight_in_california(now: str, end: str) -> None:
     assert end_of_day(datetime.fromisoformat(now)) == datetime.fromisoformat(end)
 
 
-def test_a_time_belongs_to_the_day_that_it_is_in_california() -> None:
+def test_a_time_belongs_to_its_day_in_california() -> None:
     assert day_of(datetime.fromisoformat("2026-05-02T06:59:59+00:00")) == "2026-05-01"
     assert day_of(datetime.fromisoformat("2026-05-02T07:00:00+00:00")) == "2026-05-02"

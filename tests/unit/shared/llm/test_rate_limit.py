@@ -1,4 +1,4 @@
-"""A quota that a group shares: no member exceeds its part, and each uses it."""
+"""A quota that a group shares: no member exceeds its share, and each uses it."""
 
 import asyncio
 import time
@@ -38,12 +38,12 @@ async def calls(pace: RateLimiter, during: float, each: float = 0.0) -> int:
 
 
 @pytest.mark.parametrize(("share", "a_second"), [(1.0, 50), (0.25, 12.5)])
-async def test_a_member_makes_its_part_of_the_calls(share: float, a_second: float) -> None:
+async def test_a_member_makes_its_share_of_the_calls(share: float, a_second: float) -> None:
     made = await calls(RateLimiter(Quota(requests=3000), UNLIMITED, Share(share)), during=2)
     assert 0.5 * 2 * a_second <= made <= (2 + CATCH_UP) * a_second + 1  # a busy machine makes it slower, never faster
 
 
-async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_changes(
+async def test_the_bucket_starts_empty_and_is_emptied_when_the_share_changes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "CHECK_INTERVAL", 0)
@@ -54,14 +54,14 @@ async def test_it_begins_with_an_empty_bucket_and_so_it_does_when_its_share_chan
     assert 0.2 <= time.monotonic() - began < 2
 
 
-async def test_what_was_not_used_is_not_saved_up() -> None:
+async def test_unused_quota_is_not_saved() -> None:
     pace = RateLimiter(Quota(requests=3000), UNLIMITED, Share(1.0))
     await pace.enter()
     await asyncio.sleep(1)
     assert await calls(pace, during=0.1) <= (0.1 + CATCH_UP) * 50 + 1
 
 
-async def test_tokens_that_were_spent_are_waited_for() -> None:
+async def test_calls_wait_for_spent_tokens() -> None:
     pace = RateLimiter(Quota(tokens=6000), UNLIMITED, Share(0.5))
     await pace.enter()
     began = time.monotonic()
@@ -70,7 +70,7 @@ async def test_tokens_that_were_spent_are_waited_for() -> None:
     assert 0.35 <= time.monotonic() - began < 2
 
 
-async def test_without_work_nothing_is_called_and_while_the_share_is_not_known_the_last_one_counts(
+async def test_without_work_the_share_is_not_requested_and_an_unknown_share_keeps_the_last_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "CHECK_INTERVAL", 0)
@@ -80,7 +80,7 @@ async def test_without_work_nothing_is_called_and_while_the_share_is_not_known_t
     )
 
 
-async def test_without_a_quota_nobody_is_asked_and_nobody_waits() -> None:
+async def test_without_a_quota_the_share_is_not_requested_and_no_call_waits() -> None:
     pace = RateLimiter(Quota(), UNLIMITED, Share(AssertionError("asked")))
     for _ in range(1000):
         await pace.enter()

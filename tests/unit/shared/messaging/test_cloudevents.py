@@ -43,7 +43,7 @@ def test_every_event_and_version_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_what_was_recorded_is_still_read_as_it_was_meant(name: str) -> None:
+def test_recorded_events_are_still_decoded_the_same(name: str) -> None:
     recorded = RECORDED[name]
     envelope = decode(as_record(recorded))
     assert f"topicflow.{name}".startswith(recorded["headers"]["ce_type"])
@@ -66,7 +66,7 @@ def is_in(recorded: Any, read: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_what_is_written_today_has_the_recorded_names_and_ids(name: str) -> None:
+def test_events_encoded_today_have_the_recorded_names_and_ids(name: str) -> None:
     """A version says what its fields mean: another shape is another version."""
     recorded = RECORDED[name]
     event = decode(as_record(recorded)).event
@@ -119,7 +119,7 @@ def test_headers_are_ascii_cloudevents(name: str) -> None:
         with_data(SUBMITTED, title=None),
     ],
 )
-def test_what_can_not_be_read_is_invalid(record: Record) -> None:
+def test_unreadable_records_are_invalid(record: Record) -> None:
     with pytest.raises(InvalidEvent) as raised:
         decode(record)
     assert len(str(raised.value)) < 300
@@ -139,25 +139,25 @@ def test_no_headers_raise_anything_else(headers: dict[str, str]) -> None:
         return
 
 
-def test_the_message_of_what_is_invalid_names_the_field_and_not_its_value() -> None:
+def test_the_message_of_an_invalid_event_names_the_field_and_not_its_value() -> None:
     with pytest.raises(InvalidEvent, match=r"TopicSubmitted\.v1: attempt") as raised:
         decode(with_data(SUBMITTED, attempt="a secret"))
     assert "secret" not in str(raised.value)
 
 
-def test_a_newer_version_of_a_known_event_is_no_invalid_event() -> None:
+def test_a_newer_version_of_a_known_event_is_not_invalid() -> None:
     with pytest.raises(NewerVersion, match=r"topic-submissions holds topicflow\.TopicSubmitted\.v2"):
         decode(as_record(SUBMITTED, ce_type="topicflow.TopicSubmitted.v2"))
 
 
-def test_fields_that_are_not_known_yet_are_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert decode(with_data(SUBMITTED, added_later={"a": 1})).event == decode(as_record(SUBMITTED)).event
 
 
 @given(
     title=st.text(), attempt=st.integers(1), force=st.booleans(), batch_size=st.integers(1, 5), requeued=st.booleans()
 )
-def test_what_is_encoded_is_decoded(title: str, attempt: int, force: bool, batch_size: int, requeued: bool) -> None:
+def test_encoded_events_are_decoded(title: str, attempt: int, force: bool, batch_size: int, requeued: bool) -> None:
     event = TopicSubmitted(
         id=topic_id(title),
         attempt=attempt,

@@ -1,4 +1,4 @@
-"""The window of one partition: whatever happens in whatever order, nothing finished is lost or handed out again."""
+"""The offset tracker of one partition: in any order, nothing finished is lost or delivered again."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,7 +104,7 @@ def begun(positions: set[int], starts: int) -> OffsetTracker:
     return window
 
 
-def test_a_window_is_full_at_its_span_and_has_room_again_when_the_first_one_ends() -> None:
+def test_a_window_is_full_at_its_span_and_has_room_again_when_the_first_delivery_ends() -> None:
     window = begun(set(), 0)
     assert window.is_full
     assert window.watermark == 0
@@ -145,5 +145,5 @@ def test_the_longest_metadata_that_there_can_be_is_below_3_kb() -> None:
     assert 2_900 < len(begun(positions, 3).metadata()) <= 3 * 1024
 
 
-def test_a_fresh_window_says_nothing() -> None:
+def test_a_fresh_window_has_no_metadata() -> None:
     assert OffsetTracker(17).metadata() == ""

@@ -15,7 +15,7 @@ ENDS = {"counter": "_total", "histogram": "(_seconds|_events|_per_call)", "gauge
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_names_say_their_unit_and_help_is_a_sentence(service: Collector) -> None:
+def test_names_end_in_their_unit_and_help_is_a_sentence(service: Collector) -> None:
     families = [family for family in service.collect() if family.name.startswith("topicflow_")]
     assert len({family.name for family in families}) == len(families) > 4
     for family in families:
@@ -25,7 +25,7 @@ def test_names_say_their_unit_and_help_is_a_sentence(service: Collector) -> None
         assert len(family.documentation) > 40
 
 
-def test_the_alerts_that_we_recommend_ask_for_metrics_that_there_are() -> None:
+def test_the_recommended_alerts_use_existing_metrics() -> None:
     samples = {f"{family.name}_total" for service in SERVICES for family in service.collect()}
     samples |= {family.name for service in SERVICES for family in service.collect()}
     page = (Path(__file__).parents[4] / "docs" / "observability.md").read_text("utf-8")
@@ -34,7 +34,7 @@ def test_the_alerts_that_we_recommend_ask_for_metrics_that_there_are() -> None:
     assert used <= samples
 
 
-def test_a_reading_shows_what_is_known_and_nothing_else() -> None:
+def test_a_reading_exposes_only_known_values() -> None:
     registry = CollectorRegistry()
     reading = Reading("jobs", "Jobs.", ["state"], registry=registry)
 
@@ -50,7 +50,7 @@ def test_a_reading_shows_what_is_known_and_nothing_else() -> None:
     assert samples() == []
 
 
-def test_a_name_is_given_once() -> None:
+def test_a_metric_name_is_unique() -> None:
     registry = CollectorRegistry()
     Reading("jobs", "Jobs.", registry=registry)
     with pytest.raises(ValueError, match="jobs"):

@@ -1,4 +1,4 @@
-"""What belongs to a trace while nothing is recorded: it is passed on as it came, and nothing else is."""
+"""Trace context without recording: it is passed on unchanged, and nothing else is."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ def header() -> str | None:
     return encode(TopicRemoved(id="x", attempt=1, by="somebody"), source="test").headers.get("traceparent")
 
 
-def test_what_came_with_a_record_goes_on_with_what_is_published_meanwhile_and_no_longer() -> None:
+def test_the_traceparent_of_a_record_is_passed_on_while_it_is_handled_and_no_longer() -> None:
     with tracing.Span("handling", "consumer", THEIRS):
         assert header() == THEIRS
         with tracing.Span("calling", "client"):
@@ -25,7 +25,7 @@ def test_what_came_with_a_record_goes_on_with_what_is_published_meanwhile_and_no
     assert tracing.trace_id() == ""
 
 
-def test_another_delivery_does_not_inherit_it() -> None:
+def test_another_delivery_does_not_inherit_the_traceparent() -> None:
     with tracing.Span("handling", "consumer", THEIRS), tracing.Span("another", "consumer", ""):
         assert header() is None
 
@@ -34,12 +34,12 @@ def test_another_delivery_does_not_inherit_it() -> None:
     "traceparent",
     ["", "x", THEIRS.upper(), THEIRS + "\n", "01" + THEIRS[2:], THEIRS.replace("b7ad6b7169203331", "0" * 16)],
 )
-def test_what_is_no_traceparent_is_not_passed_on(traceparent: str) -> None:
+def test_an_invalid_traceparent_is_not_passed_on(traceparent: str) -> None:
     with tracing.Span("handling", "consumer", traceparent):
         assert header() is None
 
 
-async def test_tasks_beside_each_other_keep_their_own() -> None:
+async def test_concurrent_tasks_keep_their_own_traceparent() -> None:
     both_are_within = asyncio.Barrier(2)
 
     async def handle(traceparent: str) -> str | None:
@@ -51,7 +51,7 @@ async def test_tasks_beside_each_other_keep_their_own() -> None:
     assert tuple(await asyncio.gather(handle(THEIRS), handle(other))) == (THEIRS, other)
 
 
-def test_an_error_is_told_and_raised() -> None:
+def test_an_error_is_recorded_and_raised() -> None:
     with pytest.raises(ValueError, match="as it was"), tracing.Span("failing", "internal") as span:
         raise ValueError("as it was")
     assert span.attributes == {"error.type": "ValueError"}

@@ -1,4 +1,4 @@
-"""The gate before what may be out: shut for all, then one tries, then it is open for all."""
+"""The circuit breaker: blocks all calls, then one probes, then all pass."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -15,13 +15,13 @@ SOON = RetryPolicy(first_pause=0.02, longest_pause=0.1)
 MUCH_LATER = RetryPolicy(first_pause=60.0, longest_pause=3600.0)
 
 
-async def test_an_open_gate_lets_everybody_pass_at_once() -> None:
+async def test_without_an_outage_all_calls_pass_at_once() -> None:
     gate = OutageGate(MUCH_LATER)
     assert await asyncio.gather(*(gate.enter(0.0) for _ in range(10))) == [gate.turn] * 10
     assert gate.waiting_for is None
 
 
-async def test_a_closed_gate_lets_nobody_pass_before_its_time() -> None:
+async def test_during_an_outage_no_call_passes_before_the_pause_ends() -> None:
     gate = OutageGate(MUCH_LATER)
     gate.close("unavailable", None, gate.turn)
     assert not gate.is_open
@@ -30,7 +30,7 @@ async def test_a_closed_gate_lets_nobody_pass_before_its_time() -> None:
     assert await gate.enter(-1) is None
 
 
-async def test_when_it_is_time_exactly_one_tries() -> None:
+async def test_after_the_pause_exactly_one_call_probes() -> None:
     gate = OutageGate(SOON)
     gate.close("unavailable", None, gate.turn)
     entered = await asyncio.gather(*(gate.enter(0.3) for _ in range(10)))
@@ -38,7 +38,7 @@ async def test_when_it_is_time_exactly_one_tries() -> None:
     assert not gate.lets_one_try
 
 
-async def test_a_success_of_the_one_that_tried_lets_all_pass() -> None:
+async def test_a_successful_probe_lets_all_calls_pass() -> None:
     gate = OutageGate(AT_ONCE)
     gate.close("unavailable", None, gate.turn)
     turn = await gate.enter(1)
@@ -51,7 +51,7 @@ async def test_a_success_of_the_one_that_tried_lets_all_pass() -> None:
 
 
 @pytest.mark.parametrize("ending", ["fails", "gives no answer"])
-async def test_when_the_one_that_tried_fails_the_next_of_those_that_wait_tries(ending: str) -> None:
+async def test_after_a_failed_probe_the_next_waiting_call_probes(ending: str) -> None:
     """However long each may wait: nobody sleeps through it."""
     gate = OutageGate(SOON)
     gate.close("unavailable", None, gate.turn)
@@ -85,7 +85,7 @@ async def test_pauses_grow_with_each_failure_of_a_probe_and_start_small_after_a_
     assert 50 <= seconds() <= 101
 
 
-async def test_the_other_sides_wish_is_the_least_that_is_waited() -> None:
+async def test_a_requested_pause_is_the_minimum() -> None:
     gate = OutageGate(AT_ONCE)
     until = gate.close("rate_limited", 30.0, gate.turn)
     assert gate.waiting_for
@@ -93,7 +93,7 @@ async def test_the_other_sides_wish_is_the_least_that_is_waited() -> None:
     assert await gate.enter(0.05) is None
 
 
-async def test_what_began_before_the_gate_moved_moves_nothing() -> None:
+async def test_results_of_calls_from_before_a_change_of_state_are_ignored() -> None:
     gate = OutageGate(MUCH_LATER)
     before = gate.turn
     gate.close("unavailable", None, before)
@@ -107,7 +107,7 @@ async def test_what_began_before_the_gate_moved_moves_nothing() -> None:
     assert gate.is_open
 
 
-async def test_an_outage_began_when_it_was_first_noticed() -> None:
+async def test_an_outage_starts_when_it_was_first_noticed() -> None:
     gate = OutageGate(AT_ONCE)
 
     def waits() -> tuple[str, datetime]:
@@ -122,7 +122,7 @@ async def test_an_outage_began_when_it_was_first_noticed() -> None:
     assert waits() == ("rate_limited", since)
 
 
-async def test_one_that_stops_waiting_leaves_the_try_to_others() -> None:
+async def test_a_cancelled_waiter_leaves_the_probe_to_others() -> None:
     gate = OutageGate(SOON)
     gate.close("unavailable", None, gate.turn)
     impatient = asyncio.create_task(gate.enter(60))
@@ -132,7 +132,7 @@ async def test_one_that_stops_waiting_leaves_the_try_to_others() -> None:
     await eventually(impatient.cancelled, within=1)
 
 
-async def test_a_paused_gate_lets_nobody_pass_until_it_goes_on_whatever_was_out() -> None:
+async def test_during_a_pause_no_call_passes_even_after_an_outage_ends() -> None:
     gate = OutageGate(AT_ONCE)
     since = datetime.now(UTC)
     gate.pause(since)

@@ -5,7 +5,7 @@ import asyncio
 from shared.resilience.concurrency import AdaptiveConcurrencyLimit
 
 
-async def test_after_outages_there_are_fewer_calls_at_a_time_and_after_answers_more_again() -> None:
+async def test_the_concurrency_limit_falls_after_outages_and_rises_after_answers() -> None:
     limiter = AdaptiveConcurrencyLimit(6)
     for _ in range(3):
         limiter.refused()

@@ -15,12 +15,12 @@ class Probe:
         return self.is_answered
 
 
-async def test_a_probe_decides_about_the_only_one_that_was_asked() -> None:
+async def test_a_probe_decides_for_a_single_call() -> None:
     assert await OutageDetector(Probe(is_answered=False)).is_outage("a", time.monotonic())
     assert not await OutageDetector(Probe(is_answered=True)).is_outage("a", time.monotonic())
 
 
-async def test_what_was_answered_meanwhile_speaks_against_it_without_a_probe() -> None:
+async def test_an_answered_call_in_the_meantime_rules_out_an_outage_without_a_probe() -> None:
     probe = Probe(is_answered=False)
     detector = OutageDetector(probe)
     began = time.monotonic()
@@ -30,13 +30,13 @@ async def test_what_was_answered_meanwhile_speaks_against_it_without_a_probe() -
     assert await detector.is_outage("a", time.monotonic())
 
 
-async def test_one_that_is_never_answered_is_no_outage_however_often_it_is_asked() -> None:
+async def test_one_request_without_answers_is_no_outage_however_often_it_is_repeated() -> None:
     detector = OutageDetector(Probe(is_answered=True))
     for _ in range(3 * SEVERAL):
         assert not await detector.is_outage("a", time.monotonic())
 
 
-async def test_several_different_ones_in_a_row_are_one_whatever_the_probe_says_until_something_is_answered() -> None:
+async def test_several_different_requests_without_answers_are_an_outage_until_one_is_answered() -> None:
     detector = OutageDetector(Probe(is_answered=True))
     found = [await detector.is_outage(f"{n}", time.monotonic()) for n in range(SEVERAL + 1)]
     assert found == [False] * (SEVERAL - 1) + [True] * 2

@@ -1,4 +1,4 @@
-"""What is done about an error, as a table."""
+"""The decision for each error, as a table."""
 
 import pytest
 

@@ -36,7 +36,7 @@ def test_a_script_begins_and_ends_by_the_clock() -> None:
     assert seen == ["503", "503", "429", "429", None, None, "hang", "hang"]
 
 
-def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
+def test_a_scheduled_fault_is_listed_and_affects_no_call() -> None:
     clock = Clock()
     faults = Faults(clock)
     faults.tell([GeminiFault(fault="503", after_seconds=5, for_seconds=2, times=3)])
@@ -53,7 +53,7 @@ def test_what_is_to_come_is_listed_and_meets_nothing() -> None:
 @pytest.mark.parametrize(
     ("share", "calls"), [(0.05, [20, 40, 60]), (0.3, [4, 7, 10, 14, 17, 20]), (1 / 3, [3, 6, 9]), (0.75, [2, 3, 4])]
 )
-def test_a_share_takes_every_so_many_calls(share: float, calls: list[int]) -> None:
+def test_a_share_affects_calls_at_regular_intervals(share: float, calls: list[int]) -> None:
     faults = Faults()
     faults.tell([GeminiFault(fault="slow", share=share)])
     assert affected(faults, calls[-1]) == calls
@@ -66,7 +66,7 @@ def test_a_share_is_exact_over_many_calls() -> None:
         assert len(affected(faults, 1000)) == 10 * percent
 
 
-def test_a_share_is_of_the_calls_in_its_scope_and_leaves_the_others_to_whoever_was_told_next() -> None:
+def test_a_share_counts_calls_in_its_scope_and_leaves_others_to_the_next_fault() -> None:
     faults = Faults()
     faults.tell([GeminiFault(fault="500", share=0.5, title_contains="oats"), GeminiFault(fault="503", times=1)])
     seen = [faults.of_call([title]) for title in ("Rye", "Oats", "Rye", "Oats", "Oats", "Oats")]

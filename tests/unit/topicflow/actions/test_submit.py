@@ -1,4 +1,4 @@
-"""How titles are sent: in parts, patiently while the API says when to come again, each request named once."""
+"""Sending titles: in several requests, with retries after Retry-After, each with one idempotency key."""
 
 import asyncio
 
@@ -37,7 +37,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return taken
 
 
-async def test_a_503_is_sent_again_after_the_time_it_asks_for_and_as_the_same_request(pauses: list[float]) -> None:
+async def test_after_a_503_the_same_request_is_repeated_after_retry_after(pauses: list[float]) -> None:
     seen: list[httpx.Request] = []
     accepted = {"topics": [], "total_topics": 1, "saved_topics": 1, "skipped_topics": 0}
     busy = httpx.Response(503, headers={"Retry-After": "3"}, json={"title": "Busy"})
@@ -48,7 +48,7 @@ async def test_a_503_is_sent_again_after_the_time_it_asks_for_and_as_the_same_re
     assert seen[0].headers["Authorization"] == "Bearer secret"
 
 
-async def test_while_the_same_request_is_being_answered_its_answer_is_waited_for(pauses: list[float]) -> None:
+async def test_a_409_in_progress_is_repeated_until_the_answer_is_there(pauses: list[float]) -> None:
     accepted = {"topics": [], "total_topics": 1, "saved_topics": 1, "skipped_topics": 0}
     running = httpx.Response(409, headers={"Retry-After": "1"}, json={"title": "Conflict"})
     submitted = await submit(_api(running, httpx.Response(202, json=accepted)), ["Raft"], _sending())
@@ -62,7 +62,7 @@ async def test_a_503_that_stays_ends_with_exit_code_3(pauses: list[float]) -> No
     assert pauses == [1, 2, 4, 8]
 
 
-async def test_while_the_api_says_when_to_come_again_ten_minutes_are_waited_and_it_is_said_why(
+async def test_with_retry_after_the_command_waits_ten_minutes_and_shows_the_reason(
     pauses: list[float],
 ) -> None:
     lines: list[str] = []
@@ -73,7 +73,7 @@ async def test_while_the_api_says_when_to_come_again_ten_minutes_are_waited_and_
     assert set(lines) == {"0 of 1 titles sent; waiting: no room"}
 
 
-async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_place_is_known(
+async def test_each_request_of_a_long_list_has_its_own_limit_and_the_last_position_is_known(
     pauses: list[float],
 ) -> None:
     lines: list[str] = []
@@ -87,25 +87,25 @@ async def test_each_part_of_a_long_list_has_patience_of_its_own_and_the_last_pla
     assert lines[:2] == ["500 of 1,500 titles sent", "500 of 1,500 titles sent; waiting: no room"]
 
 
-async def test_who_asks_to_come_again_at_once_is_still_given_a_second(pauses: list[float]) -> None:
+async def test_retry_after_zero_still_waits_one_second(pauses: list[float]) -> None:
     soon = httpx.Response(429, headers={"Retry-After": "0"}, json={"title": "Too many"})
     await submit(_api(soon, httpx.Response(202, json={"topics": []})), ["Raft"], _sending())
     assert pauses == [1]
 
 
-async def test_nobody_waits_an_hour_for_a_503(pauses: list[float]) -> None:
+async def test_a_retry_after_of_an_hour_is_not_waited_for(pauses: list[float]) -> None:
     with pytest.raises(CommandError):
         await submit(_api(httpx.Response(503, headers={"Retry-After": "3600"})), ["Raft"], _sending())
     assert pauses == []
 
 
-async def test_a_refused_chunk_says_what_was_taken_before() -> None:
+async def test_a_refused_request_reports_what_was_submitted_before() -> None:
     accepted = httpx.Response(202, json={"topics": []})
     with pytest.raises(WrongUse, match="titles 501 to 600: too long; the first 500 were submitted"):
         await submit(_api(accepted, httpx.Response(422, json={"detail": "too long"})), ["x"] * 600, _sending(total=600))
 
 
-def test_several_answers_become_one_of_the_same_shape() -> None:
+def test_several_answers_are_merged_into_one_of_the_same_format() -> None:
     first = {
         "message": "m",
         "total_topics": 2,

@@ -14,14 +14,14 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def test_one_existing_file_has_a_title_a_line() -> None:
+def test_an_existing_file_has_one_title_per_line() -> None:
     Path("topics.txt").write_text(
         "\ufeff# databases\nB-trees\n\n  LSM trees  \r\n#none\nC# generics\n", encoding="utf-8"
     )
     assert titles_from(["topics.txt"]) == ["B-trees", "LSM trees", "C# generics"]
 
 
-def test_arguments_that_are_no_file_are_titles() -> None:
+def test_arguments_that_are_not_files_are_titles() -> None:
     assert titles_from(["CAP theorem", " Raft "]) == ["CAP theorem", "Raft"]
 
 
@@ -29,7 +29,7 @@ def test_a_title_with_a_slash_is_a_title() -> None:
     assert titles_from(["TCP/IP"]) == ["TCP/IP"]
 
 
-def test_a_very_long_argument_is_not_taken_for_a_file() -> None:
+def test_a_very_long_argument_is_not_treated_as_a_file() -> None:
     assert titles_from(["x" * 400]) == ["x" * 400]
 
 
@@ -44,13 +44,13 @@ def test_a_dash_reads_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert titles_from(["-"]) == ["Raft", "Paxos"]
 
 
-def test_nothing_to_submit_is_said() -> None:
+def test_nothing_to_submit_is_an_error() -> None:
     Path("empty.txt").write_text("# only a comment\n")
     with pytest.raises(WrongUse, match=r"no titles in empty\.txt"):
         titles_from(["empty.txt"])
 
 
-def test_a_file_that_is_not_text_is_said() -> None:
+def test_a_file_that_is_not_text_is_an_error() -> None:
     Path("picture.png").write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(WrongUse, match="not UTF-8"):
         titles_from(["picture.png"])

@@ -1,4 +1,4 @@
-"""Following submitted topics to their end, beside other people's and through short silences."""
+"""Following submitted topics to their end, beside other topics and through short outages."""
 
 import asyncio
 from typing import Any
@@ -67,20 +67,20 @@ async def _last(follower: Follower, patience: float = 0) -> ProgressLine:
     return last
 
 
-async def test_every_topic_is_seen_to_its_end_without_asking_for_each_at_each_look() -> None:
+async def test_every_topic_is_followed_to_its_end_without_a_request_per_topic() -> None:
     fake = FakeApi(count=1000, each_look=50)
     last = await _last(Follower(fake.client(), fake.submitted()))
     assert (last.completed, last.total) == (1000, 1000)
     assert fake.reads < 3000
 
 
-async def test_other_peoples_topics_do_not_count() -> None:
+async def test_topics_of_others_do_not_count() -> None:
     fake = FakeApi(count=100, each_look=10)
     last = await _last(Follower(fake.client(), fake.submitted()[:30]))
     assert last.line == "30 of 30 completed"
 
 
-async def test_failed_ones_are_told_apart() -> None:
+async def test_failed_topics_are_counted_separately() -> None:
     fake = FakeApi(count=30, each_look=5)
     fake.end("7", "failed")
     follower = Follower(fake.client(), fake.submitted())
@@ -88,7 +88,7 @@ async def test_failed_ones_are_told_apart() -> None:
     assert [topic["id"] for topic in follower.failures] == ["7"]
 
 
-async def test_topics_that_end_in_any_order_are_found_behind_those_that_wait() -> None:
+async def test_topics_that_end_in_any_order_are_found_behind_waiting_ones() -> None:
     fake = FakeApi(count=300, each_look=0)
     for key in list(fake.topics)[40:]:
         fake.end(key)
@@ -99,7 +99,7 @@ async def test_topics_that_end_in_any_order_are_found_behind_those_that_wait() -
 
 
 @pytest.mark.parametrize("lag", [None, 60])
-async def test_what_may_be_the_end_of_an_earlier_attempt_is_not_the_end(lag: float | None) -> None:
+async def test_the_end_of_an_earlier_attempt_is_not_the_end(lag: float | None) -> None:
     fake = FakeApi(count=1, each_look=0)
     fake.end("0", "failed")
     fake.lag = lag
@@ -111,7 +111,7 @@ async def test_what_may_be_the_end_of_an_earlier_attempt_is_not_the_end(lag: flo
     await looks.aclose()
 
 
-async def test_a_topic_that_somebody_removes_ends_the_wait_for_it() -> None:
+async def test_a_removed_topic_ends_the_wait_for_it() -> None:
     fake = FakeApi(count=2, each_look=0)
     looks = Follower(fake.client(), fake.submitted()).polls(patience=0)
     await anext(looks)
@@ -121,7 +121,7 @@ async def test_a_topic_that_somebody_removes_ends_the_wait_for_it() -> None:
     await looks.aclose()
 
 
-async def test_a_short_silence_of_the_api_is_borne_and_shown() -> None:
+async def test_a_short_outage_of_the_api_is_tolerated_and_shown() -> None:
     fake = FakeApi(count=3, each_look=1)
     fake.silent_looks = 2
     looks = Follower(fake.client(), fake.submitted()).polls(patience=60)
@@ -131,7 +131,7 @@ async def test_a_short_silence_of_the_api_is_borne_and_shown() -> None:
     await looks.aclose()
 
 
-async def test_a_long_silence_ends_the_wait() -> None:
+async def test_a_long_outage_of_the_api_ends_the_wait() -> None:
     fake = FakeApi(count=3, each_look=1)
     fake.silent_looks = 1
     with pytest.raises(Unreachable):

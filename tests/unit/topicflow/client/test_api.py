@@ -1,4 +1,4 @@
-"""The API's answers, good and bad, as the command takes them."""
+"""How the CLI handles good and bad answers of the API."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def _api(response: httpx.Response) -> ApiClient:
     ("status", "exit_code"),
     [(400, 2), (401, 4), (403, 4), (404, 1), (409, 1), (422, 2), (429, 3), (500, 1), (502, 3), (503, 3), (302, 1)],
 )
-async def test_each_refusal_has_its_exit_code_and_its_words(status: int, exit_code: int) -> None:
+async def test_each_refusal_has_its_exit_code_and_message(status: int, exit_code: int) -> None:
     problem = {"type": "about:blank", "title": "Refused", "status": status, "detail": "because\n of \x1b[31mthis"}
     with pytest.raises(CommandError) as caught:
         await _api(httpx.Response(status, json=problem)).get("/topics")
@@ -34,7 +34,7 @@ async def test_the_fields_that_are_wrong_are_named() -> None:
     assert str(caught.value) == "Invalid: topics[0] is blank; topics[1] is blank; topics[2] is blank and 2 more"
 
 
-async def test_what_the_detail_says_already_is_not_said_twice() -> None:
+async def test_the_detail_is_not_repeated() -> None:
     problem = {"detail": "limit: too large", "errors": [{"field": "limit", "message": "too large"}]}
     with pytest.raises(WrongUse) as caught:
         await _api(httpx.Response(422, json=problem)).get("/topics")
@@ -46,7 +46,7 @@ async def test_an_answer_that_is_not_json_is_not_topicflows() -> None:
         answer_of(await _api(httpx.Response(200, text="<html>")).get("/topics"))
 
 
-async def test_nobody_there_is_one_clear_line() -> None:
+async def test_an_unreachable_api_is_one_clear_line() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("All connection attempts failed")
 
@@ -71,6 +71,6 @@ def test_the_url_comes_from_the_option_the_environment_the_folder_or_the_usual_p
 
 
 @pytest.mark.parametrize("url", ["cards.example", "ftp://cards.example", "http://"])
-def test_what_is_no_url_is_wrong_use(url: str) -> None:
+def test_an_invalid_url_is_wrong_use(url: str) -> None:
     with pytest.raises(WrongUse):
         api_url(url, {})

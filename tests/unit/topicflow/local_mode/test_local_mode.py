@@ -20,12 +20,12 @@ from topicflow.local_mode.next_steps import next_steps
 
 
 @pytest.mark.parametrize(("text", "port"), [(None, 8000), ("", 8000), ("tcp://10.0.0.1:8000", 8000), ("8123", 8123)])
-def test_the_port_may_come_from_the_environment_but_not_from_kubernetes(text: str | None, port: int) -> None:
+def test_the_port_can_come_from_the_environment_but_not_from_kubernetes(text: str | None, port: int) -> None:
     assert ports.default_port(text) == port
 
 
 @pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "80 ", "٨"])
-def test_a_port_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_port_is_refused(text: str) -> None:
     with pytest.raises(WrongUse, match="TOPICFLOW_PORT"):
         ports.default_port(text)
 
@@ -51,7 +51,7 @@ def _local_mode(environment: dict[str, str], simulator_port: int | None) -> Loca
     return LocalMode(environment, OWN_BROKER, OWN_DATABASE, 8000, simulator_port)
 
 
-def test_secrets_reach_only_those_who_need_them() -> None:
+def test_secrets_reach_only_the_services_that_need_them() -> None:
     mode = _local_mode({"GEMINI_API_KEY": "key", "GEMINI_API_KEYS_FILE": "keys", "PATH": "/bin"}, None)
     worker = mode.topic_worker().environment
     assert (worker["GEMINI_API_KEY"], worker["GEMINI_API_KEYS_FILE"]) == ("key", "keys")
@@ -73,7 +73,7 @@ def test_without_a_key_the_worker_talks_to_the_simulator_past_any_proxy() -> Non
     assert "TOPICFLOW_BROKER_URL" not in mode.simulator().environment
 
 
-def test_what_is_told_of_a_broker_reaches_the_services_and_nobody_else() -> None:
+def test_broker_settings_reach_only_the_services() -> None:
     broker = {"REDIS_HOST": "elsewhere", "TOPICFLOW_KAFKA_PASSWORD": "secret"}
     users = {**broker, "TOPICFLOW_BROKER_URL_FILE": "", "TOPICFLOW_DATABASE_URL": "postgresql://u:secret@h/d"}
     database = {"TOPICFLOW_DATABASE_URL": users["TOPICFLOW_DATABASE_URL"]}
@@ -130,7 +130,7 @@ def test_a_broker_is_chosen_by_any_of_its_settings(
     assert found is None or found.settings == settings
 
 
-def test_an_option_is_stronger_than_the_environment(environment: pytest.MonkeyPatch) -> None:
+def test_an_option_overrides_the_environment(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TOPICFLOW_DATABASE_URL_FILE", "/nowhere")
     environment.setenv("TOPICFLOW_DATABASE_URL", "sqlite:////elsewhere")
     external_services.override("TOPICFLOW_DATABASE_URL", "postgresql://u:secret@h:1/d")
@@ -140,21 +140,21 @@ def test_an_option_is_stronger_than_the_environment(environment: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["TOPICFLOW_BROKER_URL", "TOPICFLOW_DATABASE_URL"])
-def test_a_url_that_leads_nowhere_is_refused_without_showing_it(environment: pytest.MonkeyPatch, name: str) -> None:
+def test_an_invalid_url_is_refused_without_showing_it(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.setenv(name, "ftp://u:secret@x")
     with pytest.raises(WrongUse, match=name) as refused:
         _ = external_services.broker(), external_services.database()
     assert "secret" not in str(refused.value)
 
 
-def test_services_beside_each_other_are_not_given_one_ops_port() -> None:
+def test_several_workers_do_not_share_one_ops_port() -> None:
     mode = _local_mode({"TOPICFLOW_OPS_PORT": "9000", "TOPICFLOW_LOG_LEVEL": "DEBUG"}, None)
     for program in (mode.topic_worker(), mode.status_projector(), mode.api()):
         assert "TOPICFLOW_OPS_PORT" not in program.environment
         assert program.environment["TOPICFLOW_LOG_LEVEL"] == "DEBUG"
 
 
-def test_pauses_double_while_a_child_dies_young_and_begin_anew_after_a_good_life() -> None:
+def test_restart_pauses_double_while_a_child_dies_early_and_start_over_after_a_long_run() -> None:
     pauses: list[float] = []
     for _ in range(8):
         pauses.append(next_pause(pauses[-1] if pauses else None, lived=1))
@@ -162,13 +162,13 @@ def test_pauses_double_while_a_child_dies_young_and_begin_anew_after_a_good_life
     assert next_pause(10, lived=31) == 0.2
 
 
-def test_the_end_of_a_child_is_told_in_words() -> None:
+def test_the_exit_of_a_child_is_described_in_words() -> None:
     assert describe_end(3) == "ended (exit code 3)"
     assert describe_end(-9) == "was killed (SIGKILL)"
     assert describe_end(-250) == "was killed (signal 250)"
 
 
-def test_the_last_words_are_those_of_the_latest_life(tmp_path: Path) -> None:
+def test_the_last_output_is_that_of_the_latest_run(tmp_path: Path) -> None:
     log = ChildLog(tmp_path / "child.log")
     with log.open() as file:
         file.write(b"an earlier life\n")
@@ -180,7 +180,7 @@ def test_the_last_words_are_those_of_the_latest_life(tmp_path: Path) -> None:
     assert log.last_line() == "GEMINI_API_KEY: not set"
 
 
-def test_a_large_log_is_turned_over_at_the_next_start(tmp_path: Path) -> None:
+def test_a_large_log_is_rotated_at_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "child.log"
     with path.open("wb") as file:
         file.truncate(TURN_OVER_AT + 1)
@@ -204,7 +204,7 @@ def test_valkeys_config_and_password_are_for_its_owner_only(tmp_path: Path) -> N
         assert line in config.splitlines()
 
 
-def test_valkey_may_not_take_the_whole_machine(tmp_path: Path) -> None:
+def test_valkey_has_a_memory_limit(tmp_path: Path) -> None:
     valkey.prepare(tmp_path, 21000).program({})
     [limit] = [line.split()[1] for line in (tmp_path / "valkey.conf").read_text().splitlines() if "maxmemory " in line]
     assert 0 < int(limit) <= min(2 * 1024**3, psutil.virtual_memory().total // 2 + 1)

@@ -1,4 +1,4 @@
-"""How the old system's articles are packed into requests, and how the answers add up."""
+"""Requests for the articles of the old system, and the merged answers."""
 
 import json
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def moved_from(old: Old, sending: Sending | None = None) -> tuple[Migratio
     return moved, requests
 
 
-async def test_a_request_carries_at_most_500_articles_and_every_one_is_in_one() -> None:
+async def test_a_request_carries_at_most_500_articles_and_every_article_is_in_one() -> None:
     urns = [f"urn:article:{n}" for n in range(1100)]
     moved, requests = await moved_from(Old(*urns))
     assert [len(request) for request in requests] == [500, 500, 100]
@@ -54,7 +54,7 @@ async def test_a_request_carries_at_most_500_articles_and_every_one_is_in_one() 
     assert (moved.line, moved.reasons) == ("1,097 imported, 3 skipped", {"already completed here": 3})
 
 
-async def test_what_is_no_urn_is_left_out_by_its_name() -> None:
+async def test_invalid_urns_are_skipped_by_name() -> None:
     moved, requests = await moved_from(Old("12345", " urn:article:x ", "urn:a b"))
     assert requests == [["urn:article:x"]]
     assert [name for name, _ in moved.left_out] == ["12345", "urn:a b"]
@@ -63,12 +63,12 @@ async def test_what_is_no_urn_is_left_out_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("ids", [(), ("1", "2")], ids=["none", "no urns"])
-async def test_where_nothing_can_be_sent_nobody_is_asked(ids: tuple[str, ...]) -> None:
+async def test_without_valid_urns_no_request_is_sent(ids: tuple[str, ...]) -> None:
     _, requests = await moved_from(Old(*ids))
     assert requests == []
 
 
-async def test_a_redis_that_goes_away_leaves_the_place_of_what_is_stored() -> None:
+async def test_a_lost_redis_connection_keeps_the_position_of_stored_articles() -> None:
     old = Old(*(f"urn:article:{n}" for n in range(1000)), lost_after=600)
     sending = Sending(old.count, "articles", lambda _: None)
     with pytest.raises(Unreachable, match="away"):

@@ -1,4 +1,4 @@
-"""What is read of the old system's file: which title, which card, which time, in both versions of its tables."""
+"""Reading the file of the old system: titles, cards and times, in both versions of its tables."""
 
 import json
 import sqlite3
@@ -40,19 +40,19 @@ def test_a_completed_topic_has_its_number_its_card_and_its_times(file: OldFile) 
     assert topic.content["technologies"] == ["B-trees", "LSM trees"]
 
 
-def test_a_topic_without_a_status_is_completed_and_as_old_as_it_says(file: OldFile) -> None:
+def test_a_topic_without_a_status_is_completed_and_keeps_its_time(file: OldFile) -> None:
     [topic] = read(file.topic(1, "Alone", generated_at=None).path)
     assert (topic.status, topic.created_at) == ("completed", "2024-01-02T00:00:00+00:00")
     assert topic.completed_at == "2024-01-03T00:00:00+00:00"
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "in_progress", "failed", "skipped", "completed"])
-def test_a_card_that_is_there_is_kept_whatever_its_status(file: OldFile, status: str) -> None:
+def test_an_existing_card_is_kept_with_any_status(file: OldFile, status: str) -> None:
     [topic] = read(file.topic(1, "Raft").status("Raft", status).path)
     assert (topic.status, topic.content is not None) == ("completed", True)
 
 
-def test_a_row_with_nothing_on_it_has_no_card_unless_it_is_said_to_be_completed(file: OldFile) -> None:
+def test_an_empty_row_has_no_card_unless_it_is_completed(file: OldFile) -> None:
     file.topic(1, "Empty", description=" ").status("Empty", "failed")
     file.topic(2, "Never said", description=None)
     file.topic(3, "Said", description=None).status("Said", "completed")
@@ -72,7 +72,7 @@ def test_a_status_without_a_topic_comes_last_and_has_no_number(file: OldFile) ->
     ]
 
 
-def test_titles_that_differ_in_case_and_space_belong_together(file: OldFile) -> None:
+def test_titles_that_differ_in_case_and_space_are_one_topic(file: OldFile) -> None:
     [topic] = read(file.topic(1, "Chat System").status(" chat  SYSTEM", "completed").path)
     assert (topic.title, topic.created_at) == ("chat  SYSTEM", "2024-01-01T00:00:00+00:00")
 
@@ -83,7 +83,7 @@ def test_of_several_statuses_of_one_title_the_last_one_counts(tmp_path: Path) ->
     assert topic.status == "failed"
 
 
-def test_a_newer_file_knows_what_was_submitted_before_the_model_rewrote_it(tmp_path: Path) -> None:
+def test_a_newer_file_has_the_title_from_before_the_model_rewrote_it(tmp_path: Path) -> None:
     file = OldFile(tmp_path / "old.db").topic(1, "The Chat System, Explained").topic(2, "Raft")
     file.status("chat system", "completed", current="The Chat System, Explained").status("Raft", "completed")
     first, second = read(file.path)
@@ -93,7 +93,7 @@ def test_a_newer_file_knows_what_was_submitted_before_the_model_rewrote_it(tmp_p
 
 
 @pytest.mark.parametrize("submitted", ["", "x" * 501, "bell \x07"], ids=["blank", "long", "control"])
-def test_a_submitted_title_that_cannot_be_one_gives_way_to_the_cards(tmp_path: Path, submitted: str) -> None:
+def test_an_invalid_submitted_title_is_replaced_by_the_title_of_the_card(tmp_path: Path, submitted: str) -> None:
     file = OldFile(tmp_path / "old.db").topic(1, "Raft").status(submitted, "completed", current="Raft")
     assert [topic.title for topic in read(file.path)] == ["Raft"]
 
@@ -113,7 +113,7 @@ def test_columns_that_are_not_needed_may_be_missing(tmp_path: Path) -> None:
 # -- cards ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_card_is_kept_as_it_is_with_its_json_parsed() -> None:
+def test_a_card_is_kept_unchanged_with_its_json_parsed() -> None:
     stored = old_card("B-trees", embedding=b"\x00")
     assert card(stored) == {
         **old_card("B-trees"),
@@ -127,7 +127,7 @@ def test_a_card_is_kept_as_it_is_with_its_json_parsed() -> None:
 @pytest.mark.parametrize(
     "text", ["", "plain", "[1", '["\\ud800"]', "[1e999]", "[NaN]", "[" * 150 + "]" * 150, "[" * 9999], ids=str.__len__
 )
-def test_json_that_cannot_be_carried_stays_the_text_it_is(text: str) -> None:
+def test_unstorable_json_stays_text(text: str) -> None:
     expected: Any = json.loads(text) if len(text) == 300 else text
     assert card({"title": "x", "tags": text})["tags"] == expected
 
@@ -135,11 +135,11 @@ def test_json_that_cannot_be_carried_stays_the_text_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "kept"), [(None, None), (5, 5), (b"caf\xe9", "caf\ufffd"), (float("inf"), "inf"), (2.5, 2.5)]
 )
-def test_a_column_may_hold_anything(value: object, kept: object) -> None:
+def test_a_column_can_have_any_value(value: object, kept: object) -> None:
     assert card({"tags": value, "source": value}) == {"tags": kept, "source": kept}
 
 
-def test_bytes_that_are_no_text_and_times_that_are_none_stop_nobody(file: OldFile) -> None:
+def test_invalid_text_and_times_do_not_stop_the_import(file: OldFile) -> None:
     file.topic(1, "Raft", generated_at="soon", updated_date=17, created_date="0001-01-01T00:00:00+09:00")
     with closing(sqlite3.connect(file.path)) as connection, connection:
         connection.execute("UPDATE topics SET description = CAST(x'ff41' AS TEXT)")
@@ -166,7 +166,7 @@ def test_a_file_is_only_read(file: OldFile) -> None:
     assert [path.name for path in file.path.parent.iterdir()] == [file.path.name]
 
 
-def test_what_is_no_file_of_the_old_system_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_file_of_another_system_is_refused_in_one_line(tmp_path: Path) -> None:
     text, empty, other = tmp_path / "text.db", tmp_path / "empty.db", tmp_path / "other.db"
     text.write_text("nothing that SQLite knows\n" * 100)
     empty.touch()
@@ -186,18 +186,18 @@ def test_what_is_no_file_of_the_old_system_is_said_in_one_line(tmp_path: Path) -
         ("CREATE TABLE topic_status (status)", "column title in table topic_status"),
     ],
 )
-def test_what_is_missing_is_named(tmp_path: Path, status_table: str, what: str) -> None:
+def test_missing_tables_and_columns_are_named(tmp_path: Path, status_table: str, what: str) -> None:
     assert refused(OldFile(tmp_path / "old.db", status_table, TOPICS).path).endswith(f"there is no {what}")
 
 
-def test_a_locked_file_is_said_with_what_to_do(file: OldFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_file_is_reported_with_what_to_do(file: OldFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("topicflow.migration.old_system.LOCK_TIMEOUT", 0.1)
     with closing(sqlite3.connect(file.path)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         assert refused(file.path).endswith("database is locked (stop the old system, or import a copy)")
 
 
-def test_a_damaged_file_is_said_in_one_line(file: OldFile) -> None:
+def test_a_damaged_file_is_reported_in_one_line(file: OldFile) -> None:
     file.completed(2000)
     whole = file.path.read_bytes()
     file.path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
@@ -205,7 +205,7 @@ def test_a_damaged_file_is_said_in_one_line(file: OldFile) -> None:
 
 
 @pytest.mark.parametrize("is_writable", [True, False])
-def test_what_is_still_in_the_log_beside_the_file_is_read_too(
+def test_rows_in_the_write_ahead_log_are_read_too(
     file: OldFile, monkeypatch: pytest.MonkeyPatch, is_writable: bool
 ) -> None:
     monkeypatch.setattr("os.access", lambda *_: is_writable)

@@ -1,4 +1,4 @@
-"""How the topics of an old file are packed into requests, and how the answers add up."""
+"""Requests for the topics of an old file, and the merged answers."""
 
 import json
 from pathlib import Path
@@ -86,13 +86,13 @@ async def test_the_same_topic_in_another_request_is_not_sent_again(file: OldFile
     assert moved.counts["skipped"] == 4
 
 
-async def test_an_empty_file_asks_nothing_of_anybody(file: OldFile) -> None:
+async def test_an_empty_file_sends_no_request(file: OldFile) -> None:
     api = FakeApi()
     moved = await moved_from(file.path, api)
     assert (api.requests, moved.line) == ([], "0 imported, 0 queued, 0 skipped")
 
 
-async def test_an_error_half_way_leaves_the_place_of_what_is_stored(file: OldFile) -> None:
+async def test_an_error_halfway_keeps_the_position_of_stored_topics(file: OldFile) -> None:
     api = FakeApi(fails_at=1)
     with open_old_system(file.completed(600).path) as old:
         sending = Sending(old.count, "topics", lambda _: None)

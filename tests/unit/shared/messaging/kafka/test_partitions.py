@@ -1,4 +1,4 @@
-"""A key has the partition that every other client of Kafka chooses: a submission has one number everywhere."""
+"""A key has the same partition as in every other Kafka client."""
 
 from itertools import cycle, islice
 from uuid import uuid4
@@ -14,13 +14,13 @@ from shared.messaging.kafka.producer import partition_of
     [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)],
     ids=str,
 )
-def test_it_is_the_hash_of_javas_clients(key: bytes, murmur2: int) -> None:
+def test_the_partition_is_that_of_the_java_clients(key: bytes, murmur2: int) -> None:
     """The values are those of Kafka's own tests (UtilsTest.testMurmur2)."""
     many = range(2**31)
     assert partition_of(key, many, many) == murmur2 & 0x7FFFFFFF
 
 
-def test_it_is_the_same_whether_it_was_asked_for_before() -> None:
+def test_the_cached_partition_is_the_same() -> None:
     keys = [str(uuid4()).encode() for _ in range(1500)]  # more than are remembered
     for partitions in (1, 7, 12):
         numbers = list(range(partitions))
