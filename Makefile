@@ -6,12 +6,14 @@ MEMBERS := shared services/api services/topic-worker services/enricher services/
 TO_RUN := $(VENV)/.to-run
 TO_DEVELOP := $(VENV)/.to-develop
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+PYTEST = $(BIN)/python -m pytest
+PARALLEL = -n logical --maxprocesses 4 --dist loadfile
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes \
 	--no-emit-index-url --no-header --no-emit-package topicflow-shared \
 	--no-emit-package topicflow-local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run kafka postgres test check image bench contracts dist lock clean
+.PHONY: help setup run kafka postgres test test-quick test-all check image bench contracts dist lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +45,21 @@ kafka: $(TO_DEVELOP)  ## Kafka on this machine's Java until Ctrl-C, on port 9092
 postgres: $(TO_DEVELOP)  ## PostgreSQL on this machine until Ctrl-C, on port 5432
 	@exec $(BIN)/python -m local_servers postgres
 
-test: $(TO_DEVELOP)  ## run every test, or some: ARGS="tests/unit -x"
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(TO_DEVELOP)  ## run the tests but the slow ones; or some: ARGS="tests/unit -x"
+ifdef ARGS
+	@$(PYTEST) $(ARGS)
+else
+	@$(PYTEST) $(PARALLEL) -m "not alone and not slow"
+	@$(PYTEST) -m "alone and not slow"
+endif
+
+test-quick: $(TO_DEVELOP)  ## run what takes minutes and needs neither Java nor Docker
+	@$(PYTEST) $(PARALLEL) --quick -m "not alone and not slow"
+
+test-all: export TOPICFLOW_TEST_EXAMPLES := all
+test-all: $(TO_DEVELOP)  ## run every test, the slow ones too, with all fuzzed examples
+	@$(PYTEST) $(PARALLEL) --durations 25 -m "not alone"
+	@$(PYTEST) --durations 25 -m alone
 
 check: $(TO_DEVELOP)  ## format, lint, import rules, names, types, contract documents up to date
 	@$(BIN)/ruff format --check .

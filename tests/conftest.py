@@ -13,7 +13,7 @@ from integration.databases import sqlite_in
 from servers import Deployment, GeminiSimulator, KafkaServer, Stack, Stacks, ValkeyServer
 from servers.found import OwnServer, Server, a_kafka, a_postgres, shared, started
 from servers.postgres import own_database
-from servers.stack import STACKS, VALKEY, KafkaAndPostgres, ValkeyAndSqlite
+from servers.stack import KAFKA, STACKS, VALKEY, KafkaAndPostgres, ValkeyAndSqlite
 
 from shared.streams import PROJECTOR
 
@@ -26,16 +26,29 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--on", choices=[*STACKS, "both"], default=VALKEY, help="broker and database of the tests that run on either"
+        "--on",
+        choices=[*STACKS, "both"],
+        default=VALKEY,
+        help="stack of tests that run on either; default: %(default)s",
     )
+    parser.addoption("--quick", action="store_true", help="leave out tests that need Kafka or PostgreSQL")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselects tests of another stack than requested; tests of one specific stack always run."""
-    requested = config.getoption("--on")
-    left_out = [item for item in items if requested != "both" and _stack_of(item) not in (None, requested)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    """Leaves out other stacks than the one asked for; tests that are about one of them run always."""
+    stack = config.getoption("--on")
+    left_out = {item for item in items if stack != "both" and _stack_of(item) not in (None, stack)}
+    if config.getoption("--quick"):
+        left_out |= {item for item in items if _needs_kafka_or_postgresql(item)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _needs_kafka_or_postgresql(item: pytest.Item) -> bool:
+    of = getattr(item, "callspec", None)
+    is_on_one = of is not None and not {"kafka", "postgresql", KAFKA}.isdisjoint(map(str, of.params.values()))
+    fixtures = {"kafka_server", "own_kafka", "postgres_server", "own_postgres", "postgres_url"}
+    return is_on_one or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _stack_of(item: pytest.Item) -> str | None:

@@ -4,7 +4,8 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from fuzzed import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from unit.enricher.annotated import ASSESSMENT, CLASSIFICATION, TEXT
 
@@ -76,7 +77,7 @@ def check(verdict: object, model: type[Classification | Assessment]) -> None:
         assert all(form in TEXT for form in forms)
 
 
-@settings(max_examples=4_000, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzed(4_000)
 @given(answers(CLASSIFICATION))
 def test_any_classification_is_used_or_refused_with_a_reason(generated: tuple[str, bool]) -> None:
     text, is_whole = generated
@@ -85,7 +86,7 @@ def test_any_classification_is_used_or_refused_with_a_reason(generated: tuple[st
     check(verdict, Classification)
 
 
-@settings(max_examples=4_000, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzed(4_000)
 @given(answers(ASSESSMENT))
 def test_any_assessment_is_used_or_refused_with_a_reason(generated: tuple[str, bool]) -> None:
     text, is_whole = generated
@@ -94,7 +95,7 @@ def test_any_assessment_is_used_or_refused_with_a_reason(generated: tuple[str, b
     check(verdict, Assessment)
 
 
-@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzed(2_000)
 @given(st.data())
 def test_any_text_gets_a_verdict(data: st.DataObject) -> None:
     whole = json.dumps(data.draw(st.sampled_from([CLASSIFICATION, ASSESSMENT])))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from bench.card import CARD
-from hypothesis import HealthCheck, given, settings
+from fuzzed import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Refused
@@ -69,7 +70,7 @@ def _has_known_id(value: Any) -> bool:
     return isinstance(value, dict) and str(value.get("id")) in IDS
 
 
-@settings(max_examples=7_000, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzed(7_000)
 @given(broken_items(), AROUND, AROUND, st.sampled_from([lambda items: items, lambda items: {"topics": items}]))
 def test_broken_items_do_not_affect_the_others(
     generated: tuple[list[Any], set[str]], before: str, after: str, wrapped: Callable[[list[Any]], Any]
@@ -82,7 +83,7 @@ def test_broken_items_do_not_affect_the_others(
         _is_fit(verdict)
 
 
-@settings(max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
+@fuzzed(3_000)
 @given(st.data())
 def test_each_item_gets_a_verdict_for_any_text(data: st.DataObject) -> None:
     text = data.draw(ANY_TEXT | ANY_JSON.map(json.dumps) | st.just(json.dumps(cards())))
