@@ -32,7 +32,7 @@ class OtlpCollector:
 
     @property
     def settings(self) -> dict[str, str]:
-        """For a service that is to send its spans here, soon."""
+        """The settings of a service that sends its spans here, quickly."""
         url = f"http://127.0.0.1:{self._server.server_port}"
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "50"}
 

@@ -1,4 +1,4 @@
-"""Events to Kafka by hand: one producer for everybody."""
+"""Hand-written publishing to Kafka: one producer for all requests."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

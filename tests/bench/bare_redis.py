@@ -1,4 +1,4 @@
-"""Events to Valkey by hand: one connection for everybody, packed and parsed in C."""
+"""Hand-written publishing to Valkey: one connection for all requests, packed and parsed in C."""
 
 import asyncio
 from collections import deque

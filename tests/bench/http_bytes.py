@@ -9,7 +9,7 @@ def request(method: str, path: str, body: bytes = b"") -> bytes:
 
 
 def is_whole(answer: bytes | bytearray) -> bool:
-    """Of an answer that says its length, as all of ours do."""
+    """Of an answer with a Content-Length, as all of the API have."""
     end = answer.find(b"\r\n\r\n")
     if end < 0:
         return False

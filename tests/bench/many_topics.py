@@ -74,7 +74,7 @@ def _end(state: State, submitted_at: datetime, took: timedelta) -> None:
 
 
 def _card(title: str, chance: random.Random, rows: int) -> dict[str, Any]:
-    """Of the rarer values there are so many that each is on 40 cards or more, on a page of any size then."""
+    """Rare values are chosen so that each is on at least 40 cards."""
     some = chance.randrange
     return {
         "title": title,

@@ -40,7 +40,7 @@ def megabytes(process: psutil.Process) -> float:
 
 
 def _seconds(process: psutil.Process) -> float:
-    """Children that have ended count too: the kernel adds them to whoever waited for them."""
+    """Ended children count too: the kernel adds them to the process that waited for them."""
     times = process.cpu_times()
     ended = times.children_user + times.children_system
     return float(times.user + times.system + ended) + _of_children(process, lambda child: sum(child.cpu_times()[:2]))

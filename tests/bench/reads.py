@@ -18,7 +18,7 @@ from bench.read_queries import Read, read_queries
 from bench.sizes import Sizes
 
 SMALL = 1_000
-AT_MOST_SECONDS = 2.0  # for each read, however often it was to be asked
+AT_MOST_SECONDS = 2.0  # limit for each read, even below `--asks`
 AT_LEAST = 3
 
 

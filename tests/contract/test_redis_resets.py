@@ -38,7 +38,7 @@ def _reset_all(server: socket.socket) -> None:
 
 
 async def _reach_many_times(url: str) -> None:
-    """At once, so that a busy loop often hears of a reset between connecting and writing."""
+    """Resets at once, so that a busy loop often gets the reset between connecting and writing."""
     transport = RedisTransport(url)
     for _ in range(10):
         tries = await asyncio.gather(*(transport.lag("topic-worker") for _ in range(50)), return_exceptions=True)

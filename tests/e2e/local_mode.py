@@ -1,4 +1,4 @@
-"""`topicflow up` as a process of its own, and the other commands beside it, as a person would type them."""
+"""`topicflow up` as a process, and the other commands beside it, as typed on a shell."""
 
 import os
 import signal
@@ -36,13 +36,13 @@ class Ended:
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
-    """This one's without anything that would change what local mode does."""
+    """The environment without variables that change local mode."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
     return kept | {"TOPICFLOW_DATA": str(data)} | more
 
 
 def run(data: Path, *arguments: str, stdin: str = "", **more: str) -> Ended:
-    """One command to its end."""
+    """Runs one command to its end."""
     done = subprocess.run(
         [*COMMAND, *arguments], env=environment(data, **more), input=stdin, capture_output=True, text=True, timeout=120
     )
@@ -50,7 +50,7 @@ def run(data: Path, *arguments: str, stdin: str = "", **more: str) -> Ended:
 
 
 class LocalMode:
-    """Ended for good by `end`, whatever became of it."""
+    """Stopped by `end` in any state."""
 
     def __init__(
         self, folder: Path, *arguments: str, port: int | None = None, command: Sequence[str] = COMMAND, **more: str
@@ -83,25 +83,25 @@ class LocalMode:
         return self
 
     def children(self) -> dict[str, psutil.Process]:
-        """By name, those that live now."""
+        """The live children by name."""
         found = [(_name(child), child) for child in psutil.Process(self.process.pid).children(recursive=True)]
         self._seen.update({child.pid: child for _, child in found})
         return {name: child for name, child in found if name}
 
     def workers(self) -> list[psutil.Process]:
-        """The topic-workers that live now."""
+        """The live topic-workers."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         return [child for child in children if _name(child) == "topic_worker"]
 
     def living(self) -> list[psutil.Process]:
-        """Of all that were ever seen, those that have not ended."""
+        """All processes ever seen that have not ended."""
         return [child for child in self._seen.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
     def run(self, *arguments: str, stdin: str = "") -> Ended:
         return run(self.data, *arguments, stdin=stdin)
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """A command that is still running."""
+        """Starts a command and does not wait for it."""
         pipe = subprocess.PIPE
         return subprocess.Popen([*COMMAND, *arguments], env=environment(self.data), stdout=pipe, stderr=pipe, text=True)
 
@@ -116,7 +116,7 @@ class LocalMode:
         return httpx.get(self.url + path, trust_env=False)
 
     def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        """Tells the simulator for Gemini how to behave."""
+        """A request to the controls of the simulator of Gemini."""
         words = self.children()["simulators.gemini"].cmdline()
         url = f"http://127.0.0.1:{words[words.index('--port') + 1]}/simulator{path}"
         httpx.request(method, url, json=body, trust_env=False).raise_for_status()

@@ -11,14 +11,14 @@ from shared.ids import article_id
 THEN, LATER = "a" * 64, "b" * 64  # hashes of a text, and of another
 
 
-async def bring(api: Api, *urns: str, dry_run: bool = False) -> Json:
+async def import_urns(api: Api, *urns: str, dry_run: bool = False) -> Json:
     answer = await api.ask("POST", "/articles/import", json={"urns": urns, "dry_run": dry_run})
     assert answer.status_code == (200 if dry_run else 202), answer.text
     return dict(answer.json())
 
 
 async def article(api: Api, urn: str) -> Json:
-    """Once all is projected."""
+    """The article, once everything is projected."""
 
     async def projected() -> Json | None:
         answer = await api.ask("GET", f"/articles/{urn}")
@@ -28,7 +28,7 @@ async def article(api: Api, urn: str) -> Json:
 
 
 async def scanned(api: Api, **hashes: str) -> list[str]:
-    """What of these was submitted to be enriched, as a scan sends them: by the last part of their URNs."""
+    """Submits these as a scan does, by the last part of their URNs; returns the URNs that are due."""
     by_urn = {f"urn:article:{name.replace('_', '-')}": hash_ for name, hash_ in hashes.items()}
     answer = await api.ask("POST", "/articles", json={"urns": list(by_urn), "input_hashes": by_urn})
     assert answer.status_code == 202, answer.text
@@ -37,7 +37,7 @@ async def scanned(api: Api, **hashes: str) -> list[str]:
 
 async def test_an_article_enriched_elsewhere_is_completed_without_a_result(api: Api) -> None:
     urn = "urn:article:enriched-elsewhere"
-    answer = await bring(api, f" {urn} ")
+    answer = await import_urns(api, f" {urn} ")
     assert answer == {
         "dry_run": False,
         "imported": 1,
@@ -58,9 +58,9 @@ async def test_an_article_enriched_elsewhere_is_completed_without_a_result(api: 
 async def test_importing_an_article_again_changes_nothing(api: Api) -> None:
     urns = [f"urn:article:again-{n}" for n in range(500)]
     for _ in range(2):  # not projected yet
-        await bring(api, *urns)
+        await import_urns(api, *urns)
     before = await article(api, urns[-1])
-    again = await bring(api, *urns)
+    again = await import_urns(api, *urns)
     assert (again["imported"], again["skipped"]) == (0, 500)
     assert {one["reason"] for one in again["articles"]} == {"already completed here"}
     after = await article(api, urns[-1])
@@ -69,7 +69,7 @@ async def test_importing_an_article_again_changes_nothing(api: Api) -> None:
 
 
 async def test_a_scan_submits_an_imported_article_only_if_its_text_changed_since_the_first_scan(api: Api) -> None:
-    await bring(api, "urn:article:scanned")
+    await import_urns(api, "urn:article:scanned")
     await article(api, "urn:article:scanned")
     assert await scanned(api, scanned=THEN) == []
     adopted = await article(api, "urn:article:scanned")
@@ -80,7 +80,7 @@ async def test_a_scan_submits_an_imported_article_only_if_its_text_changed_since
 
 async def test_submitting_an_imported_article_is_skipped_unless_forced(api: Api) -> None:
     urn = "urn:article:submitted-again"
-    await bring(api, urn)
+    await import_urns(api, urn)
     await article(api, urn)
     assert (await api.ask("POST", f"/articles/{urn}/enrich")).json()["skipped"] == 1
     assert (await api.ask("POST", f"/articles/{urn}/enrich", json={"force": True})).json()["accepted"] == 1
@@ -88,22 +88,22 @@ async def test_submitting_an_imported_article_is_skipped_unless_forced(api: Api)
 
 async def test_a_forgotten_article_stays_forgotten_and_a_waiting_one_waits(api: Api) -> None:
     forgotten, waits = "urn:article:forgotten", "urn:article:waits"
-    await bring(api, forgotten)
+    await import_urns(api, forgotten)
     await article(api, forgotten)
     assert (await api.ask("DELETE", f"/articles/{forgotten}/enrichment")).is_success
     await api.ask("POST", f"/articles/{waits}/enrich")
     await article(api, waits)
-    answer = await bring(api, forgotten, waits)
+    answer = await import_urns(api, forgotten, waits)
     assert [one["reason"] for one in answer["articles"]] == ["forgotten here", "already pending here"]
     assert await scanned(api, forgotten=THEN) == [forgotten]
 
 
 async def test_a_dry_run_reports_the_same_steps_and_changes_nothing(api: Api) -> None:
     urns = ["urn:article:dry", "urn:article:dry", "urn:article:dry-too"]
-    dry = await bring(api, *urns, dry_run=True)
+    dry = await import_urns(api, *urns, dry_run=True)
     assert [one["verdict"] for one in dry["articles"]] == ["imported", "skipped", "imported"]
     problem(await api.ask("GET", "/articles/urn:article:dry"), 404)
-    assert await bring(api, *urns) == dry | {"dry_run": False}
+    assert await import_urns(api, *urns) == dry | {"dry_run": False}
 
 
 @pytest.mark.parametrize(

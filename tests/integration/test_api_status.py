@@ -81,7 +81,7 @@ async def test_health_with_everything_running_is_ok(api: Api) -> None:
 
 
 async def test_answers_are_sent_without_delay(api: Api) -> None:
-    """Not 40 ms later, when the acknowledgement of the headers has come."""
+    """Not 40 ms later, after the delayed TCP acknowledgement of the headers."""
     took = []
     for _ in range(10):
         began = time.monotonic()
@@ -104,7 +104,7 @@ async def test_a_stopped_projector_shows_in_the_age_of_the_answers(api: Api) -> 
         await eventually(lags, within=5)
         began = time.monotonic()
         problem(await api.ask("GET", f"/topics/{topic['id']}"), 404)
-        assert 0.9 < time.monotonic() - began < 2  # it may be among what is not projected yet
+        assert 0.9 < time.monotonic() - began < 2  # the id could belong to an event that is not projected yet
         status = await api.get("/processing-status")
         assert (status["as_of"], status["total_count"]) == (before["as_of"], before["total_count"])
     finally:

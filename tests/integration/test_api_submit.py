@@ -168,7 +168,7 @@ async def test_a_body_that_is_not_valid_json_is_refused(api: Api, content: bytes
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 async def test_another_content_type_is_refused(api: Api, content_type: str) -> None:
-    """So that a form on some web page cannot submit."""
+    """A form on a foreign web page must not be able to submit."""
     headers = {"content-type": content_type} if content_type else {}
     answer = await api.ask("POST", "/topics", content=b'{"topics": ["From a form"]}', headers=headers)
     problem(answer, 422)
@@ -260,7 +260,7 @@ async def test_wrong_methods_and_paths_are_problems_too(api: Api) -> None:
 
 
 async def _at_attempt(api: Api, id_: str, attempt: int) -> list[Any]:
-    """Once this attempt is completed."""
+    """The topic, once this attempt is completed."""
     while True:
         [topic] = await api.ended(id_)
         if topic["attempt"] == attempt:

@@ -23,7 +23,7 @@ MAX_BACKLOG = 20
 
 @pytest.fixture(scope="module")
 def limited(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The API takes 20 submissions and no more; no worker runs until a test starts one."""
+    """The API accepts 20 submissions; no worker runs until a test starts one."""
     folder = tmp_path_factory.mktemp("limited")
     with stacks.shared(folder) as stack:
         deployed = Deployment(folder, stack, GeminiSimulator(folder))

@@ -60,7 +60,7 @@ async def test_a_daily_limit_holds_across_a_restart(
             total = dict((await api.get("/usage"))["total"])
             return total if total[counted] >= of else None
 
-        used = await eventually(reached, within=20)  # the last call may not be projected yet
+        used = await eventually(reached, within=20)  # the last call might not be projected yet
         assert used[counted] < of + used[counted] / used["calls"] * 1.5, "it ends with the call that reaches the limit"
 
         worker.kill()

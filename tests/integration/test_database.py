@@ -28,7 +28,7 @@ async def test_the_migrations_create_exactly_the_tables(
 ) -> None:
     without_schema = MetaData()  # as SQLite has them, and PostgreSQL on the path that migrations take
     for table in metadata.tables.values():
-        table.to_metadata(without_schema, schema=None)  # type: ignore[arg-type] # None is said to be none
+        table.to_metadata(without_schema, schema=None)  # type: ignore[arg-type] # None means no schema
 
     def differences(connection: Connection) -> Any:
         if connection.dialect.name == "postgresql":

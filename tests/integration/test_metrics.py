@@ -21,7 +21,7 @@ def difference(after: Scraped, before: Scraped, name: str, **labels: str) -> flo
 
 
 async def moved(observed: Observed, service: str, before: Scraped, by: float, name: str, **labels: str) -> Scraped:
-    """Counting follows what is counted: scrape again until it shows."""
+    """Metrics are updated after the event: scrapes until the condition holds."""
 
     async def has() -> Scraped | None:
         now = await observed.scrape(service)

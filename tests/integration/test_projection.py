@@ -95,11 +95,11 @@ async def test_a_batch_costs_the_same_number_of_statements_whether_it_holds_one_
 ) -> None:
     statements: list[str] = []
 
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+    def record_statement(_: Any, __: Any, statement: str, *___: Any) -> None:
         statements.append(statement)
 
     database = projected.writer()
-    event.listen(database._engine, "before_cursor_execute", note)
+    event.listen(database._engine, "before_cursor_execute", record_statement)
     projection = Projection(database, projected._dead_letter, "projector-1")
     await projection.load(0)
     costs = []

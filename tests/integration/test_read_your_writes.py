@@ -29,7 +29,7 @@ async def api(deployment: Deployment) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def steady_load(api: Api) -> AsyncIterator[None]:
-    """Somebody submits without a pause, so that there is always something that is not projected yet."""
+    """Submits without a pause, so that there are always unprojected events."""
     broker = api.deployment.stack.connect()
 
     async def submit() -> None:

@@ -24,7 +24,7 @@ async def test_system_gauges_equal_the_status_routes(observed: Observed) -> None
 
 @pytest.fixture
 def alone(tmp_path: Path, stack: Stack) -> Iterator[Deployment]:
-    """An API and a broker; nobody projects, so there are no tables."""
+    """An API and a broker; without a projector there are no tables."""
     deployed = Deployment(tmp_path, stack, GeminiSimulator(tmp_path))
     deployed.add("api")
     yield deployed

@@ -7,7 +7,7 @@ STARTS_WITHIN = 60  # seconds
 
 
 class LocalServer(Process):
-    """Its ports, and what it keeps, stay the same however often it is started."""
+    """Keeps its ports and data across restarts."""
 
     def __init__(self, server: ServerProgram) -> None:
         """Raises local_processes.errors.Failed where it cannot run here."""
@@ -25,7 +25,7 @@ class LocalServer(Process):
         assert self.is_alive, f"{self.server.name} ended: {self.output[-2000:]}"
 
     def stop(self, within: float = 30) -> int:
-        """In order, whoever is connected; answers the exit code."""
+        """A clean stop, even with open connections; returns the exit code."""
         assert self.running
         self.signal(self.server.stops_on)
         return self.running.wait(within)

@@ -75,7 +75,7 @@ def lives(process: psutil.Process) -> bool:
 
 @contextmanager
 def own_database(server: str) -> Iterator[str]:
-    """The url of a new, empty database on the server with that url; gone afterwards, whoever is connected."""
+    """The URL of a new, empty database on this server; dropped afterwards, even with open connections."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))

@@ -101,7 +101,7 @@ def test_each_item_gets_a_verdict_for_any_text(data: st.DataObject) -> None:
 
 
 def _is_fit(verdict: StudyCard | Exception) -> None:
-    """A card that any event, database and reader takes, or a reason in words."""
+    """A card that is valid for events, databases and readers, or a reason."""
     if isinstance(verdict, StudyCard):
         card = verdict.card(created=NOW, generated=NOW, source="m")
         assert StudyCard.model_validate(card) == verdict

@@ -15,7 +15,7 @@ from api.monitoring.request_telemetry import RequestTelemetry
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """Of an API with two routes that break."""
+    """A client of an API with two failing routes."""
     app = build()
 
     @app.get("/api/v1/breaks")

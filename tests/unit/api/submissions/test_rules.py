@@ -20,7 +20,7 @@ def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> Kn
     [
         (found("completed"), OLD, False),
         (found("completed"), NEW, True),
-        (found("completed", None), NEW, False),  # moved in: nobody knows which text it was
+        (found("completed", None), NEW, False),  # imported: its text is unknown
         (found("pending"), NEW, False),
         (found("processing"), NEW, False),
         (found("failed"), OLD, False),

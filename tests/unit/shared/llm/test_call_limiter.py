@@ -20,7 +20,7 @@ def turns(calls: int) -> Turns:
 
 @pytest.mark.parametrize(("calls", "at_a_time"), [(2, 2), (9, 9), (10, 11), (30, 33)])
 async def test_calls_run_up_to_the_limit_in_order_of_arrival(calls: int, at_a_time: int) -> None:
-    """And one more for each ten, whose request is made ready meanwhile."""
+    """And one more per ten, whose request is prepared in the meantime."""
     line, begun, now, most = turns(calls), [], 0, 0
 
     async def call(name: int) -> None:

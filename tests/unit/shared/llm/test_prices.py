@@ -77,7 +77,7 @@ def test_prices_report_whether_a_model_is_known() -> None:
 
 
 def test_the_price_table_has_the_default_model_at_its_price_of_november_2026() -> None:
-    """`genai-prices` says it. If this fails after an upgrade, look at the table before changing the figures."""
+    """From `genai-prices`. If this fails after an upgrade, check the table before changing the figures."""
     per_million = [Tokens(1_000_000, 0, 0), Tokens(1_000_000, 1_000_000, 0), Tokens(0, 0, 1_000_000)]
     assert [google().cost("gemini-3.5-flash-lite", tokens).dollars for tokens in per_million] == [0.30, 0.03, 2.50]
 

@@ -25,7 +25,7 @@ class Share:
 
 
 async def calls(pace: RateLimiter, during: float, each: float = 0.0) -> int:
-    """How many are made in so many seconds, if each is made as soon as it may be."""
+    """The number of calls in this number of seconds, if each starts as soon as it is allowed."""
     made, end = 0, time.monotonic() + during
     while True:
         try:

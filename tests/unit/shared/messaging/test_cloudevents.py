@@ -57,7 +57,7 @@ def test_recorded_events_are_still_decoded_the_same(name: str) -> None:
 
 
 def is_in(recorded: Any, read: Any) -> bool:
-    """Fields may have come since, everywhere in it."""
+    """Fields may have been added since, at any level."""
     if isinstance(recorded, dict):
         return isinstance(read, dict) and all(name in read and is_in(recorded[name], read[name]) for name in recorded)
     if isinstance(recorded, list):
@@ -67,7 +67,7 @@ def is_in(recorded: Any, read: Any) -> bool:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_events_encoded_today_have_the_recorded_names_and_ids(name: str) -> None:
-    """A version says what its fields mean: another shape is another version."""
+    """A version defines the meaning of its fields: another shape is another version."""
     recorded = RECORDED[name]
     event = decode(as_record(recorded)).event
     if f"topicflow.{name.split('.')[0]}.v{event.version}" != recorded["headers"]["ce_type"]:

@@ -11,7 +11,7 @@ any_of_them = st.integers(0, POSITIONS - 1)
 
 
 class Partition(RuleBasedStateMachine):
-    """A log of forty records, one window after the other, and what each commit knew."""
+    """A log of forty records, one tracker after the other, and the state of each commit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Partition(RuleBasedStateMachine):
         assert self.window.watermark + self.window.finished == len(self.finished)
 
     def teardown(self) -> None:
-        """Whoever goes on from here finishes everything, and each but once."""
+        """A tracker that resumes here finishes everything once."""
         while self.window.next < POSITIONS or self.in_flight:
             if self.window.next < POSITIONS:
                 self.take()
@@ -93,7 +93,7 @@ TestPartition.settings = settings(max_examples=150, stateful_step_count=60, dead
 
 
 def begun(positions: set[int], starts: int) -> OffsetTracker:
-    """All finished but the watermark and these, which are in flight."""
+    """All finished except the watermark and these, which are in flight."""
     window = OffsetTracker(0)
     for position in range(SPAN):
         window.take(position)

@@ -52,7 +52,7 @@ async def test_a_successful_probe_lets_all_calls_pass() -> None:
 
 @pytest.mark.parametrize("ending", ["fails", "gives no answer"])
 async def test_after_a_failed_probe_the_next_waiting_call_probes(ending: str) -> None:
-    """However long each may wait: nobody sleeps through it."""
+    """A waiter with a long timeout does not sleep through the end of the outage."""
     gate = OutageGate(SOON)
     gate.close("unavailable", None, gate.turn)
     tried: list[int] = []

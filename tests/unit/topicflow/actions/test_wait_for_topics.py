@@ -13,7 +13,7 @@ from topicflow.views.progress import ProgressLine
 
 
 class FakeApi:
-    """Holds topics; each look at the counts lets the next few of them end."""
+    """Has topics; each request for the counts ends the next few."""
 
     def __init__(self, count: int, each_look: int) -> None:
         self.topics = {str(n): {"id": str(n), "title": f"t{n}", "status": "pending"} for n in range(count)}

@@ -14,7 +14,7 @@ from topicflow.views.sending import Sending
 
 
 class Old:
-    """`lost_after`: so many are read, then nobody answers any more."""
+    """`lost_after`: the number of reads before the connection is lost."""
 
     def __init__(self, *ids: str, lost_after: int | None = None) -> None:
         self._ids = ids

@@ -220,12 +220,12 @@ def test_a_file_in_a_folder_that_cannot_be_written_is_read(file: OldFile, monkey
     addresses = []
     connect: Callable[..., sqlite3.Connection] = sqlite3.connect
 
-    def noted(address: str, **options: Any) -> sqlite3.Connection:
+    def recording_connect(address: str, **options: Any) -> sqlite3.Connection:
         addresses.append(address)
         return connect(address, **options)
 
     file.topic(1, "Raft")
     monkeypatch.setattr("os.access", lambda *_: False)
-    monkeypatch.setattr("sqlite3.connect", noted)
+    monkeypatch.setattr("sqlite3.connect", recording_connect)
     assert len(read(file.path)) == 1
     assert addresses[0].endswith("old%20system.db?mode=ro&immutable=1")

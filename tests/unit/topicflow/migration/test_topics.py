@@ -17,7 +17,7 @@ from topicflow.views.sending import Sending
 
 
 class FakeApi:
-    """Takes every topic as new; from the request on that `fails_at` names it answers 503."""
+    """Accepts every topic as new; answers 503 from request number `fails_at`."""
 
     def __init__(self, fails_at: int | None = None) -> None:
         self.requests: list[tuple[int, list[dict[str, Any]]]] = []  # bytes, topics
