@@ -47,7 +47,7 @@ def _requests(story: Any) -> list[tuple[str, str, Any]]:
 
 
 class _Annotator:
-    """Finds out what a good model would, without one."""
+    """Annotations as of a good model, without one."""
 
     def input_hash(self, article: object) -> str:
         return "a-hash"
@@ -73,7 +73,7 @@ async def _forget(catalog: product.Catalog) -> None:
 
 
 def _fields(name: str, value: Any, joint: str = " ") -> Iterator[tuple[str, str]]:
-    """Each with its type; the first field follows a space. `agent` is who the catalogue shows as the writer."""
+    """Each with its type; the first field follows a space. `agent`: the writer as shown by the catalogue."""
     yield name, "null" if value is None else KINDS[type(value)]
     if name.endswith(" agent"):
         yield f"{name} = {value}", "a value"

@@ -23,7 +23,7 @@ class Removals:
 
 
 def differences(recorded: Lines, present: Lines, removals: Removals) -> list[str]:
-    """One line each, in the record's order; what is new is free. [] where all is well."""
+    """One line per difference, in the order of the record; additions are allowed. [] if there is none."""
     return [
         *_breaks(recorded, present, removals),
         *_false_lines(recorded, present, removals),

@@ -8,7 +8,7 @@ LITERAL = re.compile(r"`([^`]+)`|\b([0-9]+)\b")
 
 
 def documented_settings(page: str) -> dict[str, str]:
-    """By name, the literals of its default: prose around them may change. One that is described twice has both."""
+    """By name, the literals of its default: prose around them can change. One that is described twice has both."""
     defaults: dict[str, list[str]] = {}
     for name, _, default, *_ in _rows(page):
         names, parts = SETTING.findall(name), default.split(", ")
@@ -20,7 +20,7 @@ def documented_settings(page: str) -> dict[str, str]:
 
 
 def metrics(page: str) -> dict[str, str]:
-    """Each with the service that shows it. One label more or less makes other series, so all are one line."""
+    """Each with its service. Another label makes another series, so all labels are one line."""
     return {
         name.strip("`"): f"{kind} of {section.lower()}, labels: {labels or 'none'}"
         for name, section, kind, labels, *_ in _rows(page)
@@ -28,7 +28,7 @@ def metrics(page: str) -> dict[str, str]:
 
 
 def _rows(page: str) -> Iterator[list[str]]:
-    """Of all tables of a page: the first cell, the title that it stands under, the other cells."""
+    """The rows of all tables of a page: first cell, heading, other cells."""
     section = ""
     for line in page.splitlines():
         if line.startswith("#"):

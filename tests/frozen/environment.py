@@ -26,7 +26,7 @@ def settings() -> dict[str, str]:
 
 
 def _of_service(service: str, kind: type[BaseSettings]) -> dict[str, str]:
-    """No value in an environment means null. Where a field has several names, the first one that is set counts."""
+    """No value in an environment means null. Of several names of a field, the first that is set counts."""
     schema, lines = kind.model_json_schema(), dict[str, str]()
     for name, field in schema["properties"].items():
         fields = lines_of(field, schema, f"{name} of {service}")
@@ -39,6 +39,6 @@ def _of_service(service: str, kind: type[BaseSettings]) -> dict[str, str]:
 
 
 def of_command(sources: Sources) -> dict[str, str]:
-    """The command has no settings class: what its sources name."""
+    """Of the CLI, which has no settings class: the names in its sources."""
     names = {text for text in sources.texts("cli/") if NAME.fullmatch(text) and not text.endswith("_")}
     return {f"{name} of the command": "a name" for name in names}

@@ -30,7 +30,7 @@ def exit_codes() -> dict[str, str]:
 
 
 def _exit_code(*arguments: str, environment: dict[str, str] | None = None) -> str:
-    """Nothing that is set where the tests run is seen."""
+    """Hides the environment of the test run."""
     unset = {name: value for name, value in os.environ.items() if not name.startswith("TOPICFLOW_")}
     with (
         patch.object(sys, "argv", ["topicflow", *arguments]),

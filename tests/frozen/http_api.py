@@ -28,13 +28,15 @@ def _route(route: str, operation: Mapping[str, Any], document: Mapping[str, Any]
         lines |= _contents(f"{route} body", body, document)
     for status, response in operation["responses"].items():
         answer = f"{route} {status}"
-        fields = _contents(answer, response, document)  # nobody sees what an answer's default is: it is there
+        fields = _contents(
+            answer, response, document
+        )  # the default of an answer field is not visible: the field is always there
         lines |= {name: text for name, text in fields.items() if name == answer or not name.endswith(" default")}
     return lines
 
 
 def _required(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
-    """What a request must have: one more would break callers, so all of them are one line."""
+    """Required fields: one more would break callers, so all of them are one line."""
     yield from (each["name"] for each in operation.get("parameters", ()) if each.get("required"))
     if (body := operation.get("requestBody")) and body.get("required"):
         yield "body"

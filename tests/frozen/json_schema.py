@@ -63,7 +63,7 @@ def _properties(schema: Schema, document: Schema, name: str) -> dict[str, str]:
 
 
 def _variants(schema: Schema, document: Schema) -> Iterator[Schema]:
-    """Of a union each, of anything else itself. No schema of ours contains itself: that would never end here."""
+    """The members of a union, or the schema itself. Does not support recursive schemas."""
     if "$ref" in schema:
         target: Any = document
         for step in schema["$ref"].removeprefix("#/").split("/"):

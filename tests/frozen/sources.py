@@ -12,7 +12,7 @@ Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Sources:
-    """By the path of each file; texts are given as they are used, `gemini_{}` for an f-string."""
+    """By the path of each file; f-strings as `gemini_{}`."""
 
     def __init__(self, repository: Path = REPOSITORY) -> None:
         files = sorted(path for member in MEMBERS for path in repository.glob(f"{member}/src/**/*.py"))
@@ -29,7 +29,7 @@ class Sources:
         return found | {value.decode("ascii", "replace") for value in values if isinstance(value, bytes)}
 
     def words_given_as(self, parameter: str) -> set[str]:
-        """The words that calls give for a parameter of this name and that classes have as an attribute of it."""
+        """The literals of a parameter of this name in calls, and of an attribute of this name in classes."""
         given = [text for node in self._nodes for value in self._given(node, parameter) for text in self._text(value)]
         return {text for text in given if WORD.fullmatch(text)}
 

@@ -10,17 +10,17 @@ HEALTH = (
     *("projectors", "simulated", "status", "topic_workers", "version", "waiting_for", "worker"),
     *("ok", "degraded", "unavailable"),
 )
-# Why what was paid was in vain: keys of `wasted` in GET /api/v1/usage. Some are returned, so no parameter names them.
+# Reasons of wasted usage: keys of `wasted` in GET /api/v1/usage. Some are returned, so no parameter has them.
 WASTED = ("blocked", "cut_off", "invalid", "missing", "not_used", "repeated", "taken_back")
 
 
 def error_codes(sources: Sources) -> dict[str, str]:
-    """Of failed submissions and dead letters; `gemini_{}` ends with the status that was answered."""
+    """Codes of failed submissions and dead letters; `gemini_{}` ends with the status of the answer."""
     return dict.fromkeys(sources.words_given_as("code"), "a code")
 
 
 def reasons(sources: Sources) -> dict[str, str]:
-    """Why a request is refused, for which the name of its status is one too, why work waits, and what was in vain."""
+    """Reasons of refused requests (including the names of their statuses), of waiting work, and of wasted usage."""
     lines = {f"refused or waiting: {reason}": "a reason" for reason in sources.words_given_as("reason")}
     statuses = [HTTPStatus(status) for status in sources.numbers_given_as("status", "services/api/")]
     lines |= {f"refused: {status.name.lower()}": f"status {status.value}" for status in statuses}
