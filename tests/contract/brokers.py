@@ -133,7 +133,7 @@ class RedisStreamsBroker:
 
     async def freeze(self, member: Consumer) -> None:
         """Only the heartbeat of a member shows that it is alive."""
-        heart = cast(RedisConsumer, member)._heart
+        heart = cast(RedisConsumer, member)._heartbeat
         assert heart
         heart.cancel()
 

@@ -12,10 +12,10 @@ from zlib import crc32
 from shared.errors import BrokerFull, PositionsLost
 from shared.events import Event
 from shared.messaging.broadcast import decode_or_skip
-from shared.messaging.broker import START, Batch, Delivery, Lag, LoadPositions, Note, Positions, Settled
+from shared.messaging.broker import START, Batch, Delivery, Lag, LoadPositions, OnHeartbeat, Positions, Settled
 from shared.messaging.cloudevents import Record
 from shared.messaging.offset_tracker import OffsetTracker
-from shared.messaging.provisioning import Lost, ProvisioningPlan, Step, make
+from shared.messaging.provisioning import Lost, ProvisioningPlan, Step, create_missing
 from shared.streams import STREAMS, WORKER_CONTROL, Stream, streams_of
 
 Place = tuple[str, int]  # stream, partition
@@ -41,7 +41,7 @@ class MemoryTransport:
     async def check(self) -> None: ...
 
     async def provision(self) -> list[str]:
-        return await make(await self.plan())
+        return await create_missing(await self.plan())
 
     async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         names = [name for stream in STREAMS for name in (stream.name, stream.dead_letters)]
@@ -162,17 +162,17 @@ class MemoryTransport:
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         return 0
 
-    async def follow_heartbeats(self, note: Note) -> None:
+    async def follow_heartbeats(self, on_heartbeat: OnHeartbeat) -> None:
         raise NotImplementedError("nothing here beats")
 
-    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
+    async def follow_control(self, on_event: Callable[[Event], None], on_caught_up: Callable[[], None]) -> None:
         followed = 0
         while True:
             log = [record for _, record in self.logs[WORKER_CONTROL.name, 0]]
             for event in filter(None, map(decode_or_skip, log[followed:])):
-                note(event)
+                on_event(event)
             followed = len(log)
-            caught_up()
+            on_caught_up()
             async with self.changed:
                 await self.changed.wait()
 

@@ -1,4 +1,4 @@
-"""Kafka and Redis Streams behind one protocol (`broker.py`). Settlement of work is our own code."""
+"""Kafka and Redis Streams behind one protocol (`broker.py`). Work is settled by our own code, not by FastStream."""
 
 from shared.messaging.broker import Transport
 from shared.messaging.settings import BrokerSettings

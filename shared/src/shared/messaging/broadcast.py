@@ -6,7 +6,7 @@ import structlog
 
 from shared.errors import InvalidEvent, NewerVersion
 from shared.events import Event, WorkerBeat
-from shared.messaging.broker import Note
+from shared.messaging.broker import OnHeartbeat
 from shared.messaging.cloudevents import Record, decode
 
 log = structlog.get_logger()
@@ -20,8 +20,8 @@ def decode_or_skip(record: Record) -> Event | None:
         return None
 
 
-def dispatch_heartbeat(record: Record, stored_at: datetime, note: Note) -> None:
+def dispatch_heartbeat(record: Record, stored_at: datetime, on_heartbeat: OnHeartbeat) -> None:
     """`stored_at`: time by the broker's clock."""
-    beat = decode_or_skip(record)
-    if isinstance(beat, WorkerBeat):
-        note(beat, stored_at)
+    event = decode_or_skip(record)
+    if isinstance(event, WorkerBeat):
+        on_heartbeat(event, stored_at)

@@ -1,4 +1,4 @@
-"""What topicflow asks of a broker. `tests/contract` states what these promise, once, for every implementation."""
+"""The broker interface. `tests/contract` specifies its guarantees once, for every implementation."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from shared.messaging.cloudevents import Record
 from shared.messaging.provisioning import ProvisioningPlan
 from shared.streams import Stream
 
-Positions = Mapping[str, str]  # stream name → where to read on; opaque text, "" is the beginning
-ONLY_PARTITION = 0  # of a broker whose streams are not divided
+Positions = Mapping[str, str]  # stream name → position, as opaque text; "" is the beginning
+ONLY_PARTITION = 0  # of brokers without partitions
 START = ""
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One handing of one record. `starts`: how often it was begun before and not ended, by workers that died."""
+    """One delivery of one record. `starts`: earlier starts by workers that died before they finished."""
 
     record: Record
     partition: int
@@ -27,7 +27,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What must be stored together: records to publish and the delivery that they end, if they end one."""
+    """Stored together: records to publish, and the delivery that they end, if any."""
 
     records: Sequence[Record] = ()
     delivery: Delivery | None = None
@@ -35,8 +35,8 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a reader got, each stream of a partition in its order. `positions`: by partition that something is of, where
-    its streams go on after it."""
+    """Records from a reader, in order per stream and partition. `positions`: where reading continues after them, by
+    partition; only partitions with records."""
 
     deliveries: Sequence[Delivery]
     positions: Mapping[int, Positions]
@@ -44,11 +44,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Entries a group has not settled: those that members said are begun or wait with them (`in_flight`), and all
-    others. Equal where these two are.
+    """Entries that a group has not settled: those held by members (`in_flight`) and all others (`waiting`). Only these
+    two are compared.
 
-    `oldest`: when the first of them was stored. `lost_at`: when retention removes the first that is not yet delivered,
-    None where it never does.
+    `oldest`: when the first of them was stored. `lost_at`: when retention removes the first undelivered one; None if
+    never.
     """
 
     waiting: int
@@ -62,108 +62,111 @@ class Lag:
 
 
 class Consumer(Protocol):
-    """One member of a group that settles what it is given. Methods raise BrokerUnreachable."""
+    """A member of a consumer group that settles its deliveries. Methods raise BrokerUnreachable."""
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
-        """Up to `limit` deliveries, those of dead members first; [] after `timeout` seconds. None is in flight here."""
+        """Up to `limit` deliveries, those of dead members first; [] after `timeout` seconds. Never one in flight
+        here."""
 
     async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
-        """Store that they are begun, before what they cost is paid. Harmless when repeated.
+        """Stores that they are started, before their calls are paid for. Idempotent.
 
-        Answers those that belong to others by now: this member has nothing more to do with them.
+        Returns those that other members own by now, which this member must drop.
         """
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
-        """Store that they are not begun any more: dying while they wait is not their fault."""
+        """Stores that they are no longer started: if the worker dies while they wait, it does not count as a start."""
 
     async def settle(self, batch: Sequence[Settled]) -> None:
-        """Store all records and end all deliveries of the batch, or neither."""
+        """Stores all records and ends all deliveries of the batch, or neither."""
 
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Give away what was not ended, for another member to take at once (where partitions belong to members: when
-        this one has left); not counted as a start."""
+        """Releases unfinished deliveries for other members, at once or, on brokers that assign partitions, when this
+        one has left. Not counted as a start."""
 
     async def share(self) -> float:
-        """Which part of the group's work comes to this member, from 0 to 1; those of all members add up to 1."""
+        """This member's share of the group's work, 0 to 1; the shares of all members add up to 1."""
 
     async def close(self) -> None:
-        """Hand back what is left and leave the group; raises nothing."""
+        """Hands back what is left and leaves the group. Raises nothing."""
 
 
 class Reader(Protocol):
-    """Plain reads from positions that the caller keeps. `owns_partitions`: those that it reads are nobody else's, and
-    who moves their positions all the same is about to notice."""
+    """Reads from positions that the caller stores. `owns_partitions`: no other reader reads the same partitions; one
+    that still moves their positions is about to notice the reassignment."""
 
     owns_partitions: bool
 
     async def read(self, limit: int, timeout: float) -> Batch | None:
-        """The next records, up to `limit` of each stream, of whatever partitions; None after `timeout` seconds."""
+        """The next records of any partition, up to `limit` per stream; None after `timeout` seconds."""
 
     async def reload(self, partition: int) -> None:
-        """Go on from the caller's stored positions: somebody else moved them."""
+        """Continues from the caller's stored positions, after another reader moved them."""
 
     async def close(self) -> None: ...
 
 
 LoadPositions = Callable[[int], Awaitable[Positions]]
-Note = Callable[[WorkerBeat, datetime], None]
+OnHeartbeat = Callable[[WorkerBeat, datetime], None]
 
 
 class Transport(Protocol):
     """Methods raise BrokerUnreachable when the broker does not answer."""
 
     async def check(self) -> None:
-        """Raises BrokerUnsafe if what it stores may be lost."""
+        """Raises BrokerUnsafe if stored records may be lost."""
 
     async def provision(self) -> list[str]:
-        """Make the streams and groups that are missing; says what it made. Raises PositionsLost."""
+        """Creates missing streams and groups; returns what it created. Raises PositionsLost."""
 
     async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
-        """What `topicflow provision` would do here. `partitions`: so many shall every stream have that somebody settles
-        or projects; None: as many as they have. Raises SettingInvalid where that cannot be."""
+        """What `topicflow provision` would do. `partitions`: number for every stream that is settled or projected; None
+        keeps it. Raises SettingInvalid if that is impossible."""
 
     async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
-        """A group that lost its positions goes on from these, as `ends` gives them. Raises GroupInUse where it has
-        members, as far as the broker knows them."""
+        """Sets the positions of a group that lost them, in the form of `ends`. Raises GroupInUse if the broker knows of
+        members."""
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Returns when all are stored; an error means not known to be, possibly in part. Raises BrokerFull.
+        """Returns when all are stored; after an error it is unknown whether all, some or none are. Raises BrokerFull.
 
-        What causes work is stored once per event id, within ten minutes.
+        A work event is stored once per event id within ten minutes.
         """
 
     async def consumer(self, group: str, member: str) -> Consumer: ...
 
     async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> Reader:
-        """Reads every partition that this reader owns, each from where `load` says."""
+        """Reads every partition that this reader owns, from the positions that `load` returns."""
 
     async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
-        """By partition: the position that a reader of everything has reached."""
+        """End positions, by partition."""
 
     def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
-        """Whether whoever has read up to the positions has read everything before the ends. Pure."""
+        """Whether a reader at `positions` has read everything before `ends`. Pure."""
 
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
-        """When the first record after the positions was stored, None if there is none. Partitions that are not among
-        them count from their beginning: nobody has read anything of them yet."""
+        """When the first record after the positions was stored; None if there is none. Partitions without a position
+        are unread and count from their beginning."""
 
     async def lag(self, group: str) -> Lag:
-        """At the same cost, whatever waits. Raises PositionsLost where the group is gone."""
+        """At a cost that does not depend on the backlog. Raises PositionsLost if the group does not exist."""
 
     async def memory_share(self) -> float | None:
-        """How much of the memory that it may use it does use, from 0 to 1 (full); None where it has no limit."""
+        """Used share of the broker's memory limit, 0 to 1 (full); None without a limit."""
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
-        """Remove what is older than `keep` or over `max_bytes`, if every group ended it and it is projected."""
+        """Removes entries older than `keep` or beyond `max_bytes`, if every group settled them and they are projected.
+        Returns their number."""
 
-    async def follow_heartbeats(self, note: Note) -> None:
-        """Until cancelled: tell `note` every beat and when the broker stored it, from the oldest that is kept."""
+    async def follow_heartbeats(self, on_heartbeat: OnHeartbeat) -> None:
+        """Runs until cancelled: calls `on_heartbeat` with every heartbeat and when it was stored, from the oldest
+        kept."""
 
-    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
-        """Until cancelled: tell `note` the last value of every key of `worker-control`, then `caught_up`, then what
-        becomes new, within seconds."""
+    async def follow_control(self, on_event: Callable[[Event], None], on_caught_up: Callable[[], None]) -> None:
+        """Runs until cancelled: calls `on_event` with the last value of every key of `worker-control`, then
+        `on_caught_up`, then `on_event` with each change, within seconds."""
 
     def shell(self) -> Any:
-        """What FastStream runs a service on: lifecycle, and its own subscribers where nothing is settled."""
+        """The FastStream broker of a service: lifecycle, and subscribers of streams without settlement."""
 
     async def close(self) -> None: ...

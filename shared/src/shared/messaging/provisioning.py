@@ -1,5 +1,4 @@
-"""What provisioning finds on a broker: missing or differing streams and groups, and groups that lost their
-positions."""
+"""The result of inspecting a broker: missing or differing streams and groups, and groups that lost their positions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,12 +6,12 @@ from dataclasses import dataclass
 
 from shared.errors import PositionsLost
 
-PROVISION = "`topicflow provision` inspects this and says what can be done"
+PROVISION = "`topicflow provision` shows what can be done"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`text`: the action, in the imperative. `do` returns whether it did it; another process may have been faster."""
+    """`text`: the action, in the imperative. `do` returns False if another process has done it already."""
 
     text: str
     do: Callable[[], Awaitable[bool]]
@@ -28,8 +27,8 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningPlan:
-    """`streams` are created before `groups`, and both before `changes` to existing ones; `remarks`: what only an
-    operator can do or should know."""
+    """`streams` are created before `groups`, and both before `changes` to existing ones; `remarks`: for the
+    operator."""
 
     streams: Sequence[Step] = ()
     groups: Sequence[Step] = ()
@@ -38,16 +37,17 @@ class ProvisioningPlan:
     remarks: Sequence[str] = ()
 
 
-async def make(plan: ProvisioningPlan) -> list[str]:
-    """Creates what is missing, and nothing else; returns what it created. Raises PositionsLost afterwards."""
-    made = []
+async def create_missing(plan: ProvisioningPlan) -> list[str]:
+    """Creates missing streams and groups, and nothing else; returns what it created. Raises PositionsLost
+    afterwards."""
+    created = []
     for steps in (plan.streams, plan.groups):
-        did = await asyncio.gather(*(step.do() for step in steps))
-        made += [step.text for step, it_did in zip(steps, did, strict=True) if it_did]
+        results = await asyncio.gather(*(step.do() for step in steps))
+        created += [step.text for step, is_done in zip(steps, results, strict=True) if is_done]
     if plan.lost:
         groups = [lost.group for lost in plan.lost]
-        where = ", ".join(f"{lost.group} in {lost.stream}" for lost in plan.lost)
+        positions = ", ".join(f"{lost.group} in {lost.stream}" for lost in plan.lost)
         raise PositionsLost(
-            f"positions lost: {where}. Starting over would pay for everything again. {PROVISION}", groups
+            f"positions lost: {positions}. Starting over would pay for everything again. {PROVISION}", groups
         )
-    return made
+    return created

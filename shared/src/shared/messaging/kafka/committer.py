@@ -11,7 +11,7 @@ from shared.errors import BrokerUnreachable
 from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, translated_errors
 from shared.messaging.offset_tracker import OffsetTracker
 
-Windows = Mapping[TopicPartition, OffsetTracker]
+Trackers = Mapping[TopicPartition, OffsetTracker]
 
 
 class CommitRefused(Exception):
@@ -23,22 +23,22 @@ class NotAMember(CommitRefused):
 
 
 class OffsetCommitter:
-    """Sends one commit at a time, of what has changed; calls that arrive meanwhile share the next one."""
+    """Commits what has changed, one commit at a time; calls that arrive meanwhile are batched into the next."""
 
-    def __init__(self, client: AIOKafkaConsumer, windows: Callable[[], Windows]) -> None:
-        """`windows`: trackers of the owned partitions; none during a rebalance, because a commit of the next
-        generation must not carry the state of this one."""
+    def __init__(self, client: AIOKafkaConsumer, trackers: Callable[[], Trackers]) -> None:
+        """`trackers`: of the owned partitions; empty during a rebalance, because a commit of the next generation must
+        not carry the state of this one."""
         self.is_behind = False  # something could not be committed
         self._client = client
-        self._windows = windows
-        self._known: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._trackers = trackers
+        self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
         self._one_at_a_time = asyncio.Lock()
         self._changes = self._stored = 0
         self._sending: asyncio.Future[None] | None = None
 
     def take_over(self, commits: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        """Commits commits for the partitions owned from now on; the trackers know at least as much."""
-        self._known = dict(commits)
+        """Starts from the commits of the newly assigned partitions; the trackers include their state."""
+        self._committed = dict(commits)
         self.is_behind = True
 
     async def store(self) -> None:
@@ -51,22 +51,27 @@ class OffsetCommitter:
                 self._stored = covered
 
     async def _store(self) -> None:
-        windows = self._windows()
-        if not windows:
+        trackers = self._trackers()
+        if not trackers:
             self.is_behind = True
             return
-        states = {place: OffsetAndMetadata(w.watermark, w.metadata()) for place, w in windows.items()}
-        if changed := {place: state for place, state in states.items() if self._known.get(place) != state}:
+        states = {
+            partition: OffsetAndMetadata(tracker.watermark, tracker.metadata())
+            for partition, tracker in trackers.items()
+        }
+        if changed := {
+            partition: state for partition, state in states.items() if self._committed.get(partition) != state
+        }:
             try:
                 await self._send(changed)
             except BaseException:
                 self.is_behind = True
                 raise
-        self._known.update(changed)
+        self._committed.update(changed)
         self.is_behind = False
 
     async def _send(self, changed: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
-        known, self._known = self._known, {}  # unknown until the broker answers
+        committed, self._committed = self._committed, {}  # unknown until the broker answers
         self._sending = asyncio.ensure_future(self._client.commit(changed))
         try:
             with translated_errors():
@@ -82,7 +87,7 @@ class OffsetCommitter:
         finally:
             self._sending.cancel()
             self._sending = None
-        self._known = known
+        self._committed = committed
 
     def give_up(self) -> None:
         """Cancels the commit in flight, if any: the next one includes it."""

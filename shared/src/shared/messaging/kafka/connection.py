@@ -32,11 +32,11 @@ from shared.observability.metrics import BROKER_ERRORS
 
 log = structlog.get_logger()
 REQUEST_TIMEOUT_SECONDS = 5.0  # seconds
-NOT_OURS = "backslashreplace"  # a stream may contain anything; nothing in a record may stop the reader
-MOST_BYTES = 8 * 2**20  # of a record with its headers
+UNDECODABLE = "backslashreplace"  # error handler: a stream may contain anything, and no record may stop the reader
+MAX_RECORD_BYTES = 8 * 2**20  # with headers
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
-logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised as well, and logged once, by us
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised as well, and we log them once
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Cluster:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options common to all clients."""
+        """Options of all clients."""
         protocol = ("SASL_" if self.login else "") + ("SSL" if self.tls else "PLAINTEXT")
         options: dict[str, Any] = {
             "bootstrap_servers": self.servers,
@@ -91,13 +91,13 @@ class Cluster:
 
 
 @contextmanager
-def translated_errors(*but: type[Exception]) -> Iterator[None]:
-    """Turns Kafka's errors into ours, except those of the types `but`."""
+def translated_errors(*excluded: type[Exception]) -> Iterator[None]:
+    """Turns Kafka errors into ours, except those of the `excluded` types."""
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
         yield
-    except but:
+    except excluded:
         raise
     except (KafkaError, TimeoutError, OSError) as error:
         translated = _translated(error)
@@ -126,8 +126,8 @@ def _translated(error: Exception) -> TopicflowError:
 
 
 async def close_quietly(closing: Coroutine[Any, Any, None]) -> None:
-    """Waits until a client has closed, but not forever: without a broker it would hang. In a task of its own, because a
-    cancellation inside aiokafka may otherwise surface in the caller."""
+    """Waits until a client has closed, with a timeout, because it hangs without a broker. Runs in a separate task,
+    because a cancellation inside aiokafka may otherwise surface in the caller."""
     ending = asyncio.create_task(closing)
     if not (await asyncio.wait([ending], timeout=REQUEST_TIMEOUT_SECONDS))[0]:
         ending.cancel()
@@ -136,14 +136,14 @@ async def close_quietly(closing: Coroutine[Any, Any, None]) -> None:
 
 
 def headers_of(record: Record) -> list[tuple[str, bytes]]:
-    return [(name, value.encode("ascii", NOT_OURS)) for name, value in record.headers.items()]
+    return [(name, value.encode("ascii", UNDECODABLE)) for name, value in record.headers.items()]
 
 
-def delivery_of(cluster: Cluster, found: ConsumerRecord, starts: int = 0) -> Delivery:
-    headers = {name: (value or b"").decode("ascii", NOT_OURS) for name, value in found.headers}
-    key = (found.key or b"").decode("utf-8", NOT_OURS)
-    record = Record(_stream(cluster, found.topic), key, headers, found.value or b"")
-    return Delivery(record, found.partition, str(found.offset), starts)
+def delivery_of(cluster: Cluster, consumer_record: ConsumerRecord, starts: int = 0) -> Delivery:
+    headers = {name: (value or b"").decode("ascii", UNDECODABLE) for name, value in consumer_record.headers}
+    key = (consumer_record.key or b"").decode("utf-8", UNDECODABLE)
+    record = Record(_stream(cluster, consumer_record.topic), key, headers, consumer_record.value or b"")
+    return Delivery(record, consumer_record.partition, str(consumer_record.offset), starts)
 
 
 @lru_cache(256)
@@ -151,10 +151,10 @@ def _stream(cluster: Cluster, topic: str) -> str:
     return cluster.stream(topic)
 
 
-def place_of(cluster: Cluster, delivery: Delivery) -> TopicPartition:
+def topic_partition_of(cluster: Cluster, delivery: Delivery) -> TopicPartition:
     return TopicPartition(cluster.name(delivery.record.stream), delivery.partition)
 
 
-def stored_at(found: ConsumerRecord) -> datetime:
+def stored_at(consumer_record: ConsumerRecord) -> datetime:
     """Time by the broker's clock: streams are provisioned with LogAppendTime."""
-    return datetime.fromtimestamp(found.timestamp / 1000, UTC)
+    return datetime.fromtimestamp(consumer_record.timestamp / 1000, UTC)

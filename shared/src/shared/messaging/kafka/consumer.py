@@ -1,5 +1,4 @@
-"""A member of a Kafka consumer group: hands out deliveries, commits finished ones, keeps its work through
-rebalances."""
+"""A member of a Kafka consumer group: fetches and commits deliveries, and keeps work in flight through rebalances."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,7 +13,13 @@ from shared.errors import BrokerUnreachable, PositionsLost
 from shared.messaging.broker import Delivery, Settled
 from shared.messaging.kafka.admin.inspector import Inspector
 from shared.messaging.kafka.committer import CommitRefused, NotAMember, OffsetCommitter
-from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, delivery_of, place_of, translated_errors
+from shared.messaging.kafka.connection import (
+    REQUEST_TIMEOUT_SECONDS,
+    Cluster,
+    delivery_of,
+    topic_partition_of,
+    translated_errors,
+)
 from shared.messaging.kafka.group_member import GroupMember, NotPositioned
 from shared.messaging.kafka.producer import Producer
 from shared.messaging.offset_tracker import OffsetTracker
@@ -25,14 +30,14 @@ log = structlog.get_logger()
 
 
 class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Every rebalance revokes all partitions of all members (aiokafka has no cooperative kind). So deliveries in
-    flight are remembered, and on the next assignment commit and memory are merged: what either says is finished is
-    finished, what is still being handled here is not handed out again, the rest is."""
+    """Every rebalance revokes all partitions of all members, because aiokafka has no cooperative protocol. Deliveries
+    in flight are therefore kept, and merged with the commits at the next assignment: an offset is finished if either
+    says so, those still being handled here are not fetched again, all others are."""
 
     def __init__(
         self,
         cluster: Cluster,
-        observer: Inspector,
+        inspector: Inspector,
         producer: Producer,
         group: str,
         *,
@@ -41,23 +46,23 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
     ) -> None:
         """`member`: name of a static member, or None for a dynamic one. `session_timeout` in seconds."""
         self._cluster = cluster
-        self._observer = observer
+        self._inspector = inspector
         self._producer = producer
         self._group = group
         streams = [stream.name for stream in streams_of(group)]
         self._member = GroupMember(
-            cluster, observer, group, streams, _sticky(), name=member, session_timeout=session_timeout
+            cluster, inspector, group, streams, _sticky(), name=member, session_timeout=session_timeout
         )
         self._client = self._member.client
-        self._windows: dict[TopicPartition, OffsetTracker] = {}  # of the last assignment
+        self._trackers: dict[TopicPartition, OffsetTracker] = {}  # of the last assignment
         self._in_flight: dict[TopicPartition, dict[int, Delivery]] = {}  # whether or not the partition is still owned
-        self._begun: set[Delivery] = set()
+        self._counted: set[Delivery] = set()
         self._assigned = asyncio.Event()  # partitions are assigned; cleared during a rebalance
         self._generation = 0  # number of rebalances
         self._taking_over = asyncio.Lock()
         self._owned: frozenset[TopicPartition] | None = None  # None: assignment not taken over yet
         self._positions_awaited_since: float | None = None  # loop time
-        self._commits = OffsetCommitter(self._client, lambda: self._windows if self._owned else {})
+        self._commits = OffsetCommitter(self._client, lambda: self._trackers if self._owned else {})
         self._turn = 0
 
     async def open(self) -> None:
@@ -66,12 +71,12 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
     # -- rebalances
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Commits what is finished before others get the partitions; deliveries in flight are committed as not
-        started. Nothing is committed from here on until partitions are assigned again."""
+        """Commits what is finished before other members get the partitions; deliveries in flight are committed as not
+        started. Afterwards nothing is committed until partitions are assigned again."""
         self._assigned.clear()
         if self._owned:
-            for place, deliveries in self._in_flight.items():
-                self._count(place, deliveries.values(), 0)
+            for partition, deliveries in self._in_flight.items():
+                self._set_starts(partition, deliveries.values(), 0)
             try:
                 async with asyncio.timeout(1.0):
                     await self._store()
@@ -98,24 +103,28 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._assigned.set()
 
     async def _take_over(self) -> None:
-        """Merges commit and memory of the assigned partitions."""
+        """Merges the commits of the assigned partitions with the deliveries in flight."""
         async with self._taking_over:
             if self._owned is not None or not self._assigned.is_set():
                 return
-            assigned_now = frozenset(self._client.assignment())
-            commits = await self._observer.commits(self._group, list(assigned_now)) if assigned_now else {}
-            if missing := sorted(assigned_now - commits.keys()):
+            assignment = frozenset(self._client.assignment())
+            commits = await self._inspector.commits(self._group, list(assignment)) if assignment else {}
+            if missing := sorted(assignment - commits.keys()):
                 await self._wait_for_positions(missing)
                 return
             self._positions_awaited_since = None
-            if not self._assigned.is_set() or assigned_now != self._client.assignment():
+            if not self._assigned.is_set() or assignment != self._client.assignment():
                 return
-            self._windows = {place: self._joined(place, commits[place]) for place in assigned_now}
+            self._trackers = {
+                partition: self._merged_tracker(partition, commits[partition]) for partition in assignment
+            }
             self._commits.take_over(commits)
-            for place, window in self._windows.items():
-                self._count(place, [d for d in self._in_flight.get(place, {}).values() if d in self._begun], 1)
-                self._client.seek(place, window.watermark)
-            self._owned = assigned_now
+            for partition, tracker in self._trackers.items():
+                self._set_starts(
+                    partition, [d for d in self._in_flight.get(partition, {}).values() if d in self._counted], 1
+                )
+                self._client.seek(partition, tracker.watermark)
+            self._owned = assignment
 
     async def _wait_for_positions(self, missing: Sequence[TopicPartition]) -> None:
         """Waits for the initial offsets of partitions that were just added. Raises PositionsLost."""
@@ -126,11 +135,11 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             raise PositionsLost(f"the group {self._group} has no position for {names}. {PROVISION}", [self._group])
         await asyncio.sleep(0.1)
 
-    def _joined(self, place: TopicPartition, commit: OffsetAndMetadata) -> OffsetTracker:
-        window = OffsetTracker(commit.offset, commit.metadata, self._in_flight.get(place, ()))
-        if before := self._windows.get(place):
-            window.absorb(before)
-        return window
+    def _merged_tracker(self, partition: TopicPartition, commit: OffsetAndMetadata) -> OffsetTracker:
+        tracker = OffsetTracker(commit.offset, commit.metadata, self._in_flight.get(partition, ()))
+        if earlier := self._trackers.get(partition):
+            tracker.absorb(earlier)
+        return tracker
 
     # -- fetching
 
@@ -146,36 +155,44 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                 return taken
 
     async def _read(self, limit: int, timeout: float) -> list[Delivery]:
-        for place in self._owned or ():
-            (self._client.pause if self._windows[place].is_full else self._client.resume)(place)
+        for partition in self._owned or ():
+            (self._client.pause if self._trackers[partition].is_full else self._client.resume)(partition)
         try:
-            found = await self._member.fetched(self._in_turn(), limit) or await self._member.poll(timeout, limit)
+            records_by_partition = await self._member.fetched(self._partitions_in_turn(), limit)
+            if not records_by_partition:
+                records_by_partition = await self._member.poll(timeout, limit)
         except NotPositioned:
             self._forget_assignment()
             return []
-        return [delivery for place, records in found.items() for delivery in self._take(place, records)]
+        return [
+            delivery
+            for partition, records in records_by_partition.items()
+            for delivery in self._take(partition, records)
+        ]
 
-    def _in_turn(self) -> list[TopicPartition]:
-        """Partitions with work that another member left unfinished come first; the others take turns."""
-        places = sorted(self._owned or ())
+    def _partitions_in_turn(self) -> list[TopicPartition]:
+        """Partitions with unfinished work of another member first, then the others in turn."""
+        partitions = sorted(self._owned or ())
         self._turn += 1
-        at = self._turn % max(1, len(places))
-        return sorted(places[at:] + places[:at], key=lambda place: not self._windows[place].has_left_over)
+        start = self._turn % max(1, len(partitions))
+        return sorted(
+            partitions[start:] + partitions[:start], key=lambda partition: not self._trackers[partition].has_left_over
+        )
 
-    def _take(self, place: TopicPartition, records: Sequence[Any]) -> list[Delivery]:
-        """Leaves out what is finished or in flight here, and stops when the tracker is full."""
+    def _take(self, partition: TopicPartition, records: Sequence[Any]) -> list[Delivery]:
+        """Skips records that are finished or in flight here, and stops when the tracker is full."""
         taken: list[Delivery] = []
-        if place not in (self._owned or ()):
+        if partition not in (self._owned or ()):
             return taken  # `_take_over` fetches it again
-        window = self._windows[place]
+        tracker = self._trackers[partition]
         for record in records:
-            if window.is_full:
-                self._client.seek(place, record.offset)
+            if tracker.is_full:
+                self._client.seek(partition, record.offset)
                 break
-            starts = window.take(record.offset)
+            starts = tracker.take(record.offset)
             if starts is not None:
                 delivery = delivery_of(self._cluster, record, starts)
-                self._in_flight.setdefault(place, {})[record.offset] = delivery
+                self._in_flight.setdefault(partition, {})[record.offset] = delivery
                 taken.append(delivery)
         return taken
 
@@ -186,20 +203,20 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         while True:
             await self._wait_for_assignment()
             generation = self._generation
-            lost = [delivery for delivery in deliveries if not self._holds(delivery)]
-            self._forget(lost)
-            begun = [delivery for delivery in deliveries if delivery not in lost]
-            if self._begun.issuperset(begun) and not self._commits.is_behind:
-                return lost
-            self._begun.update(begun)
-            self._recount(begun, 1)
+            revoked = [delivery for delivery in deliveries if not self._holds(delivery)]
+            self._forget(revoked)
+            owned = [delivery for delivery in deliveries if delivery not in revoked]
+            if self._counted.issuperset(owned) and not self._commits.is_behind:
+                return revoked
+            self._counted.update(owned)
+            self._set_starts_of(owned, 1)
             await self._store()
             if generation == self._generation:
-                return lost
+                return revoked
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
-        self._begun.difference_update(deliveries)
-        self._recount(deliveries, 0)
+        self._counted.difference_update(deliveries)
+        self._set_starts_of(deliveries, 0)
         await self._store()
 
     async def _wait_for_assignment(self) -> None:
@@ -213,58 +230,59 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
                     await self._take_over()
 
     def _holds(self, delivery: Delivery) -> bool:
-        place = place_of(self._cluster, delivery)
-        return place in (self._owned or ()) and self._windows[place].holds(int(delivery.position))
+        partition = topic_partition_of(self._cluster, delivery)
+        return partition in (self._owned or ()) and self._trackers[partition].holds(int(delivery.position))
 
-    def _recount(self, deliveries: Iterable[Delivery], more: int) -> None:
-        for place, of_place in self._by_place(deliveries).items():
-            self._count(place, of_place, more)
+    def _set_starts_of(self, deliveries: Iterable[Delivery], more: int) -> None:
+        for partition, partition_deliveries in self._by_partition(deliveries).items():
+            self._set_starts(partition, partition_deliveries, more)
 
-    def _count(self, place: TopicPartition, deliveries: Iterable[Delivery], more: int) -> None:
-        if window := self._windows.get(place):
+    def _set_starts(self, partition: TopicPartition, deliveries: Iterable[Delivery], more: int) -> None:
+        """Records the start count of each delivery: its earlier starts and `more`."""
+        if tracker := self._trackers.get(partition):
             for delivery in deliveries:
-                window.set_starts(int(delivery.position), delivery.starts + more)
+                tracker.set_starts(int(delivery.position), delivery.starts + more)
 
     async def settle(self, batch: Sequence[Settled]) -> None:
-        """If a rebalance refuses the commit, the settled deliveries are merged at the next assignment."""
+        """If a rebalance refuses the commit, the settled deliveries are committed after the next assignment."""
         if records := [record for settled in batch for record in settled.records]:
             await self._producer.store(records)
         ended = [settled.delivery for settled in batch if settled.delivery]
-        for place, deliveries in self._by_place(ended).items():
+        for partition, deliveries in self._by_partition(ended).items():
             for delivery in deliveries:
-                if window := self._windows.get(place):
-                    window.finish(int(delivery.position))
+                if tracker := self._trackers.get(partition):
+                    tracker.finish(int(delivery.position))
         self._forget(ended)
         if ended:
             await self._store()
 
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
-        self._begun.difference_update(deliveries)
-        for place, of_place in self._by_place(deliveries).items():
-            self._count(place, of_place, 0)
-            for delivery in of_place:
-                if window := self._windows.get(place):
-                    window.give_back(int(delivery.position))
-            if place in (self._owned or ()):
-                self._client.seek(place, self._windows[place].next)
+        self._counted.difference_update(deliveries)
+        for partition, partition_deliveries in self._by_partition(deliveries).items():
+            self._set_starts(partition, partition_deliveries, 0)
+            for delivery in partition_deliveries:
+                if tracker := self._trackers.get(partition):
+                    tracker.give_back(int(delivery.position))
+            if partition in (self._owned or ()):
+                self._client.seek(partition, self._trackers[partition].next)
         self._forget(deliveries)
         await self._store()
 
-    def _by_place(self, deliveries: Iterable[Delivery]) -> Mapping[TopicPartition, list[Delivery]]:
-        by_place: dict[TopicPartition, list[Delivery]] = {}
+    def _by_partition(self, deliveries: Iterable[Delivery]) -> Mapping[TopicPartition, list[Delivery]]:
+        by_partition: dict[TopicPartition, list[Delivery]] = {}
         for delivery in deliveries:
-            by_place.setdefault(place_of(self._cluster, delivery), []).append(delivery)
-        return by_place
+            by_partition.setdefault(topic_partition_of(self._cluster, delivery), []).append(delivery)
+        return by_partition
 
     def _forget(self, deliveries: Sequence[Delivery]) -> None:
-        self._begun.difference_update(deliveries)
+        self._counted.difference_update(deliveries)
         for delivery in deliveries:
-            self._in_flight.get(place_of(self._cluster, delivery), {}).pop(int(delivery.position), None)
+            self._in_flight.get(topic_partition_of(self._cluster, delivery), {}).pop(int(delivery.position), None)
 
     async def share(self) -> float:
         topics = self._client.subscription()
-        partitions = sum(len(self._client.partitions_for_topic(topic) or ()) for topic in topics)
-        return len(self._owned or ()) / partitions if partitions else 0.0
+        total = sum(len(self._client.partitions_for_topic(topic) or ()) for topic in topics)
+        return len(self._owned or ()) / total if total else 0.0
 
     # -- closing
 
@@ -278,9 +296,9 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
 
 
 def _sticky() -> type[StickyPartitionAssignor]:
-    """A class per member, because aiokafka keeps the last assignment in the class."""
+    """A new class per member, because aiokafka stores the last assignment in the class."""
     return type("Sticky", (StickyPartitionAssignor,), {})
 
 
-def _names(places: Sequence[TopicPartition]) -> str:
-    return ", ".join(f"{place.topic}/{place.partition}" for place in places)
+def _names(partitions: Sequence[TopicPartition]) -> str:
+    return ", ".join(f"{partition.topic}/{partition.partition}" for partition in partitions)

@@ -1,4 +1,4 @@
-"""Decides what a reader fetches next: whatever arrives; while it is far behind, one partition after the other,
+"""Decides what a reader fetches next: normally whatever arrives; while it is far behind, one partition after the other,
 merging the streams of each by time."""
 
 from collections import deque
@@ -19,68 +19,68 @@ class FetchOrder:
         self._member = member
         self._times: dict[TopicPartition, int] = {}  # of the last record read, in milliseconds
         self._offsets: dict[TopicPartition, int] = {}  # of the next record
-        self._turns: deque[int] = deque()  # partitions
+        self._queue: deque[int] = deque()  # partition numbers
         self._is_far_behind = False  # more records were available than were read
 
-    def begin_at(self, place: TopicPartition, offset: int) -> None:
-        self._times[place], self._offsets[place] = 0, offset
+    def start_at(self, partition: TopicPartition, offset: int) -> None:
+        self._times[partition], self._offsets[partition] = 0, offset
 
-    def _mark_read(self, place: TopicPartition, newest: ConsumerRecord) -> None:
-        self._times[place], self._offsets[place] = newest.timestamp, newest.offset + 1
+    def _mark_read(self, partition: TopicPartition, newest: ConsumerRecord) -> None:
+        self._times[partition], self._offsets[partition] = newest.timestamp, newest.offset + 1
 
     async def next(self, limit: int, timeout: float) -> Records:
         """Raises BrokerUnreachable, NotPositioned, PositionsLost."""
-        return await self._in_turn(limit) or await self._any(limit, timeout)
+        return await self._next_in_queue(limit) or await self._next_available(limit, timeout)
 
-    async def _any(self, limit: int, timeout: float) -> Records:
-        """Reads only a few while far behind, because these are not in order of time."""
+    async def _next_available(self, limit: int, timeout: float) -> Records:
+        """Reads only a few while far behind, because these are not ordered by time."""
         limit = min(limit, CHUNK) if self._is_far_behind else limit
         records_by_partition = await self._member.poll(timeout, limit)
-        for place, records in records_by_partition.items():
-            self._mark_read(place, records[-1])
+        for partition, records in records_by_partition.items():
+            self._mark_read(partition, records[-1])
         self._is_far_behind = False
-        if _number_of(records_by_partition) == limit:
-            self._begin({place.partition for place in records_by_partition})
+        if _count(records_by_partition) == limit:
+            self._enqueue_all({partition.partition for partition in records_by_partition})
         return records_by_partition
 
-    def _begin(self, last: Collection[int]) -> None:
-        """Queues all partitions, `last` at the end, because those are still being stored."""
-        partitions = {place.partition for place in self._member.client.assignment()}
-        self._turns.extend(sorted(partitions, key=lambda partition: (partition in last, partition)))
+    def _enqueue_all(self, last: Collection[int]) -> None:
+        """Queues all partitions; those in `last` come last, because their batch is still being stored."""
+        numbers = {partition.partition for partition in self._member.client.assignment()}
+        self._queue.extend(sorted(numbers, key=lambda number: (number in last, number)))
 
-    async def _in_turn(self, limit: int) -> Records:
+    async def _next_in_queue(self, limit: int) -> Records:
         """Records of the next partition in the queue; {} at its end."""
-        while self._turns:
-            partition = self._turns.popleft()
-            if records_by_partition := await self._of(partition, limit):
-                if _number_of(records_by_partition) == limit:
-                    self._turns.append(partition)
+        while self._queue:
+            number = self._queue.popleft()
+            if records_by_partition := await self._read_partition(number, limit):
+                if _count(records_by_partition) == limit:
+                    self._queue.append(number)
                     self._is_far_behind = True
                 return records_by_partition
         return {}
 
-    async def _of(self, partition: int, limit: int) -> Records:
-        """Reads from the stream that is furthest behind, until that one has more records which are not fetched yet."""
+    async def _read_partition(self, number: int, limit: int) -> Records:
+        """Reads from the stream that is furthest behind, until its next records have not been fetched yet."""
         records_by_partition: Records = {}
-        left = {place for place in self._member.client.assignment() if place.partition == partition}
-        while left and (room := limit - _number_of(records_by_partition)):
-            place = min(left, key=lambda place: self._times.get(place, 0))
-            if records := await self._member.fetched_of(place, min(room, CHUNK)):
-                records_by_partition.setdefault(place, []).extend(records)
-                self._mark_read(place, records[-1])
-            elif self._has_more(place):
+        unread = {partition for partition in self._member.client.assignment() if partition.partition == number}
+        while unread and (room := limit - _count(records_by_partition)):
+            partition = min(unread, key=lambda unread_partition: self._times.get(unread_partition, 0))
+            if records := await self._member.fetched_of(partition, min(room, CHUNK)):
+                records_by_partition.setdefault(partition, []).extend(records)
+                self._mark_read(partition, records[-1])
+            elif self._has_more(partition):
                 self._is_far_behind = True
                 break
             else:
-                left.remove(place)
+                unread.remove(partition)
         return records_by_partition
 
-    def _has_more(self, place: TopicPartition) -> bool:
+    def _has_more(self, partition: TopicPartition) -> bool:
         """Whether the broker had more records at the last fetch."""
         client = self._member.client
-        end = client.highwater(place) if place in client.assignment() else None
-        return end is not None and self._offsets.get(place, 0) < end
+        end = client.highwater(partition) if partition in client.assignment() else None
+        return end is not None and self._offsets.get(partition, 0) < end
 
 
-def _number_of(records: Records) -> int:
+def _count(records: Records) -> int:
     return sum(map(len, records.values()))

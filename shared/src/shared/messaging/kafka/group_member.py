@@ -11,9 +11,9 @@ from shared.messaging.kafka.admin.inspector import Inspector
 from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, close_quietly, translated_errors
 
 Records = dict[TopicPartition, list[ConsumerRecord]]
-BEAT = 0.5  # most seconds between heartbeats: how soon a member notices a rebalance
-QUIET = 1.0  # seconds without a record after which the broker is probed
-NEVER = 2**31 - 1  # milliseconds; a full window does not mean a stuck process, which /live detects
+MAX_HEARTBEAT_INTERVAL = 0.5  # seconds; a member notices a rebalance at its next heartbeat
+PROBE_AFTER = 1.0  # seconds without a record
+NO_POLL_LIMIT = 2**31 - 1  # milliseconds; a full offset tracker does not mean a stuck process, which /live detects
 
 
 class NotPositioned(Exception):
@@ -34,8 +34,7 @@ class GroupMember:
         name: str | None,
         session_timeout: float,
     ) -> None:
-        """`name`: of a static member, or None for a dynamic one; `session_timeout`: seconds until it is considered
-        dead."""
+        """`name`: of a static member, or None for a dynamic one; `session_timeout`: seconds until it counts as dead."""
         self._observer = observer
         self._topics = [cluster.name(stream) for stream in streams]
         self._session_timeout = session_timeout
@@ -47,15 +46,15 @@ class GroupMember:
             partition_assignment_strategy=(assignor,),
             auto_offset_reset="none",
             enable_auto_commit=False,
-            max_poll_interval_ms=NEVER,
+            max_poll_interval_ms=NO_POLL_LIMIT,
             session_timeout_ms=int(session_timeout * 1000),
-            heartbeat_interval_ms=int(min(session_timeout / 6, BEAT) * 1000),
+            heartbeat_interval_ms=int(min(session_timeout / 6, MAX_HEARTBEAT_INTERVAL) * 1000),
             rebalance_timeout_ms=int(session_timeout * 1000),
             metadata_max_age_ms=30_000,
         )
 
     async def open(self, listener: ConsumerRebalanceListener) -> None:
-        """Joins the group, after a dead member's session has expired if need be. Raises BrokerUnreachable."""
+        """Joins the group; may have to wait until a dead member's session expires. Raises BrokerUnreachable."""
         self.client.subscribe(self._topics, listener=listener)
         try:
             with translated_errors():
@@ -65,48 +64,50 @@ class GroupMember:
             await self.close()
             raise
 
-    async def fetched(self, places: Sequence[TopicPartition], limit: int) -> Records:
-        """Fetched records: an equal share of each partition first, so that a busy one delays no other; then, in
-        order, what fits. Raises NotPositioned, PositionsLost."""
-        found: Records = {}
+    async def fetched(self, partitions: Sequence[TopicPartition], limit: int) -> Records:
+        """Records that have been fetched already: first an equal share of each partition, so that a busy one does not
+        delay the others, then more in order of the partitions. Raises NotPositioned, PositionsLost."""
+        records_by_partition: Records = {}
         left = limit
-        for share in (max(1, limit // max(1, len(places))), limit):
-            for place in places if left and (found or share < limit) else ():
-                for records in (await self._getmany(place, timeout=0, limit=min(share, left))).values():
-                    found.setdefault(place, []).extend(records)
+        for share in (max(1, limit // max(1, len(partitions))), limit):
+            for partition in partitions if left and (records_by_partition or share < limit) else ():
+                for records in (await self._getmany(partition, timeout=0, limit=min(share, left))).values():
+                    records_by_partition.setdefault(partition, []).extend(records)
                     left -= len(records)
                 if not left:
-                    return found
-        return found
+                    return records_by_partition
+        return records_by_partition
 
-    async def fetched_of(self, place: TopicPartition, limit: int) -> list[ConsumerRecord]:
-        """Fetched records of one partition. Raises NotPositioned, PositionsLost."""
-        return (await self._getmany(place, timeout=0, limit=limit)).get(place, [])
+    async def fetched_of(self, partition: TopicPartition, limit: int) -> list[ConsumerRecord]:
+        """Records of one partition that have been fetched already. Raises NotPositioned, PositionsLost."""
+        return (await self._getmany(partition, timeout=0, limit=limit)).get(partition, [])
 
     async def poll(self, timeout: float, limit: int | None = None) -> Records:
         """Records that arrive within `timeout` seconds.
 
-        Raises BrokerUnreachable, also if nothing arrives because the broker is away; NotPositioned, PositionsLost.
+        Raises BrokerUnreachable, also if nothing arrives because the broker is down; NotPositioned, PositionsLost.
         """
-        found = await self._getmany(timeout=timeout, limit=limit)
+        records_by_partition = await self._getmany(timeout=timeout, limit=limit)
         now = asyncio.get_running_loop().time()
-        if not found and now - self._answered_at > QUIET:
+        if not records_by_partition and now - self._answered_at > PROBE_AFTER:
             await self._observer.ends(list(self.client.assignment()))
-        if found or now - self._answered_at > QUIET:
+        if records_by_partition or now - self._answered_at > PROBE_AFTER:
             self._answered_at = now
-        return found
+        return records_by_partition
 
-    async def _getmany(self, *places: TopicPartition, timeout: float, limit: int | None) -> Records:
+    async def _getmany(self, *partitions: TopicPartition, timeout: float, limit: int | None) -> Records:
         """With a timeout of its own, because `getmany` waits for the end of a rebalance however long it takes."""
         try:
             async with asyncio.timeout(timeout + 0.1):
                 with translated_errors(NoOffsetForPartitionError):
-                    found = await self.client.getmany(*places, timeout_ms=int(timeout * 1000), max_records=limit)
+                    records_by_partition = await self.client.getmany(
+                        *partitions, timeout_ms=int(timeout * 1000), max_records=limit
+                    )
         except NoOffsetForPartitionError as error:
             raise NotPositioned from error
         except TimeoutError:
             return {}
-        return dict(found)
+        return dict(records_by_partition)
 
     async def close(self) -> None:
         """A dynamic member leaves the group; a static one only disconnects."""

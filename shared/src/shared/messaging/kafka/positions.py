@@ -1,5 +1,4 @@
-"""A position in a partition: the next offset, and the id of the event before it, so that a recreated stream is
-noticed."""
+"""A position in a partition: the next offset, and the id of the event before it, to detect a recreated stream."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -34,6 +33,6 @@ class Position:
 
 
 def _event_id(record: ConsumerRecord) -> str:
-    """The event's id, if it looks like one; foreign records may have anything there."""
-    found = dict(record.headers).get("ce_id", b"")
-    return found.decode("ascii", "replace") if len(found) <= 100 and b" " not in found else ""
+    """The event id; empty if the header does not look like one, as in foreign records."""
+    event_id = dict(record.headers).get("ce_id", b"")
+    return event_id.decode("ascii", "replace") if len(event_id) <= 100 and b" " not in event_id else ""

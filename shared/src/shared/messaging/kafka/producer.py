@@ -11,7 +11,7 @@ from aiokafka.partitioner import murmur2
 from shared.errors import BrokerUnreachable
 from shared.messaging.cloudevents import Record
 from shared.messaging.kafka.connection import (
-    MOST_BYTES,
+    MAX_RECORD_BYTES,
     REQUEST_TIMEOUT_SECONDS,
     Cluster,
     close_quietly,
@@ -23,27 +23,27 @@ BATCH_BYTES = 256 * 1024  # per partition
 
 
 class Producer:
-    """If records are not stored in time, their client is abandoned: aiokafka would retry forever, and a repeated
-    publish would be stored once per attempt."""
+    """A client that does not store records in time is abandoned: aiokafka would retry forever, and a repeated publish
+    would be stored once per attempt."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._client: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
-        self._given_up: set[asyncio.Task[None]] = set()
+        self._abandoned: set[asyncio.Task[None]] = set()
 
     async def store(self, records: Sequence[Record]) -> None:
         """Returns when all records are stored. Raises BrokerUnreachable."""
         with translated_errors():
             async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-                client = await self._started()
+                client = await self._connected()
             try:
                 async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                     await self._send(client, records)
             except MessageSizeTooLargeError as error:
                 raise BrokerUnreachable(f"Kafka refuses a record because of its size: {error}") from error
             except BaseException:
-                self._give_up(client)
+                self._replace(client)
                 raise
 
     async def _send(self, client: AIOKafkaProducer, records: Sequence[Record]) -> None:
@@ -59,7 +59,7 @@ class Producer:
         for future in futures:
             await future
 
-    async def _started(self) -> AIOKafkaProducer:
+    async def _connected(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._client is None:
                 client = AIOKafkaProducer(
@@ -67,7 +67,7 @@ class Producer:
                     acks="all",
                     enable_idempotence=True,
                     max_batch_size=BATCH_BYTES,
-                    max_request_size=MOST_BYTES,
+                    max_request_size=MAX_RECORD_BYTES,
                     partitioner=partition_of,
                 )
                 try:
@@ -78,17 +78,17 @@ class Producer:
                 self._client = client
             return self._client
 
-    def _give_up(self, client: AIOKafkaProducer) -> None:
+    def _replace(self, client: AIOKafkaProducer) -> None:
         if client is self._client:
             self._client = None
             ending = asyncio.create_task(abandon(client))
-            self._given_up.add(ending)
-            ending.add_done_callback(self._given_up.discard)
+            self._abandoned.add(ending)
+            ending.add_done_callback(self._abandoned.discard)
 
     async def close(self) -> None:
         if self._client:
             await close_quietly(self._client.stop())
-        await asyncio.gather(*self._given_up)
+        await asyncio.gather(*self._abandoned)
 
 
 def partition_of(key: bytes, partitions: Sequence[int], available: Sequence[int]) -> int:

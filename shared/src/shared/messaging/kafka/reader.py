@@ -24,7 +24,7 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     def __init__(
         self,
         cluster: Cluster,
-        observer: Inspector,
+        inspector: Inspector,
         group: str,
         streams: Sequence[str],
         load: LoadPositions,
@@ -33,16 +33,16 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         session_timeout: float,
     ) -> None:
         self._cluster = cluster
-        self._observer = observer
+        self._inspector = inspector
         self._streams = streams
         self._load = load
         self._member = GroupMember(
-            cluster, observer, group, streams, RangePartitionAssignor, name=member, session_timeout=session_timeout
+            cluster, inspector, group, streams, RangePartitionAssignor, name=member, session_timeout=session_timeout
         )
         self._client = self._member.client
         self._positions: dict[int, dict[str, str]] = {}  # of the owned partitions
         self._assigned = False
-        self._by_time = FetchOrder(self._member)
+        self._fetch_order = FetchOrder(self._member)
 
     async def open(self) -> None:
         await self._member.open(self)
@@ -57,52 +57,52 @@ class KafkaReader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def _take_over(self) -> None:
         while self._assigned:
             self._assigned = False
-            for partition in sorted({place.partition for place in self._client.assignment()}):
+            for partition in sorted({assigned.partition for assigned in self._client.assignment()}):
                 await self.reload(partition)
 
     async def reload(self, partition: int) -> None:
         stored = await self._load(partition)
-        places = {p for p in self._client.assignment() if p.partition == partition}
-        at = {p: Position.of(stored.get(self._cluster.stream(p.topic), START)) for p in places}
-        await self._must_cover(at)
-        if not places <= self._client.assignment():
+        assigned = {p for p in self._client.assignment() if p.partition == partition}
+        at = {p: Position.of(stored.get(self._cluster.stream(p.topic), START)) for p in assigned}
+        await self._check_coverage(at)
+        if not assigned <= self._client.assignment():
             return  # it was reassigned meanwhile
         self._positions[partition] = {self._cluster.stream(p.topic): str(position) for p, position in at.items()}
-        for place, position in at.items():
-            self._by_time.begin_at(place, position.offset)
-            self._client.seek(place, position.offset)
-        self._client.resume(*places)
+        for topic_partition, position in at.items():
+            self._fetch_order.start_at(topic_partition, position.offset)
+            self._client.seek(topic_partition, position.offset)
+        self._client.resume(*assigned)
 
-    async def _must_cover(self, at: dict[TopicPartition, Position]) -> None:
-        """Raises PositionsLost if reading on would silently skip records: retention removed unread ones, or the
+    async def _check_coverage(self, at: dict[TopicPartition, Position]) -> None:
+        """Raises PositionsLost if reading would silently skip records, because retention removed unread ones or the
         stream was recreated."""
-        beginnings, ends = await asyncio.gather(self._observer.beginnings(list(at)), self._observer.ends(list(at)))
+        beginnings, ends = await asyncio.gather(self._inspector.beginnings(list(at)), self._inspector.ends(list(at)))
         last = {p: position.offset - 1 for p, position in at.items() if position.offset > beginnings[p]}
         lost = [p for p, position in at.items() if not beginnings[p] <= position.offset <= ends[p]]
         if not lost:
-            seen = await self._observer.records(last)
-            lost = [p for p, record in seen.items() if at[p].is_after_another(record)]
-        for place in lost:
+            previous = await self._inspector.records(last)
+            lost = [p for p, record in previous.items() if at[p].is_after_another(record)]
+        for topic_partition in lost:
             raise PositionsLost(
-                f"the stream {self._cluster.stream(place.topic)} no longer has what comes after"
-                f" {str(at[place]) or 'its beginning'} in partition {place.partition}: its retention removed it, or the"
-                " stream was recreated. Restore Kafka and the database from backups of the same time"
+                f"the stream {self._cluster.stream(topic_partition.topic)} no longer has what comes after"
+                f" {str(at[topic_partition]) or 'its beginning'} in partition {topic_partition.partition}: retention"
+                " removed it, or the stream was recreated. Restore Kafka and the database from backups of the same time"
             )
 
     async def read(self, limit: int, timeout: float) -> Batch | None:
         await self._take_over()
         try:
-            found = await self._by_time.next(limit, timeout)
+            records_by_partition = await self._fetch_order.next(limit, timeout)
         except NotPositioned:
             self._assigned = True
             return None
         deliveries: list[Delivery] = []
-        for place, records in found.items():
-            if positions := self._positions.get(place.partition):
+        for topic_partition, records in records_by_partition.items():
+            if positions := self._positions.get(topic_partition.partition):
                 deliveries += [delivery_of(self._cluster, record) for record in records]
-                positions[self._cluster.stream(place.topic)] = str(Position.after(records[-1]))
-        read = {delivery.partition for delivery in deliveries}
-        return Batch(deliveries, {p: dict(self._positions[p]) for p in read}) if deliveries else None
+                positions[self._cluster.stream(topic_partition.topic)] = str(Position.after(records[-1]))
+        read_partitions = {delivery.partition for delivery in deliveries}
+        return Batch(deliveries, {p: dict(self._positions[p]) for p in read_partitions}) if deliveries else None
 
     async def close(self) -> None:
         await self._member.close()

@@ -1,4 +1,4 @@
-"""Kafka as a `Transport`; the work is done in the modules beside this one."""
+"""Kafka as a `Transport`; the other modules of this package do the work."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from faststream.kafka import KafkaBroker
 
 from shared.events import Event
-from shared.messaging.broker import Lag, LoadPositions, Note, Positions
+from shared.messaging.broker import Lag, LoadPositions, OnHeartbeat, Positions
 from shared.messaging.cloudevents import Record
 from shared.messaging.kafka.admin import lag, provisioning, reconcile
 from shared.messaging.kafka.admin.inspector import Inspector
@@ -20,7 +20,7 @@ from shared.messaging.kafka.consumer import KafkaConsumer
 from shared.messaging.kafka.positions import Position
 from shared.messaging.kafka.producer import Producer
 from shared.messaging.kafka.reader import KafkaReader
-from shared.messaging.provisioning import ProvisioningPlan, make
+from shared.messaging.provisioning import ProvisioningPlan, create_missing
 from shared.messaging.settings import BrokerSettings
 from shared.streams import Stream
 
@@ -38,7 +38,7 @@ class KafkaTransport:
         self._session_timeout = session_timeout
         self._is_static = is_static
         self._producer = Producer(cluster)
-        self._observer = Inspector(cluster)
+        self._inspector = Inspector(cluster)
 
     @classmethod
     def of(cls, settings: BrokerSettings) -> Self:
@@ -53,17 +53,18 @@ class KafkaTransport:
         )
 
     async def check(self) -> None:
-        await provisioning.check_session_timeout(self._observer, self._session_timeout)
+        await provisioning.check_session_timeout(self._inspector, self._session_timeout)
 
     async def provision(self) -> list[str]:
-        found = await provisioning.find(self._cluster, self._observer)
-        return await make(await provisioning.missing(self._cluster, self._observer, self._layout, found))
+        existing = await provisioning.find_streams(self._cluster, self._inspector)
+        plan = await provisioning.plan_missing(self._cluster, self._inspector, self._layout, existing)
+        return await create_missing(plan)
 
     async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
-        return await reconcile.plan(self._cluster, self._observer, self._layout, partitions)
+        return await reconcile.plan(self._cluster, self._inspector, self._layout, partitions)
 
     async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
-        await provisioning.place(self._cluster, group, stream, positions)
+        await provisioning.set_positions(self._cluster, group, stream, positions)
 
     async def publish(self, records: Sequence[Record]) -> None:
         if records:
@@ -72,7 +73,7 @@ class KafkaTransport:
     async def consumer(self, group: str, member: str) -> KafkaConsumer:
         consumer = KafkaConsumer(
             self._cluster,
-            self._observer,
+            self._inspector,
             self._producer,
             group,
             member=member if self._is_static else None,
@@ -84,7 +85,7 @@ class KafkaTransport:
     async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> KafkaReader:
         reader = KafkaReader(
             self._cluster,
-            self._observer,
+            self._inspector,
             group,
             streams,
             load,
@@ -95,32 +96,33 @@ class KafkaTransport:
         return reader
 
     async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
-        ends = await self._observer.ends(await self._observer.partitions(streams))
+        ends = await self._inspector.ends(await self._inspector.partitions(streams))
         by_partition: dict[int, dict[str, str]] = {}
-        for place, end in sorted(ends.items()):
-            by_partition.setdefault(place.partition, {})[self._cluster.stream(place.topic)] = str(Position(end))
+        for partition, end in sorted(ends.items()):
+            by_partition.setdefault(partition.partition, {})[self._cluster.stream(partition.topic)] = str(Position(end))
         return by_partition
 
     def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
         return all(
             Position.of(positions.get(partition, {}).get(stream, "")).offset >= Position.of(end).offset
-            for partition, of in ends.items()
-            for stream, end in of.items()
+            for partition, end_by_stream in ends.items()
+            for stream, end in end_by_stream.items()
         )
 
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
-        streams = {stream for of in positions.values() for stream in of}
-        at = dict.fromkeys(await self._observer.partitions(streams), 0) | {
+        streams = {stream for by_stream in positions.values() for stream in by_stream}
+        offsets = dict.fromkeys(await self._inspector.partitions(streams), 0) | {
             TopicPartition(self._cluster.name(stream), partition): Position.of(position).offset
-            for partition, of in positions.items()
-            for stream, position in of.items()
+            for partition, by_stream in positions.items()
+            for stream, position in by_stream.items()
         }
-        ends = await self._observer.ends(list(at))
-        unread = await self._observer.records({place: offset for place, offset in at.items() if offset < ends[place]})
-        return min(map(stored_at, unread.values()), default=None)
+        ends = await self._inspector.ends(list(offsets))
+        unread = {partition: offset for partition, offset in offsets.items() if offset < ends[partition]}
+        records = await self._inspector.records(unread)
+        return min(map(stored_at, records.values()), default=None)
 
     async def lag(self, group: str) -> Lag:
-        return await lag.lag(self._observer, group)
+        return await lag.lag(self._inspector, group)
 
     async def memory_share(self) -> float | None:
         """None: Kafka keeps streams on disk."""
@@ -130,11 +132,11 @@ class KafkaTransport:
         """Does nothing: Kafka applies the retention set at provisioning."""
         return 0
 
-    async def follow_heartbeats(self, note: Note) -> None:
-        await follow_heartbeats(self._cluster, note)
+    async def follow_heartbeats(self, on_heartbeat: OnHeartbeat) -> None:
+        await follow_heartbeats(self._cluster, on_heartbeat)
 
-    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
-        await follow_control(self._cluster, note, caught_up)
+    async def follow_control(self, on_event: Callable[[Event], None], on_caught_up: Callable[[], None]) -> None:
+        await follow_control(self._cluster, on_event, on_caught_up)
 
     def shell(self) -> KafkaBroker:
         return KafkaBroker(
@@ -145,4 +147,4 @@ class KafkaTransport:
 
     async def close(self) -> None:
         await self._producer.close()
-        await self._observer.close()
+        await self._inspector.close()

@@ -1,4 +1,4 @@
-"""Converts Redis entries to deliveries and back, and translates Redis errors."""
+"""Converts between Redis entries and deliveries, and translates Redis errors."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,18 +18,18 @@ from shared.streams import BY_NAME
 
 SOCKET_TIMEOUT = 5.0  # seconds
 Entries = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]  # by stream: ids and fields
-REMEMBERED = timedelta(minutes=10)  # how long the id of a published event that causes work is remembered
-NOT_OURS = "backslashreplace"  # a stream may contain anything; nothing in an entry may stop the reader
+DEDUPLICATION_WINDOW = timedelta(minutes=10)  # in which a work event is stored once
+UNDECODABLE = "backslashreplace"  # error handler: a stream may contain anything, and no entry may stop the reader
 _CLOSED = "the handler is closed"
-_NOT_NOW = ("MISCONF", "READONLY", "MASTERDOWN", "BUSY ", "LOADING")  # disk full, failover, …
+_TEMPORARY = ("MISCONF", "READONLY", "MASTERDOWN", "BUSY ", "LOADING")  # disk full, failover, …
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Turns Redis errors into ours.
 
-    A cancellation is raised even if redis-py lost it: it writes within `asyncio.wait_for`, which before Python 3.12
-    swallows one that arrives when the write has finished (python/cpython#86296).
+    A cancellation is raised even if redis-py lost it. redis-py writes within `asyncio.wait_for`, which before Python
+    3.12 swallows a cancellation that arrives when the write has just finished (python/cpython#86296).
     """
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
@@ -47,7 +47,7 @@ def reaching() -> Iterator[None]:
 
 
 def _translated(error: Exception) -> TopicflowError | None:
-    """None: Redis refuses the command, or it is not an error of Redis: a bug of ours.
+    """None for errors that are our bugs: Redis rejects the command, or the error is not from Redis.
 
     uvloop raises RuntimeError for a write on a connection that was just lost (MagicStack/uvloop#506).
     """
@@ -59,7 +59,7 @@ def _translated(error: Exception) -> TopicflowError | None:
         return BrokerUnreachable(f"Redis does not answer: {str(error).rstrip('.')[:200]}")
     if "NOGROUP" in str(error) or "no such key" in str(error):
         return PositionsLost(f"Redis lost a consumer group: {error}. {PROVISION}")
-    return BrokerUnreachable(f"Redis: {error}") if str(error).startswith(_NOT_NOW) else None
+    return BrokerUnreachable(f"Redis: {error}") if str(error).startswith(_TEMPORARY) else None
 
 
 def block(timeout: float) -> int:
@@ -71,11 +71,11 @@ def publish_args(record: Record) -> list[str | bytes | int]:
     stream = BY_NAME.get(record.stream)
     if stream and stream.keeps_last:
         return ["L", record.stream, record.key, last_value(record)]
-    once = record.event_id if stream and stream.causes_work else ""
+    dedup_id = record.event_id if stream and stream.causes_work else ""
     fields: list[str | bytes | int] = [part for header in record.headers.items() for part in header]
     length = stream.max_length or 0 if stream else 0
     return [
-        *("P", record.stream, once, int(REMEMBERED.total_seconds()), length, len(fields) + 2),
+        *("P", record.stream, dedup_id, int(DEDUPLICATION_WINDOW.total_seconds()), length, len(fields) + 2),
         *fields,
         *("data", record.data),
     ]
@@ -89,20 +89,20 @@ def last_value(record: Record) -> bytes:
 def record_of(stream: str, key: bytes, value: bytes) -> Record:
     """The record of a last value; a foreign value becomes a record that cannot be decoded."""
     with suppress(ValueError, LookupError, TypeError, AttributeError):
-        found = from_json(value)
-        return Record(stream, key.decode(), dict(found["headers"]), found["data"].encode())
+        stored = from_json(value)
+        return Record(stream, key.decode(), dict(stored["headers"]), stored["data"].encode())
     return Record(stream, "", {}, value)
 
 
 def delivery_of(stream: str, entry_id: bytes, fields: Mapping[bytes, bytes], starts: int = 0) -> Delivery:
-    headers = {_name(name): value.decode("ascii", NOT_OURS) for name, value in fields.items() if name != b"data"}
+    headers = {_name(name): value.decode("ascii", UNDECODABLE) for name, value in fields.items() if name != b"data"}
     record = Record(stream, headers.get("ce_subject", ""), headers, fields.get(b"data", b""))
     return Delivery(record, ONLY_PARTITION, entry_id.decode(), starts)
 
 
 @lru_cache(256)
 def _name(text: bytes) -> str:
-    return text.decode("ascii", NOT_OURS)
+    return text.decode("ascii", UNDECODABLE)
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -115,10 +115,10 @@ def entry_time(entry_id: bytes | str) -> datetime:
     return datetime.fromtimestamp(int(text.partition("-")[0]) / 1000, UTC)
 
 
-def order(entry_id: str) -> tuple[int, ...]:
+def sort_key(entry_id: str) -> tuple[int, ...]:
     return tuple(map(int, entry_id.split("-")))
 
 
 def after(entry_id: str) -> str:
-    milliseconds, sequence = order(entry_id)
+    milliseconds, sequence = sort_key(entry_id)
     return f"{milliseconds}-{sequence + 1}"

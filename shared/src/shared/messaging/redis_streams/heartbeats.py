@@ -8,25 +8,25 @@ from faststream.redis.message import FAKE_CONSUMER, DefaultStreamMessage
 
 from shared.errors import BrokerUnreachable
 from shared.messaging.broadcast import dispatch_heartbeat
-from shared.messaging.broker import Note
-from shared.messaging.redis_streams.entries import delivery_of, entry_time, reaching
+from shared.messaging.broker import OnHeartbeat
+from shared.messaging.redis_streams.entries import delivery_of, entry_time, translated_errors
 from shared.streams import WORKER_HEARTBEATS
 
 log = structlog.get_logger()
 
 
-async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
-    """Until cancelled: tell `note` every beat and when the broker stored it, from the oldest that is kept.
+async def follow_heartbeats(shell: RedisBroker, on_heartbeat: OnHeartbeat) -> None:
+    """See `Transport.follow_heartbeats`.
 
-    FastStream's own loop waits 5 s after a lost connection, longer than a dead worker may stay unnoticed, so the loop
-    is ours.
+    Has its own loop, because FastStream's waits 5 s after a lost connection, longer than a dead worker may go
+    unnoticed.
     """
-    subscriber = shell.subscriber(stream=StreamSub(WORKER_HEARTBEATS.name, last_id="0"), parser=_as_it_is)
+    subscriber = shell.subscriber(stream=StreamSub(WORKER_HEARTBEATS.name, last_id="0"), parser=_unparsed)
     is_started = False
     try:
         while True:
             try:
-                with reaching():
+                with translated_errors():
                     if not is_started:
                         await shell.start()
                         is_started = True
@@ -36,16 +36,17 @@ async def follow_heartbeats(shell: RedisBroker, note: Note) -> None:
                 await asyncio.sleep(0.25)
                 continue
             if message:
-                _note(message.raw_message, note)
+                _dispatch(message.raw_message, on_heartbeat)
     finally:
         await shell.stop()
 
 
-def _note(entry: DefaultStreamMessage, note: Note) -> None:
+def _dispatch(entry: DefaultStreamMessage, on_heartbeat: OnHeartbeat) -> None:
     entry_id = entry["message_ids"][0]
-    dispatch_heartbeat(delivery_of(WORKER_HEARTBEATS.name, entry_id, entry["data"]).record, entry_time(entry_id), note)
+    record = delivery_of(WORKER_HEARTBEATS.name, entry_id, entry["data"]).record
+    dispatch_heartbeat(record, entry_time(entry_id), on_heartbeat)
 
 
-async def _as_it_is(message: DefaultStreamMessage) -> RedisStreamMessage:
+async def _unparsed(message: DefaultStreamMessage) -> RedisStreamMessage:
     """Entries are CloudEvents, not FastStream's envelope: `cloudevents.decode` reads them."""
     return RedisStreamMessage(raw_message=message, body=b"", consumer=FAKE_CONSUMER, group=None)

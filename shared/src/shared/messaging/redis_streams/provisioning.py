@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from shared.errors import SettingInvalid
 from shared.messaging.provisioning import Lost, ProvisioningPlan, Step
-from shared.messaging.redis_streams.entries import reaching
+from shared.messaging.redis_streams.entries import translated_errors
 from shared.streams import STREAMS
 
 BEGINNING = "0"
@@ -23,23 +23,23 @@ async def plan(client: Redis, partitions: int | None) -> ProvisioningPlan:
     lost: list[Lost] = []
     for stream in STREAMS:
         for group in stream.groups:
-            if await _is_there(client, stream.name, group):
+            if await _group_exists(client, stream.name, group):
                 continue
-            if await _has_had_entries(client, stream.name):
+            if await _ever_had_entries(client, stream.name):
                 lost.append(Lost(group, stream.name))
             else:
                 text = f"create the stream {stream.name} with group {group}"
-                groups.append(Step(text, partial(make_group, client, stream.name, group)))
+                groups.append(Step(text, partial(create_group, client, stream.name, group)))
     return ProvisioningPlan(groups=groups, lost=lost)
 
 
-async def place(client: Redis, stream: str, group: str, position: str) -> None:
-    """Creates a group with the number of entries before it; without that Redis does not know the group's lag."""
-    with reaching():
+async def create_group_at(client: Redis, stream: str, group: str, position: str) -> None:
+    """Creates a group after `position`, with the number of entries before it, which Redis needs to know its lag."""
+    with translated_errors():
         info = await client.xinfo_stream(stream)
         last: Any = info["last-generated-id"]
         after = await _count_between(client, stream, position, last)
-    await make_group(client, stream, group, position, entries_read=info["entries-added"] - after)
+    await create_group(client, stream, group, position, entries_read=info["entries-added"] - after)
 
 
 async def _count_between(client: Redis, stream: str, position: str, last: bytes) -> int:
@@ -50,12 +50,12 @@ async def _count_between(client: Redis, stream: str, position: str, last: bytes)
     return count
 
 
-async def make_group(
+async def create_group(
     client: Redis, stream: str, group: str, position: str = BEGINNING, entries_read: int | None = None
 ) -> bool:
     """Creates a group that starts after `position`. Returns False if it exists already."""
     try:
-        with reaching():
+        with translated_errors():
             await client.xgroup_create(stream, group, id=position, mkstream=True, entries_read=entries_read)
     except ResponseError as error:
         if "BUSYGROUP" not in str(error):
@@ -64,12 +64,12 @@ async def make_group(
     return True
 
 
-async def _is_there(client: Redis, stream: str, group: str) -> bool:
-    with reaching():
-        found = await client.xinfo_groups(stream) if await client.exists(stream) else []
-    return group in {info["name"].decode() for info in found}
+async def _group_exists(client: Redis, stream: str, group: str) -> bool:
+    with translated_errors():
+        groups = await client.xinfo_groups(stream) if await client.exists(stream) else []
+    return group in {info["name"].decode() for info in groups}
 
 
-async def _has_had_entries(client: Redis, stream: str) -> bool:
-    with reaching():
+async def _ever_had_entries(client: Redis, stream: str) -> bool:
+    with translated_errors():
         return bool(await client.exists(stream) and (await client.xinfo_stream(stream))["entries-added"])

@@ -14,15 +14,15 @@ from redis.exceptions import ResponseError
 
 from shared.errors import BrokerUnreachable, BrokerUnsafe
 from shared.events import Event
-from shared.messaging.broker import ONLY_PARTITION, START, Lag, LoadPositions, Note, Positions
+from shared.messaging.broker import ONLY_PARTITION, START, Lag, LoadPositions, OnHeartbeat, Positions
 from shared.messaging.cloudevents import Record
-from shared.messaging.provisioning import ProvisioningPlan, make
-from shared.messaging.redis_streams import lag as load
+from shared.messaging.provisioning import ProvisioningPlan, create_missing
+from shared.messaging.redis_streams import lag as measure
 from shared.messaging.redis_streams import provisioning, trimming
-from shared.messaging.redis_streams.connection import PackingInC
+from shared.messaging.redis_streams.connection import HiredisConnection
 from shared.messaging.redis_streams.consumer import RedisConsumer
 from shared.messaging.redis_streams.control_hash import follow_control
-from shared.messaging.redis_streams.entries import SOCKET_TIMEOUT, entry_time, order, publish_args, reaching
+from shared.messaging.redis_streams.entries import SOCKET_TIMEOUT, entry_time, publish_args, sort_key, translated_errors
 from shared.messaging.redis_streams.heartbeats import follow_heartbeats
 from shared.messaging.redis_streams.provisioning import BEGINNING
 from shared.messaging.redis_streams.reader import RedisReader
@@ -40,7 +40,7 @@ class RedisTransport:
         self._url = url
         self.client: Redis = Redis.from_url(
             url,
-            connection_class=PackingInC,
+            connection_class=HiredisConnection,
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             socket_connect_timeout=2,
             socket_timeout=SOCKET_TIMEOUT,
@@ -58,41 +58,41 @@ class RedisTransport:
         )
 
     async def check(self) -> None:
-        with reaching():
+        with translated_errors():
             try:
-                found = await self.client.config_get("appendonly", "appendfsync", "maxmemory-policy")
+                config = await self.client.config_get("appendonly", "appendfsync", "maxmemory-policy")
             except ResponseError as error:
                 if self._allow_volatile:
                     return
-                raise BrokerUnsafe(
-                    f"Redis does not reveal whether it persists what it stores ({error}): {_ALLOW}"
-                ) from error
-        if found["maxmemory-policy"] != "noeviction":
+                raise BrokerUnsafe(f"cannot check whether Redis persists its data ({error}): {_ALLOW}") from error
+        if config["maxmemory-policy"] != "noeviction":
             raise BrokerUnsafe(
-                f"Redis may evict streams (maxmemory-policy {found['maxmemory-policy']}): set noeviction"
+                f"Redis may evict streams (maxmemory-policy {config['maxmemory-policy']}): set noeviction"
             )
-        if found["appendonly"] != "yes" and not self._allow_volatile:
+        if config["appendonly"] != "yes" and not self._allow_volatile:
             raise BrokerUnsafe(
                 f"Redis has no append-only file (appendonly no), a crash would lose accepted submissions: {_ALLOW}"
             )
-        self._sync_each_publish = found["appendonly"] == "yes" and found["appendfsync"] != "always"
+        self._sync_each_publish = config["appendonly"] == "yes" and config["appendfsync"] != "always"
 
     async def provision(self) -> list[str]:
-        return await make(await self.plan())
+        return await create_missing(await self.plan())
 
     async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         return await provisioning.plan(self.client, partitions)
 
     async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
-        await provisioning.place(self.client, stream, group, positions[ONLY_PARTITION].get(stream) or BEGINNING)
+        await provisioning.create_group_at(
+            self.client, stream, group, positions[ONLY_PARTITION].get(stream) or BEGINNING
+        )
 
     async def publish(self, records: Sequence[Record]) -> None:
-        for at in range(0, len(records), BATCH):
-            await self._store([arg for r in records[at : at + BATCH] for arg in publish_args(r)])
+        for start in range(0, len(records), BATCH):
+            await self._store([arg for r in records[start : start + BATCH] for arg in publish_args(r)])
 
     async def _store(self, args: Sequence[str | bytes | int]) -> None:
-        """If Redis syncs its append-only file once per second only, waits for that."""
-        with reaching():
+        """Waits for the sync of the append-only file, unless Redis syncs every write."""
+        with translated_errors():
             if not self._sync_each_publish:
                 await self._publish(args=["", *args])
                 return
@@ -114,7 +114,7 @@ class RedisTransport:
         return reader
 
     async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
-        with reaching():
+        with translated_errors():
             pipeline = self.client.pipeline(transaction=False)
             for stream in streams:
                 pipeline.xrevrange(stream, count=1)
@@ -127,33 +127,33 @@ class RedisTransport:
 
     def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
         return all(
-            order(positions.get(partition, {}).get(stream) or "0-0") >= order(end or "0-0")
-            for partition, of in ends.items()
-            for stream, end in of.items()
+            sort_key(positions.get(partition, {}).get(stream) or "0-0") >= sort_key(end or "0-0")
+            for partition, end_by_stream in ends.items()
+            for stream, end in end_by_stream.items()
         )
 
     async def oldest_after(self, positions: Mapping[int, Positions]) -> datetime | None:
-        with reaching():
+        with translated_errors():
             pipeline = self.client.pipeline(transaction=False)
             for stream, position in positions.get(ONLY_PARTITION, {}).items():
                 pipeline.xrange(stream, min=f"({position}" if position else "-", count=1)
-            found = await pipeline.execute()
-        return min((entry_time(entries[0][0]) for entries in found if entries), default=None)
+            first = await pipeline.execute()
+        return min((entry_time(entries[0][0]) for entries in first if entries), default=None)
 
     async def lag(self, group: str) -> Lag:
-        return await load.lag(self.client, group)
+        return await measure.lag(self.client, group)
 
     async def memory_share(self) -> float | None:
-        return await load.memory_share(self.client)
+        return await measure.memory_share(self.client)
 
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         return await trimming.trim(self.client, stream, projected[ONLY_PARTITION], keep, max_bytes)
 
-    async def follow_heartbeats(self, note: Note) -> None:
-        await follow_heartbeats(self.shell(), note)
+    async def follow_heartbeats(self, on_heartbeat: OnHeartbeat) -> None:
+        await follow_heartbeats(self.shell(), on_heartbeat)
 
-    async def follow_control(self, note: Callable[[Event], None], caught_up: Callable[[], None]) -> None:
-        await follow_control(self.client, note, caught_up)
+    async def follow_control(self, on_event: Callable[[Event], None], on_caught_up: Callable[[], None]) -> None:
+        await follow_control(self.client, on_event, on_caught_up)
 
     def shell(self) -> RedisBroker:
         """The FastStream broker: lifecycle, and subscribers of streams without settlement."""

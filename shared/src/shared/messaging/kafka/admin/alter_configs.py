@@ -1,6 +1,6 @@
-"""Kafka's request to set some settings of a topic and leave the others as they are (KIP-339).
+"""Kafka's request to change some settings of a topic and keep the others (KIP-339).
 
-aiokafka only knows the older request, which resets whatever it does not name.
+aiokafka only has the older request, which resets all settings that it does not name.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from aiokafka.protocol.types import Array, Boolean, Int8, Int16, Int32, Schema, 
 TOPIC, SET = 2, 0
 
 
-class _Answer(Response):  # type: ignore[misc]  # aiokafka is untyped
+class _SetConfigsResponse(Response):  # type: ignore[misc]  # aiokafka is untyped
     API_KEY = 44
     API_VERSION = 0
     SCHEMA = Schema(
@@ -28,10 +28,10 @@ class _Answer(Response):  # type: ignore[misc]  # aiokafka is untyped
     )
 
 
-class _Asked(RequestStruct):  # type: ignore[misc]
+class _SetConfigsRequest(RequestStruct):  # type: ignore[misc]
     API_KEY = 44
     API_VERSION = 0
-    RESPONSE_TYPE = _Answer
+    RESPONSE_TYPE = _SetConfigsResponse
     SCHEMA = Schema(
         (
             "resources",
@@ -48,7 +48,7 @@ class _Asked(RequestStruct):  # type: ignore[misc]
     )
 
 
-class SetConfigs(Request[_Asked]):  # type: ignore[misc]
+class SetConfigs(Request[_SetConfigsRequest]):  # type: ignore[misc]
     """The settings of one Kafka topic."""
 
     API_KEY = 44
@@ -56,5 +56,5 @@ class SetConfigs(Request[_Asked]):  # type: ignore[misc]
     def __init__(self, topic: str, configs: Mapping[str, str]) -> None:
         self._resources = [(TOPIC, topic, [(name, SET, value) for name, value in configs.items()])]
 
-    def build(self, request_struct_class: type[_Asked]) -> _Asked:
+    def build(self, request_struct_class: type[_SetConfigsRequest]) -> _SetConfigsRequest:
         return request_struct_class(self._resources, False)

@@ -12,7 +12,7 @@ from shared.messaging.kafka.producer import abandon
 
 
 async def commit_without_members(cluster: Cluster, group: str, offsets: Mapping[TopicPartition, int]) -> bool:
-    """Returns False if the group has members, because Kafka then refuses the commit."""
+    """Returns False if the group has members: Kafka then refuses the commit."""
     consumer = AIOKafkaConsumer(**cluster.options, group_id=cluster.name(group), enable_auto_commit=False)
     with translated_errors():
         try:
@@ -28,8 +28,8 @@ async def commit_without_members(cluster: Cluster, group: str, offsets: Mapping[
 
 
 async def commit_beside_members(cluster: Cluster, group: str, offsets: Mapping[TopicPartition, int]) -> bool:
-    """For partitions that the group has no position in, so that no member can have one either. Kafka lets a transaction
-    commit for a group that it is no member of, where it names no member (KIP-447)."""
+    """For partitions without a committed offset, so that no member can be ahead of it. Kafka accepts a transactional
+    commit from outside the group if it names no member (KIP-447)."""
     if await commit_without_members(cluster, group, offsets):
         return True
     producer = AIOKafkaProducer(**cluster.options, transactional_id=f"{cluster.name(group)}.provision")

@@ -19,10 +19,14 @@ from shared.errors import BrokerUnreachable
 from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, close_quietly, translated_errors
 from shared.messaging.provisioning import PROVISION
 
-ONE_RECORD = 64 * 1024  # bytes to fetch a single record; Kafka sends at least one, whatever its size
-SOON = 20  # milliseconds; so long aiokafka rests for each stream that it meets first, one after the other
-COUNTED_FOR = 30.0  # seconds that the number of partitions is remembered
-NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)  # it is starting
+FETCH_BYTES = 64 * 1024  # for a single record; Kafka sends at least one, whatever its size
+RETRY_BACKOFF_MS = 20  # aiokafka sleeps this long for each new stream, one after the other
+CACHE_SECONDS = 30.0  # for partition counts and retention
+COORDINATOR_STARTING = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 T = TypeVar("T")
 
 
@@ -32,9 +36,9 @@ class Inspector:
         self._consumer: AIOKafkaConsumer | None = None
         self._admin: AIOKafkaAdminClient | None = None
         self._starting = asyncio.Lock()
-        self._looking = asyncio.Lock()
-        self._counted: dict[str, tuple[float, list[TopicPartition]]] = {}
-        self._kept: dict[str, tuple[float, int]] = {}
+        self._reading = asyncio.Lock()
+        self._partitions: dict[str, tuple[float, list[TopicPartition]]] = {}
+        self._retention: dict[str, tuple[float, int]] = {}
 
     async def admin(self) -> AIOKafkaAdminClient:
         """Raises BrokerUnreachable."""
@@ -42,7 +46,7 @@ class Inspector:
             if self._admin is None:
                 admin = AIOKafkaAdminClient(**self._cluster.options)
                 try:
-                    await _answer(admin.start())
+                    await _call(admin.start())
                 except BaseException:
                     await close_quietly(admin.close())
                     raise
@@ -54,12 +58,12 @@ class Inspector:
             if self._consumer is None:
                 consumer = AIOKafkaConsumer(
                     **self._cluster.options,
-                    max_partition_fetch_bytes=ONE_RECORD,
+                    max_partition_fetch_bytes=FETCH_BYTES,
                     auto_offset_reset="none",
-                    retry_backoff_ms=SOON,
+                    retry_backoff_ms=RETRY_BACKOFF_MS,
                 )
                 try:
-                    await _answer(consumer.start())
+                    await _call(consumer.start())
                 except BaseException:
                     await close_quietly(consumer.stop())
                     raise
@@ -68,87 +72,89 @@ class Inspector:
 
     async def brokers(self) -> list[int]:
         """Ids of the brokers."""
-        cluster = await _answer((await self.admin()).describe_cluster())
+        cluster = await _call((await self.admin()).describe_cluster())
         return [broker["node_id"] for broker in cluster["brokers"]]
 
     async def partitions(self, streams: Iterable[str]) -> list[TopicPartition]:
         """Partitions of these streams. Raises BrokerUnreachable, also if one is missing."""
         now = asyncio.get_running_loop().time()
         names = [self._cluster.name(stream) for stream in streams]
-        unknown = [n for n in names if n not in self._counted or now - self._counted[n][0] > COUNTED_FOR]
+        unknown = [n for n in names if n not in self._partitions or now - self._partitions[n][0] > CACHE_SECONDS]
         if unknown:
-            for topic in await self.described(unknown):
+            for topic in await self.describe_topics(unknown):
                 if topic["error_code"]:
                     stream = self._cluster.stream(topic["topic"])
                     raise BrokerUnreachable(f"the stream {stream} is missing in Kafka: {PROVISION}")
-                found = [TopicPartition(topic["topic"], p["partition"]) for p in topic["partitions"]]
-                self._counted[topic["topic"]] = (now, sorted(found))
-        return [place for name in names for place in self._counted[name][1]]
+                partitions = [TopicPartition(topic["topic"], p["partition"]) for p in topic["partitions"]]
+                self._partitions[topic["topic"]] = (now, sorted(partitions))
+        return [partition for name in names for partition in self._partitions[name][1]]
 
-    async def described(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        return list(await _answer((await self.admin()).describe_topics(list(names))))
+    async def describe_topics(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        return list(await _call((await self.admin()).describe_topics(list(names))))
 
     def forget(self, stream: str) -> None:
-        """Number of partitions after some were added."""
-        self._counted.pop(self._cluster.name(stream), None)
+        """Drops the cached partitions of a stream, after some were added."""
+        self._partitions.pop(self._cluster.name(stream), None)
 
     async def retention(self, topics: Collection[str]) -> Mapping[str, int]:
         """Retention in milliseconds; -1 is forever."""
         now = asyncio.get_running_loop().time()
-        unknown = [t for t in topics if t not in self._kept or now - self._kept[t][0] > COUNTED_FOR]
+        unknown = [t for t in topics if t not in self._retention or now - self._retention[t][0] > CACHE_SECONDS]
         for topic, configs in (await self.configs(unknown, ["retention.ms"])).items():
-            self._kept[topic] = (now, int(configs.get("retention.ms", -1)))
-        return {topic: self._kept[topic][1] for topic in topics}
+            self._retention[topic] = (now, int(configs.get("retention.ms", -1)))
+        return {topic: self._retention[topic][1] for topic in topics}
 
     async def configs(self, topics: Collection[str], names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """Effective values of these settings, by topic."""
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names)) for topic in topics]
-        answers = await _answer((await self.admin()).describe_configs(resources)) if resources else []
-        found = [resource for answer in answers for resource in answer.resources]
-        return {topic: {entry[0]: entry[1] for entry in entries} for _, _, _, topic, entries in found}
+        responses = await _call((await self.admin()).describe_configs(resources)) if resources else []
+        described = [resource for response in responses for resource in response.resources]
+        return {topic: {entry[0]: entry[1] for entry in entries} for _, _, _, topic, entries in described}
 
-    async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Offset of the next record."""
-        return dict(await _answer((await self._client()).end_offsets(places))) if places else {}
+        return dict(await _call((await self._client()).end_offsets(partitions))) if partitions else {}
 
-    async def beginnings(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async def beginnings(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Offset of the first record kept, or of the next one."""
-        return dict(await _answer((await self._client()).beginning_offsets(places))) if places else {}
+        return dict(await _call((await self._client()).beginning_offsets(partitions))) if partitions else {}
 
-    async def commits(self, group: str, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    async def commits(
+        self, group: str, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """Committed offsets; partitions without one are left out."""
         admin, name = await self.admin(), self._cluster.name(group)
 
-        async def known() -> Mapping[TopicPartition, OffsetAndMetadata]:
-            """aiokafka ignores the error inside a response: a coordinator that is loading seems to have no offsets."""
+        async def load() -> Mapping[TopicPartition, OffsetAndMetadata]:
+            """aiokafka ignores the error in the response, so a coordinator that is loading seems to have no offsets."""
             while True:
-                with suppress(*NOT_YET):
-                    found = await admin.list_consumer_group_offsets(name, partitions=list(places))
-                    if found.keys() >= set(places):
-                        return found  # type: ignore[no-any-return]
+                with suppress(*COORDINATOR_STARTING):
+                    offsets = await admin.list_consumer_group_offsets(name, partitions=list(partitions))
+                    if offsets.keys() >= set(partitions):
+                        return offsets  # type: ignore[no-any-return]
                 await asyncio.sleep(0.1)
 
-        return {place: commit for place, commit in (await _answer(known())).items() if commit.offset >= 0}
+        return {partition: commit for partition, commit in (await _call(load())).items() if commit.offset >= 0}
 
     async def records(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, ConsumerRecord]:
         """The first record at or after each of these offsets, which must exist."""
-        found: dict[TopicPartition, ConsumerRecord] = {}
         if not offsets:
-            return found
-        async with self._looking:
-            await _answer(self._seen(await self._client(), offsets, found))
-        return found
+            return {}
+        async with self._reading:
+            return await _call(self._read_at(await self._client(), offsets))
 
-    async def _seen(
-        self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int], found: dict[TopicPartition, Any]
-    ) -> None:
+    async def _read_at(
+        self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, ConsumerRecord]:
+        first: dict[TopicPartition, ConsumerRecord] = {}
         consumer.assign(list(offsets))
         try:
-            for place, offset in offsets.items():
-                consumer.seek(place, offset)
-            while missing := offsets.keys() - found.keys():
-                for place, records in (await consumer.getmany(*missing, timeout_ms=200)).items():
-                    found.setdefault(place, records[0])
+            for partition, offset in offsets.items():
+                consumer.seek(partition, offset)
+            while missing := offsets.keys() - first.keys():
+                for partition, records in (await consumer.getmany(*missing, timeout_ms=200)).items():
+                    first.setdefault(partition, records[0])
+            return first
         finally:
             consumer.unsubscribe()
 
@@ -159,8 +165,8 @@ class Inspector:
             await close_quietly(self._admin.close())
 
 
-async def _answer(question: Awaitable[T]) -> T:
-    """Raises BrokerUnreachable if there is none in time."""
+async def _call(request: Awaitable[T]) -> T:
+    """The response to a request. Raises BrokerUnreachable if there is none in time."""
     with translated_errors():
         async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-            return await question
+            return await request

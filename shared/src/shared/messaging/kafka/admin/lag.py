@@ -1,5 +1,5 @@
-"""Measures a group's lag in Kafka: end offsets against commits, including what their metadata says is finished or
-started."""
+"""Measures a group's lag in Kafka: end offsets against commits, including the finished and started offsets in their
+metadata."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,33 +16,35 @@ from shared.messaging.offset_tracker import OffsetTracker
 from shared.messaging.provisioning import PROVISION
 from shared.streams import streams_of
 
-FOR_EVER = -1
+FOREVER = -1
 
 
-async def lag(observer: Inspector, group: str) -> Lag:
+async def lag(inspector: Inspector, group: str) -> Lag:
     """At most five requests, however large the backlog."""
-    places = await observer.partitions([stream.name for stream in streams_of(group)])
-    commits, ends = await asyncio.gather(observer.commits(group, places), observer.ends(places))
-    if missing := [place for place in places if place not in commits]:
-        where = f"{missing[0].topic}/{missing[0].partition}"
-        raise PositionsLost(f"the group {group} has no position for {where}. {PROVISION}", [group])
-    windows = {place: _window(commits[place]) for place in places}
-    in_flight = sum(window.held for window in windows.values())
-    behind = sum(ends[place] - window.watermark - window.finished for place, window in windows.items())
-    unread = {place: window.watermark for place, window in windows.items() if window.watermark < ends[place]}
-    times = {place: stored_at(record) for place, record in (await observer.records(unread)).items()}
-    return Lag(behind - in_flight, in_flight, min(times.values(), default=None), await _lost_at(observer, times))
+    partitions = await inspector.partitions([stream.name for stream in streams_of(group)])
+    commits, ends = await asyncio.gather(inspector.commits(group, partitions), inspector.ends(partitions))
+    if missing := [partition for partition in partitions if partition not in commits]:
+        name = f"{missing[0].topic}/{missing[0].partition}"
+        raise PositionsLost(f"the group {group} has no position for {name}. {PROVISION}", [group])
+    trackers = {partition: _tracker(commits[partition]) for partition in partitions}
+    in_flight = sum(tracker.held for tracker in trackers.values())
+    behind = sum(ends[partition] - tracker.watermark - tracker.finished for partition, tracker in trackers.items())
+    unread = {
+        partition: tracker.watermark for partition, tracker in trackers.items() if tracker.watermark < ends[partition]
+    }
+    times = {partition: stored_at(record) for partition, record in (await inspector.records(unread)).items()}
+    return Lag(behind - in_flight, in_flight, min(times.values(), default=None), await _lost_at(inspector, times))
 
 
-def _window(commit: OffsetAndMetadata) -> OffsetTracker:
+def _tracker(commit: OffsetAndMetadata) -> OffsetTracker:
     return OffsetTracker(commit.offset, commit.metadata)
 
 
-async def _lost_at(observer: Inspector, oldest: Mapping[TopicPartition, datetime]) -> datetime | None:
-    kept = await observer.retention({place.topic for place in oldest})
-    lost = [
-        time + timedelta(milliseconds=kept[place.topic])
-        for place, time in oldest.items()
-        if kept[place.topic] != FOR_EVER
+async def _lost_at(inspector: Inspector, oldest: Mapping[TopicPartition, datetime]) -> datetime | None:
+    retention = await inspector.retention({partition.topic for partition in oldest})
+    times = [
+        time + timedelta(milliseconds=retention[partition.topic])
+        for partition, time in oldest.items()
+        if retention[partition.topic] != FOREVER
     ]
-    return min((moment for moment in lost), default=None)
+    return min(times, default=None)

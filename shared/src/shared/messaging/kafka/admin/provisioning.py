@@ -1,4 +1,4 @@
-"""Creates missing streams and initial offsets; finds lost groups. Changes nothing else."""
+"""Creates missing streams and initial offsets, and finds lost groups. Changes nothing else."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,14 +15,14 @@ from shared.errors import BrokerUnreachable, BrokerUnsafe, GroupInUse
 from shared.messaging.broker import Positions
 from shared.messaging.kafka.admin.initial_offsets import commit_without_members
 from shared.messaging.kafka.admin.inspector import Inspector
-from shared.messaging.kafka.admin.topic_configs import TopicLayout, configured, is_spread, laid_out
+from shared.messaging.kafka.admin.topic_configs import TopicLayout, is_partitioned, laid_out, topic_config
 from shared.messaging.kafka.connection import REQUEST_TIMEOUT_SECONDS, Cluster, translated_errors
 from shared.messaging.kafka.positions import Position
 from shared.messaging.provisioning import Lost, ProvisioningPlan, Step
 from shared.streams import STREAMS
 
 Commit = Callable[[Cluster, str, Mapping[TopicPartition, int]], Awaitable[bool]]
-ExistingStreams = Mapping[str, "Shape"]  # by name, only streams that there are
+ExistingStreams = Mapping[str, "Shape"]  # by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class Shape:
     replicas: int
 
 
-async def check_session_timeout(observer: Inspector, seconds: float) -> None:
-    """Raises BrokerUnsafe if the brokers would refuse it: joins would fail in a silent loop."""
-    admin = await observer.admin()
-    node = str((await observer.brokers())[0])
+async def check_session_timeout(inspector: Inspector, seconds: float) -> None:
+    """Raises BrokerUnsafe if the brokers would refuse it: joining would then fail silently, again and again."""
+    admin = await inspector.admin()
+    node = str((await inspector.brokers())[0])
     resource = ConfigResource(ConfigResourceType.BROKER, node, {"group.min.session.timeout.ms": None})
     with translated_errors():
         async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-            (found,) = await admin.describe_configs([resource])
-    for name, value, *_ in (entry for resource in found.resources for entry in resource[4]):
+            (response,) = await admin.describe_configs([resource])
+    for name, value, *_ in (entry for resource in response.resources for entry in resource[4]):
         if name == "group.min.session.timeout.ms" and seconds * 1000 < int(value):
             raise BrokerUnsafe(
                 f"TOPICFLOW_SESSION_TIMEOUT_SECONDS: {seconds:g} is below what Kafka allows"
@@ -49,104 +49,110 @@ async def check_session_timeout(observer: Inspector, seconds: float) -> None:
             )
 
 
-async def find(cluster: Cluster, observer: Inspector) -> ExistingStreams:
+async def find_streams(cluster: Cluster, inspector: Inspector) -> ExistingStreams:
     described = {
-        topic["topic"]: topic for topic in await observer.described([cluster.name(name) for name in laid_out()])
+        topic["topic"]: topic for topic in await inspector.describe_topics([cluster.name(name) for name in laid_out()])
     }
-    there = {name: described[cluster.name(name)]["partitions"] for name in laid_out()}
+    partitions_by_name = {name: described[cluster.name(name)]["partitions"] for name in laid_out()}
     return {
-        name: Shape(len(partitions), len(partitions[0]["replicas"])) for name, partitions in there.items() if partitions
+        name: Shape(len(partitions), len(partitions[0]["replicas"]))
+        for name, partitions in partitions_by_name.items()
+        if partitions
     }
 
 
-def counts(found: ExistingStreams) -> set[int]:
+def partition_counts(existing: ExistingStreams) -> set[int]:
     """Partition counts of the streams that must all have the same number."""
-    return {shape.partitions for name, shape in found.items() if is_spread(name, shape.partitions)}
+    return {shape.partitions for name, shape in existing.items() if is_partitioned(name, shape.partitions)}
 
 
-async def missing(
+async def plan_missing(
     cluster: Cluster,
-    observer: Inspector,
+    inspector: Inspector,
     layout: TopicLayout,
-    found: ExistingStreams,
+    existing: ExistingStreams,
     *,
     partitions: int | None = None,
     commit: Commit = commit_without_members,
 ) -> ProvisioningPlan:
-    """`partitions` of new streams; None: as many as the others have. `commit`: commits a group's initial offsets."""
-    number = partitions or max(counts(found), default=layout.partitions)
-    replicas = layout.replication or min(3, len(await observer.brokers()))
+    """`partitions`: of new streams; default: as many as the existing ones. `commit`: commits a group's initial
+    offsets."""
+    number = partitions or max(partition_counts(existing), default=layout.partitions)
+    replicas = layout.replication or min(3, len(await inspector.brokers()))
     streams = []
-    for name in [name for name in laid_out() if name not in found]:
+    for name in [name for name in laid_out() if name not in existing]:
         topic = _topic(cluster, name, layout, number, replicas)
         text = (
             f"create the stream {name} with {_count(topic.num_partitions, 'partition')}, {_count(replicas, 'replica')}"
         )
-        streams.append(Step(text, partial(_make, cluster, observer, topic)))
+        streams.append(Step(text, partial(_create_topic, cluster, inspector, topic)))
     groups: list[Step] = []
     lost: list[Lost] = []
-    for stream, group in _settled():
-        unplaced = await _unplaced(observer, stream, group) if stream in found else []
-        if any((await observer.ends(unplaced)).values()):
+    for stream, group in _stream_groups():
+        uncommitted = await _uncommitted(inspector, stream, group) if stream in existing else []
+        if any((await inspector.ends(uncommitted)).values()):
             lost.append(Lost(group, stream))
-        elif unplaced or stream not in found:
+        elif uncommitted or stream not in existing:
             text = f"commit initial offsets of group {group} in stream {stream}"
-            groups.append(Step(text, partial(_begin, cluster, observer, stream, group, commit)))
+            groups.append(Step(text, partial(_commit_initial, cluster, inspector, stream, group, commit)))
     return ProvisioningPlan(streams, groups, lost=lost)
 
 
-def _settled() -> list[tuple[str, str]]:
-    """By stream and group."""
+def _stream_groups() -> list[tuple[str, str]]:
+    """Pairs of stream and group."""
     return [(stream.name, group) for stream in STREAMS for group in stream.groups]
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _topic(cluster: Cluster, name: str, layout: TopicLayout, partitions: int, replicas: int) -> NewTopic:
-    number = partitions if is_spread(name) else 1
-    return NewTopic(cluster.name(name), number, replicas, topic_configs=configured(name, layout, replicas))
+    number = partitions if is_partitioned(name) else 1
+    return NewTopic(cluster.name(name), number, replicas, topic_configs=topic_config(name, layout, replicas))
 
 
-async def _make(cluster: Cluster, observer: Inspector, topic: NewTopic) -> bool:
-    admin = await observer.admin()
+async def _create_topic(cluster: Cluster, inspector: Inspector, topic: NewTopic) -> bool:
+    admin = await inspector.admin()
     with translated_errors():
         async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-            answer = await admin.create_topics([topic])
-    [(_, code, *message)] = answer.topic_errors
+            response = await admin.create_topics([topic])
+    [(_, code, *message)] = response.topic_errors
     error = for_code(code)
     if code and error is not TopicAlreadyExistsError:
-        raise BrokerUnreachable(f"Kafka does not create the stream {topic.name}: {(message or [error.__name__])[0]}")
-    await known_everywhere(observer, cluster.stream(topic.name), topic.num_partitions)
+        raise BrokerUnreachable(f"Kafka refuses to create the stream {topic.name}: {(message or [error.__name__])[0]}")
+    await wait_for_partitions(inspector, cluster.stream(topic.name), topic.num_partitions)
     return not code
 
 
-async def known_everywhere(observer: Inspector, stream: str, partitions: int) -> None:
+async def wait_for_partitions(inspector: Inspector, stream: str, partitions: int) -> None:
     """Waits for new partitions, which exist some moments before they can be used."""
     async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
         while True:
-            observer.forget(stream)
+            inspector.forget(stream)
             with suppress(BrokerUnreachable):
-                if len(await observer.ends(await observer.partitions([stream]))) >= partitions:
+                if len(await inspector.ends(await inspector.partitions([stream]))) >= partitions:
                     return
             await asyncio.sleep(0.05)
 
 
-async def _unplaced(observer: Inspector, stream: str, group: str) -> list[TopicPartition]:
-    places = await observer.partitions([stream])
-    return sorted(set(places) - (await observer.commits(group, places)).keys())
+async def _uncommitted(inspector: Inspector, stream: str, group: str) -> list[TopicPartition]:
+    partitions = await inspector.partitions([stream])
+    return sorted(set(partitions) - (await inspector.commits(group, partitions)).keys())
 
 
-async def _begin(cluster: Cluster, observer: Inspector, stream: str, group: str, commit: Commit) -> bool:
+async def _commit_initial(cluster: Cluster, inspector: Inspector, stream: str, group: str, commit: Commit) -> bool:
     """Commits offset 0 for partitions that never had a record."""
-    unplaced = await _unplaced(observer, stream, group)
-    return bool(unplaced) and await commit(cluster, group, dict.fromkeys(unplaced, 0))
+    uncommitted = await _uncommitted(inspector, stream, group)
+    return bool(uncommitted) and await commit(cluster, group, dict.fromkeys(uncommitted, 0))
 
 
-async def place(cluster: Cluster, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+async def set_positions(cluster: Cluster, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
     """Raises GroupInUse."""
     topic = cluster.name(stream)
-    at = {TopicPartition(topic, p): Position.of(of.get(stream, "")).offset for p, of in positions.items()}
-    if not await commit_without_members(cluster, group, at):
+    offsets = {
+        TopicPartition(topic, partition): Position.of(by_stream.get(stream, "")).offset
+        for partition, by_stream in positions.items()
+    }
+    if not await commit_without_members(cluster, group, offsets):
         raise GroupInUse(f"the group {group} has members: stop them first")

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.messaging.kafka.connection import MOST_BYTES
+from shared.messaging.kafka.connection import MAX_RECORD_BYTES
 from shared.streams import BY_NAME, STREAMS, Stream
 
-SEGMENT = 1 << 20  # bytes, the fewest that Kafka has: what is not compacted yet is read by every worker that starts
-NOBODY_KEEPS = 3_600_000  # milliseconds that a stream which nobody settles or projects is kept
-HEADERS = 64 * 1024  # bytes of a batch beside its records
+SEGMENT_BYTES = 1 << 20  # Kafka's minimum: every starting worker reads the part that is not compacted yet
+BROADCAST_RETENTION_MS = 3_600_000  # of streams that are neither settled nor projected
+BATCH_OVERHEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class TopicLayout:
-    """`replication`: None is 3, or as many as there are brokers; `min_insync`: None is one less than a stream's
-    replicas, so that a broker may be away; `keep_days`: None is for ever."""
+    """Defaults: `replication` 3, or the number of brokers if lower; `min_insync` one less than the replicas, to
+    tolerate the loss of a broker; `keep_days` forever."""
 
     partitions: int = 12
     replication: int | None = None
@@ -23,42 +23,46 @@ class TopicLayout:
 
 
 def laid_out() -> Mapping[str, Stream]:
-    """By name, dead letters too."""
+    """All streams by name, including dead letters."""
     return {name: stream for stream in STREAMS for name in _names(stream)}
 
 
-def is_kept(stream: Stream) -> bool:
-    """Until somebody has settled or projected it."""
+def is_work_stream(stream: Stream) -> bool:
+    """Whether it is settled or projected, so that its records must be kept until then."""
     return bool(stream.groups) or stream.projected
 
 
-def is_spread(name: str, partitions: int = 1) -> bool:
-    """Over the same number of partitions as all that are, so that one submission has one number everywhere.
+def is_partitioned(name: str, partitions: int = 1) -> bool:
+    """Whether a stream has the common number of partitions, so that a submission is in the same partition of each.
 
-    Dead letters are few and have one partition. `partitions`: those that a stream has, for earlier ones have more.
+    Dead letters are few and have one partition, unless an earlier version created more. `partitions`: the actual
+    number.
     """
-    return is_kept(laid_out()[name]) and (name in BY_NAME or partitions > 1)
+    return is_work_stream(laid_out()[name]) and (name in BY_NAME or partitions > 1)
 
 
-def settled_by(name: str) -> tuple[str, ...]:
-    """Groups that settle a stream; dead letters have none."""
+def groups_of(name: str) -> tuple[str, ...]:
+    """Groups that settle a stream; none for dead letters."""
     return BY_NAME[name].groups if name in BY_NAME else ()
 
 
 def _names(stream: Stream) -> list[str]:
-    return [stream.name, stream.dead_letters] if is_kept(stream) else [stream.name]
+    return [stream.name, stream.dead_letters] if is_work_stream(stream) else [stream.name]
 
 
-def configured(name: str, layout: TopicLayout, replicas: int) -> dict[str, str]:
+def topic_config(name: str, layout: TopicLayout, replicas: int) -> dict[str, str]:
     """The settings of a stream's Kafka topic."""
     stream = laid_out()[name]
-    keep = int(layout.keep_days * 86_400_000) if layout.keep_days and name == stream.name else -1
-    ages = {"cleanup.policy": "delete", "retention.ms": str(keep if is_kept(stream) else NOBODY_KEEPS)}
+    retention = int(layout.keep_days * 86_400_000) if layout.keep_days and name == stream.name else -1
+    cleanup = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(retention if is_work_stream(stream) else BROADCAST_RETENTION_MS),
+    }
     if stream.keeps_last:
-        ages = {"cleanup.policy": "compact", "segment.bytes": str(SEGMENT), "min.cleanable.dirty.ratio": "0.1"}
+        cleanup = {"cleanup.policy": "compact", "segment.bytes": str(SEGMENT_BYTES), "min.cleanable.dirty.ratio": "0.1"}
     return {
-        **ages,
+        **cleanup,
         "message.timestamp.type": "LogAppendTime",
-        "max.message.bytes": str(MOST_BYTES + HEADERS),
+        "max.message.bytes": str(MAX_RECORD_BYTES + BATCH_OVERHEAD_BYTES),
         "min.insync.replicas": str(min(replicas, layout.min_insync or max(1, replicas - 1))),
     }
