@@ -10,12 +10,12 @@ KNOWN_PROBLEMS = "e2e/test_known_problems.py"  # the file of tests that the page
 Test = tuple[str, str]
 
 
-def tests_on(page: str) -> set[Test]:
+def named_on(page: str) -> set[Test]:
     rows = re.findall(r"`(?:([\w/]+\.py)::)?(test_\w+)`", (ROOT / "docs" / page).read_text())
     return {(path or KNOWN_PROBLEMS, name) for path, name in rows}
 
 
-def tests_in(path: str) -> set[Test]:
+def existing_in(path: str) -> set[Test]:
     file = ROOT / "tests" / path
     text = file.read_text() if file.is_file() else ""
     return {(path, name) for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.M)}
@@ -23,16 +23,16 @@ def tests_in(path: str) -> set[Test]:
 
 @pytest.mark.parametrize("page", ["known-problems.md", "guarantees.md"])
 def test_every_test_that_a_page_names_exists(page: str) -> None:
-    tests = tests_on(page)
-    assert tests
-    assert tests - set[Test]().union(*(tests_in(path) for path, _ in tests)) == set()
+    named = named_on(page)
+    assert named
+    assert named - set[Test]().union(*(existing_in(path) for path, _ in named)) == set()
 
 
 def test_each_test_of_a_known_problem_is_named_on_its_page() -> None:
     files = [
         path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests/e2e").glob("test_known_problems*.py")
     ]
-    assert set[Test]().union(*map(tests_in, files)) <= tests_on("known-problems.md")
+    assert set[Test]().union(*map(existing_in, files)) <= named_on("known-problems.md")
 
 
 def test_each_known_problem_has_its_row() -> None:
