@@ -23,9 +23,9 @@ def existing_in(path: str) -> set[Test]:
 
 @pytest.mark.parametrize("page", ["known-problems.md", "guarantees.md"])
 def test_every_test_that_a_page_names_exists(page: str) -> None:
-    named = named_on(page)
-    assert named
-    assert named - set[Test]().union(*(existing_in(path) for path, _ in named)) == set()
+    mentioned = named_on(page)
+    assert mentioned
+    assert mentioned - set[Test]().union(*(existing_in(path) for path, _ in mentioned)) == set()
 
 
 def test_each_test_of_a_known_problem_is_named_on_its_page() -> None:
