@@ -11,7 +11,7 @@ from integration.api import Api, Json
 from integration.test_articles import all_ended, ended, post, scanned
 from servers import Deployment, free_port
 
-from shared.messaging.kafka.group_member import BEAT
+from shared.messaging.kafka.group_member import MAX_HEARTBEAT_INTERVAL
 from shared.streams import ENRICHER, PROJECTOR
 from simulators.catalog.articles import invented
 
@@ -61,7 +61,7 @@ async def test_13_every_replica_fetching_the_same_page_and_skipping_most_of_it(r
     for n in range(3):
         deployment.add(ENRICHER, f"{ENRICHER}-{n}", **FAST)
     await api.until_live(3, "/worker/status")
-    await asyncio.sleep(2 * BEAT)  # until each has heard of the last one, and the partitions are dealt out
+    await asyncio.sleep(2 * MAX_HEARTBEAT_INTERVAL)  # until the partitions are reassigned
     await post(api, "/worker/pause", paused=False)
     scan = await scanned(api, "scan 1")
     assert (scan["pages"], scan["seen"], scan["submitted"]) == (5, 40, 40)  # 4 full ones, and an empty one

@@ -27,5 +27,5 @@ class LocalServer(Process):
     def stop(self, within: float = 30) -> int:
         """A clean stop, even with open connections; returns the exit code."""
         assert self.running
-        self.signal(self.server.stops_on)
+        self.signal(self.server.stop_signal)
         return self.running.wait(within)

@@ -50,7 +50,7 @@ class Up:
 
     async def _run(self, signals: StopSignals) -> None:
         async with data_folder.locked(self.data, self.display.say) as folder:
-            ports.refuse_busy(self.port)
+            ports.require_free(self.port)
             for name in sorted(PER_PROCESS & self.environment.keys()):
                 self.display.say(f"{name} is ignored: all services would use the same port")
             self.display.say(f"Starting topicflow on {folder.path} …")
@@ -59,7 +59,7 @@ class Up:
             self.display.say(f"Broker: {broker}; database: {database}")
             with folder.publish_url(self.url):
                 async with Supervisor(folder, self.display.say) as supervisor:
-                    signals.insist = supervisor.kill
+                    signals.on_second_interrupt = supervisor.kill
                     await race(supervisor.refused(), self._run_services(folder, supervisor))
 
     async def _run_services(self, folder: DataFolder, supervisor: Supervisor) -> None:

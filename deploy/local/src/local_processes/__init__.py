@@ -1,1 +1,1 @@
-"""Processes of this machine: children, ports, stop signals. Used by the command and the local servers."""
+"""Local processes: children, ports, stop signals. Used by the CLI and the local servers."""

@@ -1,22 +1,22 @@
-"""Where a child's output goes: one file that is turned over when it has grown, and the last words in it."""
+"""The log file of a child process, with rotation."""
 
 from pathlib import Path
 from typing import BinaryIO
 
 from local_processes.errors import WrongUse
 
-TURN_OVER_AT = 10 * 1024 * 1024  # bytes
+ROTATE_AT = 10 * 1024 * 1024  # bytes
 
 
 class ChildLog:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._start = 0  # where the latest life's output begins
+        self._start = 0  # offset where the output of the current run begins
 
     def open(self) -> BinaryIO:
-        """For one life of the child: appends, in a new file when the old one is large. Raises WrongUse."""
+        """Opens the file for one run of the child, to append. Rotates a large one. Raises WrongUse."""
         try:
-            if self.path.exists() and self.path.stat().st_size > TURN_OVER_AT:
+            if self.path.exists() and self.path.stat().st_size > ROTATE_AT:
                 self.path.replace(self.path.with_name(self.path.name + ".1"))
             file = self.path.open("ab")
         except OSError as error:
@@ -25,7 +25,7 @@ class ChildLog:
         return file
 
     def last_line(self) -> str:
-        """What the latest life said last; empty when it said nothing."""
+        """The last line of the current run; empty if there is none."""
         with self.path.open("rb") as file:
             file.seek(self._start)
             lines = file.read()[-10_000:].decode(errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""Becomes the given program, after asking Linux to end it when its parent is gone, even by kill -9.
+"""Runs a program that Linux terminates when the parent process ends, even by kill -9.
 
 Run by path, `python -I -S die_with_parent.py PARENT PROGRAM…`: a `preexec_fn` is not safe in a process with threads.
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 _PR_SET_PDEATHSIG = 1
 
 
-def dying_with_us(arguments: Sequence[str]) -> tuple[str, ...]:
+def ending_with_parent(arguments: Sequence[str]) -> tuple[str, ...]:
     """The command that runs this program as a child of this process."""
     return (sys.executable, "-I", "-S", __file__, str(os.getpid()), *arguments)
 
@@ -21,7 +21,7 @@ def main() -> None:
     parent, program = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # the parent ended before the line above
         sys.exit(1)
     try:
         os.execv(program[0], program)  # noqa: S606

@@ -1,4 +1,4 @@
-"""How starting or keeping a process can fail, each with the exit code of the command that did it."""
+"""Errors of starting and running local processes, with exit codes."""
 
 FAILED, WRONG_USE, UNREACHABLE = 1, 2, 3
 
@@ -10,16 +10,16 @@ class CommandError(Exception):
 
 
 class Failed(CommandError):
-    """Something that was asked for did not succeed."""
+    """A requested action failed."""
 
 
 class WrongUse(CommandError):
-    """A wrong argument or a bad setting: asking the same way again cannot help."""
+    """A wrong argument or setting; repeating the command cannot help."""
 
     exit_code = WRONG_USE
 
 
 class InUse(CommandError):
-    """The port or the data folder belongs to somebody else."""
+    """The port or the data folder is in use."""
 
     exit_code = UNREACHABLE

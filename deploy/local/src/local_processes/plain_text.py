@@ -1,8 +1,8 @@
-"""Other people's text made safe for a terminal: titles, model text, error messages."""
+"""Makes untrusted text safe for a terminal: titles, model output, error messages."""
 
 import unicodedata
 
-_REORDERS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _REPLACEMENT = "\ufffd"
 
 
@@ -18,6 +18,6 @@ def one_line(value: object) -> str:
 def _harmless(character: str) -> str:
     if character in "\n\t":
         return character
-    if character in _REORDERS_TEXT or unicodedata.category(character) in {"Cc", "Cs"}:
+    if character in _BIDI_CONTROLS or unicodedata.category(character) in {"Cc", "Cs"}:
         return _REPLACEMENT
     return character

@@ -1,4 +1,4 @@
-"""Ports on this machine: is the wanted one free, and a free one for what nobody needs to know about."""
+"""Ports of this machine: checks a configured one, and picks free ones for internal use."""
 
 import errno
 import os
@@ -9,11 +9,11 @@ import socket
 from local_processes.errors import InUse, WrongUse
 
 LOOPBACK = "127.0.0.1"
-_BELOW_OUTGOING = range(20_000, 32_000)  # no outgoing connection takes one while its owner is being restarted
+_INTERNAL_PORTS = range(20_000, 32_000)  # not used for outgoing connections, so they stay free during a restart
 
 
 def default_port(text: str | None) -> int:
-    """TOPICFLOW_PORT, where Kubernetes may have put `tcp://host:port` for a service of that name: ignored."""
+    """The value of TOPICFLOW_PORT. Ignores `tcp://host:port`, which Kubernetes sets for a service of that name."""
     if not text or text.startswith("tcp://"):
         return 8000
     if text.isascii() and text.isdigit() and 0 < int(text) < 65_536:
@@ -21,8 +21,8 @@ def default_port(text: str | None) -> int:
     raise WrongUse(f"TOPICFLOW_PORT must be a port from 1 to 65535, not {text!r}")
 
 
-def refuse_busy(port: int) -> None:
-    """Raises InUse where somebody listens on the port, WrongUse where it may not be used."""
+def require_free(port: int) -> None:
+    """Raises InUse if the port is in use, WrongUse if it cannot be used."""
     try:
         _bind(port)
     except OSError as error:
@@ -32,13 +32,13 @@ def refuse_busy(port: int) -> None:
 
 
 def free_port() -> int:
-    for port in random.sample(_BELOW_OUTGOING, 200):
+    for port in random.sample(_INTERNAL_PORTS, 200):
         try:
             _bind(port)
         except OSError:
             continue
         return port
-    raise InUse(f"no free port found from {_BELOW_OUTGOING.start} to {_BELOW_OUTGOING.stop}")
+    raise InUse(f"no free port found from {_INTERNAL_PORTS.start} to {_INTERNAL_PORTS.stop}")
 
 
 def instance_prefix(port: int) -> str:

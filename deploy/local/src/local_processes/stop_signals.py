@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first asks `up` to stop, a second Ctrl-C insists."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first one stops `up` cleanly, a second Ctrl-C at once."""
 
 import asyncio
 import signal
@@ -10,20 +10,20 @@ from typing import Self
 class StopSignals:
     def __init__(self) -> None:
         self._requested = asyncio.Event()
-        self.insist: Callable[[], None] = self._requested.set
+        self.on_second_interrupt: Callable[[], None] = self._requested.set
 
     async def requested(self) -> None:
         await self._requested.wait()
 
     def _on_signal(self, number: int) -> None:
         if self._requested.is_set() and number == signal.SIGINT:
-            self.insist()
+            self.on_second_interrupt()
         self._requested.set()
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup wants to live on
+            if signal.getsignal(number) != signal.SIG_IGN:  # ignored, as by nohup: stays so
                 loop.add_signal_handler(number, self._on_signal, number)
         return self
 

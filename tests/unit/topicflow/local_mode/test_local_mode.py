@@ -10,7 +10,7 @@ import pytest
 
 from local_processes import ports
 from local_processes.child import describe_end, next_pause
-from local_processes.child_log import TURN_OVER_AT, ChildLog
+from local_processes.child_log import ROTATE_AT, ChildLog
 from topicflow.errors import InUse, WrongUse
 from topicflow.local_mode import external_services, valkey
 from topicflow.local_mode.data_folder import running_url, write_private
@@ -32,9 +32,9 @@ def test_an_invalid_port_is_refused(text: str) -> None:
 
 def test_a_busy_port_is_refused_and_a_free_one_is_not() -> None:
     port = ports.free_port()
-    ports.refuse_busy(port)
+    ports.require_free(port)
     with socket.create_server(("127.0.0.1", port)), pytest.raises(InUse, match=f"port {port} is in use"):
-        ports.refuse_busy(port)
+        ports.require_free(port)
 
 
 @pytest.mark.parametrize("name", ["GEMINI_API_KEY", "GOOGLE_AI_API_KEY", "GEMINI_API_KEYS", "GEMINI_API_KEY_FILE"])
@@ -157,9 +157,9 @@ def test_several_workers_do_not_share_one_ops_port() -> None:
 def test_restart_pauses_double_while_a_child_dies_early_and_start_over_after_a_long_run() -> None:
     pauses: list[float] = []
     for _ in range(8):
-        pauses.append(next_pause(pauses[-1] if pauses else None, lived=1))
+        pauses.append(next_pause(pauses[-1] if pauses else None, uptime=1))
     assert pauses == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
-    assert next_pause(10, lived=31) == 0.2
+    assert next_pause(10, uptime=31) == 0.2
 
 
 def test_the_exit_of_a_child_is_described_in_words() -> None:
@@ -183,10 +183,10 @@ def test_the_last_output_is_that_of_the_latest_run(tmp_path: Path) -> None:
 def test_a_large_log_is_rotated_at_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "child.log"
     with path.open("wb") as file:
-        file.truncate(TURN_OVER_AT + 1)
+        file.truncate(ROTATE_AT + 1)
     ChildLog(path).open().close()
     assert path.stat().st_size == 0
-    assert (tmp_path / "child.log.1").stat().st_size == TURN_OVER_AT + 1
+    assert (tmp_path / "child.log.1").stat().st_size == ROTATE_AT + 1
 
 
 def test_valkeys_config_and_password_are_for_its_owner_only(tmp_path: Path) -> None:

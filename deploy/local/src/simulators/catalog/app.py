@@ -1,4 +1,4 @@
-"""A simulator for the catalogue over HTTP: the WiseFood data API's routes for articles, and its faults on demand.
+"""Simulates the catalogue over HTTP: the article routes of the WiseFood data API, with faults on demand.
 
 Run with `python -m simulators.catalog --port 8200`; callers reach it by DATA_API_URL, with any credentials but the
 secret `refused`.
@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse
 
-from simulators.catalog.faults import CatalogCalls, CatalogFault, CatalogMoods, Kind, Route
+from simulators.catalog.faults import CatalogCalls, CatalogFault, CatalogFaults, Kind, Route
 from simulators.catalog.search import search
 from simulators.catalog.shapes import (
     CatalogProblem,
@@ -34,20 +34,20 @@ from simulators.catalog.shapes import (
 )
 from simulators.catalog.store import ArticleStore, merged
 from simulators.faults import LATE
-from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
+from simulators.server import DISCONNECTED, ConnectionReset, add_address, invalid_request, live, serve, wait
 
 CONTROL = f"""control routes, in JSON:
-  POST   /simulator/faults           one fault; GET lists those in force, DELETE forgets them
-  PUT    /simulator/tokens          {{"seconds": 5}}: how long a new token is good; DELETE ends all there are
+  POST   /simulator/faults           adds one fault; GET lists them, DELETE clears them
+  PUT    /simulator/tokens          {{"seconds": 5}}: lifetime of new tokens; DELETE revokes all tokens
   GET    /simulator/calls           the requests it received; DELETE resets the counters
-  GET    /simulator/articles        what was written, by URN; DELETE forgets it
-  PUT    /simulator/articles        {{"made": 100000}}: forgets it, and has so many articles behind the invented ones
-  PUT    /simulator/articles/URN    fields that the article has from now on; GET shows it, DELETE removes it
+  GET    /simulator/articles        what was written, by URN; DELETE reverts it
+  PUT    /simulator/articles        {{"made": 100000}}: reverts it, with N generated articles after the fixed ones
+  PUT    /simulator/articles/URN    sets fields of the article; GET shows it, DELETE removes it
 
 a fault: {{"fault": "503", "route": "patch", "urn_contains": "oat", "for_seconds": 30}}
   kinds: {", ".join(get_args(Kind))}
   routes: {", ".join(get_args(Route))}
-  its scope, and what only some have: {", ".join(name for name in CatalogFault.model_fields if name != "fault")}"""
+  scope, and fields of some kinds: {", ".join(name for name in CatalogFault.model_fields if name != "fault")}"""
 REFUSED_SECRET = "refused"  # noqa: S105 -- it opens nothing
 Handler = Callable[[Request], Awaitable[Any]]
 Fields = Annotated[dict[str, Any], Body()]
@@ -68,21 +68,21 @@ class CatalogSimulator:
 
     def __init__(self, articles: ArticleStore) -> None:
         self.articles = articles
-        self.faults = CatalogMoods()
+        self.faults = CatalogFaults()
         self.calls = CatalogCalls()
         self.token_seconds = 300.0
-        self.tokens: dict[str, float] = {}  # until when they are good, monotonic
+        self.tokens: dict[str, float] = {}  # expiry by token, monotonic
 
     def route(self, route: Route, handle: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """The handler with what every call meets: faults, authentication, the envelope, the counts."""
+        """Wraps a handler with faults, authentication, the response envelope and counts."""
 
         async def call(request: Request) -> Response:
-            with self.calls.one_more(route):
+            with self.calls.track_call(route):
                 try:
                     reply = await self._reply(route, handle, request)
-                    outcome = "reset" if isinstance(reply, Dropped) else str(reply.status_code)
-                except GONE:
-                    reply, outcome = Dropped(), "gone"
+                    outcome = "reset" if isinstance(reply, ConnectionReset) else str(reply.status_code)
+                except DISCONNECTED:
+                    reply, outcome = ConnectionReset(), "gone"
             self.calls.by_status[outcome] += 1
             return reply
 
@@ -92,17 +92,17 @@ class CatalogSimulator:
         fault = self.faults.of_call(route, request.path_params.get("urn", ""))
         if fault and (instead := _instead(request, fault)):
             return instead
-        await request.body()  # `wait` would take it for itself
+        await request.body()  # before `wait`, which would consume it
         await wait(request, fault.seconds if fault and fault.fault in LATE else 0)
         try:
             if route != "login":
-                self._must_be_known(request)
+                self._require_token(request)
             reply = answer(request, await handle(request))
         except CatalogProblem as problem:
             reply = refusal(request, problem)
-        return Dropped() if fault and fault.fault == "lost" else reply
+        return ConnectionReset() if fault and fault.fault == "lost" else reply
 
-    def _must_be_known(self, request: Request) -> None:
+    def _require_token(self, request: Request) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or self.tokens.get(token, 0.0) <= time.monotonic():
             raise CatalogProblem(401, "Token is invalid or expired")
@@ -112,7 +112,7 @@ class CatalogSimulator:
         if credentials.client_secret == REFUSED_SECRET:
             raise CatalogProblem(401, "Invalid client or Invalid client credentials")
         now, token = time.monotonic(), token_urlsafe(32)
-        self.tokens = {old: until for old, until in self.tokens.items() if until > now}
+        self.tokens = {old: expiry for old, expiry in self.tokens.items() if expiry > now}
         self.tokens[token] = now + self.token_seconds
         return {"access_token": token, "expires_in": self.token_seconds, "token_type": "Bearer", "scope": "profile"}
 
@@ -125,12 +125,12 @@ class CatalogSimulator:
         return search(request_body, self.articles.urns(), self.articles.read, self.articles.value)
 
     async def read_article(self, request: Request) -> dict[str, Any]:
-        urn, article = self._found(request)
+        urn, article = self._article(request)
         self.calls.reads[urn] += 1
         return article
 
     async def patch(self, request: Request) -> dict[str, Any]:
-        urn, article = self._found(request)
+        urn, article = self._article(request)
         fields = (await read(request, Patch)).model_dump(exclude_unset=True)
         if fields.get("extras") is not None:
             fields["extras"] = merged(article["extras"], fields["extras"])
@@ -138,14 +138,14 @@ class CatalogSimulator:
         return self.articles.write(urn, fields)
 
     async def enhance(self, request: Request) -> dict[str, Any]:
-        urn, _ = self._found(request)
+        urn, _ = self._article(request)
         request_body = await read(request, Enhancement)
         fields = request_body.fields.model_dump(exclude_unset=True)
         self.articles.write(urn, fields)
         self.calls.enhances[urn] += 1
         return {"urn": urn, "run_id": str(uuid4()), "enhanced_fields": list(fields), "agent": request_body.agent}
 
-    def _found(self, request: Request) -> tuple[str, dict[str, Any]]:
+    def _article(self, request: Request) -> tuple[str, dict[str, Any]]:
         urn = request.path_params["urn"]
         if urn not in self.articles:
             raise CatalogProblem(404, f"Article with URN {urn} not found.")
@@ -153,10 +153,10 @@ class CatalogSimulator:
 
 
 def _instead(request: Request, fault: CatalogFault) -> Response | None:
-    """The answer of a fault in which nothing is done; None where it is."""
+    """The response to a fault that prevents the request from being carried out; otherwise None."""
     match fault.fault:
         case "reset":
-            return Dropped()
+            return ConnectionReset()
         case "page":
             return HTMLResponse("<html><body>Welcome to the network</body></html>")
         case "slow" | "hang" | "lost":
@@ -168,7 +168,7 @@ def _instead(request: Request, fault: CatalogFault) -> Response | None:
 
 
 class Control:
-    """What a test or a person tells it."""
+    """The control routes."""
 
     def __init__(self, catalog: CatalogSimulator) -> None:
         self._catalog = catalog
@@ -176,8 +176,8 @@ class Control:
     async def show_faults(self) -> list[dict[str, Any]]:
         return self._catalog.faults.as_dicts()
 
-    async def tell_fault(self, fault: CatalogFault) -> list[dict[str, Any]]:
-        self._catalog.faults.tell([fault])
+    async def inject_fault(self, fault: CatalogFault) -> list[dict[str, Any]]:
+        self._catalog.faults.inject([fault])
         return self._catalog.faults.as_dicts()
 
     async def clear_faults(self) -> None:
@@ -199,11 +199,11 @@ class Control:
     async def show_written(self) -> dict[str, Any]:
         return self._catalog.articles.written
 
-    async def forget_written(self) -> None:
-        self._catalog.articles.begin(self._catalog.articles.made)
+    async def revert_written(self) -> None:
+        self._catalog.articles.reset(self._catalog.articles.made)
 
-    async def begin(self, size: Size) -> Size:
-        self._catalog.articles.begin(size.made)
+    async def reset(self, size: Size) -> Size:
+        self._catalog.articles.reset(size.made)
         return size
 
     async def show_article(self, urn: str) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class Control:
 def build(articles: ArticleStore) -> FastAPI:
     catalog = CatalogSimulator(articles)
     app = FastAPI(title="Simulator for the catalogue", openapi_url=None)
-    app.add_exception_handler(RequestValidationError, nonsense)
+    app.add_exception_handler(RequestValidationError, invalid_request)
     handlers: dict[Route, tuple[str, str, Handler]] = {
         "login": ("POST", "/system/mtm", catalog.login),
         "list": ("GET", "/articles", catalog.list_page),
@@ -238,15 +238,15 @@ def build(articles: ArticleStore) -> FastAPI:
 
 def add_control(app: FastAPI, control: Control) -> None:
     app.get("/simulator/faults")(control.show_faults)
-    app.post("/simulator/faults")(control.tell_fault)
+    app.post("/simulator/faults")(control.inject_fault)
     app.delete("/simulator/faults")(control.clear_faults)
     app.put("/simulator/tokens")(control.set_lifetime)
     app.delete("/simulator/tokens")(control.end_tokens)
     app.get("/simulator/calls")(control.show_calls)
     app.delete("/simulator/calls")(control.reset_calls)
     app.get("/simulator/articles")(control.show_written)
-    app.put("/simulator/articles")(control.begin)
-    app.delete("/simulator/articles")(control.forget_written)
+    app.put("/simulator/articles")(control.reset)
+    app.delete("/simulator/articles")(control.revert_written)
     app.get("/simulator/articles/{urn:path}")(control.show_article)
     app.put("/simulator/articles/{urn:path}")(control.write_article)
     app.delete("/simulator/articles/{urn:path}")(control.remove_article)
@@ -261,11 +261,11 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_address(parser)
-    parser.add_argument("--made", type=int, default=0, help="how many articles there are behind those of its file")
-    parser.add_argument("--file", type=Path, help="where it keeps what is written; without it in memory only")
+    parser.add_argument("--made", type=int, default=0, help="number of generated articles after the fixed ones")
+    parser.add_argument("--file", type=Path, help="SQLite file for what is written (default: in memory only)")
     options = parser.parse_args()
     try:
         articles = ArticleStore(options.made, options.file)
-    except sqlite3.Error as unusable:
-        raise SystemExit(f"simulator for the catalogue: {options.file}: {unusable}") from unusable
+    except sqlite3.Error as error:
+        raise SystemExit(f"simulator for the catalogue: {options.file}: {error}") from error
     serve(build(articles), "the catalogue", options)

@@ -1,4 +1,4 @@
-"""What the simulator for the catalogue begins with: the invented articles of a file, and made ones. Pure."""
+"""The initial content of the catalogue simulator: articles from a file, and generated ones. Pure."""
 
 import tomllib
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 MADE = "urn:article:made-"
-BEGAN = "2024-01-01T00:00:00+00:00"
-OF_ITS_OWN: dict[str, Any] = {
+CREATED_AT = "2024-01-01T00:00:00+00:00"
+DEFAULTS: dict[str, Any] = {
     "abstract": None,
     "authors": [],
     "venue": None,
     "publication_year": None,
 }
-SAME_IN_ALL: dict[str, Any] = {  # the made ones
+CONSTANT_FIELDS: dict[str, Any] = {  # generated articles
     "description": None,
     "content": "",
     "language": "en",
@@ -27,8 +27,8 @@ SAME_IN_ALL: dict[str, Any] = {  # the made ones
     "ai_tags": [],
     "ai_category": None,
     "ai_key_takeaways": [],
-    "created_at": BEGAN,
-    "updated_at": BEGAN,
+    "created_at": CREATED_AT,
+    "updated_at": CREATED_AT,
 }
 POOLS = {
     name: pool.split(", ")
@@ -47,9 +47,9 @@ POOLS = {
 
 
 def invented() -> dict[str, dict[str, Any]]:
-    """Those of the file, by URN in its order, in the shape that the catalogue answers with."""
-    record = tomllib.loads(files("simulators.catalog").joinpath("articles.toml").read_text("utf-8"))["article"]
-    return {article["urn"]: _shaped(article) for article in record}
+    """The articles of the file by URN, in order, in the shape of the catalogue's responses."""
+    records = tomllib.loads(files("simulators.catalog").joinpath("articles.toml").read_text("utf-8"))["article"]
+    return {article["urn"]: _shaped(article) for article in records}
 
 
 def made_urn(number: int) -> str:
@@ -61,7 +61,7 @@ def exists(urn: str) -> bool:
 
 
 def made_article(urn: str) -> dict[str, Any]:
-    """The same for the same URN."""
+    """Deterministic: depends on the URN only."""
     number = int(urn.removeprefix(MADE))
     seed = number * 2_654_435_761 & 0xFFFFFFFF
     food, outcome, group, design, author = (pool[(seed >> 5 * n) % len(pool)] for n, pool in enumerate(POOLS.values()))
@@ -98,4 +98,4 @@ def _shaped(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def empty(urn: str) -> dict[str, Any]:
-    return {"urn": urn, "id": str(uuid5(NAMESPACE_URL, urn)), "title": urn, **OF_ITS_OWN, **SAME_IN_ALL}
+    return {"urn": urn, "id": str(uuid5(NAMESPACE_URL, urn)), "title": urn, **DEFAULTS, **CONSTANT_FIELDS}

@@ -1,4 +1,4 @@
-"""How the simulator for the catalogue behaves when told to, which calls meet it, and what it was asked."""
+"""Faults of the catalogue simulator, which calls they affect, and counts of its calls."""
 
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -17,41 +17,41 @@ Kind = Literal[
 
 
 class CatalogFault(FaultSchedule):
-    """One fault and its scope: without `route` and `urn_contains` every call.
+    """One fault and its scope; default: every call.
 
-    `page` answers 200 as a proxy would that knows nothing of the catalogue; `lost` does what it is asked, and then
-    resets the connection.
+    `page`: a 200 from a proxy instead of the catalogue; `lost`: the request is carried out, then the connection is
+    reset.
     """
 
     fault: Kind
     route: Route | None = None
     urn_contains: str | None = Field(default=None, min_length=1)
     retry_after_seconds: Seconds | None = None  # as Retry-After; 429 and 503 only
-    seconds: Seconds = 3600  # slow and hang only: until it is answered
+    seconds: Seconds = 3600  # slow and hang only: until the answer
 
-    def is_about(self, route: Route, urn: str) -> bool:
+    def matches(self, route: Route, urn: str) -> bool:
         return self.route in (None, route) and (self.urn_contains is None or self.urn_contains in urn)
 
 
-class CatalogMoods(Faults[CatalogFault]):
+class CatalogFaults(Faults[CatalogFault]):
     def of_call(self, route: Route, urn: str) -> CatalogFault | None:
-        """The fault that this call meets."""
-        for one in self.in_force():
-            if one.fault.is_about(route, urn) and one.takes_one_more():
-                return one.fault
+        """The fault of this call, if any."""
+        for scheduled in self.active():
+            if scheduled.fault.matches(route, urn) and scheduled.applies_to_next():
+                return scheduled.fault
         return None
 
 
 @dataclass(slots=True)
 class CatalogCalls(InFlight):
-    """Since the last reset. By URN: what was carried out, whether or not its answer arrived."""
+    """Calls since the last reset. By URN: those that were carried out, whether or not the response arrived."""
 
     by_route: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(get_args(Route), 0)))
-    by_status: Counter[str] = field(default_factory=Counter)  # "reset", or "gone" where the caller left before
+    by_status: Counter[str] = field(default_factory=Counter)  # or "reset", or "gone" if the client disconnected
     reads: Counter[str] = field(default_factory=Counter)
     patches: Counter[str] = field(default_factory=Counter)
     enhances: Counter[str] = field(default_factory=Counter)
 
-    def one_more(self, route: Route) -> AbstractContextManager[None]:
+    def track_call(self, route: Route) -> AbstractContextManager[None]:
         self.by_route[route] += 1
-        return self.one_more_in_flight()
+        return self.track()

@@ -1,4 +1,4 @@
-"""What a search of the catalogue finds, in the words that its query string filters have. Pure."""
+"""Searches the catalogue with the syntax of its query string filters. Pure."""
 
 import re
 from collections import Counter
@@ -9,9 +9,9 @@ from typing import Any
 from simulators.catalog.shapes import LARGEST_WINDOW, CatalogProblem, Search
 
 Article = Mapping[str, Any]
-Value = Callable[[str, str], Any]  # of an article, by its URN, and a field of it
+Value = Callable[[str, str], Any]  # by URN and field
 Condition = Callable[[str], bool]
-STORED_ONLY = ("extras",)  # not indexed: no filter finds anything in it
+STORED_ONLY = ("extras",)  # not indexed, so no filter matches it
 SEARCHED = ("title", "abstract", "description", "content", "venue", "keywords", "tags", "ai_tags", "ai_key_takeaways")
 BOUND = r'"[^"]*"|[^\s"\]}]+'
 FILTER = re.compile(
@@ -21,7 +21,7 @@ FILTER = re.compile(
 
 
 def search(query: Search, urns: Iterable[str], read: Callable[[str], Article], value: Value) -> dict[str, Any]:
-    """`urns` in the order of the list; articles are read only where they must be. Raises Problem."""
+    """`urns`: in list order. Articles are read only if needed. Raises CatalogProblem."""
     if query.offset + query.limit > LARGEST_WINDOW:
         raise CatalogProblem(400, f"Result window is too large, offset + limit must be at most {LARGEST_WINDOW}")
     conditions = [_filter(text, value) for text in query.fq or ()]
@@ -30,51 +30,51 @@ def search(query: Search, urns: Iterable[str], read: Callable[[str], Article], v
     ordered = list(urns)
     for field, order in reversed(_sorting(query.sort or "")):
         ordered = _sorted(ordered, field, order == "desc", value)
-    kept = (urn for urn in ordered if all(matches(urn) for matches in conditions))
-    found = list(kept if query.fields else islice(kept, LARGEST_WINDOW))
-    window = found[query.offset : query.offset + query.limit]
+    matching = (urn for urn in ordered if all(matches(urn) for matches in conditions))
+    hits = list(matching if query.fields else islice(matching, LARGEST_WINDOW))
+    window = hits[query.offset : query.offset + query.limit]
     return {
         "results": [_with_fields(read(urn), query.fl) | {"_score": 1.0} for urn in window],
-        "facets": {field: _facet(found, field, value) for field in query.fields or ()},
-        "total": min(len(found), LARGEST_WINDOW),  # Elasticsearch counts no further
+        "facets": {field: _facet(hits, field, value) for field in query.fields or ()},
+        "total": min(len(hits), LARGEST_WINDOW),  # Elasticsearch counts no further
     }
 
 
-def _sorted(urns: list[str], field: str, is_falling: bool, value: Value) -> list[str]:
-    """Those without the field are last."""
+def _sorted(urns: list[str], field: str, descending: bool, value: Value) -> list[str]:
+    """Articles without the field come last."""
     if field == "urn":
-        return sorted(urns, reverse=is_falling)
+        return sorted(urns, reverse=descending)
     values = {urn: _values(urn, field, value) for urn in urns}
-    having = sorted((urn for urn in urns if values[urn]), key=lambda urn: values[urn][0], reverse=is_falling)
+    having = sorted((urn for urn in urns if values[urn]), key=lambda urn: values[urn][0], reverse=descending)
     return having + [urn for urn in urns if not values[urn]]
 
 
 def _values(urn: str, field: str, value: Value) -> list[str]:
     if field == "urn":
         return [urn]
-    found = None if field in STORED_ONLY else value(urn, field.removesuffix(".keyword"))
-    return [str(one) for one in (found if isinstance(found, list) else [found]) if one is not None]
+    content = None if field in STORED_ONLY else value(urn, field.removesuffix(".keyword"))
+    return [str(item) for item in (content if isinstance(content, list) else [content]) if item is not None]
 
 
 def _mentions(q: str, value: Value) -> Condition:
-    """Any of its words."""
+    """Matches any word of the query."""
     words = q.casefold().split()
 
     def mentions(urn: str) -> bool:
-        text = " ".join(one for field in SEARCHED for one in _values(urn, field, value)).casefold()
+        text = " ".join(item for field in SEARCHED for item in _values(urn, field, value)).casefold()
         return any(word in text for word in words)
 
     return mentions
 
 
 def _filter(text: str, value: Value) -> Condition:
-    """`field:value`, `field:"two words"`, `field:*`, `field:[from TO to]`, with `{` or `}` where the bound itself is
-    left out, `*` where there is none; with `NOT ` or `-` before it, the others."""
-    found = FILTER.fullmatch(text.strip())
-    if not found:
+    """`field:value`, `field:"two words"`, `field:*`, `field:[from TO to]`; `{` and `}` exclude a bound, `*` is no
+    bound; `NOT ` or `-` before it negates."""
+    parsed = FILTER.fullmatch(text.strip())
+    if not parsed:
         raise CatalogProblem(400, f"Failed to parse query [{text}]")
-    field, matches = found["field"], _between(found) if found["value"] is None else _equal(found["value"])
-    if found["no"]:
+    field, matches = parsed["field"], _between(parsed) if parsed["value"] is None else _equal(parsed["value"])
+    if parsed["no"]:
         return lambda urn: not any(map(matches, _values(urn, field, value)))
     return lambda urn: any(map(matches, _values(urn, field, value)))
 
@@ -83,11 +83,11 @@ def _equal(value_text: str) -> Callable[[str], bool]:
     return (lambda _: True) if value_text == "*" else value_text.strip('"').__eq__
 
 
-def _between(found: re.Match[str]) -> Callable[[str], bool]:
-    low, high = found["low"].strip('"'), found["high"].strip('"')
-    is_above = (lambda _: True) if low == "*" else low.__lt__ if found["open"] == "{" else low.__le__
-    is_below = (lambda _: True) if high == "*" else high.__gt__ if found["close"] == "}" else high.__ge__
-    return lambda one: is_above(one) and is_below(one)
+def _between(parsed: re.Match[str]) -> Callable[[str], bool]:
+    low, high = parsed["low"].strip('"'), parsed["high"].strip('"')
+    is_above = (lambda _: True) if low == "*" else low.__lt__ if parsed["open"] == "{" else low.__le__
+    is_below = (lambda _: True) if high == "*" else high.__gt__ if parsed["close"] == "}" else high.__ge__
+    return lambda item: is_above(item) and is_below(item)
 
 
 def _sorting(sort: str) -> list[tuple[str, str]]:
@@ -105,10 +105,10 @@ def _sorting(sort: str) -> list[tuple[str, str]]:
 def _with_fields(article: Article, fl: list[str] | None) -> dict[str, Any]:
     if not fl:
         return dict(article)
-    names = [(field, alias or field) for field, _, alias in (one.partition(":") for one in fl)]
+    names = [(field, alias or field) for field, _, alias in (name.partition(":") for name in fl)]
     return {alias: article[field] for field, alias in names if field in article}
 
 
-def _facet(found: Iterable[str], field: str, value: Value) -> list[dict[str, Any]]:
-    counted = Counter(one for urn in found for one in _values(urn, field, value))
-    return [{"value": one, "count": count} for one, count in counted.most_common(50)]
+def _facet(urns: Iterable[str], field: str, value: Value) -> list[dict[str, Any]]:
+    counts = Counter(item for urn in urns for item in _values(urn, field, value))
+    return [{"value": item, "count": count} for item, count in counts.most_common(50)]

@@ -1,4 +1,4 @@
-"""The catalogue's answers and errors, and what it takes, as the WiseFood data API has them. Used by `app.py`."""
+"""Requests, responses and errors in the shape of the WiseFood data API. Used by `app.py`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
@@ -45,7 +45,7 @@ def refusal(request: Request, problem: CatalogProblem) -> Response:
     return JSONResponse({"success": False, "error": error, "help": str(request.url)}, problem.code)
 
 
-def _has_no_twins(tags: list[str] | None) -> list[str] | None:
+def _unique(tags: list[str] | None) -> list[str] | None:
     if tags is not None and len({tag.lower() for tag in tags}) != len(tags):
         raise ValueError("tags must be unique (case-insensitive)")
     return tags
@@ -66,7 +66,7 @@ class PageRequest(_RequestBody):
 
 
 class Search(_RequestBody):
-    """`fq`: filters; `fl`: which fields the results have, `field:alias` renames one; `fields`: counted as facets."""
+    """`fq`: filters; `fl`: fields of the results, `field:alias` renames one; `fields`: facets to count."""
 
     q: str | None = None
     fq: list[str] | None = None
@@ -78,7 +78,7 @@ class Search(_RequestBody):
 
 
 class Patch(_RequestBody):
-    """What people edit. What an agent has found goes through `Enhancement`."""
+    """Fields that people edit; results of agents are sent as `Enhancement`."""
 
     title: Text | None = None
     description: Text | None = None
@@ -96,7 +96,7 @@ class Patch(_RequestBody):
     population_group: Text | None = None
     extras: dict[str, Any] | None = None
 
-    _tags = field_validator("tags")(_has_no_twins)
+    _tags = field_validator("tags")(_unique)
 
 
 class Enhanced(_RequestBody):
@@ -104,7 +104,7 @@ class Enhanced(_RequestBody):
     ai_category: Text | None = None
     ai_key_takeaways: list[Text] = []
 
-    _tags = field_validator("ai_tags")(_has_no_twins)
+    _tags = field_validator("ai_tags")(_unique)
 
 
 class Enhancement(_RequestBody):
@@ -113,24 +113,24 @@ class Enhancement(_RequestBody):
 
     @field_validator("fields")
     @classmethod
-    def _has_some(cls, fields: Enhanced) -> Enhanced:
+    def _not_empty(cls, fields: Enhanced) -> Enhanced:
         if not fields.model_fields_set:
             raise ValueError("fields must contain at least one AI enhancement")
         return fields
 
 
 async def read(request: Request, shape: type[M]) -> M:
-    """The body of a request. Raises Problem."""
+    """The body of a request. Raises CatalogProblem."""
     return checked(shape, await request.body(), "body")
 
 
 def checked(shape: type[M], body: bytes | Mapping[str, Any], where: str) -> M:
-    """Raises Problem, a 422 that names each field."""
+    """Raises CatalogProblem, a 422 that names each field."""
     try:
         return shape.model_validate_json(body) if isinstance(body, bytes) else shape.model_validate(dict(body))
-    except ValidationError as invalid:
+    except ValidationError as error:
         errors = [
-            {"loc": [where, *one["loc"]], "msg": one["msg"].removeprefix("Value error, "), "type": one["type"]}
-            for one in invalid.errors(include_url=False, include_input=False, include_context=False)
+            {"loc": [where, *detail["loc"]], "msg": detail["msg"].removeprefix("Value error, "), "type": detail["type"]}
+            for detail in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        raise CatalogProblem(422, "Request validation failed", errors) from invalid
+        raise CatalogProblem(422, "Request validation failed", errors) from error

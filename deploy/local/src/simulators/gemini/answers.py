@@ -1,4 +1,4 @@
-"""Answers made from a request's own JSON schema and a data item, in Gemini's place. Pure."""
+"""Generates answers from a request's JSON schema and a data item. Pure."""
 
 import json
 import math
@@ -9,10 +9,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 from zlib import crc32
 
-from simulators.gemini.sentences import OF_ARTICLES, OF_TOPICS, POOLS
+from simulators.gemini.sentences import ARTICLE_SENTENCES, POOLS, TOPIC_SENTENCES
 
 Schema = Mapping[str, Any]
-WORD = r"\w[\w\u0300-\u036f]*(?:-\w[\w\u0300-\u036f]*)*"  # with its accents, which are no \w where they stand apart
+WORD = r"\w[\w\u0300-\u036f]*(?:-\w[\w\u0300-\u036f]*)*"  # including combining accents, which do not match \w
 ECHOED = ("id", "urn", "title")
 UNSUPPORTED = (
     "allOf",
@@ -28,12 +28,12 @@ CAMEL = {f"{edge}_{what}": f"{edge}{what.title()}" for edge in ("min", "max") fo
 
 
 class UnusableSchema(ValueError):
-    """A schema nothing finite satisfies, or one with a keyword not known here."""
+    """A schema that no finite value satisfies, or with an unsupported keyword."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One data item and what sentences about it need."""
+    """One data item, and what is derived from it for sentences."""
 
     data: Mapping[str, Any]
 
@@ -48,7 +48,7 @@ class Subject:
 
     @cached_property
     def words(self) -> list[str]:
-        """Distinct words of the item's texts as they stand there, long ones first choice; never empty."""
+        """Distinct words of the item's texts, long ones if there are any; never empty."""
         texts = [text for key, text in self.data.items() if key not in ("id", "urn") and isinstance(text, str)]
         text = " ".join(texts)[:20_000]
         distinct: dict[str, str] = {}
@@ -63,7 +63,7 @@ Make = Callable[[Subject, int], Any]  # the int is a seed: same item, same field
 
 @dataclass(frozen=True)
 class AnswerPlan:
-    """A schema compiled for answering: `many` says that the data is a list and each item gets an element."""
+    """A compiled schema. `many`: the data is a list, and each item gets an element."""
 
     many: bool
     make: Callable[[Subject, int], dict[str, Any]]
@@ -74,14 +74,14 @@ class AnswerPlan:
         subject = Subject(item)
         return self.make(subject, subject.seed)
 
-    def spoiled(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer with its id kept, but lists empty, numbers at 99 and a required field missing."""
+    def invalid_answer(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """An answer with the right id, but with empty lists, numbers of 99 and a required field missing."""
         answer = self.answer(item)
-        spoilt = [name for name, value in answer.items() if isinstance(value, list | int | float)]
-        for name in set(spoilt).difference(ECHOED):
+        changed = [name for name, value in answer.items() if isinstance(value, list | int | float)]
+        for name in set(changed).difference(ECHOED):
             answer[name] = [] if isinstance(answer[name], list) else 99
         required = [name for name in self.required if name not in ECHOED]
-        for name in ([name for name in required if name not in spoilt] or required)[-1:]:
+        for name in ([name for name in required if name not in changed] or required)[-1:]:
             del answer[name]
         return answer
 
@@ -89,7 +89,7 @@ class AnswerPlan:
 def plan(schema: Schema) -> AnswerPlan:
     """Compiles a JSON schema, or Gemini's OpenAPI dialect, of an object or an array of objects.
 
-    The bounds of the outer array are not looked at: there is one element per item. Raises UnusableSchema.
+    The bounds of the outer array are ignored: there is one element per item. Raises UnusableSchema.
     """
     try:
         return _plan(json.dumps(schema))
@@ -110,7 +110,7 @@ def _plan(schema_json: str) -> AnswerPlan:
 
 
 def _resolved(schema: Schema, root: Schema, opened: frozenset[str]) -> tuple[Schema, frozenset[str]]:
-    """The schema with its references followed, and every reference followed so far."""
+    """The schema with references resolved, and all references followed so far."""
     while "$ref" in schema:
         ref = schema["$ref"]
         if ref in opened:
@@ -135,7 +135,7 @@ def _make(schema: Schema, field: str, root: Schema, opened: frozenset[str]) -> M
     schema, opened = _resolved(schema, root, opened)
     schema = {CAMEL.get(key, key): value for key, value in schema.items()}
     if unsupported := [key for key in UNSUPPORTED if schema.get(key)]:
-        raise UnusableSchema(f"the simulator does not know {unsupported[0]}")
+        raise UnusableSchema(f"the simulator does not support {unsupported[0]}")
     if options := schema.get("anyOf") or schema.get("any_of") or schema.get("oneOf"):
         shared = {key: value for key, value in schema.items() if key not in ("anyOf", "any_of", "oneOf")}
         return _one_of([shared | option for option in options], field, root, opened)
@@ -158,7 +158,7 @@ def _make(schema: Schema, field: str, root: Schema, opened: frozenset[str]) -> M
         case "string":
             return _string(schema, field)
         case other:
-            raise UnusableSchema(f"the simulator does not know the type {other}")
+            raise UnusableSchema(f"the simulator does not support the type {other}")
 
 
 def _one_of(options: list[Schema], field: str, root: Schema, opened: frozenset[str]) -> Make:
@@ -166,8 +166,8 @@ def _one_of(options: list[Schema], field: str, root: Schema, opened: frozenset[s
     for option in sorted(options, key=lambda option: _kind(option) == "null"):
         try:
             return _make(option, field, root, opened)
-        except UnusableSchema as unusable:
-            reason = unusable
+        except UnusableSchema as error:
+            reason = error
     raise reason
 
 
@@ -187,7 +187,7 @@ def _array(schema: Schema, field: str, root: Schema, opened: frozenset[str]) -> 
     low = int(schema.get("minItems") or 0)
     high = int(schema.get("maxItems", max(low, 5 if field != "keywords" else 10)))
     if low > high:
-        raise UnusableSchema(f"{field}: more items are needed than allowed")
+        raise UnusableSchema(f"{field}: minItems is above maxItems")
     try:
         make = _make(schema.get("items") or {}, field, root, opened)
     except UnusableSchema:
@@ -195,7 +195,7 @@ def _array(schema: Schema, field: str, root: Schema, opened: frozenset[str]) -> 
             raise
         return lambda _, __: []
     if field == "keywords":
-        return lambda it, seed: [make(it, seed + n) for n in range(max(low, min(high, len(it.words))))]
+        return lambda subject, seed: [make(subject, seed + n) for n in range(max(low, min(high, len(subject.words))))]
     count = min(high, max(low, 3))
     return lambda subject, seed: [make(subject, seed + n) for n in range(count)]
 
@@ -236,8 +236,8 @@ def _number(schema: Schema) -> Make:
 
 def _string(schema: Schema, field: str) -> Make:
     low, high = int(schema.get("minLength") or 0), schema.get("maxLength")
-    most = None if high is None else int(high)
-    if most is not None and low > most:
+    longest = None if high is None else int(high)
+    if longest is not None and low > longest:
         raise UnusableSchema(f"{field}: minLength is above maxLength")
     text = _text(field)
 
@@ -245,14 +245,14 @@ def _string(schema: Schema, field: str) -> Make:
         sentence = text(subject, seed)
         if len(sentence) < low:
             sentence = f"{sentence or 'Topic'} " * (1 + low // max(1, len(sentence)))
-        return sentence if most is None else sentence[:most]
+        return sentence if longest is None else sentence[:longest]
 
     pattern = schema.get("pattern")
     return _matching(make, pattern, field) if pattern else make
 
 
 def _matching(make: Make, pattern: str, field: str) -> Make:
-    """The text where it fits the pattern, else a plain word that does."""
+    """The text if it matches the pattern, otherwise a word that does."""
     plain = next((word for word in ("Topic", "topic", "10 minutes", "10", "topic-1") if re.search(pattern, word)), None)
     if plain is None:
         raise UnusableSchema(f"{field}: the simulator has no text for the pattern {pattern}")
@@ -275,5 +275,5 @@ def _text(field: str) -> Callable[[Subject, int], str]:
 
 
 def _sentence(subject: Subject, seed: int) -> str:
-    sentences = OF_ARTICLES if "urn" in subject.data else OF_TOPICS
+    sentences = ARTICLE_SENTENCES if "urn" in subject.data else TOPIC_SENTENCES
     return (subject.name or "This").join(sentences[seed % len(sentences)])

@@ -19,34 +19,34 @@ from simulators.gemini.calls import GeminiCalls, Limit, Window
 from simulators.gemini.faults import GeminiFault, GeminiFaults, Kind
 from simulators.gemini.models import BadConfig, NotServed, Version, limits, serving
 from simulators.gemini.shapes import (
-    SPOKEN,
+    WRAPPERS,
     BadRequest,
     ParsedCall,
     answered,
+    key_refusal,
     problem,
     read,
     refused,
-    unkeyed,
     without_text,
 )
-from simulators.server import GONE, Dropped, add_address, live, nonsense, serve, wait
+from simulators.server import DISCONNECTED, ConnectionReset, add_address, invalid_request, live, serve, wait
 
 CONTROL = f"""control routes, in JSON:
-  POST   /simulator/faults    one fault, or a list of them as a script over time, beside those it has
-  GET    /simulator/faults    those in force and those to come; DELETE forgets them
+  POST   /simulator/faults    adds one fault, or a list of them as a script over time
+  GET    /simulator/faults    active and scheduled ones; DELETE clears them
   PUT    /simulator/seconds  {{"seconds": 1.5}}: how long a call takes
-  PUT    /simulator/model-version  {{"model_version": "gemini-9"}}: what answers name as their model; null: the real one
+  PUT    /simulator/model-version  {{"model_version": "gemini-9"}}: model name in answers; null: the real one
   PUT    /simulator/limit    {{"requests": 60, "seconds": 10}}: more are answered with 429; DELETE lifts it
   GET    /simulator/calls    the calls it received; DELETE resets the counters
 
 a fault: {{"fault": "503", "after_seconds": 20, "for_seconds": 30, "share": 0.05}}
   kinds: {", ".join(get_args(Kind))}
-  its scope, and what only some have: {", ".join(name for name in GeminiFault.model_fields if name != "fault")}"""
+  scope, and fields of some kinds: {", ".join(name for name in GeminiFault.model_fields if name != "fault")}"""
 Script = Annotated[list[GeminiFault], Field(min_length=1)]
 
 
 class CallDuration(BaseModel):
-    """How long the model takes for a call."""
+    """The duration of a call."""
 
     model_config = ConfigDict(extra="forbid")
     seconds: Seconds
@@ -70,13 +70,13 @@ class GeminiSimulator:
         self.calls = GeminiCalls()
 
     async def generate(self, request: Request) -> Response:
-        """One call. It ends when the client disconnects."""
-        with self.calls.one_more():
+        """One call of generateContent. Ends when the client disconnects."""
+        with self.calls.track_call():
             try:
-                reply = unkeyed(request) or await self._reply(request)
-                outcome = "reset" if isinstance(reply, Dropped) else str(reply.status_code)
-            except GONE:
-                reply, outcome = Dropped(), "gone"
+                reply = key_refusal(request) or await self._reply(request)
+                outcome = "reset" if isinstance(reply, ConnectionReset) else str(reply.status_code)
+            except DISCONNECTED:
+                reply, outcome = ConnectionReset(), "gone"
         self.calls.by_status[outcome] += 1
         return reply
 
@@ -86,10 +86,10 @@ class GeminiSimulator:
             model = self.model_of(request)
             call = read(await request.body())
             limited = limits(model, call.config, len(call.items))
-        except NotServed as missing:
-            return problem(404, str(missing))
-        except (BadRequest, BadConfig) as bad:
-            return problem(400, str(bad))
+        except NotServed as error:
+            return problem(404, str(error))
+        except (BadRequest, BadConfig) as error:
+            return problem(400, str(error))
         self.calls.latest.append(call.titles)
         self.calls.configs.append(call.config)
         key = request.headers.get("x-goog-api-key", "")
@@ -97,14 +97,15 @@ class GeminiSimulator:
         if refusal := refused(fault or (self.window.refusal() if self.window else None)):
             return refusal
         instead = without_text(fault)
-        text, good = self._text(call, key) if instead is None else ("", [])
+        text, valid_titles = self._text(call, key) if instead is None else ("", [])
         seconds = fault.seconds if fault and fault.fault in LATE else self.seconds
         await wait(request, arrived + seconds - time.monotonic())
         if fault and fault.fault == "bad_json":
             return answered(self.model_version or model, call, text[: len(text) // 2], limited)
-        self.calls.titles.update(good)
-        spoken = SPOKEN[fault.fault].format(text) if fault and fault.fault in SPOKEN else text
-        return answered(self.model_version or model, call, spoken, limited, instead)
+        self.calls.titles.update(valid_titles)
+        if fault and fault.fault in WRAPPERS:
+            text = WRAPPERS[fault.fault].format(text)
+        return answered(self.model_version or model, call, text, limited, instead)
 
     def model_of(self, request: Request) -> str:
         """The model that serves a request. Raises NotServed."""
@@ -112,32 +113,32 @@ class GeminiSimulator:
         return serving(request.path_params["model"], version)
 
     def _text(self, call: ParsedCall, key: str) -> tuple[str, list[str]]:
-        """The answer's JSON text and the titles, or URNs, that are answered well in it."""
+        """The answer's JSON text, and the titles or URNs with a valid answer in it."""
         answers: list[Any] = []
-        good = []
-        for item, name, spoil in zip(call.items, call.names, self.faults.of_items(call.titles, key), strict=True):
-            if spoil is None:
+        valid = []
+        for item, name, fault in zip(call.items, call.names, self.faults.of_items(call.titles, key), strict=True):
+            if fault is None:
                 answers.append(call.plan.answer(item))
-                good.append(name)
-            elif spoil == "bad_item":
-                answers.append(call.plan.spoiled(item))
+                valid.append(name)
+            elif fault == "bad_item":
+                answers.append(call.plan.invalid_answer(item))
         answer: Any = answers if call.plan.many else next(iter(answers), {})
-        return json.dumps(answer, ensure_ascii=False), good
+        return json.dumps(answer, ensure_ascii=False), valid
 
     async def probe(self, request: Request) -> Response:
-        """Describes a model. Free, so workers use it to probe whether the service is back."""
+        """Describes a model. Free, so workers use it to probe whether an outage is over."""
         self.calls.probes += 1
         fault = self.faults.of_probe()
-        if refusal := unkeyed(request) or refused(fault):
+        if refusal := key_refusal(request) or refused(fault):
             return refusal
         try:
             self.model_of(request)
-        except NotServed as missing:
-            return problem(404, str(missing))
+        except NotServed as error:
+            return problem(404, str(error))
         try:
             await wait(request, fault.seconds if fault else 0)
-        except GONE:
-            return Dropped()
+        except DISCONNECTED:
+            return ConnectionReset()
         name = request.path_params["model"]
         limits = {"inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536}
         methods = {"supportedGenerationMethods": ["generateContent"]}
@@ -147,17 +148,17 @@ class GeminiSimulator:
     async def show_faults(self) -> list[dict[str, Any]]:
         return self.faults.as_dicts()
 
-    async def tell_faults(self, body: GeminiFault | Script) -> list[dict[str, Any]]:
-        self.faults.tell([body] if isinstance(body, GeminiFault) else body)
+    async def inject_faults(self, body: GeminiFault | Script) -> list[dict[str, Any]]:
+        self.faults.inject([body] if isinstance(body, GeminiFault) else body)
         return self.faults.as_dicts()
 
     async def clear_faults(self) -> list[dict[str, Any]]:
         self.faults.clear()
         return self.faults.as_dicts()
 
-    async def set_seconds(self, pace: CallDuration) -> CallDuration:
-        self.seconds = pace.seconds
-        return pace
+    async def set_seconds(self, duration: CallDuration) -> CallDuration:
+        self.seconds = duration.seconds
+        return duration
 
     async def set_model_version(self, body: ModelVersion) -> ModelVersion:
         self.model_version = body.model_version
@@ -179,15 +180,15 @@ class GeminiSimulator:
 
 
 def build(seconds: float) -> FastAPI:
-    """The app; a call takes `seconds` until that is changed."""
+    """The app. `seconds`: initial duration of a call."""
     gemini = GeminiSimulator(seconds)
     app = FastAPI(title="Simulator for Gemini", openapi_url=None)
-    app.add_exception_handler(RequestValidationError, nonsense)
+    app.add_exception_handler(RequestValidationError, invalid_request)
     for version in ("v1", "v1beta"):
         app.add_route(f"/{version}/models/{{model}}:generateContent", gemini.generate, methods=["POST"])
         app.add_route(f"/{version}/models/{{model}}", gemini.probe, methods=["GET"])
     app.get("/simulator/faults")(gemini.show_faults)
-    app.post("/simulator/faults")(gemini.tell_faults)
+    app.post("/simulator/faults")(gemini.inject_faults)
     app.delete("/simulator/faults")(gemini.clear_faults)
     app.put("/simulator/seconds")(gemini.set_seconds)
     app.put("/simulator/model-version")(gemini.set_model_version)
@@ -200,7 +201,7 @@ def build(seconds: float) -> FastAPI:
 
 
 def seconds(text: str) -> float:
-    """The type of --seconds; argparse tells of a ValueError by this name."""
+    """The type of --seconds; argparse shows this name in errors."""
     return CallDuration.model_validate({"seconds": text}).seconds
 
 

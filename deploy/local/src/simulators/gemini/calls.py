@@ -26,14 +26,14 @@ class Limit(BaseModel):
 
 @dataclass(slots=True)
 class Window:
-    """The calls that count against the limit now."""
+    """The calls in the current window of the limit."""
 
     limit: Limit
     clock: Callable[[], float] = time.monotonic
     times: deque[float] = field(default_factory=deque)
 
     def refusal(self) -> GeminiFault | None:
-        """None where one more call is within the limit; it counts then."""
+        """None if the limit allows one more call, which is then counted."""
         now = self.clock()
         while self.times and self.times[0] <= now - self.limit.seconds:
             self.times.popleft()
@@ -49,14 +49,14 @@ class GeminiCalls(InFlight):
 
     calls: int = 0
     probes: int = 0
-    by_status: Counter[str] = field(default_factory=Counter)  # "reset", or "gone" where the caller left before
-    titles: Counter[str] = field(default_factory=Counter)  # answered well: what a caller pays for
+    by_status: Counter[str] = field(default_factory=Counter)  # or "reset", or "gone" if the client disconnected
+    titles: Counter[str] = field(default_factory=Counter)  # valid answers
     configs: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LATEST))  # generationConfig of each
-    latest: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LATEST))  # the titles of each, as they came
+    latest: deque[list[str]] = field(default_factory=lambda: deque(maxlen=LATEST))  # titles of each call, in order
 
-    def one_more(self) -> AbstractContextManager[None]:
+    def track_call(self) -> AbstractContextManager[None]:
         self.calls += 1
-        return self.one_more_in_flight()
+        return self.track()
 
     def reset(self) -> None:
         self.calls = self.probes = 0

@@ -1,4 +1,4 @@
-"""Faults of the Gemini simulator, and which of them a call or a probe meets."""
+"""Faults of the Gemini simulator, and which one applies to a call or a probe."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -12,58 +12,60 @@ Kind = Literal[
     "block", "finish", "empty", "bad_json", "bad_item", "missing_item",
     "fence", "chat", "object", "page", "slow", "hang", "reset",
 ]  # fmt: skip
-OF_ITEMS = frozenset({"bad_item", "missing_item"})  # spoil single items, their neighbours stay good
-# of the whole service; a quota does not stop a free probe
-OF_PROBES = frozenset({"500", "503", "504", "401", "403", "404", "bad_key", "page", "hang", "reset"})
+ITEM_FAULTS = frozenset({"bad_item", "missing_item"})  # affect single items of a call
+# of the whole service; a free probe does not count against a quota
+PROBE_FAULTS = frozenset({"500", "503", "504", "401", "403", "404", "bad_key", "page", "hang", "reset"})
 
 
 class GeminiFault(FaultSchedule):
-    """One fault and its scope: without `title_contains` every call."""
+    """One fault and its scope; default: every call."""
 
     fault: Kind
     title_contains: str | None = Field(default=None, min_length=1)
-    of_key: str | None = None  # of calls with this API key only
+    of_key: str | None = None  # only calls with this API key
     retry_after_seconds: Seconds = 3  # 429 only
-    in_header: bool = False  # 429 only: says it as Retry-After, and not in the details
-    of_the_day: bool = False  # 429 only: the day's quota is used up, and not a minute's
+    in_header: bool = False  # 429 only: in Retry-After instead of the details
+    of_the_day: bool = False  # 429 only: the daily quota is used up, not that of a minute
     reason: str = Field(default="SAFETY", min_length=1)  # block (of the prompt) and finish (of the answer) only
-    status: Annotated[int, Field(ge=200, le=599)] = 200  # page (of a proxy, which knows nothing of Gemini) only
-    seconds: Seconds = 3600  # slow and hang only: until it is answered
+    status: Annotated[int, Field(ge=200, le=599)] = 200  # page only: answered by a proxy
+    seconds: Seconds = 3600  # slow and hang only: until the answer
 
     @property
-    def is_of_all(self) -> bool:
+    def affects_everything(self) -> bool:
         return self.title_contains is None and self.of_key is None and self.share == 1
 
-    def meets(self, title: str) -> bool:
+    def matches_title(self, title: str) -> bool:
         return self.title_contains is None or self.title_contains.casefold() in title.casefold()
 
-    def is_about(self, titles: Sequence[str], key: str) -> bool:
-        is_for_titles = self.title_contains is None or any(map(self.meets, titles))
-        return is_for_titles and self.of_key in {None, key}
+    def matches(self, titles: Sequence[str], key: str) -> bool:
+        matches_titles = self.title_contains is None or any(map(self.matches_title, titles))
+        return matches_titles and self.of_key in {None, key}
 
 
 class GeminiFaults(Faults[GeminiFault]):
     def of_call(self, titles: Sequence[str], key: str = "") -> GeminiFault | None:
-        """The fault this call meets as a whole."""
-        for one in self.in_force():
-            fault = one.fault
-            if fault.fault not in OF_ITEMS and fault.is_about(titles, key) and one.takes_one_more():
+        """The fault of this call as a whole."""
+        for scheduled in self.active():
+            fault = scheduled.fault
+            if fault.fault not in ITEM_FAULTS and fault.matches(titles, key) and scheduled.applies_to_next():
                 return fault
         return None
 
     def of_items(self, titles: Sequence[str], key: str = "") -> list[Kind | None]:
-        """How each item is spoiled, in the order of the titles; a fault's call counts once, however many it meets."""
-        spoils: list[Kind | None] = [None] * len(titles)
-        for one in self.in_force():
-            if one.fault.fault not in OF_ITEMS:
+        """The fault of each item, in the order of the titles. A call counts once for a fault, whatever the number of
+        items."""
+        kinds: list[Kind | None] = [None] * len(titles)
+        for scheduled in self.active():
+            if scheduled.fault.fault not in ITEM_FAULTS:
                 continue
-            met = [n for n, title in enumerate(titles) if spoils[n] is None and one.fault.is_about([title], key)]
-            if met and one.takes_one_more():
-                for n in met:
-                    spoils[n] = one.fault.fault
-        return spoils
+            fault = scheduled.fault
+            affected = [n for n, title in enumerate(titles) if kinds[n] is None and fault.matches([title], key)]
+            if affected and scheduled.applies_to_next():
+                for n in affected:
+                    kinds[n] = fault.fault
+        return kinds
 
     def of_probe(self) -> GeminiFault | None:
-        """The fault a look at the model meets; a probe uses up none of its times."""
-        faults = (one.fault for one in self.in_force())
-        return next((fault for fault in faults if fault.fault in OF_PROBES and fault.is_of_all), None)
+        """The fault of a probe, which does not count as one of its times."""
+        faults = (scheduled.fault for scheduled in self.active())
+        return next((fault for fault in faults if fault.fault in PROBE_FAULTS and fault.affects_everything), None)

@@ -1,6 +1,6 @@
-"""What the answers are made of: sentences with a place for the subject, and words by field."""
+"""Building blocks of the answers: sentences with a placeholder for the subject, and words by field."""
 
-OF_TOPICS = [
+TOPIC_SENTENCES = [
     sentence.split("{}")
     for sentence in (
         "{} is easiest to understand from the requests that enter it and the state they leave behind.",
@@ -16,7 +16,7 @@ OF_TOPICS = [
         "Load on {} comes in bursts, so it is smoothed before it reaches storage.",
     )
 ]
-OF_ARTICLES = [
+ARTICLE_SENTENCES = [
     sentence.split("{}")
     for sentence in (
         "{} asks one question and says for whom the answer holds.",

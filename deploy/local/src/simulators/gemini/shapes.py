@@ -1,4 +1,4 @@
-"""Gemini's requests read and its answers and errors shaped, as its REST API has them. Used by `app.py`."""
+"""Parses requests and builds responses and errors in the shape of Gemini's REST API. Used by `app.py`."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from simulators.gemini.answers import AnswerPlan, UnusableSchema, plan
 from simulators.gemini.faults import GeminiFault
 from simulators.gemini.models import AnswerLimits
-from simulators.server import Dropped
+from simulators.server import ConnectionReset
 
 REFUSED_KEY = "refused"
 GOOGLE = "type.googleapis.com/google.rpc"
@@ -35,7 +35,7 @@ REFUSALS = {
     "503": "The model is overloaded. Please try again later.",
     "504": "Deadline expired before operation could complete.",
 }
-SPOKEN = {
+WRAPPERS = {
     "fence": "```json\n{}\n```",
     "chat": "Here are the cards:\n\n{}\n\nShall I write more of them?",
     "object": '{{"topics": {}}}',
@@ -48,8 +48,8 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedCall:
-    """What one call asks: data items, the plan to answer them by, the length of its texts in characters, and how the
-    model is to answer."""
+    """One call: data items, the plan for answering them, the length of its texts in characters, and its
+    generationConfig without the schema."""
 
     items: list[dict[str, Any]]
     plan: AnswerPlan
@@ -58,12 +58,12 @@ class ParsedCall:
 
     @property
     def names(self) -> list[str]:
-        """What each item is counted by."""
+        """The URN or title of each item, by which calls are counted."""
         return [str(item.get("urn") or item.get("title") or "") for item in self.items]
 
     @property
     def titles(self) -> list[str]:
-        """What faults look for theirs in: an article is met by its title and by its URN."""
+        """Texts in which faults search their `title_contains`: an article's title and URN."""
         return [" ".join(str(item[key]) for key in ("title", "urn") if item.get(key)) for item in self.items]
 
 
@@ -75,20 +75,20 @@ def read(body: bytes) -> ParsedCall:
         system = (request.get("systemInstruction") or {}).get("parts") or []
         texts = [part["text"] for content in request["contents"] for part in content["parts"] if "text" in part]
         data = json.loads(texts[-1])
-        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair could not be sent back
+        json.dumps(data, ensure_ascii=False).encode()  # raises on unpaired surrogates, which could not be sent back
         characters = sum(map(len, texts)) + sum(len(part.get("text", "")) for part in system)
-        answer_by = plan(config.get("responseJsonSchema") or config.get("responseSchema") or {})
-    except UnusableSchema as unusable:
-        raise BadRequest(f"The response schema cannot be answered: {unusable}") from unusable
-    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as broken:
-        raise BadRequest(f"The last text part of contents must be JSON data: {broken!r}") from broken
+        answer_plan = plan(config.get("responseJsonSchema") or config.get("responseSchema") or {})
+    except UnusableSchema as error:
+        raise BadRequest(f"The response schema cannot be answered: {error}") from error
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise BadRequest(f"The last text part of contents must be JSON data: {error!r}") from error
     items = data if isinstance(data, list) else [data]
     if not all(isinstance(item, dict) for item in items):
         raise BadRequest("The data must be one object or an array of objects")
-    if answer_by.many != isinstance(data, list):
+    if answer_plan.many != isinstance(data, list):
         raise BadRequest("An array of data needs an array schema, one object an object schema")
-    about_answer = {key: value for key, value in config.items() if key not in {"responseJsonSchema", "responseSchema"}}
-    return ParsedCall(items, answer_by, characters, about_answer)
+    settings = {key: value for key, value in config.items() if key not in {"responseJsonSchema", "responseSchema"}}
+    return ParsedCall(items, answer_plan, characters, settings)
 
 
 def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
@@ -98,12 +98,12 @@ def problem(code: int, message: str, *details: dict[str, Any]) -> Response:
 
 
 def refused(fault: GeminiFault | None) -> Response | None:
-    """The answer of a fault in which the model is never reached; None where it is."""
+    """The response to a fault that prevents the call from reaching the model; otherwise None."""
     if fault is None:
         return None
     match fault.fault:
         case "reset":
-            return Dropped()
+            return ConnectionReset()
         case "page":
             return HTMLResponse("<!doctype html><title>Please log in</title>", fault.status)
         case "bad_key":
@@ -119,7 +119,7 @@ def _bad_key() -> Response:
 
 
 def _over_quota(fault: GeminiFault) -> Response:
-    """As Gemini has it: also of a day's quota it says to try again in some seconds."""
+    """Like Gemini, asks to retry in some seconds even if the daily quota is used up."""
     per = "Day" if fault.of_the_day else "Minute"
     violation = {"quotaId": f"GenerateRequestsPer{per}PerProjectPerModel-FreeTier", "quotaValue": "250"}
     details: list[dict[str, Any]] = [{"@type": f"{GOOGLE}.QuotaFailure", "violations": [violation]}]
@@ -132,8 +132,8 @@ def _over_quota(fault: GeminiFault) -> Response:
     return refusal
 
 
-def unkeyed(request: Request) -> Response | None:
-    """The refusal of a call without a good API key; None where the key is good."""
+def key_refusal(request: Request) -> Response | None:
+    """The refusal of a call without a valid API key; otherwise None."""
     key = request.headers.get("x-goog-api-key")
     if not key:
         return problem(403, "Method doesn't allow unregistered callers. Please use API Key to call this API.")
@@ -141,7 +141,7 @@ def unkeyed(request: Request) -> Response | None:
 
 
 def without_text(fault: GeminiFault | None) -> dict[str, Any] | None:
-    """What an answer of this fault has in the place of its text; None where it has one."""
+    """The content of an answer without text; None if the answer has a text."""
     if fault is None:
         return None
     match fault.fault:
@@ -157,13 +157,13 @@ def without_text(fault: GeminiFault | None) -> dict[str, Any] | None:
 def answered(
     model: str, call: ParsedCall, text: str, limits: AnswerLimits, instead: dict[str, Any] | None = None
 ) -> Response:
-    """A 200 with its usage, four characters a token; cut off where it is longer than was asked for."""
-    spent_in, spent_out = math.ceil(call.characters / 4), math.ceil(len(text) / 4)
+    """A 200 with its usage at four characters per token, cut off at the requested length."""
+    tokens_in, tokens_out = math.ceil(call.characters / 4), math.ceil(len(text) / 4)
     finish = "STOP"
-    if limits.thoughts + spent_out > limits.most:
-        finish, spent_out = "MAX_TOKENS", max(0, int(limits.most) - limits.thoughts)
-        text = text[: spent_out * 4]
-    usage = {"promptTokenCount": spent_in, "candidatesTokenCount": spent_out, "thoughtsTokenCount": limits.thoughts}
+    if limits.thoughts + tokens_out > limits.most:
+        finish, tokens_out = "MAX_TOKENS", max(0, int(limits.most) - limits.thoughts)
+        text = text[: tokens_out * 4]
+    usage = {"promptTokenCount": tokens_in, "candidatesTokenCount": tokens_out, "thoughtsTokenCount": limits.thoughts}
     content = {"parts": [{"text": text}], "role": "model"}
     outcome = {"candidates": [{"content": content, "finishReason": finish, "index": 0}]}
     return JSONResponse(
