@@ -1,13 +1,12 @@
 """Turns problem+json responses (RFC 9457) into errors of one clear line each. Used by `client/api.py`."""
 
 import contextlib
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
 from local_processes.plain_text import one_line
+from shared.resilience.retry_after import retry_after_seconds
 from topicflow.errors import CommandError, Failed, NotAllowed, NotFound, ServiceUnavailable, WrongUse
 
 _SHOWN_ERRORS = 3
@@ -34,16 +33,6 @@ def problem_of(response: httpx.Response) -> CommandError:
     if response.status_code in _TEMPORARY or (response.status_code == 409 and "Retry-After" in response.headers):
         return ServiceUnavailable(message, retry_after_seconds(response.headers.get("Retry-After")))
     return _BY_STATUS.get(response.status_code, Failed)(message)
-
-
-def retry_after_seconds(value: str | None) -> float | None:
-    """Seconds from a number or an HTTP date (RFC 9110 §10.2.3); None if it is neither."""
-    with contextlib.suppress(TypeError, ValueError):
-        if value and value.strip().isdecimal():
-            return float(value)
-        if value:
-            return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    return None
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from shared.errors import CatalogRefusesUs, CatalogUnavailable, Doubtful, Refused
+from shared.resilience.retry_after import retry_after_seconds
 
 FIELDS = ("urn", "title", "abstract", "content", "extras", "ai_tags", "ai_category", "ai_key_takeaways")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # neither events nor databases take them
@@ -49,8 +50,7 @@ class Reply:
             parsed = json.loads(body)
         except (ValueError, RecursionError):
             parsed = None
-        seconds = float(retry_after) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", retry_after) else None
-        return cls(status, parsed if isinstance(parsed, dict) else {}, seconds)
+        return cls(status, parsed if isinstance(parsed, dict) else {}, retry_after_seconds(retry_after))
 
     def result(self, secrets: Iterable[str]) -> Any:
         """The envelope's result. `secrets` are removed from messages. Raises Outage, Doubtful, Refused."""

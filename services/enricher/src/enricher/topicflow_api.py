@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from shared.errors import ApiUnavailable, Refused
+from shared.resilience.retry_after import retry_after_seconds
 
 TIMEOUT = 30.0  # seconds
 
@@ -29,9 +30,8 @@ class SubmissionsApi:
         except httpx.HTTPError as error:
             raise ApiUnavailable(f"the API does not answer: {type(error).__name__}") from error
         if answer.status_code in {401, 403, 429} or answer.status_code >= 500:
-            after = answer.headers.get("retry-after", "")
-            seconds = float(after) if after.isdecimal() else None
-            raise ApiUnavailable(f"the API answered {answer.status_code} to a request of the enricher", seconds)
+            message = f"the API answered {answer.status_code} to a request of the enricher"
+            raise ApiUnavailable(message, retry_after_seconds(answer.headers.get("retry-after")))
         if not answer.is_success:
             raise Refused(f"api_{answer.status_code}", f"the API rejected the articles: {answer.text[:300]}")
         return int(answer.json()["accepted"])

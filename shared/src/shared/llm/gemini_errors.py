@@ -1,12 +1,13 @@
 """Maps Gemini's error responses to topicflow errors: wait, retry or fail."""
 
-import re
+from typing import Any
 
 from google.genai import errors
 
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Unavailable
 from shared.llm.api_keys import Key
 from shared.llm.quota_day import end_of_day
+from shared.resilience.retry_after import retry_after_seconds
 
 _DOUBTFUL = {408, 499, 500, 504}  # may concern one request only
 _PROXY_AUTHENTICATION = 407
@@ -16,10 +17,11 @@ def error_of(error: errors.APIError, key: Key, url: str) -> Outage | Doubtful | 
     """`url`: the called URL, without secrets."""
     text = str(error.message or "").replace(key.value, "…")  # some error messages quote the key
     message = f"Gemini answered {error.code} {error.status or ''}: {text[:300]}".strip()
-    is_key_invalid = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in str(error.details))
+    reasons = {info.get("reason") for info in _details(error, "ErrorInfo")}
+    is_key_invalid = error.code in {401, 403} or (error.code == 400 and "API_KEY_INVALID" in reasons)
     if error.code == 404:
         return Unavailable(not_found(error, url), _retry_after(error))
-    if error.code == 429 and "PerDay" in str(error.details):  # in the quota's id
+    if error.code == 429 and _is_daily(error):
         return DailyQuota(message, until=end_of_day())
     if error.code == 429:
         return RateLimited(message, _retry_after(error))
@@ -40,8 +42,27 @@ def not_found(error: errors.APIError, url: str) -> str:
 
 
 def _retry_after(error: errors.APIError) -> float | None:
-    """Seconds, from RetryInfo in the details or the Retry-After header."""
-    found = re.search(r"'retryDelay': '([0-9.]+)s'", str(error.details))
+    """Seconds, from RetryInfo in the details or the header Retry-After."""
+    delays = [str(info.get("retryDelay", "")).removesuffix("s") for info in _details(error, "RetryInfo")]
     header = getattr(error.response, "headers", {}).get("retry-after", "")
-    text = found[1] if found else header
-    return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else None
+    return retry_after_seconds(next(iter(delays), header))
+
+
+def _is_daily(error: errors.APIError) -> bool:
+    """Whether an exceeded quota is one per day, according to its id."""
+    failures = _details(error, "QuotaFailure")
+    violations = [violation for failure in failures for violation in _dicts(failure.get("violations"))]
+    return any("PerDay" in str(violation.get("quotaId")) for violation in violations)
+
+
+def _details(error: errors.APIError, kind: str) -> list[dict[str, Any]]:
+    """Details of one type of google.rpc (google/rpc/error_details.proto)."""
+    body = error.details[0] if isinstance(error.details, list) and error.details else error.details
+    outer = body if isinstance(body, dict) else {}
+    inner = outer.get("error")
+    details = _dicts((inner if isinstance(inner, dict) else outer).get("details"))
+    return [detail for detail in details if str(detail.get("@type")).endswith(f"google.rpc.{kind}")]
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

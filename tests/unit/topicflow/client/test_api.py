@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from topicflow.client.api import ApiClient, answer_of, api_url
-from topicflow.client.problems import retry_after_seconds
 from topicflow.errors import CommandError, Unreachable, WrongUse
 from topicflow.local_mode.data_folder import write_private
 
@@ -52,13 +51,6 @@ async def test_an_unreachable_api_is_one_clear_line() -> None:
 
     with pytest.raises(Unreachable, match=r"nothing answers at http://127\.0\.0\.1:1"):
         await ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(refuse)).get("/topics")
-
-
-def test_retry_after_is_seconds_or_a_date() -> None:
-    assert retry_after_seconds("7") == 7
-    assert retry_after_seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert retry_after_seconds("soon") is None
-    assert retry_after_seconds(None) is None
 
 
 def test_the_url_comes_from_the_option_the_environment_the_folder_or_the_usual_port(tmp_path: Path) -> None:
