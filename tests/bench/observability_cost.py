@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from opentelemetry.trace import SpanKind
+
 from shared.events import SubmissionEvent, TopicSubmitted
 from shared.ids import topic_id
 from shared.messaging.broker import Delivery
@@ -58,7 +60,7 @@ def batches(traceparent: str) -> None:
 
 def encodings(traceparent: str) -> None:
     event, _ = submitted("")
-    with tracing.Span("bench", "internal", traceparent):
+    with tracing.span("bench", SpanKind.INTERNAL, traceparent):
         for _ in range(ROUNDS):
             encode(event, source="bench")
 

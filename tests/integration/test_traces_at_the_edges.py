@@ -65,11 +65,11 @@ async def test_without_a_collector_everything_works_and_one_warning_is_logged(tm
             for n in range(5):
                 await api.ended((await api.submit(f"Nobody records {n}"))["topics"][0]["id"])
             worker = deployed.services["topic-worker-1"]
-            await eventually(lambda: "spans are lost" in worker.output, within=10)
+            await eventually(lambda: "spans_lost" in worker.output, within=10)
         for process in deployed.services.values():
             assert process.stop(within=10) in {0, -15}
             warnings = [line for line in process.output.splitlines() if '"warning"' in line or '"error"' in line]
-            assert len([line for line in warnings if "spans are lost" in line]) == 1
+            assert len([line for line in warnings if "spans_lost" in line]) == 1
             assert not [line for line in process.output.splitlines() if "opentelemetry" in line]
             assert not [line for line in process.output.splitlines() if nobody.removeprefix("http://") in line]
     finally:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import Context
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from shared.llm.gemini import Answer
 from shared.observability import tracing
@@ -24,16 +25,18 @@ def observed(contexts: Mapping[str, Context]) -> Iterator[Callable[[Answer], Non
     if others:
         structlog.contextvars.bind_contextvars(shared_with=others)
     traces = [contexts[other].run(tracing.current) for other in others]
-    links = [trace for trace in traces if tracing.is_recorded(trace)]
-    with tracing.Span("generate_content", "client", links=links) as span:
-        span.attributes |= {"gen_ai.operation.name": "generate_content", "topicflow.submissions": len(contexts)}
+    links = [trace for trace in traces if trace.trace_flags.sampled]
+    with tracing.span("generate_content", SpanKind.CLIENT, links=links) as span:
+        span.set_attributes({"gen_ai.operation.name": "generate_content", "topicflow.submissions": len(contexts)})
 
         def on_answer(answer: Answer) -> None:
             log.debug("gemini_answered", finish_reason=answer.finish_reason, seconds=round(answer.seconds, 3))
-            span.attributes |= {
-                "gen_ai.response.model": answer.model,
-                "gen_ai.usage.input_tokens": answer.tokens_in,
-                "gen_ai.usage.output_tokens": answer.tokens_out,
-            }
+            span.set_attributes(
+                {
+                    "gen_ai.response.model": answer.model,
+                    "gen_ai.usage.input_tokens": answer.tokens_in,
+                    "gen_ai.usage.output_tokens": answer.tokens_out,
+                }
+            )
 
         yield on_answer

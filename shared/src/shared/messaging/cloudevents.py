@@ -54,7 +54,7 @@ def encode(event: Event, *, source: str, n: int = 0, time: datetime | None = Non
         "ce_time": (time or now).isoformat(),
         "content-type": "application/json",
     }
-    if traceparent := tracing.current():  # the distributed tracing extension of CloudEvents
+    if traceparent := tracing.traceparent():  # the distributed tracing extension of CloudEvents
         headers["traceparent"] = traceparent
     return Record(STREAM_OF[type(event)].name, key, headers, event.model_dump_json().encode())
 

@@ -1,95 +1,106 @@
-"""One trace from POST to projection: what is done now belongs to a span, and `traceparent` carries that in records.
+"""One trace from POST to projection: spans of OpenTelemetry, whose context travels in the records' `traceparent`.
 
-Off unless an OTLP endpoint is set: OpenTelemetry (`otlp.py`) is not imported then, and what others began is passed on.
-Whoever begins a trace decides whether it is recorded; everybody after follows (W3C Trace Context).
+Spans are recorded only if an OTLP endpoint is set: `otlp.py` is imported then. Without one they only pass on the trace
+of an incoming request or record. Whoever begins a trace decides whether it is recorded; everyone after follows
+(W3C Trace Context).
 """
 
 import os
-import re
-from collections.abc import Sequence
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    Link,
+    NoOpTracer,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    Tracer,
+    format_trace_id,
+    get_current_span,
+    use_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:
-    from shared.observability.otlp import Recorder
+    from opentelemetry.sdk.trace import TracerProvider
 
-Attributes = dict[str, str | int | float]
-Kind = Literal["server", "consumer", "client", "internal"]
+Attributes = Mapping[str, str | int | float]
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_VALID = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_W3C = TraceContextTextMapPropagator()
 _SAMPLED = frozenset("13579bdf")  # the last bit of the flags
-_current: ContextVar[str] = ContextVar("traceparent", default="")
-_recorder: "Recorder | None" = None
+_tracer: Tracer = NoOpTracer()
+_provider: "TracerProvider | None" = None
 
 
 def set_up(service: str, instance: str) -> None:
-    """The process's spans are recorded from now on, if the environment says where to."""
-    global _recorder
+    """Records the spans of this process from now on, if the environment names an endpoint."""
+    global _tracer, _provider
     is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     if is_disabled or os.environ.get("OTEL_TRACES_EXPORTER") == "none" or not any(map(os.environ.get, ENDPOINTS)):
         return
-    from shared.observability.otlp import Recorder
+    from shared.observability import otlp
 
-    _recorder = Recorder(service, instance)
+    _provider = otlp.provider_of(service, instance)
+    _tracer = _provider.get_tracer("topicflow")
 
 
 def shut_down() -> None:
-    """What is recorded is sent, but not waited for long."""
-    global _recorder
-    if _recorder:
-        _recorder.close()
-    _recorder = None
+    """Sends recorded spans, for a few seconds at most."""
+    global _tracer, _provider
+    if _provider:
+        from shared.observability import otlp
+
+        otlp.shut_down(_provider)
+    _tracer, _provider = NoOpTracer(), None
 
 
-def current() -> str:
-    """The traceparent of what is being done, "" if it belongs to no trace."""
-    return _current.get()
+def current() -> SpanContext:
+    return get_current_span().get_span_context()
+
+
+def traceparent() -> str:
+    """The header of the current span; "" outside of a trace."""
+    headers: dict[str, str] = {}
+    _W3C.inject(headers)
+    return headers.get("traceparent", "")
 
 
 def trace_id() -> str:
-    return _current.get()[3:35]
+    """Hexadecimal; "" outside of a trace."""
+    context = current()
+    return format_trace_id(context.trace_id) if context.is_valid else ""
 
 
 def is_recorded(traceparent: str) -> bool:
-    return _recorder is not None and traceparent[-1:] in _SAMPLED
+    return _provider is not None and traceparent[-1:] in _SAMPLED
 
 
-class Span:
-    """A context manager. `parent`: the traceparent that came from outside, "" if none did; without it, what is being
-    done now. `name` and `attributes` are told when it ends; with an `error.type` it ended badly.
+@contextmanager
+def span(name: str, kind: SpanKind, parent: str | None = None, links: Sequence[SpanContext] = ()) -> Iterator[Span]:
+    """Makes a span current. `parent`: an incoming traceparent, "" if there was none; None: the current span.
+
+    An exception gives it the attribute `error.type`; a cancellation does not.
     """
-
-    __slots__ = ("_kind", "_links", "_parent", "_recorded", "_recorder", "_token", "attributes", "name")
-
-    def __init__(self, name: str, kind: Kind, parent: str | None = None, links: Sequence[str] = ()) -> None:
-        self.name, self.attributes = name, Attributes()
-        self._kind, self._parent, self._links = kind, parent, links
-
-    @property
-    def is_recorded(self) -> bool:
-        """Else nobody reads its attributes."""
-        return self._recorder is not None
-
-    def __enter__(self) -> "Span":
-        before = _current.get() if self._parent is None else self._parent
-        if before and not _VALID.fullmatch(before):
-            before = ""
-        self._recorder = _recorder if not before or is_recorded(before) else None
-        if self._recorder:
-            self._recorded = self._recorder.begin(self.name, self._kind, before, self._links)
-            before = self._recorder.traceparent(self._recorded)
-        self._token = _current.set(before)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        _current.reset(self._token)
-        if kind and issubclass(kind, Exception):  # being cancelled is none
-            self.attributes.setdefault("error.type", kind.__name__)
-        if self._recorder:
-            self._recorder.end(self._recorded, self.name, self.attributes)
+    context = None if parent is None else _context_of(parent)
+    span = _tracer.start_span(name, context, kind, links=[Link(link) for link in links])
+    with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield span
+        except Exception as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(StatusCode.ERROR)
+            raise
 
 
 def record(name: str, parent: str, began: int, ended: int, attributes: Attributes) -> None:
-    """A span of what is over, between two times in nanoseconds; ask `is_recorded` before."""
-    if _recorder and _VALID.fullmatch(parent):
-        _recorder.end(_recorder.begin(name, "internal", parent, at=began), name, attributes, ended)
+    """A span of something that is over. Times in nanoseconds. Call it only if `is_recorded`."""
+    context = _context_of(parent)
+    _tracer.start_span(name, context, attributes=dict(attributes), start_time=began).end(ended)
+
+
+def _context_of(traceparent: str) -> Context:
+    return _W3C.extract({"traceparent": traceparent}, Context())

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import get_args
 
 import structlog
+from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.observability import tracing
 from shared.observability.metrics import DELIVERIES, HANDLING_SECONDS
@@ -26,19 +27,22 @@ def observed(work: Work, run: Run) -> Iterator[None]:
     record, event = work.delivery.record, run.event
     began = time.perf_counter()
     structlog.contextvars.bind_contextvars(submission=event.id, attempt=event.attempt, run=run.id)
-    with tracing.Span(f"process {record.stream}", "consumer", record.headers.get("traceparent", "")) as span:
+    parent = record.headers.get("traceparent", "")
+    with tracing.span(f"process {record.stream}", SpanKind.CONSUMER, parent) as span:
         try:
             yield
         finally:
-            if span.is_recorded:
-                span.attributes |= _attributes(work, run)
+            if span.is_recording():
+                span.set_attributes(_attributes(work, run))
+                if work.error:
+                    span.set_status(StatusCode.ERROR)
             if work.settled:
                 HANDLING_SECONDS.observe(time.perf_counter() - began)
                 _say(work)
 
 
 def _attributes(work: Work, run: Run) -> tracing.Attributes:
-    attributes: tracing.Attributes = {
+    attributes: dict[str, str | int | float] = {
         "messaging.destination.name": work.delivery.record.stream,
         "topicflow.submission": run.event.id,
         "topicflow.attempt": run.event.attempt,

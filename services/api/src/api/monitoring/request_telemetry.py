@@ -4,6 +4,7 @@ import time
 from uuid import uuid4
 
 import structlog
+from opentelemetry.trace import SpanKind, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability import tracing
@@ -39,18 +40,21 @@ class _Request:
             await self._timed(app, receive)
             return
         parent = dict(self._scope["headers"]).get(b"traceparent", b"").decode("latin-1")
-        with tracing.Span(self._method, "server", parent) as span:
+        with tracing.span(self._method, SpanKind.SERVER, parent) as span:
             try:
                 await self._timed(app, receive)
             finally:
-                span.name = f"{self._method} {self._route}"
-                span.attributes |= {
-                    "http.request.method": self._method,
-                    "http.route": self._route,
-                    "http.response.status_code": self._status,
-                }
+                span.update_name(f"{self._method} {self._route}")
+                span.set_attributes(
+                    {
+                        "http.request.method": self._method,
+                        "http.route": self._route,
+                        "http.response.status_code": self._status,
+                    }
+                )
                 if self._status >= 500:
-                    span.attributes["error.type"] = str(self._status)
+                    span.set_attribute("error.type", str(self._status))
+                    span.set_status(StatusCode.ERROR)
 
     async def _timed(self, app: ASGIApp, receive: Receive) -> None:
         """Drops errors that were logged and answered with 500: uvicorn would log them again, without the request id."""
