@@ -12,7 +12,6 @@ from servers import Deployment, Process
 from chaos.articles import Articles, deploy
 from shared.streams import ENRICHER
 
-pytestmark = pytest.mark.alone
 URN = "urn:article:to-be-written"
 TEXT = "Oats and lentils were eaten by 40 adults for eight weeks."
 EDITED = "Kefir and walnuts were given to 60 schoolchildren for a year."
@@ -53,6 +52,7 @@ async def completed(articles: Articles, attempt: int) -> Json:
     return await eventually(is_completed, within=WITHIN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["enhance", "patch"])
 async def test_a_delayed_write_of_an_older_submission_does_not_overwrite_a_newer_one(
     articles: Articles, route: str

@@ -16,7 +16,7 @@ from chaos.articles import Articles, deploy, with_text
 from shared.streams import ENRICHER
 from simulators.catalog.articles import invented
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 MADE = 2000
 REPLICAS = 3
 IN_FLIGHT = 10

@@ -13,7 +13,7 @@ from servers.stack import on_valkey
 from chaos.checker import Checker
 from shared.streams import PROJECTOR
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 A_REQUEST = 100  # titles
 
 

@@ -107,6 +107,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed(running: Deployment, cl
     assert checker.paid_twice() == []
 
 
+@pytest.mark.slow
 async def test_a_call_that_takes_many_session_timeouts_runs_once(
     running: Deployment, client: httpx.AsyncClient
 ) -> None:

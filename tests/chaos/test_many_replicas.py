@@ -19,7 +19,7 @@ from chaos.checker import Checker
 from chaos.storm import SERVICES, WORKER, Storm
 from shared.streams import PROJECTOR
 
-pytestmark = [pytest.mark.alone, pytest.mark.breaks_the_broker, ON_KAFKA]
+pytestmark = [pytest.mark.alone, pytest.mark.breaks_the_broker, ON_KAFKA, pytest.mark.slow]
 IN_FLIGHT = 30
 SESSION = 6.0  # seconds
 SETTINGS = {

@@ -5,13 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from integration.api import Api
 
 from chaos.race_runner import RaceRunner
 from shared.ids import normal, topic_id
 
-pytestmark = pytest.mark.alone
 WRITERS = 60
 REQUESTS = 5  # of each writer
 TITLES = [f"Parallel title number {n} on straße" for n in range(100)]

@@ -11,7 +11,7 @@ from servers import Deployment
 
 from chaos.articles import Articles, deploy, with_text
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.slow]
 MADE = 60
 NAME = "urn:article:poison-"
 SAYS = "Oats and lentils were eaten by 40 adults for eight weeks. "

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import pytest
 from integration.api import Api, problem
 
 from chaos.oracle import StreamEvent, place_of
@@ -19,7 +18,6 @@ from shared.events import SubmissionCompleted
 from shared.ids import topic_id
 from shared.messaging.cloudevents import encode
 
-pytestmark = pytest.mark.alone
 CARD = {
     "category": "databases",
     "subcategory": "late",

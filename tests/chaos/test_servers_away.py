@@ -16,7 +16,7 @@ from chaos.checker import Checker
 from chaos.test_kills import TITLES, all_done, in_the_middle
 from shared.streams import PROJECTOR
 
-pytestmark = [pytest.mark.alone, pytest.mark.breaks_the_broker, ON_KAFKA]
+pytestmark = [pytest.mark.alone, pytest.mark.breaks_the_broker, ON_KAFKA, pytest.mark.slow]
 AWAY = float(os.environ.get("TOPICFLOW_TEST_AWAY_SECONDS", "8"))
 LINES = 3  # at most, of one service about one outage
 

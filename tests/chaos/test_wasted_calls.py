@@ -11,7 +11,6 @@ from servers.process import Process
 
 from chaos.checker import Checker
 
-pytestmark = pytest.mark.alone
 TITLE = "Paid twice"
 TAKES_OVER_WITHIN = 30  # seconds, on a machine that many share
 
@@ -86,6 +85,7 @@ async def test_a_worker_killed_before_its_outcome_is_stored_causes_one_more_call
     await assert_paid(api, calls=1, repeated=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["the new worker", "the frozen worker"])
 async def test_the_second_answer_of_an_attempt_is_wasted_as_repeated_whichever_worker_reports_it(
     api: Api, first: str

@@ -9,6 +9,8 @@ import pytest
 from e2e.local_mode import LocalMode
 from eventually import eventually
 
+pytestmark = pytest.mark.slow
+
 REFUSED = "TOPICFLOW_MAX_BACKLOG is 900"
 
 

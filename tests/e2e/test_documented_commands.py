@@ -37,7 +37,10 @@ def test_documented_commands_are_found() -> None:
     assert {"README.md", "access.md", "articles.md"} <= set(PAGES_WITH_COMMANDS)
 
 
-@pytest.mark.parametrize("page", PAGES_WITH_COMMANDS)
+@pytest.mark.parametrize(
+    "page",
+    [page if page == "README.md" else pytest.param(page, marks=pytest.mark.slow) for page in PAGES_WITH_COMMANDS],
+)
 async def test_the_commands_of_a_page_run(page: str, local_mode: LocalMode, tmp_path: Path) -> None:
     command_environment = environment(local_mode.data, PATH=f"{BIN}:{os.environ['PATH']}", NO_PROXY="*")
     for command in (command for command in RUN if command.page == page):

@@ -102,6 +102,7 @@ async def test_a_file_with_unusual_rows_is_imported(local_mode: LocalMode, file:
     assert json.loads(local_mode.run("topics", "show", "odd 7", "--json").out)["content"]["difficulty"] == 2**60
 
 
+@pytest.mark.slow
 async def test_after_any_interruption_the_same_command_resumes_without_duplicates(
     local_mode: LocalMode, file: OldFile
 ) -> None:

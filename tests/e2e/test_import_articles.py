@@ -81,6 +81,7 @@ async def is_brought(api: Api, number: int) -> bool:
     return bool((await api.get("/articles", status="completed", limit=1))["total_count"] == number)
 
 
+@pytest.mark.slow
 async def test_a_large_set_is_imported_and_importing_again_changes_nothing(
     local_mode: LocalMode, valkey: ValkeyServer, old: Redis
 ) -> None:
@@ -100,6 +101,7 @@ async def test_a_large_set_is_imported_and_importing_again_changes_nothing(
     assert old.scard(SET) == 1202
 
 
+@pytest.mark.slow
 async def test_after_any_interruption_the_same_command_resumes(
     local_mode: LocalMode, valkey: ValkeyServer, old: Redis
 ) -> None:

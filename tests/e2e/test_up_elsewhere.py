@@ -59,6 +59,7 @@ async def test_three_workers_share_the_work_and_a_killed_one_is_restarted(up: Up
     assert local_mode.living() == []
 
 
+@pytest.mark.slow
 @ON_VALKEY
 async def test_old_settings_select_an_external_redis_which_is_left_running_with_its_data(up: Up, stack: Stack) -> None:
     port = stack.broker_url.rpartition(":")[2].partition("/")[0]
@@ -90,6 +91,7 @@ async def test_secrets_are_in_no_output_and_no_argument(up: Up, tmp_path: Path) 
         valkey.end()
 
 
+@pytest.mark.slow
 async def test_up_waits_for_an_unreachable_broker_and_reports_it(up: Up, tmp_path: Path) -> None:
     valkey = ValkeyServer(tmp_path / "valkey")
     local_mode = up("--broker-url", valkey.url)
@@ -130,6 +132,7 @@ def test_wrong_use_is_refused_before_anything_starts(tmp_path: Path, arguments: 
         assert refused.err.count("\n") == 1
 
 
+@pytest.mark.slow
 async def test_provision_finds_the_broker_of_up(up: Up) -> None:
     local_mode = await up().ready()
     ran = local_mode.run("provision")

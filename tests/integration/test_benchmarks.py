@@ -14,6 +14,8 @@ from bench.benchmarks import BENCHMARKS, of
 from servers import Stacks
 from servers.stack import KAFKA, ON_VALKEY
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 SMALLEST = ("--topics=20", "--rate=100", "--seconds=0.1", "--titles=500", "--posts=20", "--rows=1200", "--asks=1")
 EVERYWHERE = [name for name in BENCHMARKS if name in of(KAFKA)]

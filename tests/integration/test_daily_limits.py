@@ -36,8 +36,8 @@ async def all_completed(api: Api, count: int) -> None:
 @pytest.mark.parametrize(
     ("limit", "of", "more", "reason"),
     [
-        ("GEMINI_REQUESTS_PER_DAY", 20, "1000", "daily_quota"),
-        ("GEMINI_TOKENS_PER_DAY", 5000, "1e9", "daily_quota"),
+        pytest.param("GEMINI_REQUESTS_PER_DAY", 20, "1000", "daily_quota", marks=pytest.mark.slow),
+        pytest.param("GEMINI_TOKENS_PER_DAY", 5000, "1e9", "daily_quota", marks=pytest.mark.slow),
         ("TOPICFLOW_DAILY_BUDGET", 30, "1e9", "budget"),
     ],
 )

@@ -67,6 +67,7 @@ def address(server: OwnServer) -> str:
     return server.url.removeprefix("kafka://")
 
 
+@pytest.mark.slow
 async def test_kafka_keeps_acknowledged_records_after_kill_9(own_kafka: Callable[[], OwnServer]) -> None:
     kafka = own_kafka()
     await make_stream(kafka)
@@ -130,6 +131,7 @@ async def foreground(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     launcher.end()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 async def test_the_launcher_leaves_no_process_behind_on_any_signal(foreground: Process, number: signal.Signals) -> None:
     assert foreground.running

@@ -15,7 +15,9 @@ WINDOW, REQUESTS = 10, 60  # seconds, calls
 TITLES = [f"Within the quota {n}" for n in range(300)]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize(
+    "workers", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)]
+)
 async def test_workers_share_a_quota_use_it_up_and_are_rarely_refused(deployment: Deployment, workers: int) -> None:
     gemini = deployment.gemini
     gemini.limit(REQUESTS, WINDOW)
@@ -39,6 +41,7 @@ async def test_workers_share_a_quota_use_it_up_and_are_rarely_refused(deployment
     assert refused <= 0.02 * Counter(after["by_status"]).total() + 1
 
 
+@pytest.mark.slow
 async def test_after_a_long_outage_work_resumes_within_the_quota_and_no_try_was_spent(deployment: Deployment) -> None:
     gemini = deployment.gemini
     for service in ("api", PROJECTOR):

@@ -21,6 +21,8 @@ from shared.db.engine import open_access
 from shared.db.migrate import migrate
 from shared.streams import ENRICHER, PROJECTOR
 
+pytestmark = pytest.mark.slow
+
 TOPICFLOW = str(Path(sys.executable).with_name("topicflow"))
 WITHIN = 60  # seconds
 LOUD = {"TOPICFLOW_LOG_LEVEL": "DEBUG", "PYTHONFAULTHANDLER": "1"}

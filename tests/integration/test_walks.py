@@ -71,6 +71,7 @@ async def filled(projected: Projected) -> Projected:
     return projected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ascending", [False, True])
 @pytest.mark.parametrize("sort_by", ORDERS)
 @pytest.mark.parametrize("facets", [{}, {"tag": "all"}], ids=["all", "by tag"])

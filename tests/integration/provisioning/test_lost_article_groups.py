@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from eventually import eventually
 from integration.installation import Installation
 
@@ -26,6 +27,7 @@ async def submit(installation: Installation) -> None:
     await transport.close()
 
 
+@pytest.mark.slow
 async def test_paid_annotations_are_written_from_the_stream_and_not_paid_again(installation: Installation) -> None:
     assert installation.provision().code == 0
     projector = installation.project()

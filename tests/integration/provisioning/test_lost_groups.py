@@ -66,6 +66,7 @@ async def test_unfinished_work_completes_and_finished_work_is_not_paid_again(los
     assert lost.paid == dict.fromkeys(DONE + LEFT + LATER, 1)
 
 
+@pytest.mark.slow
 async def test_submissions_made_while_the_group_is_lost_complete_once(lost: Installation) -> None:
     """A projector and an API start although the group is lost; a worker does not."""
     api, projector = lost.add("api"), lost.project()
@@ -87,6 +88,7 @@ async def test_submissions_made_while_the_group_is_lost_complete_once(lost: Inst
     assert set(lost.paid.values()) == {1}
 
 
+@pytest.mark.slow
 async def test_recovery_waits_for_the_projection_up_to_the_limit(lost: Installation) -> None:
     await lost.submit(*LATER)
     refused = lost.provision("--wait-seconds", "1")
@@ -99,6 +101,7 @@ async def test_recovery_waits_for_the_projection_up_to_the_limit(lost: Installat
     assert ended(waiting).code == 0
 
 
+@pytest.mark.slow
 async def test_a_recovery_killed_halfway_can_be_repeated(lost: Installation, transport: Transport) -> None:
     lost.project()
 
@@ -120,6 +123,7 @@ async def test_a_recovery_killed_halfway_can_be_repeated(lost: Installation, tra
     assert lost.paid == dict.fromkeys(DONE + LEFT, 1)
 
 
+@pytest.mark.slow
 @ON_VALKEY
 async def test_recovery_is_refused_while_a_worker_still_has_calls_in_flight(installation: Installation) -> None:
     assert installation.provision().code == 0

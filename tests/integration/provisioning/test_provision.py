@@ -64,6 +64,7 @@ def test_json_reports_what_was_done_and_what_is_left(installation: Installation)
     assert json.loads(installation.provision("--json").out) == {"done": dry["to_do"], "to_do": [], "notes": []}
 
 
+@pytest.mark.slow
 async def test_concurrent_runs_beside_starting_services_create_everything_once(
     installation: Installation, transport: Transport
 ) -> None:
@@ -116,6 +117,7 @@ async def configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
     return {entry[0]: entry[1] for entry in answer.resources[0][4]}
 
 
+@pytest.mark.slow
 @ON_KAFKA
 async def test_settings_that_differ_are_corrected_and_foreign_ones_are_left_alone(
     installation: Installation, admin: AIOKafkaAdminClient
@@ -185,6 +187,7 @@ async def test_a_new_stream_gets_as_many_partitions_as_the_others(
     assert len(await transport.ends(["submission-outcomes"])) == 4
 
 
+@pytest.mark.slow
 @ON_KAFKA
 async def test_adding_partitions_while_workers_run_loses_and_repeats_nothing(
     installation: Installation, admin: AIOKafkaAdminClient, transport: Transport
