@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from contract.brokers import GROUP
 from contract.kafka_broker import forget_group
@@ -12,11 +14,11 @@ from integration.databases import rows
 from redis.asyncio import Redis
 from servers import Deployment, GeminiSimulator, Process, Stack
 from servers.stack import KAFKA
+from typer.testing import CliRunner
 
+from api.admin.__main__ import app
 from shared.messaging.kafka.connection import Cluster
 from shared.streams import PROJECTOR
-
-COMMAND = [sys.executable, "-m", "api.admin", "provision"]  # what `topicflow provision` runs
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,24 @@ class Installation:
     def project(self) -> Process:
         return self.add(PROJECTOR, f"{PROJECTOR}-{len(self.deployment.services)}")
 
-    def begin(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """A process that a test may kill."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TOPICFLOW_")}
-        environment = {**kept, **self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url, **settings}
         pipe = subprocess.PIPE
-        return subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=pipe, stderr=pipe, text=True)
+        command = [sys.executable, "-m", "api.admin", "provision", *arguments]
+        return subprocess.Popen(command, env=kept | self._settings, stdout=pipe, stderr=pipe, text=True)
 
     def provision(self, *arguments: str, **settings: str) -> Ran:
-        return ended(self.begin(*arguments, **settings))
+        """In this process, on a thread without an event loop."""
+        environment = self._settings | settings
+        with ThreadPoolExecutor(1) as thread:
+            command = partial(CliRunner().invoke, app, ["provision", *arguments], env=environment)
+            result = thread.submit(command).result(120)
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {**self.stack.settings, "TOPICFLOW_DATABASE_URL": self.database_url}
 
     async def submit(self, *titles: str) -> None:
         """Publishes without the API, by a producer with current partition metadata."""
