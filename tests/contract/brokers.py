@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from contract.memory_broker.transport import MemoryConsumer, MemoryTransport
+from contract.memory_broker.members import MemoryConsumer
+from contract.memory_broker.transport import MemoryTransport
 from servers import ValkeyServer
 
 from shared.messaging.broker import Consumer, LoadPositions, Reader, Transport
