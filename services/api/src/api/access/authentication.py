@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.access.callers import LOCAL, PROBE, Caller
 from api.access.key_cache import KeyCache
-from api.access.scopes import LOCAL, PROBE, Caller
 from api.problems import ProblemError
 
 PROBES = frozenset({"/live", "/ready"})  # need no key and cause no database lookup

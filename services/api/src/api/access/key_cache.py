@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from api.access.api_keys import ApiKey, ApiKeys
-from api.access.scopes import BODY_BYTES, MOST_BODY_BYTES, Caller
+from api.access.callers import BODY_BYTES, MOST_BODY_BYTES, Caller
 
 CURRENT_FOR = 4.0  # seconds; with the time of a refresh, a revocation takes effect within 5
 PAUSE = 0.1  # seconds between refreshes (1 ms each): limits the load from requests with unknown keys

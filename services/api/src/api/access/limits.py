@@ -5,7 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access.scopes import Caller
+from api.access.callers import Caller
 from api.problems import ProblemError
 
 BURST = 2.0  # seconds of requests allowed in one burst

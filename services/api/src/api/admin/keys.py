@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from api.access.api_keys import ApiKey, ApiKeys, NameTaken, NoSuchKey
-from api.access.scopes import LOCAL, MOST_BODY_BYTES, PROBE, Scope
+from api.access.callers import LOCAL, MOST_BODY_BYTES, PROBE, Scope
 from api.admin.command_line import FAILED, UNREACHABLE, JsonOption, refused, where_it_is
 from shared.db.engine import DatabaseUnreachable, open_access
 from shared.db.migrate import migrate

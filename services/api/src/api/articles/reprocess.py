@@ -9,7 +9,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
-from api.access.scopes import Caller, require_scope
+from api.access.callers import Caller
+from api.access.scopes import require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.filters import SubmissionQuery
 from api.submissions.commands import projected, queue, take_back

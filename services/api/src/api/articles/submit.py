@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from api.access.scopes import Caller, require_scope
+from api.access.callers import Caller
+from api.access.scopes import require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.repository import KnownSubmission
 from api.submissions.commands import queue

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from api.access.scopes import Caller, require_scope
+from api.access.callers import Caller
+from api.access.scopes import require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.freshness import freshness
 from api.worker_registry import LiveWorker
