@@ -13,7 +13,8 @@ from integration.databases import locked, rows
 from integration.keyed import Keyed, bearer, elsewhere
 from servers import Stacks
 
-from api.access.scopes import MOST_BODY_BYTES, require_scope
+from api.access.callers import MOST_BODY_BYTES
+from api.access.scopes import require_scope
 from api.app import build
 
 NAMES = (f"key-{n}" for n in count())
