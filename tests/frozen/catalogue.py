@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from unit.enricher.annotated import ASSESSMENT, CLASSIFICATION, TEXT
+from factories import ASSESSMENT, CLASSIFICATION, TEXT
 
 from frozen import product
 from frozen.http_server import serving

@@ -5,8 +5,8 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from factories import ASSESSMENT, CLASSIFICATION, QA, TEXT
 from pydantic import ValidationError
-from unit.enricher.annotated import ASSESSMENT, CLASSIFICATION, QA, TEXT
 
 from enricher.annotation import (
     LONGEST_ABSTRACT,

@@ -4,10 +4,10 @@ import json
 from copy import deepcopy
 from typing import Any
 
+from factories import ASSESSMENT, CLASSIFICATION, TEXT
 from fuzzed import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.enricher.annotated import ASSESSMENT, CLASSIFICATION, TEXT
 
 from enricher.annotate_article import validate_answer
 from enricher.annotation import MOST_KEYWORDS, Assessment, Classification

@@ -1,28 +1,17 @@
 """The state of a write by the marks in the catalogue: due, written, overtaken by a newer one, or mixed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from factories import BEGAN, article_annotated
 
 from enricher.catalog_schema import CatalogArticle
 from enricher.on_article_annotated import WRITTEN_BY, submission_mark, write_state
-from shared.events import ArticleAnnotated
 
-BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 OURS: dict[str, Any] = {"keywords": ["oats"], "study_type": "Other", "evaluation": {"verdict": ["Eat oats."]}}
-EVENT = ArticleAnnotated(
-    id="1",
-    attempt=2,
-    submitted_at=BEGAN,
-    urn="urn:article:oats",
-    run="run",
-    worker="enricher-1",
-    annotation=OURS,
-    annotated_at=BEGAN,
-    input_hash="0" * 64,
-)
+EVENT = article_annotated(attempt=2, annotation=OURS)
 NEWER = submission_mark(EVENT.model_copy(update={"attempt": 3, "submitted_at": BEGAN + timedelta(seconds=1)}))
 OLDER = submission_mark(EVENT.model_copy(update={"attempt": 1, "submitted_at": BEGAN - timedelta(seconds=1)}))
 OURS_BY_RUN = submission_mark(EVENT) | {"run": EVENT.run}

@@ -27,3 +27,7 @@ def test_imports_between_tests_go_down_only() -> None:
         if module != room and LAYER_OF.get(module, layer + 1) <= layer
     ]
     assert not wrong
+
+
+def test_the_factories_import_only_shared() -> None:
+    assert set(imports(TESTS / "factories.py")) == {"datetime", "typing", "shared"}

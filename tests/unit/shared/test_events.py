@@ -1,43 +1,23 @@
 """Ids: the same title is the same topic, the same event is the same event, and nothing else is."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from factories import BEGAN, completed, removed, started, topic_submitted
 
-from shared.events import (
-    Event,
-    Requeued,
-    SubmissionCompleted,
-    SubmissionStarted,
-    TopicRemoved,
-    TopicSubmitted,
-    WorkerBeat,
-    event_id,
-    subject,
-)
+from shared.events import Event, Requeued, TopicSubmitted, WorkerBeat, event_id, subject
 from shared.ids import NAMESPACE, article_id, normal, topic_id
 
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
-
-def submitted(attempt: int = 1, n: int = 0, by: str = "a", title: str = "Chat System") -> TopicSubmitted:
-    requeued = Requeued(n=n, tries=1, starts=1, since=NOW) if n else None
-    return TopicSubmitted(
-        id=topic_id(title), attempt=attempt, title=title, submitted_at=NOW, submitted_by=by, requeued=requeued
-    )
-
-
-def started(attempt: int = 1, run: str = "r1") -> SubmissionStarted:
-    return SubmissionStarted(id="x", attempt=attempt, kind="topic", submitted_at=NOW, run=run, worker="w")
-
-
-def completed(attempt: int = 1, run: str = "r1") -> SubmissionCompleted:
-    return SubmissionCompleted(id="x", attempt=attempt, kind="topic", submitted_at=NOW, run=run, worker="w")
+def submitted(title: str = "Chat System", n: int = 0, **fields: Any) -> TopicSubmitted:
+    requeued = Requeued(n=n, tries=1, starts=1, since=BEGAN) if n else None
+    return topic_submitted(title, requeued=requeued, **fields)
 
 
 def beat(instance: str) -> WorkerBeat:
-    return WorkerBeat(service="api", instance=instance, app_version="1", started_at=NOW)
+    return WorkerBeat(service="api", instance=instance, app_version="1", started_at=BEGAN)
 
 
 @pytest.mark.parametrize(
@@ -76,21 +56,21 @@ def test_an_article_id_is_derived_from_its_exact_urn() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (submitted(), submitted(by="b")),
+        (submitted(), submitted(submitted_by="b")),
         (submitted(), submitted(title="CHAT system")),
-        (submitted(n=2), submitted(n=2, by="b")),
+        (submitted(n=2), submitted(n=2, submitted_by="b")),
         (started(), started()),
         (completed(), completed().model_copy(update={"simulated": True})),
-        (TopicRemoved(id="x", attempt=1, by="a"), TopicRemoved(id="x", attempt=1, by="b")),
+        (removed(by="a"), removed(by="b")),
     ],
 )
 def test_a_repeated_event_has_the_same_id_at_any_time_from_any_worker(one: Event, other: Event) -> None:
-    assert event_id(one, at=NOW) == event_id(other, at=NOW + timedelta(hours=1))
+    assert event_id(one, at=BEGAN) == event_id(other, at=BEGAN + timedelta(hours=1))
 
 
 def test_events_that_differ_in_submission_attempt_type_run_or_number_have_other_ids() -> None:
     ids = [
-        event_id(event, n, at=NOW)
+        event_id(event, n, at=BEGAN)
         for event, n in [
             (submitted(), 0),
             (submitted(attempt=2), 0),
@@ -102,8 +82,8 @@ def test_events_that_differ_in_submission_attempt_type_run_or_number_have_other_
             (started(attempt=2), 0),
             (started(run="r2"), 0),
             (completed(), 0),
-            (TopicRemoved(id="x", attempt=1, by="a"), 0),
-            (TopicRemoved(id="x", attempt=2, by="a"), 0),
+            (removed(), 0),
+            (removed(attempt=2), 0),
             (beat("a"), 0),
             (beat("b"), 0),
         ]
@@ -113,10 +93,10 @@ def test_events_that_differ_in_submission_attempt_type_run_or_number_have_other_
 
 
 def test_each_heartbeat_has_its_own_id() -> None:
-    assert event_id(beat("a"), at=NOW) != event_id(beat("a"), at=NOW + timedelta(seconds=2))
+    assert event_id(beat("a"), at=BEGAN) != event_id(beat("a"), at=BEGAN + timedelta(seconds=2))
 
 
 def test_events_are_routed_by_their_subject() -> None:
     assert subject(submitted()) == topic_id("Chat System")
-    assert subject(started()) == "x"
+    assert subject(started(id="x")) == "x"
     assert subject(beat("worker-1")) == "worker-1"

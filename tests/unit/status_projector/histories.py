@@ -2,29 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from factories import BEGAN, completed, failed, parked, removed, started, topic_submitted
 from hypothesis import strategies as st
 
-from shared.events import (
-    ErrorDetail,
-    Outcome,
-    Removed,
-    Requeued,
-    SubmissionCompleted,
-    SubmissionEvent,
-    SubmissionFailed,
-    SubmissionParked,
-    SubmissionStarted,
-    Submitted,
-    TopicRemoved,
-    TopicSubmitted,
-)
+from shared.events import ErrorDetail, Outcome, Requeued, SubmissionEvent, SubmissionParked, SubmissionStarted
 from shared.ids import topic_id
 from status_projector.submission_state import State, advance, counted
 
-BEGAN = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 ATTEMPTS = st.integers(1, 4)
 MOMENTS = st.integers(0, 20).map(lambda seconds: BEGAN + timedelta(seconds=seconds))  # few, so that some are equal
 SPELLINGS = st.sampled_from(["Raft", " raft", "RAFT"])
@@ -65,29 +52,6 @@ def project(history: Sequence[TimedEvent]) -> dict[str, Row]:
     return rows
 
 
-def submitted(attempt: int = 1, title: str = "Raft", at: datetime = BEGAN, **more: Any) -> TopicSubmitted:
-    return TopicSubmitted(
-        id=topic_id("raft"), attempt=attempt, title=title, submitted_at=at, submitted_by="local", **more
-    )
-
-
-def outcome(attempt: int = 1, run: str = "run", **more: Any) -> dict[str, Any]:
-    attributes = {"id": topic_id("raft"), "kind": "topic", "attempt": attempt, "run": run, "worker": f"worker of {run}"}
-    return attributes | {"title": "Raft", "submitted_at": BEGAN} | more
-
-
-def failed(attempt: int = 1, run: str = "run", message: str = "no", **more: Any) -> SubmissionFailed:
-    return SubmissionFailed(**outcome(attempt, run, **more), error=ErrorDetail(code="refused", message=message))
-
-
-def completed(attempt: int = 1, run: str = "run", content: Content = None, **more: Any) -> SubmissionCompleted:
-    return SubmissionCompleted(**outcome(attempt, run, **more), content=content or {"title": f"by {run}"})
-
-
-def removed(attempt: int = 1) -> TopicRemoved:
-    return TopicRemoved(id=topic_id("raft"), attempt=attempt, by="local")
-
-
 def after(*events: SubmissionEvent) -> Row:
     """The row after these events, one second apart."""
     (row,) = project([TimedEvent(event, BEGAN + timedelta(seconds=n)) for n, event in enumerate(events)]).values()
@@ -99,44 +63,38 @@ def events(draw: st.DrawFn, run: str) -> TimedEvent:
     attempt, time = draw(ATTEMPTS), draw(MOMENTS)
     title = draw(SPELLINGS)
     id_ = topic_id(title if draw(st.booleans()) else "another one")
-    how = draw(st.sampled_from([Submitted, SubmissionStarted, SubmissionParked, SubmissionFailed, Completed, Removed]))
-    if how is Submitted:
+    how = draw(st.sampled_from([topic_submitted, started, parked, failed, completed, removed]))
+    if how is topic_submitted:
         requeued = draw(st.none() | st.just(Requeued(n=1, tries=1, starts=0, since=BEGAN)))
-        event: SubmissionEvent = submitted(attempt, title, draw(MOMENTS), requeued=requeued)
-    elif how is Removed:
-        event = removed(attempt)
+        event: SubmissionEvent = topic_submitted(title, attempt, id=id_, submitted_at=draw(MOMENTS), requeued=requeued)
+    elif how is removed:
+        event = removed(title, attempt, id=id_)
     else:
-        attributes = outcome(
-            attempt,
-            run,
-            title=draw(st.none() | st.just(title)),
-            submitted_at=draw(MOMENTS),
-            tries=draw(st.integers(0, 2)),
-            legacy_id=draw(st.none() | st.integers(0, 2)),
-        )
-        event = draw(outcomes(how, attributes))
-    return TimedEvent(event.model_copy(update={"id": id_}), time)
-
-
-class Completed: ...
+        fields = {
+            "title": draw(st.none() | st.just(title)),
+            "attempt": attempt,
+            "run": run,
+            "id": id_,
+            "submitted_at": draw(MOMENTS),
+            "tries": draw(st.integers(0, 2)),
+            "legacy_id": draw(st.none() | st.integers(0, 2)),
+        }
+        event = draw(outcomes(how, fields))
+    return TimedEvent(event, time)
 
 
 @st.composite
-def outcomes(draw: st.DrawFn, how: type, attributes: dict[str, Any]) -> Outcome:
-    if how is SubmissionStarted:
-        return SubmissionStarted(**attributes)
-    if how is SubmissionParked:
+def outcomes(draw: st.DrawFn, how: object, fields: dict[str, Any]) -> Outcome:
+    if how is started:
+        return started(**fields)
+    if how is parked:
         until = draw(st.none() | MOMENTS)
-        return SubmissionParked(
-            **attributes, reason=draw(st.sampled_from(["rate_limited", "unavailable"])), until=until
-        )
-    if how is SubmissionFailed:
-        error = ErrorDetail(code="refused", message=f"failed in {attributes['run']}")
-        return SubmissionFailed(**attributes, error=error, dead_lettered=draw(st.booleans()))
-    content = draw(st.none() | st.just({"title": f"by {attributes['run']}", "difficulty": len(attributes["run"])}))
-    return SubmissionCompleted(
-        **attributes, content=content, simulated=draw(st.booleans()), skipped=draw(st.booleans())
-    )
+        return parked(**fields, reason=draw(st.sampled_from(["rate_limited", "unavailable"])), until=until)
+    if how is failed:
+        error = ErrorDetail(code="refused", message=f"failed in {fields['run']}")
+        return failed(**fields, error=error, dead_lettered=draw(st.booleans()))
+    content = draw(st.none() | st.just({"title": f"by {fields['run']}", "difficulty": len(fields["run"])}))
+    return completed(**fields, content=content, simulated=draw(st.booleans()), skipped=draw(st.booleans()))
 
 
 @st.composite

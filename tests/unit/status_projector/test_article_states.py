@@ -4,40 +4,25 @@ from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
-from unit.status_projector.histories import BEGAN, Row, TimedEvent
+from factories import BEGAN, URN, article_annotated, article_submitted, completed, started, usage
+from unit.status_projector.histories import Row, TimedEvent
 
-from shared.events import (
-    IMPORT,
-    SCAN,
-    ArticleAnnotated,
-    ArticleSubmitted,
-    CatalogScanRequested,
-    SubmissionCompleted,
-    SubmissionEvent,
-    SubmissionStarted,
-    Usage,
-)
+from shared.events import IMPORT, SCAN, CatalogScanRequested, SubmissionEvent
 from shared.ids import article_id, scan_id
 from status_projector.ledger import ledger_entries
 from status_projector.rows import ended_as
 from status_projector.submission_state import State, advance
 
-URN = "urn:article:coffee"
-ATTRIBUTES: dict[str, Any] = {"id": article_id(URN), "attempt": 1, "urn": URN, "submitted_at": BEGAN}
-PAID = Usage(call_id="c", model="m", prompt_version="1", tokens_in=10, tokens_out=20, seconds=1.0)
-SUBMITTED = ArticleSubmitted(**ATTRIBUTES, submitted_by="local")
-ANNOTATED = ArticleAnnotated(
-    **ATTRIBUTES, run="first", worker="w", annotation={"a": 1}, annotated_at=BEGAN, input_hash="h", usage=(PAID,)
-)
+ANNOTATED = article_annotated(run="first", usage=(usage(),))
 RESULT = {"a": 1, "input_hash": "h"}
-
-
-def started(run: str) -> SubmissionStarted:
-    return SubmissionStarted(**ATTRIBUTES, kind="article", run=run, worker=f"worker of {run}")
-
-
-COMPLETED = SubmissionCompleted(**ATTRIBUTES, kind="article", run="second", worker="w", content=RESULT)
-EVENTS: list[SubmissionEvent] = [SUBMITTED, started("first"), ANNOTATED, started("second"), COMPLETED]
+COMPLETED = completed(run="second", urn=URN, content=RESULT)
+EVENTS: list[SubmissionEvent] = [
+    article_submitted(),
+    started(run="first", urn=URN),
+    ANNOTATED,
+    started(run="second", urn=URN),
+    COMPLETED,
+]
 
 
 def project(*timed: TimedEvent) -> Row:
@@ -77,9 +62,7 @@ def test_a_scan_shows_the_progress_of_its_pages_in_any_order() -> None:
         CatalogScanRequested(**attributes, attempt=3, after="urn:b", seen=100, submitted=70),
     ]
     total = {"pages": 3, "seen": 120, "submitted": 75}
-    end = SubmissionCompleted(
-        id=scan_id("scan 7"), attempt=3, kind="scan", submitted_at=BEGAN, run="r", worker="w", content=total
-    )
+    end = completed(None, attempt=3, kind="scan", id=scan_id("scan 7"), content=total)
     shown = [project(*[TimedEvent(page, BEGAN) for page in pages[:n]]) for n in (1, 2, 3)]
     assert [row.content for row in shown] == [None, *(page.progress for page in pages[1:])]
     assert [row.state.attempt for row in shown] == [1, 2, 3]

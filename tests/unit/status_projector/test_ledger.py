@@ -5,26 +5,23 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from factories import completed, failed, parked, usage
 
-from shared.events import ErrorDetail, SubmissionCompleted, SubmissionEvent, SubmissionFailed, SubmissionParked, Usage
+from shared.events import SubmissionEvent, Usage
+from shared.ids import topic_id
 from status_projector.ledger import LedgerChanges, LedgerEntry, book, ledger_entries
 
 BEGAN = datetime(2026, 5, 2, 6, 59, tzinfo=UTC)  # a minute to midnight in California
-PARTITIONS = {"one": 3, "two": 4}
-SHARE: dict[str, Any] = {"model": "m", "prompt_version": "1", "tokens_in": 10, "tokens_out": 20, "seconds": 1.0}
+PARTITIONS = {topic_id("One"): 3, topic_id("Two"): 4}
+SHARE: dict[str, Any] = {"model": "m", "tokens_in": 10, "tokens_out": 20, "seconds": 1.0, "cost": 0.5}
 
 
-def attributes(id_: str, run: str, attempt: int, *usage: Usage) -> dict[str, Any]:
-    fields = {"id": id_, "run": run, "attempt": attempt, "usage": usage}
-    return {"kind": "topic", "submitted_at": BEGAN, "worker": "w", **fields}
+def ended(run: str, *usage: Usage, title: str = "One", attempt: int = 1) -> SubmissionEvent:
+    return completed(title, attempt, run, usage=usage)
 
 
-def completed(run: str, *usage: Usage, id_: str = "one", attempt: int = 1) -> SubmissionCompleted:
-    return SubmissionCompleted(**attributes(id_, run, attempt, *usage), content={})
-
-
-def call(name: str, cost: float | None = 0.5, shared_by: int = 1, wasted: str = "") -> Usage:
-    return Usage(call_id=name, **SHARE, cost=cost, shared_by=shared_by, wasted=wasted)
+def call(name: str, **fields: Any) -> Usage:
+    return usage(name, **SHARE | fields)
 
 
 def entries_of(*events: SubmissionEvent) -> list[LedgerEntry]:
@@ -41,7 +38,7 @@ def summed(booked: LedgerChanges) -> dict[str, list[int]]:
 
 
 def test_of_two_answers_of_one_attempt_the_earlier_is_used_and_the_other_is_repeated() -> None:
-    booked = book([], entries_of(completed("first", call("a")), completed("second", call("b"))), PARTITIONS)
+    booked = book([], entries_of(ended("first", call("a")), ended("second", call("b"))), PARTITIONS)
     assert wasted(booked) == {"a": "", "b": "repeated"}
     assert summed(booked) == {
         "": [60, 0, 10, 20, 0, 0, 500_000_000],
@@ -51,34 +48,28 @@ def test_of_two_answers_of_one_attempt_the_earlier_is_used_and_the_other_is_repe
 
 def test_each_attempt_and_each_submission_is_decided_alone() -> None:
     events = (
-        completed("1", call("a")),
-        completed("2", call("b"), attempt=2),
-        completed("3", call("c"), id_="two"),
+        ended("1", call("a")),
+        ended("2", call("b"), attempt=2),
+        ended("3", call("c"), title="Two"),
     )
     assert wasted(book([], entries_of(*events), PARTITIONS)) == {"a": "", "b": "", "c": ""}
 
 
 def test_usage_that_the_worker_marked_as_wasted_stays_wasted() -> None:
-    events = (completed("1", call("a", wasted="cut_off"), call("b")),)
+    events = (ended("1", call("a", wasted="cut_off"), call("b")),)
     assert wasted(book([], entries_of(*events), PARTITIONS)) == {"a": "cut_off", "b": ""}
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        SubmissionFailed(**attributes("one", "1", 1, call("a")), error=ErrorDetail(code="bug", message="bug")),
-        SubmissionParked(**attributes("one", "1", 1, call("a")), reason="unavailable"),
-    ],
-)
+@pytest.mark.parametrize("end", [failed("One", usage=(call("a"),)), parked("One", usage=(call("a"),))])
 def test_usage_without_a_completion_is_not_used(end: SubmissionEvent) -> None:
     assert wasted(book([], entries_of(end), PARTITIONS)) == {"a": "not_used"}
 
 
 def test_rows_and_totals_are_the_same_in_any_order_and_batches() -> None:
     events = [
-        completed("late", call("late")),
-        completed("early", call("early", cost=None, shared_by=5), call("bad", wasted="invalid")),
-        completed("latest", call("latest")),
+        ended("late", call("late")),
+        ended("early", call("early", cost=None, shared_by=5), call("bad", wasted="invalid")),
+        ended("latest", call("latest")),
     ]
     times = [BEGAN + timedelta(minutes=n) for n in (2, 0, 3)]
     for order in permutations(range(3)):

@@ -5,20 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from factories import BEGAN, completed, failed, parked, removed, run_fields, started, topic_submitted
 from hypothesis import given
-from unit.status_projector.histories import (
-    BEGAN,
-    TimedEvent,
-    after,
-    completed,
-    disorders,
-    failed,
-    histories,
-    outcome,
-    project,
-    removed,
-    submitted,
-)
+from unit.status_projector.histories import TimedEvent, after, disorders, histories, project
 
 from shared.events import (
     Outcome,
@@ -26,7 +15,6 @@ from shared.events import (
     Requeued,
     SubmissionCompleted,
     SubmissionFailed,
-    SubmissionParked,
     SubmissionStarted,
     Submitted,
 )
@@ -103,22 +91,22 @@ def test_an_error_is_shown_on_failed_rows_only_and_a_wait_on_unfinished_ones(his
 
 
 def test_a_submission_is_pending_then_processing_then_completed() -> None:
-    history = [submitted(), SubmissionStarted(**outcome()), completed()]
+    history = [topic_submitted(), started(), completed()]
     assert [after(*history[:n]).state.status for n in (1, 2, 3)] == ["pending", "processing", "completed"]
 
 
 def test_started_may_arrive_before_submitted() -> None:
-    row = after(SubmissionStarted(**outcome(title=None)), submitted(title="Raft"))
+    row = after(started(None, id=topic_id("Raft")), topic_submitted(title="Raft"))
     assert (row.state.status, row.state.title) == ("processing", "Raft")
 
 
 def test_a_late_start_does_not_reopen_an_ended_attempt() -> None:
-    assert after(submitted(), completed(), SubmissionStarted(**outcome(run="late"))).state.status == "completed"
+    assert after(topic_submitted(), completed(), started(run="late")).state.status == "completed"
 
 
 def test_a_parked_row_is_pending_with_a_reason_since_its_first_event() -> None:
-    parked = SubmissionParked(**outcome(), reason="rate_limited", until=BEGAN + timedelta(hours=1))
-    state = after(submitted(), parked, SubmissionStarted(**outcome(run="again")), parked).state
+    waits = parked(reason="rate_limited", until=BEGAN + timedelta(hours=1))
+    state = after(topic_submitted(), waits, started(run="again"), waits).state
     assert (state.status, state.waiting_reason) == ("pending", "rate_limited")
     assert state.waiting_since == BEGAN + timedelta(seconds=1)
     assert state.waiting_until == BEGAN + timedelta(hours=1)
@@ -126,7 +114,7 @@ def test_a_parked_row_is_pending_with_a_reason_since_its_first_event() -> None:
 
 def test_completed_replaces_failed_within_an_attempt_and_removes_its_error() -> None:
     for ends in ([failed(run="a"), completed(run="b")], [completed(run="b"), failed(run="a")]):
-        state = after(submitted(), *ends).state
+        state = after(topic_submitted(), *ends).state
         assert (state.status, state.run, state.error_message, state.error_code) == ("completed", "b", None, None)
 
 
@@ -147,29 +135,31 @@ def test_of_two_ends_at_one_moment_the_run_decides() -> None:
 
 
 def test_a_new_attempt_keeps_the_earlier_content_until_it_has_its_own() -> None:
-    first = [submitted(), completed(run="first")]
-    again = [submitted(2), SubmissionStarted(**outcome(2, "second"))]
+    first = [topic_submitted(), completed(run="first")]
+    again = [topic_submitted(attempt=2), started(attempt=2, run="second")]
     assert after(*first, *again).content == {"title": "by first"}
-    assert after(*first, *again, failed(2, "second")).content == {"title": "by first"}
-    assert after(*first, *again, completed(2, "second")).content == {"title": "by second"}
+    assert after(*first, *again, failed(attempt=2, run="second")).content == {"title": "by first"}
+    assert after(*first, *again, completed(attempt=2, run="second")).content == {"title": "by second"}
 
 
 def test_a_skipped_completion_leaves_the_content_alone() -> None:
-    row = after(submitted(), completed(run="first"), submitted(2), completed(2, "second", skipped=True))
+    again = [topic_submitted(attempt=2), completed(attempt=2, run="second", skipped=True)]
+    row = after(topic_submitted(), completed(run="first"), *again)
     assert (row.state.status, row.state.attempt, row.content) == ("completed", 2, {"title": "by first"})
 
 
 def test_an_old_number_that_arrives_later_changes_nothing_else() -> None:
-    history = [submitted(title="Raft"), completed(run="first")]
-    numbered = outcome(run="import", title=None, legacy_id=374, submitted_at=BEGAN + timedelta(days=1))
-    before, row = after(*history), after(*history, SubmissionCompleted(**numbered, skipped=True))
+    history = [topic_submitted(title="Raft"), completed(run="first")]
+    fields = run_fields(None, run="import", id=topic_id("Raft"), submitted_at=BEGAN + timedelta(days=1))
+    numbered = completed(**fields, legacy_id=374, content=None, skipped=True)
+    before, row = after(*history), after(*history, numbered)
     assert row.content == before.content == {"title": "by first"}
     assert row.state == replace(before.state, legacy_id=374, updated_at=BEGAN + timedelta(seconds=2))
 
 
 def test_an_imported_older_end_wins_in_any_order() -> None:
     old, new = TimedEvent(completed(run="import"), BEGAN - timedelta(days=9)), TimedEvent(completed(run="x"), BEGAN)
-    start = TimedEvent(submitted(), BEGAN)
+    start = TimedEvent(topic_submitted(), BEGAN)
     for order in ([start, old, new], [start, new, old]):
         (row,) = project(order).values()
         assert (row.state.run, row.state.ended_at) == ("import", old.time)
@@ -177,33 +167,34 @@ def test_an_imported_older_end_wins_in_any_order() -> None:
 
 
 def test_a_submission_can_have_an_old_number_and_the_smallest_one_stays() -> None:
-    assert after(submitted(legacy_id=7), submitted(2, legacy_id=5), submitted(3)).state.legacy_id == 5
+    numbered = [topic_submitted(legacy_id=7), topic_submitted(attempt=2, legacy_id=5)]
+    assert after(*numbered, topic_submitted(attempt=3)).state.legacy_id == 5
 
 
 def test_the_error_of_an_earlier_attempt_is_not_shown_on_the_next() -> None:
-    row = after(submitted(), failed(), submitted(2))
+    row = after(topic_submitted(), failed(), topic_submitted(attempt=2))
     assert (row.state.status, row.state.error_message, row.state.ended_at) == ("pending", None, None)
 
 
 def test_a_removed_submission_is_not_counted_and_late_events_do_not_restore_it() -> None:
-    row = after(submitted(2), removed(2), completed(2), completed(1))
+    row = after(topic_submitted(attempt=2), removed(attempt=2), completed(attempt=2), completed(attempt=1))
     assert (row.counted_as, row.state.title, row.content) == (None, None, None)
 
 
 def test_a_removal_closes_its_attempt_and_all_lower_ones_but_not_the_next() -> None:
-    row = after(submitted(), completed(run="first"), submitted(3), removed(2))
+    row = after(topic_submitted(), completed(run="first"), topic_submitted(attempt=3), removed(attempt=2))
     assert (row.state.status, row.state.attempt, row.content) == ("pending", 3, None)
 
 
 def test_a_submission_after_a_removal_is_counted_again() -> None:
-    row = after(submitted(), completed(), removed(), submitted(2, "RAFT"))
+    row = after(topic_submitted(), completed(), removed(), topic_submitted("RAFT", 2))
     assert (row.counted_as, row.state.title, row.content) == ("pending", "RAFT", None)
     assert row.state.created_at == BEGAN
 
 
 def test_a_requeued_event_changes_nothing() -> None:
-    history = [submitted(), SubmissionStarted(**outcome())]
-    copy = submitted(requeued=Requeued(n=1, tries=1, starts=0, since=BEGAN))
+    history = [topic_submitted(), started()]
+    copy = topic_submitted(requeued=Requeued(n=1, tries=1, starts=0, since=BEGAN))
     later = replace(after(*history).state, updated_at=BEGAN + timedelta(seconds=2))
     assert after(*history, copy).state == later
 
@@ -216,5 +207,5 @@ def test_the_removal_of_content_is_reported_once() -> None:
 
 
 def test_the_content_is_found_by_its_own_title() -> None:
-    row = after(submitted(), completed(content={"title": "The Raft  consensus"}))
+    row = after(topic_submitted(), completed(content={"title": "The Raft  consensus"}))
     assert row.state.content_id == topic_id("the raft consensus")

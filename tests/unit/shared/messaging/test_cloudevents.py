@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories import BEGAN, topic_submitted
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidEvent, NewerVersion
-from shared.events import Requeued, TopicSubmitted
-from shared.ids import topic_id
+from shared.events import Requeued
 from shared.messaging.cloudevents import Record, decode, encode
 from shared.streams import EVENT_TYPES, STREAM_OF
 
 RECORDED = {path.stem: json.loads(path.read_text()) for path in sorted((Path(__file__).parent / "recorded").iterdir())}
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def as_record(recorded: dict[str, Any], **headers: str | None) -> Record:
@@ -158,15 +157,12 @@ def test_unknown_fields_are_ignored() -> None:
     title=st.text(), attempt=st.integers(1), force=st.booleans(), batch_size=st.integers(1, 5), requeued=st.booleans()
 )
 def test_encoded_events_are_decoded(title: str, attempt: int, force: bool, batch_size: int, requeued: bool) -> None:
-    event = TopicSubmitted(
-        id=topic_id(title),
-        attempt=attempt,
-        title=title,
-        submitted_at=NOW,
-        submitted_by="somebody",
+    event = topic_submitted(
+        title,
+        attempt,
         force=force,
         batch_size=batch_size,
-        requeued=Requeued(n=1, tries=2, starts=3, since=NOW) if requeued else None,
+        requeued=Requeued(n=1, tries=2, starts=3, since=BEGAN) if requeued else None,
     )
     record = encode(event, source="test")
     envelope = decode(record)

@@ -3,17 +3,16 @@
 import asyncio
 
 import pytest
+from factories import record, removed
 from opentelemetry.trace import SpanKind
 
-from shared.events import TopicRemoved
-from shared.messaging.cloudevents import encode
 from shared.observability import tracing
 
 THEIRS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def header() -> str | None:
-    return encode(TopicRemoved(id="x", attempt=1, by="somebody"), source="test").headers.get("traceparent")
+    return record(removed()).headers.get("traceparent")
 
 
 def test_the_traceparent_of_a_record_is_passed_on_while_it_is_handled_and_no_longer() -> None:
