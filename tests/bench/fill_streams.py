@@ -1,14 +1,12 @@
 """Streams of any broker, made and filled before anything is measured."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from itertools import islice
 
+from factories import record, topic_submitted
 from servers import Stack
 
-from shared.events import TopicSubmitted
-from shared.ids import topic_id
-from shared.messaging.cloudevents import Record, encode
+from shared.messaging.cloudevents import Record
 
 AT_ONCE = 2000  # records
 
@@ -24,7 +22,4 @@ async def fill(stack: Stack, records: Iterable[Record] = ()) -> None:
 
 
 def submission(title: str) -> Record:
-    event = TopicSubmitted(
-        id=topic_id(title), attempt=1, title=title, submitted_at=datetime.now(UTC), submitted_by="bench"
-    )
-    return encode(event, source="bench")
+    return record(topic_submitted(title))

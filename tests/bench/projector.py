@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
+from factories import completed, record, started, topic_submitted
 from servers.stack import KAFKA, VALKEY
 
 from bench.bench_deployment import BY_HAND, PROJECTING, bench_deployment
@@ -15,9 +14,7 @@ from bench.figure import NO_AIM, Aim, Figure
 from bench.fill_streams import fill
 from bench.processes import Costs
 from bench.sizes import Sizes
-from shared.events import SubmissionCompleted, SubmissionStarted, TopicSubmitted
-from shared.ids import topic_id
-from shared.messaging.cloudevents import Record, encode
+from shared.messaging.cloudevents import Record
 
 TOPICS = 40_000
 EVENTS = 3  # of each topic
@@ -62,16 +59,7 @@ def _catch_up(how: str, sizes: Sizes) -> _CaughtUp:
 
 
 def _story(title: str) -> list[Record]:
-    attributes: dict[str, Any] = {
-        "id": topic_id(title),
-        "attempt": 1,
-        "title": title,
-        "submitted_at": datetime.now(UTC),
-    }
-    of_run = attributes | {"kind": "topic", "run": f"run of {title}", "worker": "bench"}
-    events = (
-        TopicSubmitted(**attributes, submitted_by="bench"),
-        SubmissionStarted(**of_run),
-        SubmissionCompleted(**of_run, content=CARD | {"title": title}, simulated=True),
-    )
-    return [encode(event, source="bench") for event in events]
+    run = f"run of {title}"
+    card = CARD | {"title": title}
+    events = (topic_submitted(title), started(title, run=run), completed(title, run=run, content=card, simulated=True))
+    return [record(event) for event in events]

@@ -10,23 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from bench.card import CARD
+from factories import completed, record
 from integration.api import Api, problem
 
 from chaos.oracle import StreamEvent, place_of
 from chaos.race_runner import RaceRunner
-from shared.events import SubmissionCompleted
 from shared.ids import topic_id
-from shared.messaging.cloudevents import encode
+from shared.messaging.cloudevents import Record
 
-CARD = {
-    "category": "databases",
-    "subcategory": "late",
-    "company": "Late Inc.",
-    "complexity_level": "expert",
-    "tags": ["late", "later"],
-    "technologies": ["clocks"],
-    "difficulty": 5,
-}
 NEVER = (2**63, 0)
 QUICK = 0.9  # seconds: an answer within these did not give up on the projection
 
@@ -87,19 +79,10 @@ async def test_a_delete_racing_the_completion_leaves_nothing(races: RaceRunner) 
     assert_it_was_a_race(*count_orders(events, ("TopicRemoved", 1), ("SubmissionCompleted", 1)))
 
 
-def completed_late(title: str) -> SubmissionCompleted:
+def completed_late(title: str) -> Record:
     """As published by a worker that was frozen, lost its entry to another one, and came back."""
-    return SubmissionCompleted(
-        id=topic_id(title),
-        attempt=1,
-        kind="topic",
-        title=title,
-        submitted_at=datetime.now(UTC),
-        run=f"late run of {title}",
-        worker="topic-worker-that-came-back",
-        content=CARD | {"title": title},
-        simulated=True,
-    )
+    run, card = f"late run of {title}", CARD | {"title": title}
+    return record(completed(title, run=run, submitted_at=datetime.now(UTC), content=card, simulated=True))
 
 
 async def test_a_retry_racing_a_late_completion_is_a_new_attempt_or_refused(races: RaceRunner) -> None:
@@ -110,7 +93,7 @@ async def test_a_retry_racing_a_late_completion_is_a_new_attempt_or_refused(race
 
     async def complete(title: str) -> None:
         await races.later(0.2)
-        await worker.publish([encode(completed_late(title), source="topic-worker-that-came-back")])
+        await worker.publish([completed_late(title)])
 
     async def one(title: str) -> None:
         async def again() -> None:

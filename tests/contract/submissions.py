@@ -2,36 +2,28 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from shared.events import Event, SubmissionStarted, TopicRemoved, TopicSubmitted
-from shared.ids import topic_id
+import factories
+
+from shared.events import Event, TopicSubmitted
 from shared.messaging.broker import START, Consumer, Delivery, LoadPositions, Positions, Settled, Transport
-from shared.messaging.cloudevents import Record, decode, encode
+from shared.messaging.cloudevents import Record, decode
 
 SUBMISSIONS, OUTCOMES = "topic-submissions", "submission-outcomes"
 DEAD_LETTERS = f"{SUBMISSIONS}.dead-letter"
 
 
 def submitted(title: str, attempt: int = 1, **fields: Any) -> Record:
-    now = datetime.now(UTC)
-    event = TopicSubmitted(
-        id=topic_id(title), attempt=attempt, title=title, submitted_at=now, submitted_by="test", **fields
-    )
-    return encode(event, source="test")
+    return factories.record(factories.topic_submitted(title, attempt, **fields))
 
 
 def removed(title: str, attempt: int = 1) -> Record:
-    return encode(TopicRemoved(id=topic_id(title), attempt=attempt, by="test"), source="test")
+    return factories.record(factories.removed(title, attempt))
 
 
 def started(title: str, attempt: int = 1) -> Record:
-    at = datetime.now(UTC)
-    event = SubmissionStarted(
-        id=topic_id(title), attempt=attempt, kind="topic", submitted_at=at, run=f"run {attempt}", worker="test"
-    )
-    return encode(event, source="test")
+    return factories.record(factories.started(title, attempt))
 
 
 def many(count: int) -> list[Record]:

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 from eventually import eventually
+from factories import BEGAN
 from google import genai
 from integration.api import Api, started
-from integration.event_history import BEGAN
 from integration.observed import Observed
 from integration.projected import Projected
 from integration.sample_topics import LAST, sample_records

@@ -2,27 +2,15 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from shared.events import (
-    ErrorDetail,
-    Requeued,
-    SubmissionCompleted,
-    SubmissionEvent,
-    SubmissionFailed,
-    SubmissionParked,
-    SubmissionStarted,
-    TopicRemoved,
-    TopicSubmitted,
-    Usage,
-)
-from shared.ids import topic_id
-from shared.messaging.broker import Batch, Delivery
-from shared.messaging.cloudevents import Record, encode
+from factories import BEGAN, completed, failed, parked, record, removed, run_fields, started, topic_submitted, usage
 
-BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
+from shared.events import ErrorDetail, Requeued, SubmissionEvent, Usage
+from shared.messaging.broker import Batch, Delivery
+from shared.messaging.cloudevents import Record
+
 ORDERED_TYPES = ("topicflow.SubmissionStarted.v1", "topicflow.SubmissionParked.v1")
 
 
@@ -41,54 +29,40 @@ class SubmissionHistory:
         return self.records
 
     def _attempt(self, attempt: int) -> None:
-        submitted = TopicSubmitted(
-            id=topic_id(self._title), attempt=attempt, title=self._title, submitted_at=self._at, submitted_by="local"
-        )
+        submitted = topic_submitted(self._title, attempt, submitted_at=self._at)
         self._publish(submitted)
         for run in range(self._chance.randint(0, 2)):
-            attributes = self._attributes(attempt, f"run-{run}")
-            self._publish(SubmissionStarted(**attributes))
+            fields = self._fields(attempt, f"run-{run}")
+            self._publish(started(**fields))
             if self._chance.random() < 0.3:
-                self._publish(SubmissionParked(**attributes, reason="rate_limited", until=self._at, usage=self._paid()))
+                self._publish(parked(**fields, until=self._at, usage=self._paid()))
                 self._publish(
                     submitted.model_copy(update={"requeued": Requeued(n=run + 1, tries=0, starts=1, since=BEGAN)})
                 )
         end = self._chance.choice(["completed", "completed", "failed", "both", "twice", "removed", "none"])
         if end in {"failed", "both"}:
             error = ErrorDetail(code="refused", message=f"attempt {attempt} was refused")
-            self._publish(SubmissionFailed(**self._attributes(attempt, "bad run"), error=error, usage=self._paid()))
+            self._publish(failed(**self._fields(attempt, "bad run"), error=error, usage=self._paid()))
         for by in {"completed": ["good run"], "both": ["good run"], "twice": ["good run", "late run"]}.get(end, []):
             content: dict[str, Any] = {"title": f"{self._title}, attempt {attempt}", "text": "ü\x00\u2028" * 9}
             content |= {"category": f"category {attempt % 2}", "difficulty": attempt, "tags": ["all", f"tag {attempt}"]}
-            self._publish(SubmissionCompleted(**self._attributes(attempt, by), content=content, usage=self._paid()))
+            self._publish(completed(**self._fields(attempt, by), content=content, usage=self._paid()))
         if end == "removed":
-            self._publish(TopicRemoved(id=topic_id(self._title), attempt=attempt, by="local"))
+            self._publish(removed(self._title, attempt))
 
-    def _attributes(self, attempt: int, run: str) -> dict[str, Any]:
+    def _fields(self, attempt: int, run: str) -> dict[str, Any]:
         name = f"{run} of attempt {attempt} at {self._title}"
-        attributes = {
-            "id": topic_id(self._title),
-            "kind": "topic",
-            "attempt": attempt,
-            "run": name,
-            "worker": "worker-1",
-        }
-        return attributes | {"title": self._title, "submitted_at": self._at}
+        return run_fields(self._title, attempt, name, submitted_at=self._at)
 
     def _paid(self) -> tuple[Usage, ...]:
         call = f"call-{self._title}-{len(self.records)}"
-        amounts: dict[str, Any] = {"prompt_version": "1", "tokens_in": 9, "tokens_out": 99, "seconds": 0.5}
-        cut_off = Usage(call_id=f"{call}, cut off", model="m", **amounts, wasted="cut_off")
-        good = Usage(call_id=call, model="m", **amounts, cost=0.01, shared_by=len(self.records) % 5 + 1)
+        cut_off = usage(f"{call}, cut off", wasted="cut_off")
+        good = usage(call, cost=0.01, shared_by=len(self.records) % 5 + 1)
         return (cut_off, good) if len(self.records) % 3 == 0 else (good,)
 
     def _publish(self, event: SubmissionEvent) -> None:
         self._at += timedelta(seconds=1)
-        self.records.append(at(self._at, encode(event, source="worker-1")))
-
-
-def at(time: datetime, record: Record) -> Record:
-    return replace(record, headers={**record.headers, "ce_time": time.isoformat()})
+        self.records.append(record(event, self._at))
 
 
 def history(submissions: int, seed: int = 1) -> list[Record]:
@@ -123,7 +97,7 @@ def in_batches(records: Sequence[Record], size: int, start: int = 0) -> Iterator
     positions: dict[str, str] = {}
     for first in range(0, len(records), size):
         deliveries = []
-        for n, record in enumerate(records[first : first + size], start + first):
-            positions[record.stream] = str(n + 1)
-            deliveries.append(Delivery(record, 0, str(n)))
+        for n, one in enumerate(records[first : first + size], start + first):
+            positions[one.stream] = str(n + 1)
+            deliveries.append(Delivery(one, 0, str(n)))
         yield Batch(deliveries, {0: dict(positions)})

@@ -3,21 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from integration.event_history import BEGAN, at
+from factories import BEGAN, completed, failed, parked, record, removed, run_fields, started, topic_submitted, usage
 
-from shared.events import (
-    ErrorDetail,
-    SubmissionCompleted,
-    SubmissionEvent,
-    SubmissionFailed,
-    SubmissionParked,
-    SubmissionStarted,
-    TopicRemoved,
-    TopicSubmitted,
-    Usage,
-)
-from shared.ids import topic_id
-from shared.messaging.cloudevents import Record, encode
+from shared.events import ErrorDetail, SubmissionEvent
+from shared.messaging.cloudevents import Record
 
 TIES = 10  # topics that were submitted at the same moment
 PENDING = [f"Pending {n}" for n in range(5)]
@@ -38,41 +27,25 @@ STRANGE = [
 COMPLETED = [*STRANGE, *(f"Completed {n}" for n in range(8))]
 TITLES = [*PENDING, *PARKED, *PROCESSING, *FAILED, *COMPLETED]
 CATEGORIES = ("databases", "security")
-PAID = Usage(
-    call_id="call",
-    model="gemini",
-    prompt_version="1",
-    tokens_in=70,
-    tokens_out=700,
-    cost=0.25,
-    seconds=1.5,
-    shared_by=1,
-)
+PAID = usage(model="gemini", tokens_in=70, tokens_out=700, cost=0.25, seconds=1.5)
 UNTIL = BEGAN + timedelta(days=999)
 LAST = BEGAN + timedelta(hours=2)
 
 
 def _events(n: int, title: str) -> list[SubmissionEvent]:
     at = BEGAN + timedelta(seconds=n // TIES)
-    submitted = TopicSubmitted(id=topic_id(title), attempt=1, title=title, submitted_at=at, submitted_by="local")
-    attributes: dict[str, Any] = {
-        "id": submitted.id,
-        "kind": "topic",
-        "attempt": 1,
-        "run": f"run {n}",
-        "worker": "worker-1",
-    }
-    attributes |= {"title": title, "submitted_at": at, "legacy_id": 374 if title == "Completed 0" else None}
+    submitted = topic_submitted(title, submitted_at=at)
+    number = 374 if title == "Completed 0" else None
+    fields = run_fields(title, run=f"run {n}", worker="worker-1", submitted_at=at, legacy_id=number)
     if title in PENDING:
         return [submitted]
-    started = SubmissionStarted(**attributes)
     if title in PROCESSING:
-        return [submitted, started]
+        return [submitted, started(**fields)]
     if title in PARKED:
-        return [submitted, started, SubmissionParked(**attributes, reason="rate_limited", until=UNTIL)]
+        return [submitted, started(**fields), parked(**fields, until=UNTIL)]
     if title in FAILED:
-        return [submitted, SubmissionFailed(**attributes, error=ErrorDetail(code="refused", message=f"no {title}"))]
-    return [submitted, started, SubmissionCompleted(**attributes, content=card(title), simulated=True, usage=(PAID,))]
+        return [submitted, failed(**fields, error=ErrorDetail(code="refused", message=f"no {title}"))]
+    return [submitted, started(**fields), completed(**fields, content=card(title), simulated=True, usage=(PAID,))]
 
 
 def card(title: str) -> dict[str, Any]:
@@ -84,9 +57,8 @@ def card(title: str) -> dict[str, Any]:
 
 
 def sample_records() -> list[Record]:
-    gone = _events(0, "Completed, then removed")
-    events = [(n, k, event) for n, title in enumerate(TITLES) for k, event in enumerate(_events(n, title))]
-    events += [(0, k, event) for k, event in enumerate((*gone, TopicRemoved(id=gone[0].id, attempt=1, by="local")))]
     hour = BEGAN + timedelta(hours=1)
-    records = [at(hour + timedelta(seconds=n, milliseconds=k), encode(e, source="test")) for n, k, e in events]
-    return [*records[:-1], at(LAST, records[-1])]
+    events = [(n, k, event) for n, title in enumerate(TITLES) for k, event in enumerate(_events(n, title))]
+    events += [(0, k, event) for k, event in enumerate(_events(0, "Completed, then removed"))]
+    records = [record(event, hour + timedelta(seconds=n, milliseconds=k)) for n, k, event in events]
+    return [*records, record(removed("Completed, then removed"), LAST)]

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from factories import BEGAN
 from integration.api import Api, Json, problem
-from integration.event_history import BEGAN
 from integration.sample_topics import (
     COMPLETED,
     FAILED,

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from contract.memory_broker.transport import MemoryTransport
 from eventually import eventually
+from factories import record, started
 from integration.databases import execute, rows
-from integration.event_history import BEGAN, ORDERED_TYPES, history, in_batches
+from integration.event_history import ORDERED_TYPES, history, in_batches
 from integration.projected import Projected
 from integration.test_projection import COUNTS, FACET_COUNTS
 from servers.found import OwnServer
@@ -22,10 +23,8 @@ from sqlalchemy import Connection
 from shared.db import engine
 from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import migrate
-from shared.events import SubmissionStarted
-from shared.ids import topic_id
 from shared.messaging.broker import Batch
-from shared.messaging.cloudevents import Record, encode
+from shared.messaging.cloudevents import Record
 from shared.service.stall_detector import StallDetector
 from status_projector import projection_loop, statements
 from status_projector.projection import Projection
@@ -228,9 +227,8 @@ async def test_projectors_of_different_partitions_do_not_wait_for_each_other(pro
 async def test_one_event_of_a_thousand_with_u_0000_is_dead_lettered_and_the_others_are_stored(
     projected: Projected,
 ) -> None:
-    attributes = {"id": topic_id("Zero"), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
-    poison = encode(SubmissionStarted(**attributes, worker="zero \0 worker"), source="test")
-    records = [record for record in history(400, seed=2) if record.headers["ce_type"] not in ORDERED_TYPES][:999]
+    poison = record(started("Zero", worker="zero \0 worker"))
+    records = [one for one in history(400, seed=2) if one.headers["ce_type"] not in ORDERED_TYPES][:999]
     await projected.project(in_batches([*records[:500], poison, *records[500:]], 1000))
     [letter] = projected.dead_lettered
     assert (letter.data, letter.headers["dl_error"], letter.headers["dl_position"]) == (
@@ -245,8 +243,7 @@ async def test_one_event_of_a_thousand_with_u_0000_is_dead_lettered_and_the_othe
 
 async def test_an_event_too_long_for_an_index_is_dead_lettered(projected: Projected) -> None:
     long = "".join(chr(random.Random(n).randrange(0x4E00, 0x9FFF)) for n in range(1500))  # cannot be compressed
-    attributes = {"id": topic_id(long), "kind": "topic", "attempt": 1, "run": "1", "submitted_at": BEGAN}
-    poison = encode(SubmissionStarted(**attributes, title=long, worker="w"), source="test")
+    poison = record(started(long))
     await projected.project(in_batches([HISTORY[0], poison, HISTORY[1]], 3))
     assert [letter.headers["dl_error"] for letter in projected.dead_lettered] == ["not_storable"]
     assert projected.rows("SELECT count(*) FROM history") == [(2,)]

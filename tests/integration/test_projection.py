@@ -9,16 +9,16 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from integration.event_history import BEGAN, at, history, in_batches, shuffled
+from factories import BEGAN, completed, record, started, topic_submitted, usage
+from integration.event_history import history, in_batches, shuffled
 from integration.projected import Projected
 from sqlalchemy import Connection, event
 
 from shared.db.engine import DatabaseUnreachable, open_reader
 from shared.errors import BrokerUnreachable, NewerVersion
-from shared.events import SubmissionCompleted, SubmissionStarted, Usage, WorkerBeat
-from shared.ids import topic_id
+from shared.events import WorkerBeat
 from shared.messaging.broker import Batch, Delivery
-from shared.messaging.cloudevents import Record, decode, encode
+from shared.messaging.cloudevents import Record, decode
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
 from status_projector.projection import PositionMoved, Projection, ProjectionPosition
 
@@ -84,7 +84,7 @@ async def test_counts_equal_the_rows_at_every_commit_and_readers_are_never_locke
 
 
 async def test_as_of_is_the_time_of_the_newest_event_and_survives_a_restart(projected: Projected) -> None:
-    newest, older = (at(BEGAN + timedelta(hours=h), r) for h, r in zip((2, 1), HISTORY, strict=False))
+    newest, older = (record(topic_submitted(), BEGAN + timedelta(hours=h)) for h in (2, 1))
     await projected.project(in_batches([newest], 1))
     await projected.project(in_batches([older], 1, start=1))
     assert (await (await projected.projection()).stored(0)).as_of == BEGAN + timedelta(hours=2)
@@ -229,18 +229,12 @@ async def test_the_position_does_not_move_if_a_dead_letter_cannot_be_stored(proj
 
 
 def _with_huge_usage() -> Record:
-    usage = Usage(call_id="c", model="m", prompt_version="1", tokens_in=2**70, tokens_out=1, seconds=1)
-    return encode(SubmissionCompleted(**_attributes("Too expensive"), usage=(usage,)), source="worker-1")
+    return record(completed("Too expensive", usage=(usage(tokens_in=2**70),)))
 
 
 def _with_an_impossible_time() -> Record:
     time = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))  # in UTC there is no such year
-    return encode(SubmissionStarted(**_attributes("Too old") | {"submitted_at": time}), source="worker-1")
-
-
-def _attributes(title: str) -> dict[str, Any]:
-    attributes = {"id": topic_id(title), "kind": "topic", "attempt": 1, "run": title, "worker": "worker-1"}
-    return attributes | {"title": title, "submitted_at": BEGAN}
+    return record(started("Too old", submitted_at=time))
 
 
 @pytest.mark.parametrize("poison", [_with_huge_usage(), _with_an_impossible_time()], ids=["integer", "time"])
@@ -261,7 +255,7 @@ async def test_an_event_that_the_database_refuses_is_dead_lettered_and_its_neigh
 
 def _of_no_submission() -> Record:
     beat = WorkerBeat(service="topic-worker", instance="x", app_version="1", started_at=BEGAN)
-    return replace(encode(beat, source="x"), stream=TOPIC_SUBMISSIONS.name)
+    return replace(record(beat), stream=TOPIC_SUBMISSIONS.name)
 
 
 def _of_no_type() -> Record:

@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from factories import BEGAN, completed, record, topic_submitted
 from integration.databases import sqlite_in
-from integration.event_history import BEGAN, in_batches
+from integration.event_history import in_batches
 from integration.projected import Projected
 from integration.sample_topics import PAID
 from servers.postgres import own_database
@@ -19,9 +20,8 @@ from api.projection.filters import FEW, SubmissionQuery
 from api.projection.pages import COUNT_AT_MOST, ORDERS, Total
 from api.projection.repository import ProjectionQueries
 from shared.db.engine import Database, open_reader
-from shared.events import SubmissionCompleted, TopicSubmitted
 from shared.ids import topic_id
-from shared.messaging.cloudevents import Record, encode
+from shared.messaging.cloudevents import Record
 
 SIZE = COUNT_AT_MOST + 50
 COMPLETED = FEW + 500
@@ -59,13 +59,11 @@ class RecordedQueries:
 def _record(n: int) -> Record:
     """Topic `n`, submitted; the first ones are completed, with one category and many companies."""
     title = f"Topic {n}"
-    attributes: dict[str, Any] = {"id": topic_id(title), "attempt": 1, "title": title}
-    attributes["submitted_at"] = BEGAN + timedelta(seconds=n // 7)
+    at = BEGAN + timedelta(seconds=n // 7)
     if n >= COMPLETED:
-        return encode(TopicSubmitted(**attributes, submitted_by="local"), source="test")
+        return record(topic_submitted(title, submitted_at=at))
     content = {"title": title, "category": "databases", "company": f"Company {n % 50}", "difficulty": n % 10 + 1}
-    completed = SubmissionCompleted(**attributes, kind="topic", run=title, worker="w", content=content, usage=(PAID,))
-    return encode(completed, source="test")
+    return record(completed(title, run=title, submitted_at=at, content=content, usage=(PAID,)))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

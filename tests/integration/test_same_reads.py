@@ -7,8 +7,9 @@ from itertools import product
 from typing import Any
 
 import pytest
+from factories import BEGAN
 from integration.databases import sqlite_in
-from integration.event_history import BEGAN, history, in_batches
+from integration.event_history import history, in_batches
 from integration.projected import Projected
 from integration.sample_topics import COMPLETED, TITLES, sample_records
 

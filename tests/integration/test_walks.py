@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from integration.event_history import BEGAN, SubmissionHistory, at, in_batches
+from factories import BEGAN, record, removed, topic_submitted
+from integration.event_history import SubmissionHistory, in_batches
 from integration.projected import Projected
 
 from api.projection.cursor import cursor_after, place_of
@@ -14,9 +15,7 @@ from api.projection.filters import SubmissionQuery
 from api.projection.pages import ORDERS
 from api.projection.repository import ProjectionQueries
 from shared.db.engine import open_reader
-from shared.events import TopicRemoved, TopicSubmitted
-from shared.ids import topic_id
-from shared.messaging.cloudevents import Record, encode
+from shared.messaging.cloudevents import Record
 
 LASTING = [f"Lasting {n}" for n in range(120)]
 FLEETING = [f"Fleeting {n}" for n in range(40)]
@@ -26,16 +25,13 @@ NEVER_MOVES = {"created_at", "title"}
 def submitted_record(title: str, attempt: int, seconds: float) -> Record:
     """A submission this long after BEGAN."""
     time = BEGAN + timedelta(seconds=seconds)
-    submitted = TopicSubmitted(
-        id=topic_id(title), attempt=attempt, title=title, submitted_at=time, submitted_by="local"
-    )
-    return at(time, encode(submitted, source="test"))
+    return record(topic_submitted(title, attempt, submitted_at=time), time)
 
 
 def records_of(title: str, chance: random.Random) -> list[Record]:
     """The events of a topic that is completed, failed or in progress."""
     records = SubmissionHistory(title, chance).generate()
-    return [record for record in records if "TopicRemoved" not in record.headers["ce_type"]]
+    return [kept for kept in records if "TopicRemoved" not in kept.headers["ce_type"]]
 
 
 class ConcurrentChanges:
@@ -57,8 +53,7 @@ class ConcurrentChanges:
         ]
         records += [submitted_record(f"New {self._now} {n}", 1, self._now) for n in range(3)]
         if self._fleeting:
-            gone = self._fleeting.pop()
-            records.append(encode(TopicRemoved(id=topic_id(gone), attempt=99, by="local"), source="test"))
+            records.append(record(removed(self._fleeting.pop(), attempt=99)))
         self._position += len(records)
         await self._projected.project(in_batches(records, 100, start=self._position))
 
@@ -66,7 +61,7 @@ class ConcurrentChanges:
 @pytest.fixture
 async def filled(projected: Projected) -> Projected:
     chance = random.Random(4)
-    records = [record for title in (*LASTING, *FLEETING) for record in records_of(title, chance)]
+    records = [one for title in (*LASTING, *FLEETING) for one in records_of(title, chance)]
     await projected.project(in_batches(records, 200))
     return projected
 

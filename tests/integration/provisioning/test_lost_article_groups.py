@@ -1,14 +1,10 @@
 """Recovery of article groups that lost their positions: paid annotations are written, the rest annotated."""
 
-from datetime import UTC, datetime
-
 import pytest
 from eventually import eventually
+from factories import article_submitted, record
 from integration.installation import Installation
 
-from shared.events import ArticleSubmitted
-from shared.ids import article_id
-from shared.messaging.cloudevents import encode
 from shared.streams import ANNOTATOR, ARTICLE_ANNOTATIONS, ARTICLE_SUBMISSIONS, CATALOG_WRITER, ENRICHER
 
 URNS = [
@@ -19,11 +15,8 @@ URNS = [
 
 
 async def submit(installation: Installation) -> None:
-    now = datetime.now(UTC)
-    attributes = {"attempt": 1, "submitted_at": now, "submitted_by": "test"}
-    events = [ArticleSubmitted.model_validate(attributes | {"id": article_id(urn), "urn": urn}) for urn in URNS]
     transport = installation.stack.connect()
-    await transport.publish([encode(event, source="test") for event in events])
+    await transport.publish([record(article_submitted(urn)) for urn in URNS])
     await transport.close()
 
 
