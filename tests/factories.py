@@ -28,13 +28,13 @@ _REQUEST: dict[str, Any] = {"submitted_at": BEGAN, "submitted_by": "local"}
 
 
 def topic_submitted(title: str = "Raft", attempt: int = 1, **fields: Any) -> TopicSubmitted:
-    about = {"id": topic_id(title), "attempt": attempt, "title": title}
-    return TopicSubmitted.model_validate(_REQUEST | about | fields)
+    attributes = {"id": topic_id(title), "attempt": attempt, "title": title}
+    return TopicSubmitted.model_validate(_REQUEST | attributes | fields)
 
 
 def article_submitted(urn: str = URN, attempt: int = 1, **fields: Any) -> ArticleSubmitted:
-    about = {"id": article_id(urn), "attempt": attempt, "urn": urn}
-    return ArticleSubmitted.model_validate(_REQUEST | about | fields)
+    attributes = {"id": article_id(urn), "attempt": attempt, "urn": urn}
+    return ArticleSubmitted.model_validate(_REQUEST | attributes | fields)
 
 
 def article_annotated(urn: str = URN, attempt: int = 1, run: str = "run", **fields: Any) -> ArticleAnnotated:
@@ -46,10 +46,10 @@ def run_fields(
     title: str | None = "Raft", attempt: int = 1, run: str = "run", *, urn: str | None = None, **fields: Any
 ) -> dict[str, Any]:
     """What all outcomes of a run share: of a topic, or with `urn` of an article. Without a title, give an `id`."""
-    about = {"kind": "topic", "id": title and topic_id(title), "title": title}
+    attributes = {"kind": "topic", "id": title and topic_id(title), "title": title}
     if urn:
-        about = {"kind": "article", "id": article_id(urn), "urn": urn}
-    return {"submitted_at": BEGAN, "attempt": attempt, "run": run, "worker": f"worker of {run}", **about, **fields}
+        attributes = {"kind": "article", "id": article_id(urn), "urn": urn}
+    return {"submitted_at": BEGAN, "attempt": attempt, "run": run, "worker": f"worker of {run}", **attributes, **fields}
 
 
 def started(title: str | None = "Raft", attempt: int = 1, run: str = "run", **fields: Any) -> SubmissionStarted:
