@@ -21,7 +21,7 @@ from shared.messaging.settings import BrokerSettings
 from shared.observability import logs
 from shared.service.bootstrap import collect_rarely, reach
 from shared.service.heartbeat import beat
-from shared.worker.consumer_loop import Limits, Settlement
+from shared.worker.consumer_loop import ConsumerLoop, Limits
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
 
@@ -52,10 +52,10 @@ async def main(seconds: float) -> None:
     pace = RateLimiter(Quota(), DailyLimits(NO_LIMIT, "topic"), consumer.share)
     prices = Prices.of("in-process=0.3/2.5", "in-process")
     generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=prices)
-    settlement = Settlement(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, settlement.stop)
+    loop = ConsumerLoop(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
     heart = asyncio.create_task(beat(transport, GROUP, instance))
-    await settlement.run()
+    await loop.run()
     heart.cancel()
     await consumer.close()
     await transport.close()

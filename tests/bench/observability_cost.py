@@ -15,13 +15,14 @@ from shared.ids import topic_id
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import Record, encode
 from shared.observability import logs, tracing
-from shared.worker.in_flight import Work
+from shared.worker.in_flight import Ack, InFlightDelivery
 from shared.worker.run import Run
 from shared.worker.telemetry import count_end, observed
 from status_projector.apply_events import decode_event
 from status_projector.observe_projection import observed as observed_batch
 
 ROUNDS = 20_000
+COMPLETED = Ack("completed", ends_attempt=True)
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 KINDS = {"no traceparent": "", "an unsampled one": SAMPLED[:-1] + "0", "a sampled one": SAMPLED}
 
@@ -44,10 +45,9 @@ def deliveries(traceparent: str) -> None:
     assert isinstance(event, TopicSubmitted)
     run, delivery = Run(event, "bench"), Delivery(record, 0, "0-1")
     for _ in range(ROUNDS):
-        work = Work(delivery)
-        with observed(work, run):
-            work.settled, work.end = True, "completed"
-            count_end(work)
+        with observed(InFlightDelivery(delivery), run) as observation:
+            observation.ended(COMPLETED)
+            count_end(COMPLETED)
 
 
 def batches(traceparent: str) -> None:

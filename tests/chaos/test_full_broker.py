@@ -54,7 +54,7 @@ async def outcomes_meet_a_full_broker(running: Deployment) -> None:
     projector = running.services[f"{PROJECTOR}-1"]
     projector.kill()
     worker = running.services["topic-worker-1"]
-    await eventually(lambda: "outcomes wait for the broker" in worker.output, within=60)
+    await eventually(lambda: "outcomes_wait_for_broker" in worker.output, within=60)
     projector.start()
 
 

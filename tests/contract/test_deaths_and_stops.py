@@ -31,7 +31,7 @@ async def test_a_killed_workers_submissions_are_completed_by_another(broker: Bro
     for title in names(20):
         workers.handler.answer(title, can_end.wait)
     await broker.transport.publish(many(20))
-    killed = await workers.start("a", in_flight=8)
+    killed = await workers.start("a", concurrency=8)
     await eventually(lambda: workers.handler.running.total() == 8, within=15)
     await killed.kill()
     can_end.set()
@@ -50,7 +50,7 @@ async def test_a_submission_that_killed_two_workers_runs_alone(broker: Broker, w
     assert workers.handler.most_concurrent["deadly"] == 1
     assert workers.handler.most_running > 1
     assert await workers.completed() == Counter(["deadly", *names(40)])
-    assert worker.settlement.failed == 0
+    assert worker.loop.failed == 0
 
 
 async def test_a_submission_that_killed_one_worker_runs_beside_others(broker: Broker, workers: Workers) -> None:
@@ -103,7 +103,7 @@ async def test_waiting_to_run_alone_does_not_count_as_a_start(broker: Broker, wo
     requeued = Requeued(n=1, tries=0, starts=2, since=datetime.now(UTC))
     await broker.transport.publish([submitted("slow"), submitted("suspect", requeued=requeued)])
     killed = await workers.start("a")
-    await eventually(lambda: killed.settlement.in_flight == 2, within=15)
+    await eventually(lambda: killed.loop.in_flight == 2, within=15)
     await killed.kill()
     await workers.start("a")
     await workers.settled()
@@ -120,7 +120,7 @@ async def test_a_stop_finishes_running_work_hands_back_the_rest_and_loses_nothin
     await broker.transport.publish([*many(3), submitted("waits")])
     for n in range(10):
         workers.handler.answer(f"later {n}", can_end.wait)
-    worker = await workers.start("a", policy=LONG, in_flight=4)
+    worker = await workers.start("a", policy=LONG, concurrency=4)
     await eventually(lambda: workers.handler.running.total() >= 3 and workers.handler.called("waits"), within=15)
     await broker.transport.publish([submitted(f"later {n}") for n in range(10)])
     await eventually(lambda: workers.outcome_names("waits"), within=15)
@@ -144,8 +144,8 @@ async def test_a_stop_starts_no_call(broker: Broker, workers: Workers) -> None:
     await broker.transport.publish([submitted("before")])
     worker = await workers.start("a", poll=5)
     await workers.settled()
-    await eventually(lambda: worker.settlement.in_flight == 0, within=15)
-    worker.settlement.stop()
+    await eventually(lambda: worker.loop.in_flight == 0, within=15)
+    worker.loop.stop()
     await broker.transport.publish(many(10))
     await worker.stop()
     assert workers.handler.calls == [("before", 1)]
@@ -154,7 +154,7 @@ async def test_a_stop_starts_no_call(broker: Broker, workers: Workers) -> None:
 async def test_a_call_longer_than_the_grace_period_is_handed_back(broker: Broker, workers: Workers) -> None:
     workers.handler.answer("endless", asyncio.Event().wait)
     await broker.transport.publish([submitted("endless")])
-    worker = await workers.start("a", grace=0.2)
+    worker = await workers.start("a", shutdown_timeout=0.2)
     await eventually(lambda: workers.handler.running.total(), within=15)
     await worker.stop()
     await worker.consumer.close()
@@ -188,7 +188,7 @@ async def test_an_event_of_a_newer_version_stops_the_worker_and_counts_as_no_sta
     record = submitted("newer version")
     headers = {**record.headers, "ce_type": "topicflow.TopicSubmitted.v2"}
     await broker.transport.publish([Record(SUBMISSIONS, record.key, headers, record.data), submitted("neighbour")])
-    await eventually(lambda: worker.settlement._stopping, within=15)
+    await eventually(lambda: worker.loop._is_stopping, within=15)
     can_end.set()
     with pytest.raises(NewerVersion, match=r"TopicSubmitted\.v2"):
         await worker.stop()

@@ -20,11 +20,11 @@ OUT = Unavailable("503")
 async def test_an_outage_parks_all_work_spends_no_try_and_ends_by_itself(broker: Broker, workers: Workers) -> None:
     workers.handler.default_error = OUT
     await broker.transport.publish(many(40))
-    worker = await workers.start(in_flight=10)
+    worker = await workers.start(concurrency=10)
     await eventually(lambda: len(workers.handler.calls) >= 18, within=15)
-    waiting_for = worker.settlement.gate.waiting_for
+    waiting_for = worker.loop.gate.waiting_for
     assert waiting_for
-    assert (waiting_for.reason, worker.settlement.in_flight) == ("unavailable", 10)
+    assert (waiting_for.reason, worker.loop.in_flight) == ("unavailable", 10)
     parked = [outcome for outcome in await workers.outcomes() if isinstance(outcome, SubmissionParked)]
     assert {outcome.reason for outcome in parked} == {"unavailable"}
     assert len({outcome.id for outcome in parked}) == 10
@@ -32,19 +32,19 @@ async def test_an_outage_parks_all_work_spends_no_try_and_ends_by_itself(broker:
     await workers.settled()
     assert await workers.completed() == Counter(names(40))
     assert {outcome.tries for outcome in await workers.outcomes()} == {0}
-    assert worker.settlement.gate.waiting_for is None
+    assert worker.loop.gate.waiting_for is None
 
 
 async def test_during_an_outage_one_submission_probes_at_a_time(broker: Broker, workers: Workers) -> None:
     workers.handler.default_error = OUT
     await broker.transport.publish(many(40))
-    worker = await workers.start(in_flight=10)
-    await eventually(lambda: not worker.settlement.gate.is_open and not workers.handler.running.total(), within=15)
+    worker = await workers.start(concurrency=10)
+    await eventually(lambda: worker.loop.gate.is_blocked and not workers.handler.running.total(), within=15)
     workers.handler.most_running = 0
     begun = len(workers.handler.calls)
     await eventually(lambda: len(workers.handler.calls) >= begun + 8, within=15)
     assert workers.handler.most_running == 1
-    assert worker.settlement.in_flight == 10
+    assert worker.loop.in_flight == 10
 
 
 async def test_a_late_success_does_not_end_an_outage_that_began_meanwhile(broker: Broker, workers: Workers) -> None:
@@ -53,20 +53,20 @@ async def test_a_late_success_does_not_end_an_outage_that_began_meanwhile(broker
     workers.handler.answer("limited", RateLimited("429", retry_after=60))
     await broker.transport.publish([submitted("late"), submitted("limited")])
     worker = await workers.start()
-    await eventually(lambda: not worker.settlement.gate.is_open, within=15)
+    await eventually(lambda: worker.loop.gate.is_blocked, within=15)
     can_end.set()
     await eventually(workers.completed, within=15)
-    assert worker.settlement.gate.waiting_for
-    assert worker.settlement.gate.waiting_for.reason == "rate_limited"
+    assert worker.loop.gate.waiting_for
+    assert worker.loop.gate.waiting_for.reason == "rate_limited"
     assert workers.handler.called("limited") == 1
 
 
 async def test_concurrent_failures_count_as_one(broker: Broker, workers: Workers) -> None:
     workers.handler.default_error = OUT
     await broker.transport.publish(many(20))
-    worker = await workers.start(in_flight=20, policy=RetryPolicy(first_pause=20, longest_pause=4000))
+    worker = await workers.start(concurrency=20, policy=RetryPolicy(first_pause=20, longest_pause=4000))
     await eventually(lambda: len(workers.handler.calls) == 20 and not workers.handler.running.total(), within=15)
-    waiting_for = worker.settlement.gate.waiting_for
+    waiting_for = worker.loop.gate.waiting_for
     assert waiting_for
     assert waiting_for.until
     assert 9 < (waiting_for.until - waiting_for.since).total_seconds() <= 20
@@ -113,7 +113,7 @@ async def test_outcomes_wait_for_a_broker_that_was_killed_and_nothing_runs_twice
     can_end = asyncio.Event()
     for title in names(40):
         workers.handler.answer(title, can_end.wait)
-    both = [await workers.start(name, in_flight=10) for name in "ab"]
+    both = [await workers.start(name, concurrency=10) for name in "ab"]
     await broker.transport.publish(many(40))
     await eventually(lambda: workers.handler.running.total() == 20, within=15)
     await broker.go_away()
@@ -132,7 +132,7 @@ async def test_outcomes_wait_for_memory_in_a_full_broker_and_nothing_runs_twice(
     can_end = asyncio.Event()
     for title in names(40):
         workers.handler.answer(title, can_end.wait)
-    both = [await workers.start(name, in_flight=10) for name in "ab"]
+    both = [await workers.start(name, concurrency=10) for name in "ab"]
     await broker.transport.publish(many(40))
     await eventually(lambda: workers.handler.running.total() == 20, within=15)
     await broker.limit_memory(1)
@@ -167,4 +167,4 @@ async def test_work_that_runs_longer_than_a_broker_outage_is_not_taken_over(brok
 
 
 def waits_for_the_broker(worker: Worker) -> bool:
-    return worker.settlement.outbox.broker_error is not None
+    return worker.loop.writer.broker_error is not None

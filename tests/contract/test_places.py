@@ -21,7 +21,7 @@ def answer_slowly(workers: Workers, titles: Iterable[str], seconds: float = 0.1)
 async def test_prefetched_submissions_are_handled_while_outcomes_are_stored(broker: Broker, workers: Workers) -> None:
     answer_slowly(workers, names(20))
     await broker.transport.publish(many(20))
-    await workers.start(in_flight=IN_FLIGHT, store=3)
+    await workers.start(concurrency=IN_FLIGHT, store=3)
     await eventually(lambda: len(workers.handler.calls) == IN_FLIGHT + AT_HAND, within=2.5)
     assert not await workers.completed()
     assert workers.handler.most_running == IN_FLIGHT
@@ -29,8 +29,8 @@ async def test_prefetched_submissions_are_handled_while_outcomes_are_stored(brok
 
 async def test_short_calls_prefetch_enough_even_with_a_low_limit(broker: Broker, workers: Workers) -> None:
     await broker.transport.publish(many(200))  # each takes 5 ms
-    worker = await workers.start(in_flight=IN_FLIGHT, store=0.05)
-    await eventually(lambda: worker.settlement.in_flight > 3 * IN_FLIGHT, within=15)
+    worker = await workers.start(concurrency=IN_FLIGHT, store=0.05)
+    await eventually(lambda: worker.loop.in_flight > 3 * IN_FLIGHT, within=15)
     await workers.settled(within=60)
     assert workers.handler.most_running == IN_FLIGHT
     assert await workers.completed() == Counter(names(200))
@@ -39,9 +39,9 @@ async def test_short_calls_prefetch_enough_even_with_a_low_limit(broker: Broker,
 async def test_with_long_calls_nothing_is_prefetched(broker: Broker, workers: Workers) -> None:
     answer_slowly(workers, names(12), 0.3)
     await broker.transport.publish(many(12))
-    worker = await workers.start(in_flight=IN_FLIGHT)
-    await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT, within=15)
-    await remains(lambda: worker.settlement.in_flight <= IN_FLIGHT, during=0.5)
+    worker = await workers.start(concurrency=IN_FLIGHT)
+    await eventually(lambda: worker.loop.in_flight == IN_FLIGHT, within=15)
+    await remains(lambda: worker.loop.in_flight <= IN_FLIGHT, during=0.5)
     await workers.settled()
 
 
@@ -51,7 +51,7 @@ async def test_a_tenth_more_calls_run_concurrently_while_they_are_short(
 ) -> None:
     answer_slowly(workers, names(100), seconds)
     await broker.transport.publish(many(100))
-    await workers.start(in_flight=20)
+    await workers.start(concurrency=20)
     await workers.settled(within=30)
     assert workers.handler.most_running == most
 
@@ -62,10 +62,10 @@ async def test_a_stop_starts_no_prefetched_submission(broker: Broker, workers: W
         workers.handler.answer(f"later {n}", can_end.wait)
     answer_slowly(workers, names(8))
     await broker.transport.publish(many(8))
-    worker = await workers.start(in_flight=IN_FLIGHT)
+    worker = await workers.start(concurrency=IN_FLIGHT)
     await workers.settled()
     await broker.transport.publish([submitted(f"later {n}") for n in range(12)])
-    await eventually(lambda: worker.settlement.in_flight == IN_FLIGHT + AT_HAND, within=15)
+    await eventually(lambda: worker.loop.in_flight == IN_FLIGHT + AT_HAND, within=15)
     stopping = asyncio.create_task(worker.stop())
     await asyncio.sleep(0)
     can_end.set()

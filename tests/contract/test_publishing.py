@@ -63,7 +63,8 @@ async def test_work_events_are_stored_once_per_event_id_on_brokers_that_know_ids
 
 
 async def test_other_events_are_stored_as_often_as_they_are_published(broker: Broker) -> None:
-    started = run_of("Chat System").started()
+    run = run_of("Chat System")
+    started = run.encode(run.started())
     await broker.transport.publish([started, started])
     assert len(await stored(broker.transport, OUTCOMES)) == 2
 

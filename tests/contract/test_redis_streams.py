@@ -56,7 +56,7 @@ async def test_a_worker_whose_group_is_lost_stores_paid_outcomes_and_stops(
     worker = await workers.start()
     await eventually(lambda: workers.handler.running.total(), within=15)
     await redis.client.xgroup_destroy(SUBMISSIONS, GROUP)
-    await eventually(lambda: worker.settlement._stopping, within=15)
+    await eventually(lambda: worker.loop._is_stopping, within=15)
     can_end.set()
     with pytest.raises(PositionsLost):
         await worker.stop()

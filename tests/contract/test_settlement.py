@@ -23,7 +23,7 @@ from shared.events import Requeued, SubmissionStarted, TopicSubmitted
 from shared.ids import topic_id
 from shared.messaging.cloudevents import Record
 from shared.resilience.backoff import RetryPolicy
-from shared.worker.outcome_writer import LINGER, MANY
+from shared.worker.outcome_writer import LARGE, LINGER
 
 LONG = RetryPolicy(first_pause=60, longest_pause=60)
 TIMED_OUT = Transient("timeout", "no answer within 120 s")
@@ -31,7 +31,7 @@ TIMED_OUT = Transient("timeout", "no answer within 120 s")
 
 async def test_every_submission_gets_one_outcome_and_is_settled(broker: Broker, workers: Workers) -> None:
     await workers.start("a")
-    await workers.start("b", in_flight=3)
+    await workers.start("b", concurrency=3)
     await broker.transport.publish(many(60))
     await workers.settled()
     assert await workers.completed() == Counter(names(60))
@@ -41,25 +41,25 @@ async def test_every_submission_gets_one_outcome_and_is_settled(broker: Broker, 
 
 async def test_under_load_outcomes_are_batched_for_a_moment(broker: Broker, workers: Workers) -> None:
     first, second = asyncio.Event(), asyncio.Event()
-    for n in range(MANY + 2):
-        workers.handler.answer(f"topic {n}", (first if n < MANY else second).wait)
-    await broker.transport.publish(many(MANY + 2))
-    worker = await workers.start(in_flight=MANY + 2, store=0.05)
-    await eventually(lambda: workers.handler.running.total() == MANY + 2, within=15)
-    await remains(lambda: workers.handler.running.total() == MANY + 2, during=0.3)  # their starts are stored
+    for n in range(LARGE + 2):
+        workers.handler.answer(f"topic {n}", (first if n < LARGE else second).wait)
+    await broker.transport.publish(many(LARGE + 2))
+    worker = await workers.start(concurrency=LARGE + 2, store=0.05)
+    await eventually(lambda: workers.handler.running.total() == LARGE + 2, within=15)
+    await remains(lambda: workers.handler.running.total() == LARGE + 2, during=0.3)  # their starts are stored
     worker.stores.clear()
     first.set()
     await eventually(lambda: worker.stores, within=5, every=0.001)
     second.set()  # while those are being stored
     await workers.settled()
     (began, number), (began_again, more) = worker.stores[:2]
-    assert (number, more) == (MANY, 2)
+    assert (number, more) == (LARGE, 2)
     assert began_again - began > 0.05 + LINGER
 
 
 async def test_no_more_deliveries_are_in_flight_than_the_limit(broker: Broker, workers: Workers) -> None:
     await broker.transport.publish(many(30))
-    await workers.start(in_flight=4)
+    await workers.start(concurrency=4)
     await workers.settled()
     assert workers.handler.most_running == 4
 
@@ -92,7 +92,7 @@ async def test_a_submission_held_too_long_is_requeued_and_completes_once(broker:
     workers.handler.default_error = Unavailable("503")
     before = datetime.now(UTC)
     await broker.transport.publish([submitted("slow", attempt=3)])
-    worker = await workers.start(held=0.3)
+    worker = await workers.start(max_wait=0.3)
 
     async def copies() -> list[TopicSubmitted]:
         events = [event for event in await stored(broker.transport, SUBMISSIONS) if isinstance(event, TopicSubmitted)]
@@ -109,7 +109,7 @@ async def test_a_submission_held_too_long_is_requeued_and_completes_once(broker:
     assert (last.attempt, last.tries) == (3, 1)
     for n, copy in enumerate(await copies(), 1):
         assert copy.requeued == found[0].requeued.model_copy(update={"n": n})
-    await eventually(lambda: worker.settlement.in_flight == 0, within=5)  # a moment after the broker
+    await eventually(lambda: worker.loop.in_flight == 0, within=5)  # a moment after the broker
 
 
 async def test_a_requeued_copy_that_arrives_before_its_acknowledgement_is_run(broker: Broker, workers: Workers) -> None:
@@ -118,7 +118,7 @@ async def test_a_requeued_copy_that_arrives_before_its_acknowledgement_is_run(br
     for title in ("first", "second"):
         workers.handler.answer(title, out.wait)
     await broker.transport.publish([submitted("first")])
-    await workers.start(held=0.8, answer=0.5)
+    await workers.start(max_wait=0.8, answer=0.5)
     await remains(lambda: not workers.handler.called("second"), during=0.5)
     await broker.transport.publish([submitted("second")])
     await eventually(lambda: workers.handler.running["second"], within=15)
@@ -186,10 +186,12 @@ async def test_several_submissions_in_a_row_that_end_in_a_bug_pause_the_worker(
 ) -> None:
     workers.handler.default_error = ZeroDivisionError("bug")
     await broker.transport.publish(many(10))
-    worker = await workers.start(in_flight=1, policy=RetryPolicy(bugs_in_a_row=3, first_pause=0.02, longest_pause=0.1))
+    worker = await workers.start(
+        concurrency=1, policy=RetryPolicy(bugs_in_a_row=3, first_pause=0.02, longest_pause=0.1)
+    )
     await eventually(lambda: len(workers.handler.calls) >= 6, within=15)
-    assert worker.settlement.gate.waiting_for
-    assert worker.settlement.gate.waiting_for.reason == "bug"
+    assert worker.loop.gate.waiting_for
+    assert worker.loop.gate.waiting_for.reason == "bug"
     assert len(await workers.failed()) == 2
     workers.handler.default_error = None
     await workers.settled()
@@ -213,7 +215,7 @@ async def test_a_removal_displaces_a_waiting_attempt(broker: Broker, workers: Wo
     await broker.transport.publish([removed("gone")])
     await workers.settled()
     assert await workers.outcome_names("gone") == ["Started", "Parked"]
-    await eventually(lambda: worker.settlement.in_flight == 0, within=15)
+    await eventually(lambda: worker.loop.in_flight == 0, within=15)
     await broker.transport.publish([submitted("gone", attempt=2)])
     await workers.settled()
     assert workers.handler.calls == [("gone", 1), ("gone", 2)]
@@ -232,7 +234,7 @@ async def test_a_removal_lets_a_running_call_end_but_not_start_again(broker: Bro
     await eventually(lambda: workers.handler.running["gone"], within=15)
     await broker.transport.publish([removed("gone"), submitted("other")])
     await eventually(lambda: workers.handler.called("other"), within=15)
-    assert worker.settlement.in_flight
+    assert worker.loop.in_flight
     can_end.set()
     await workers.settled()
     assert workers.handler.called("gone") == 1
@@ -246,7 +248,7 @@ async def test_the_same_attempt_is_never_in_flight_twice(broker: Broker, workers
     await eventually(lambda: workers.handler.running["twice"], within=15)
     requeued = Requeued(n=1, tries=0, starts=0, since=datetime.now(UTC))
     await broker.transport.publish([submitted("twice", requeued=requeued), submitted("other")])
-    await eventually(lambda: workers.handler.called("other") and worker.settlement.in_flight == 1, within=15)
+    await eventually(lambda: workers.handler.called("other") and worker.loop.in_flight == 1, within=15)
     can_end.set()
     await workers.settled()
     requeued = requeued.model_copy(update={"n": 2})
@@ -274,7 +276,7 @@ async def test_a_higher_attempt_waits_for_a_running_lower_one(broker: Broker, wo
     worker = await workers.start()
     await eventually(lambda: workers.handler.running["retried"], within=15)
     await broker.transport.publish([submitted("retried", attempt=2), submitted("retried", attempt=1, force=True)])
-    await eventually(lambda: worker.settlement.in_flight == 2, within=15)
+    await eventually(lambda: worker.loop.in_flight == 2, within=15)
     assert workers.handler.called("retried") == 1
     can_end.set()
     await workers.settled()

@@ -46,7 +46,8 @@ async def test_records_and_acknowledgement_are_stored_together_and_in_order(brok
     event = decode(delivery.record).event
     assert isinstance(event, Submitted)
     run = Run(event, "worker")
-    outcomes = [run.started(), run.parked("outage", None), run.started(), run.record(run.completed({}, simulated=True))]
+    reported = [run.started(), run.parked("outage", None), run.started(), run.completed({}, simulated=True)]
+    outcomes = [run.encode(event) for event in reported]
     await member.settle([Settled(outcomes[:2]), Settled(outcomes[2:], delivery)])
     assert [type(event).__name__ for event in await stored(broker.transport, OUTCOMES)] == [
         "SubmissionStarted",

@@ -15,7 +15,7 @@ from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFa
 from shared.ids import topic_id
 from shared.messaging.broker import Consumer, Delivery, Lag, Settled
 from shared.resilience.backoff import RetryPolicy
-from shared.worker.consumer_loop import Limits, Settlement
+from shared.worker.consumer_loop import ConsumerLoop, Limits
 from shared.worker.run import Run
 
 SOON = RetryPolicy(first_pause=0.02, longest_pause=0.1)
@@ -102,13 +102,18 @@ class Worker:
     broker: Broker
     name: str
     consumer: Consumer
-    settlement: Settlement
+    loop: ConsumerLoop
     running: asyncio.Task[None]
     stores: list[tuple[float, int]]
 
+    @property
+    def unsettled_calls(self) -> int:
+        """Calls in flight, and those whose outcomes are not stored yet."""
+        return sum(delivery.is_running for delivery in self.loop._in_flight)
+
     async def stop(self) -> None:
         """SIGTERM; raises the error that stopped it."""
-        self.settlement.stop()
+        self.loop.stop()
         await asyncio.wait_for(asyncio.shield(self.running), 30)
 
     async def kill(self) -> None:
@@ -134,11 +139,11 @@ class Workers:
     ) -> Worker:
         """`store`, `answer`: delays of its broker in seconds."""
         consumer = await self.broker.member(name)
-        worker_limits = Limits(**{"poll": 0.1, "grace": 5.0} | limits)
+        worker_limits = Limits(**{"poll": 0.1, "shutdown_timeout": 5.0} | limits)
         slow = Slow(consumer, store, answer)
-        settlement = Settlement(slow, self.handler, worker=name, limits=worker_limits, policy=policy)
-        running = asyncio.create_task(settlement.run(), name=f"worker {name}")
-        self.started.append(Worker(self.broker, name, consumer, settlement, running, slow.stores))
+        loop = ConsumerLoop(slow, self.handler, worker=name, limits=worker_limits, policy=policy)
+        running = asyncio.create_task(loop.run(), name=f"worker {name}")
+        self.started.append(Worker(self.broker, name, consumer, loop, running, slow.stores))
         return self.started[-1]
 
     async def outcomes(self, title: str = "") -> list[Outcome]:

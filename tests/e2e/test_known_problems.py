@@ -253,7 +253,7 @@ async def test_16_paid_answers_lost_because_the_write_failed_afterwards(api: Api
     await eventually(lambda: api.deployment.gemini.calls["in_flight"] == 1, within=10)
     api.deployment.stack.broker.kill()
     await eventually(lambda: paid(api) == {"Paid for": 1}, within=10)
-    await eventually(lambda: "outcomes wait for the broker" in worker_of(api).output, within=10)
+    await eventually(lambda: "outcomes_wait_for_broker" in worker_of(api).output, within=10)
     api.deployment.stack.broker.start()
     [topic] = await api.ended(id_)
     assert (topic["content"]["title"], topic["attempt"]) == ("Paid for", 1)

@@ -18,7 +18,7 @@ async def test_a_failed_submission_is_one_line_with_its_code_and_reason(observed
     id_ = (await observed.api.submit("Refused in the log"))["topics"][0]["id"]
     await observed.api.ended(id_, as_="failed")
     [line] = [line for line in await lines_of(observed, "topic-worker", submission=id_) if line["level"] == "info"]
-    assert (line["event"], line["end"], line["code"]) == ("submission ended", "failed", "blocked")
+    assert (line["event"], line["end"], line["code"]) == ("submission_ended", "failed", "blocked")
     assert line["reason"].startswith("Gemini blocked the request or its answer")
     assert (line["attempt"], line["service"], line["instance"]) == (1, "topic-worker", "topic-worker-1")
 
@@ -28,7 +28,7 @@ async def test_every_line_of_a_delivery_has_its_submission_run_and_trace(observe
     await observed.api.ended(*(topic["id"] for topic in topics))
     for topic in topics:
         lines = await lines_of(observed, "topic-worker", submission=topic["id"])
-        assert [line["event"] for line in lines if line["event"] == "submission ended"] == ["submission ended"]
+        assert [line["event"] for line in lines if line["event"] == "submission_ended"] == ["submission_ended"]
         assert len({(line["run"], line["attempt"], line["trace_id"]) for line in lines}) == 1
     ids = {topic["id"] for topic in topics}
     answered = [line for line in observed.lines("topic-worker", event="gemini_answered") if line["submission"] in ids]

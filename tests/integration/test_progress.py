@@ -40,7 +40,7 @@ async def readiness(of: Worker) -> Answer:
     ops = Ops(metrics.WORKER)
 
     async def is_progressing() -> None:
-        of.settlement.progress.check()
+        of.loop.stall_detector.check()
 
     ops.checks = [is_progressing]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(ops), base_url="http://worker") as client:
@@ -71,7 +71,7 @@ async def test_a_worker_that_waits_for_the_end_of_an_outage_is_ready(workers: Wo
     workers.handler.default_error = Unavailable("out")
     await workers.broker.transport.publish([submitted("Waits")])
     worker = await workers.start(policy=RetryPolicy(first_pause=60, longest_pause=60))
-    await eventually(lambda: worker.settlement.gate.waiting_for, within=5)
+    await eventually(lambda: worker.loop.gate.waiting_for, within=5)
     await stays_ready(worker)
 
 
@@ -96,7 +96,7 @@ async def test_a_worker_whose_loop_stalls_is_not_ready_and_reports_it(
     await eventually(is_ready, within=5)
     monkeypatch.setattr(worker.consumer, "fetch", never)
     await eventually(is_not_ready, within=5)
-    assert (await readiness(worker))[1]["reason"].startswith("the settlement loop has made no progress for ")
+    assert (await readiness(worker))[1]["reason"].startswith("the consumer loop has made no progress for ")
 
 
 async def test_a_projector_on_stand_by_is_ready(projected: Projected, monkeypatch: pytest.MonkeyPatch) -> None:

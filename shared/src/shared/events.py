@@ -177,6 +177,9 @@ class SubmissionFailed(Outcome):
     dead_lettered: bool = False
 
 
+PAUSED = "paused"  # the reason during an operator's pause
+
+
 class WaitingFor(_Model):
     """`message`: the reason in a sentence, if the worker knows more than the one word."""
 

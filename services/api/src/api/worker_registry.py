@@ -10,8 +10,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from shared.events import Event, Problem, WaitingFor, WorkerBeat, WorkerPaused
-from shared.resilience.circuit_breaker import PAUSED
+from shared.events import PAUSED, Event, Problem, WaitingFor, WorkerBeat, WorkerPaused
 from shared.streams import TOPIC_WORKER
 
 DEAD_AFTER = timedelta(seconds=4.5)  # two missed heartbeats; with one every 2 s, detected within 5 s

@@ -19,7 +19,7 @@ from shared.ids import normal
 from shared.llm.answers.answer_schema import schema_of, shortened
 from shared.llm.answers.answer_validation import AnswerNotUsable, first_valid, wasted, without_text
 from shared.llm.answers.json_extraction import extract_json
-from shared.llm.call_limiter import Turns
+from shared.llm.call_limiter import CallLimiter
 from shared.llm.gemini import Answer, LanguageModel
 from shared.llm.prices import Prices
 from shared.llm.prompt import Prompt
@@ -122,7 +122,7 @@ class ArticleAnnotator:
     ) -> None:
         self.simulated: bool | None = None
         self._llm = llm
-        self._turns = Turns(calls, pace)
+        self._limiter = CallLimiter(calls, pace)
         self._pace = pace
         self._prices = prices
         self._most_tokens = most_tokens
@@ -168,8 +168,8 @@ class ArticleAnnotator:
         self, question: _Question[AnswerPart], extract: Excerpt, reason: str, paid: Paid
     ) -> tuple[AnswerPart, Answer]:
         instructions = question.prompt.instructions(reason)
-        await self._turns.take()
-        with self._turns.taken(), observed({extract.urn: copy_context()}) as on_answer:
+        await self._limiter.acquire()
+        with self._limiter.call(), observed({extract.urn: copy_context()}) as on_answer:
             answer = await self._llm.generate(instructions=instructions, data=extract.data, schema=question.schema)
             on_answer(answer)
         self.simulated = answer.simulated

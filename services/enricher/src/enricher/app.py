@@ -46,7 +46,7 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         async def on_submission(event: CausesWork, run: Run) -> Reported | None:
             return await (on_forgotten if isinstance(event, ArticleForgotten) else on_submitted)(event, run)
 
-        worker.settle(annotating, on_submission)
-        worker.settle(writing, OnArticleAnnotated(catalog, api))
-        worker.settle(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
+        worker.consume(annotating, on_submission)
+        worker.consume(writing, OnArticleAnnotated(catalog, api))
+        worker.consume(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
         await worker.run(ops, allowance.on_usage_event, partial(gemini.heartbeat, prices), gemini.detect_simulator)

@@ -25,6 +25,6 @@ class OnArticleSubmitted:
         input_hash = self._annotator.input_hash(article)
         if not event.force and article.extras.get("input_hash") == input_hash:
             return run.skipped(input_hash)
-        made = await self._annotator.annotate(article, paid=run.paid)
+        made = await self._annotator.annotate(article, paid=run.record_usage)
         annotation = made.annotation | {"model": made.model, "prompt_version": made.prompt_version}
         return run.annotated(event.urn, annotation, input_hash=made.input_hash, simulated=made.simulated)

@@ -33,5 +33,5 @@ async def main(settings: WorkerSettings, instance: str) -> None:
             pace=RateLimiter(settings.quota, allowance, consumer.share),
             prices=prices,
         )
-        worker.settle(consumer, OnTopicSubmitted(generator))
+        worker.consume(consumer, OnTopicSubmitted(generator))
         await worker.run(ops, allowance.on_usage_event, partial(gemini.heartbeat, prices), gemini.detect_simulator)

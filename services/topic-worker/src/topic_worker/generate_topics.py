@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from shared.errors import Refused, Transient
 from shared.events import Usage
 from shared.llm.answers.answer_validation import AnswerNotUsable, wasted
-from shared.llm.call_limiter import Turns
+from shared.llm.call_limiter import CallLimiter
 from shared.llm.gemini import Answer, LanguageModel
 from shared.llm.prices import Prices
 from shared.llm.prompt import Prompt
@@ -49,7 +49,7 @@ class TopicGenerator:
         self._llm = llm
         self._prices = prices
         self._batch_size = batch_size
-        self._turns = Turns(calls, pace)
+        self._limiter = CallLimiter(calls, pace)
         self._pace = pace
         self._waiting: deque[_Item] = deque()
         self._calls: set[asyncio.Task[None]] = set()
@@ -76,7 +76,7 @@ class TopicGenerator:
         await asyncio.sleep(0)  # lets deliveries of the same moment queue first
         while self._waiting:
             try:
-                await self._turns.take()
+                await self._limiter.acquire()
             except Exception as error:  # nothing awaits the dispatcher
                 self._fail_waiting(error)
                 continue
@@ -84,7 +84,7 @@ class TopicGenerator:
                 await asyncio.sleep(LINGER)
             batch = self._next_batch()
             if not batch:
-                self._turns.give_back()
+                self._limiter.release()
                 continue
             call = asyncio.create_task(self._call(batch), context=batch[0].context.copy())
             self._calls.add(call)
@@ -107,7 +107,7 @@ class TopicGenerator:
 
     async def _call(self, batch: Sequence[_Item]) -> None:
         try:
-            with self._turns.taken():
+            with self._limiter.call():
                 answer = await self._request(batch)
         except Exception as error:
             verdicts: dict[str, StudyCard | Exception] = {item.id: error for item in batch}

@@ -19,6 +19,6 @@ class OnTopicSubmitted:
 
     async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
         assert isinstance(event, TopicSubmitted)
-        made = await self._generator.generate(event.id, event.title, most=event.batch_size, paid=run.paid)
+        made = await self._generator.generate(event.id, event.title, most=event.batch_size, paid=run.record_usage)
         card = made.topic.card(created=event.submitted_at, generated=datetime.now(UTC), source=made.model)
         return run.completed(card, simulated=made.simulated)

@@ -1,4 +1,4 @@
-"""Whose call is made next: so many at a time, at the pace that there is, first come, first served."""
+"""Admits calls in the order of arrival, within the concurrency limit and the rate limit."""
 
 import asyncio
 from collections import deque
@@ -10,62 +10,62 @@ from shared.llm.rate_limit import RateLimiter
 from shared.resilience.concurrency import AdaptiveConcurrencyLimit, most_ready
 
 
-class Turns:
-    def __init__(self, calls: int, pace: RateLimiter) -> None:
-        """`calls` at a time, and those that are made ready meanwhile, if anybody asks. None are where a day is limited:
-        they would begin after the call that reaches the limit."""
-        self._slots = AdaptiveConcurrencyLimit(calls + (0 if pace.is_limited else most_ready(calls)))
-        self._pace = pace
+class CallLimiter:
+    def __init__(self, calls: int, rate: RateLimiter) -> None:
+        """`calls` at a time, and a few more that are prepared meanwhile. None of those where a day is limited: they
+        would begin after the call that reaches the limit."""
+        self._concurrency = AdaptiveConcurrencyLimit(calls + (0 if rate.is_limited else most_ready(calls)))
+        self._rate = rate
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._usher: asyncio.Task[None] | None = None
+        self._admission: asyncio.Task[None] | None = None
 
-    async def take(self) -> None:
-        """What is taken must be `taken` or given back. Raises Outage: the pace's, or what a call met meanwhile."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        if self._usher is None or self._usher.done():
-            self._usher = asyncio.create_task(self._let_in())
+    async def acquire(self) -> None:
+        """Must be followed by `call` or `release`. Raises Outage: of the rate limit, or met by a call meanwhile."""
+        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(admitted)
+        if self._admission is None or self._admission.done():
+            self._admission = asyncio.create_task(self._admit())
         try:
-            await turn
+            await admitted
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and not turn.exception():
-                self.give_back()
+            if admitted.done() and not admitted.cancelled() and not admitted.exception():
+                self.release()
             raise
 
-    def give_back(self) -> None:
-        self._slots.release()
+    def release(self) -> None:
+        self._concurrency.release()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Around the call. An outage that it raises is told to those who wait: their calls would be refused too."""
+    def call(self) -> Iterator[None]:
+        """Around an admitted call. An outage that it raises fails the waiting ones too: they would be refused."""
         try:
             yield
-            self._slots.answered()
+            self._concurrency.answered()
         except Outage as error:
-            self._slots.refused()
-            self._tell_those_who_wait(error)
+            self._concurrency.refused()
+            self._fail_waiting(error)
             raise
         finally:
-            self.give_back()
+            self.release()
 
-    async def _let_in(self) -> None:
-        """Until nobody waits."""
+    async def _admit(self) -> None:
+        """Runs until no call waits."""
         while self._waiting:
-            await self._slots.acquire()
+            await self._concurrency.acquire()
             try:
-                await self._pace.enter()
-            except Exception as error:  # nobody waits for the usher
-                self._slots.release()
-                self._tell_those_who_wait(error)
+                await self._rate.enter()
+            except Exception as error:  # nothing awaits this task
+                self.release()
+                self._fail_waiting(error)
                 continue
-            while self._waiting and self._waiting[0].done():  # they went away
+            while self._waiting and self._waiting[0].done():  # cancelled
                 self._waiting.popleft()
             if self._waiting:
                 self._waiting.popleft().set_result(None)
             else:
-                self._slots.release()
+                self.release()
 
-    def _tell_those_who_wait(self, error: Exception) -> None:
+    def _fail_waiting(self, error: Exception) -> None:
         while self._waiting:
-            if not (turn := self._waiting.popleft()).done():
-                turn.set_exception(error)
+            if not (admitted := self._waiting.popleft()).done():
+                admitted.set_exception(error)

@@ -1,103 +1,89 @@
-"""What is called may be out, or somebody wants a pause: nobody calls until it is time, then one, then all."""
+"""Circuit breaker: blocks calls during an outage, then lets one probe through before all pass again."""
 
-import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 
 from shared.events import WaitingFor
 from shared.resilience.backoff import RetryPolicy, backoff_delay
 
-PAUSED = "paused"
+
+class Breaker(Enum):
+    """OPEN blocks calls for growing pauses. HALF_OPEN: one call probes; its success closes the breaker."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
 
 
-class OutageGate:
-    """Open: everybody passes. Closed: one at a time may try, after growing pauses; its success opens it.
-
-    A call notes the `turn` in which it begins. What it tells of the other side counts only in the same turn: calls
-    that were on their way when the gate moved neither lengthen the pause nor open the gate.
+class CircuitBreaker:
+    """A call notes the `epoch` in which it begins. Its result counts only in the same epoch: calls that were in flight
+    when the state changed neither lengthen the pause nor close the breaker.
     """
 
-    def __init__(self, policy: RetryPolicy) -> None:
-        self.turn = 0
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on_change`: called after every change of state."""
         self.policy = policy
-        self._outage: WaitingFor | None = None
-        self._pause: WaitingFor | None = None
+        self.epoch = 0
+        self.state = Breaker.CLOSED
+        self.outage: WaitingFor | None = None
+        self.retry_at = 0.0  # by the clock; while OPEN, a probe may begin then
         self._failures = 0
-        self._next_try = 0.0  # monotonic
-        self._trying = False
-        self._changed = asyncio.Event()
+        self._on_change = on_change
+        self._clock = clock
 
     @property
-    def waiting_for(self) -> WaitingFor | None:
-        return self._pause or self._outage
+    def allows_probe(self) -> bool:
+        return self.state is Breaker.OPEN and self._clock() >= self.retry_at
 
-    @property
-    def is_open(self) -> bool:
-        return self.waiting_for is None
+    def allow(self) -> bool:
+        """Whether a call may begin now. When a pause is over, the first caller becomes the probe.
 
-    @property
-    def lets_one_try(self) -> bool:
-        is_time = not self._trying and time.monotonic() >= self._next_try
-        return self._outage is not None and self._pause is None and is_time
+        A probe must report its result: `record_success`, `record_outage` or `record_no_answer`.
+        """
+        if self.allows_probe:
+            self.state = Breaker.HALF_OPEN
+            return True
+        return self.state is Breaker.CLOSED
 
-    def pause(self, since: datetime | None) -> None:
-        """Somebody wants nothing to be called, since then; None: any more. What is on its way may end."""
-        self._pause = WaitingFor(reason=PAUSED, since=since) if since else None
-        self._wake()
-
-    def close(
-        self, reason: str, after: float | None, turn: int, known_until: datetime | None = None, message: str = ""
+    def record_outage(
+        self, reason: str, after: float | None, epoch: int, known_until: datetime | None = None, message: str = ""
     ) -> datetime:
-        """Answers until when nobody calls; `after`: seconds that the other side asked for. `known_until`: when it is
-        sure to end, which is answered and shown, while one may try before. `message`: the reason in words."""
+        """Opens the breaker; returns until when no call begins. `after`: seconds that the other side asked for.
+
+        `known_until`: when the outage is sure to end, which is shown and returned, while a probe may begin earlier.
+        `message`: the reason in words.
+        """
         now = datetime.now(UTC)
-        if turn != self.turn:
-            return self._outage.until or now if self._outage else now
+        if epoch != self.epoch:
+            return self.outage.until or now if self.outage else now
         self._failures += 1
         seconds = max(after or 0.0, backoff_delay(self._failures, self.policy))
         until = max(now + timedelta(seconds=seconds), known_until or now)
-        since = self._outage.since if self._outage else now
-        self._outage = WaitingFor(reason=reason, since=since, until=until, message=message)
-        self._next_try = time.monotonic() + seconds
-        self._move()
+        since = self.outage.since if self.outage else now
+        self.outage = WaitingFor(reason=reason, since=since, until=until, message=message)
+        self._change(Breaker.OPEN, seconds)
         return until
 
-    def open(self, turn: int) -> None:
-        if turn == self.turn and self._outage:
+    def record_success(self, epoch: int) -> None:
+        if epoch == self.epoch and self.outage:
             self._failures = 0
-            self._outage = None
-            self._move()
+            self.outage = None
+            self._change(Breaker.CLOSED)
 
-    def gave_no_answer(self, turn: int) -> None:
-        """The one that tried ended without saying whether the outage is over."""
-        if turn == self.turn and self._outage:
-            self._next_try = time.monotonic() + backoff_delay(self._failures, self.policy)
-            self._move()
+    def record_no_answer(self, epoch: int) -> None:
+        """A probe ended without showing whether the outage is over: another one follows after a pause."""
+        if epoch == self.epoch and self.outage:
+            self._change(Breaker.OPEN, backoff_delay(self._failures, self.policy))
 
-    def _move(self) -> None:
-        self.turn += 1
-        self._trying = False
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def enter(self, timeout: float) -> int | None:
-        """Wait until calling makes sense: answers the turn, or None after `timeout` seconds.
-
-        Who entered must tell how it went: `open`, `close` or `gave_no_answer`.
-        """
-        give_up = time.monotonic() + timeout
-        while not self.is_open:
-            if self.lets_one_try:
-                self._trying = True
-                return self.turn
-            if time.monotonic() >= give_up:
-                return None
-            until = give_up if self._trying or self._pause else min(give_up, self._next_try)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(until - time.monotonic()):
-                    await self._changed.wait()
-        return self.turn
+    def _change(self, state: Breaker, seconds: float = 0.0) -> None:
+        self.state = state
+        self.retry_at = self._clock() + seconds
+        self.epoch += 1
+        self._on_change()

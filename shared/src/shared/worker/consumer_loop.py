@@ -1,13 +1,12 @@
-"""Settlement: every delivery is handed to its handler and ended exactly when its outcome is stored.
+"""Consumer loop: fetches deliveries, processes each one, and stops cleanly.
 
-Sits between a `Consumer` (the broker) and a service's `on_<event>.py`. Keeps a bounded window of submissions in
-flight (`concurrency.py`), fetches one at a time while what they call is out, and runs alone what killed its worker
-twice. What happens to one delivery is in `delivery.py`.
+Sits between a `Consumer` (the broker) and a service's `on_<event>.py`. Keeps a bounded number of submissions in flight
+(`concurrency.py`), fetches only a probe while the circuit breaker is open (`call_gate.py`), and runs alone what crashed
+its worker twice (`quarantine.py`). `delivery.py` processes a single delivery.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,27 +15,29 @@ import structlog
 from shared.errors import BrokerUnreachable, CannotGoOn, NewerVersion
 from shared.messaging.broker import Consumer, Delivery
 from shared.resilience.backoff import RetryPolicy, backoff_delay
-from shared.resilience.circuit_breaker import OutageGate
 from shared.service.stall_detector import StallDetector
-from shared.worker.concurrency import Places
-from shared.worker.delivery import DEATHS_BEFORE_ALONE, HandleDelivery, Handler, died_alone
-from shared.worker.in_flight import Work, read
+from shared.worker.call_gate import CallGate
+from shared.worker.concurrency import ConcurrencyLimit
+from shared.worker.delivery import DeliveryProcessor, Handler
+from shared.worker.in_flight import InFlightDelivery, Progress, in_flight
 from shared.worker.outcome_writer import OutcomeWriter
+from shared.worker.quarantine import Quarantine, is_poisoned, is_suspect
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`in_flight` submissions; seconds: `held` may one wait before it goes to the tail, `grace` for calls at a stop."""
+    """`concurrency`: submissions in flight. Seconds: `max_wait` until a waiting one is requeued, `shutdown_timeout` for
+    calls when the worker stops, `poll` of a fetch."""
 
-    in_flight: int = 30
-    held: float = 60.0
-    grace: float = 20.0
+    concurrency: int = 30
+    max_wait: float = 60.0
+    shutdown_timeout: float = 20.0
     poll: float = 0.5
 
 
-class Settlement:
+class ConsumerLoop:
     def __init__(
         self,
         consumer: Consumer,
@@ -50,104 +51,98 @@ class Settlement:
         self._consumer = consumer
         self._limits = limits or Limits()
         self._policy = policy or RetryPolicy()
-        self.gate = OutageGate(self._policy)
-        self.progress = StallDetector("the settlement loop")
-        self.outbox = OutcomeWriter(consumer, self._policy)
-        self._places = Places(self._limits.in_flight)
-        self._handle = HandleDelivery(
-            handler, consumer, self.outbox, self.gate, self._places, worker=worker, held=self._limits.held
+        self.gate = CallGate(self._policy)
+        self.stall_detector = StallDetector("the consumer loop")
+        self.writer = OutcomeWriter(consumer, self._policy)
+        self._limit = ConcurrencyLimit(self._limits.concurrency)
+        self._processor = DeliveryProcessor(
+            handler, consumer, self.writer, self.gate, self._limit, worker=worker, max_wait=self._limits.max_wait
         )
-        self._works: set[Work] = set()
-        self._next: list[Work] = []  # fetched, not begun
-        self._suspects: deque[Work] = deque()
-        self._alone: Work | None = None
-        self._stopping = False
-        self._reason: CannotGoOn | None = None
+        self._in_flight: set[InFlightDelivery] = set()
+        self._fetched: list[InFlightDelivery] = []  # not started yet
+        self._quarantine = Quarantine()
+        self._is_stopping = False
+        self._stop_reason: CannotGoOn | None = None
         self._room = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
-        return len(self._works)
+        return len(self._in_flight)
 
     @property
     def processed(self) -> int:
-        return self._handle.processed
+        return self._processor.processed
 
     @property
     def failed(self) -> int:
-        return self._handle.failed
+        return self._processor.failed
 
     def stop(self) -> None:
-        """Fetch no more; finish or hand back what is in flight; then `run` returns."""
-        self._stopping = True
-        self._places.close()
+        """Fetches no more; `run` returns when what is in flight has ended or was handed back."""
+        self._is_stopping = True
+        self._limit.close()
         self._room.set()
 
     async def run(self) -> None:
-        """Until `stop`. Raises CannotGoOn where a person must act, after what was in flight has found its end."""
+        """Until `stop`. Raises CannotGoOn if an operator must act, after the same clean stop."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                flusher = tasks.create_task(self.outbox.run())
+                writing = tasks.create_task(self.writer.run())
                 await self._fetch_until_stopped(tasks)
                 await self._finish()
-                flusher.cancel()
+                writing.cancel()
         except ExceptionGroup as group:
             raise _first(group) from None
-        if self._reason:
-            raise self._reason
+        if self._stop_reason:
+            raise self._stop_reason
 
     async def _fetch_until_stopped(self, tasks: asyncio.TaskGroup) -> None:
         failures = 0
-        while not self._stopping:
+        while not self._is_stopping:
             try:
-                await self._fill(tasks)
+                await self._fetch_and_start(tasks)
             except BrokerUnreachable as error:
                 failures += 1
                 if failures == 1:
-                    log.warning("waiting for the broker", error=str(error))
+                    log.warning("broker_unreachable", error=str(error))
                 await asyncio.sleep(min(1.0, backoff_delay(failures, self._policy)))
             except CannotGoOn as error:
-                self._give_up(error)
+                self._stop_because(error)
             else:
                 if failures:
-                    log.info("the broker is back")
+                    log.info("broker_recovered")
                 failures = 0
-                self.progress.tick()
+                self.stall_detector.tick()
 
-    async def _fill(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin what there is room for. A stop between fetching and beginning leaves it unbegun."""
+    async def _fetch_and_start(self, tasks: asyncio.TaskGroup) -> None:
+        """Starts as much as there is room for. What a stop finds fetched but not started stays so."""
         self._room.clear()
-        if not self._next and self._suspects and not self._alone and len(self._works) == len(self._suspects):
-            self._alone = self._suspects.popleft()  # everything else in flight has ended
-            self._next = [self._alone]
-        if not self._next:
-            if not (limit := self._how_many()):
+        if not self._fetched and (suspect := self._quarantine.next(self._in_flight)):
+            self._fetched = [suspect]
+        if not self._fetched:
+            if not (limit := self._fetch_limit()):
                 await self._wait_for_room()
                 return
-            await self._take_in(await self._consumer.fetch(limit, self._limits.poll))
-        if self._next and not self._stopping:
-            lost = await self._consumer.started([work.delivery for work in self._next if not died_alone(work)])
-            for work in self._next:
-                if work.delivery in lost:
-                    self._drop(work)
+            await self._accept(await self._consumer.fetch(limit, self._limits.poll))
+        if self._fetched and not self._is_stopping:
+            startable = [delivery.delivery for delivery in self._fetched if not is_poisoned(delivery)]
+            lost = await self._consumer.started(startable)
+            for delivery in self._fetched:
+                if delivery.delivery in lost:  # another member's by now
+                    self._in_flight.discard(delivery)
+                    self._quarantine.leave(delivery)
                 else:
-                    work.task = tasks.create_task(self._run_one(work))
-            self._next = []
+                    delivery.run(tasks.create_task(self._process(delivery)))
+            self._fetched = []
 
-    def _drop(self, work: Work) -> None:
-        """It is another member's."""
-        self._works.discard(work)
-        if self._alone is work:
-            self._alone = None
-
-    def _how_many(self) -> int:
-        if self._suspects or self._alone:
+    def _fetch_limit(self) -> int:
+        if self._quarantine.is_active:
             return 0
-        if not self.gate.is_open:
-            return 1 if not self._works and self.gate.lets_one_try else 0
-        at_hand = self._places.at_hand
-        room = self._limits.in_flight + at_hand - len(self._works)
-        return room if room > at_hand // 2 else 0  # some at once: a fetch costs as much for one
+        if self.gate.is_blocked:
+            return 1 if not self._in_flight and self.gate.allows_probe else 0
+        prefetch = self._limit.prefetch
+        room = self._limits.concurrency + prefetch - len(self._in_flight)
+        return room if room > prefetch // 2 else 0  # a fetch costs as much for one as for many
 
     async def _wait_for_room(self) -> None:
         try:
@@ -156,54 +151,53 @@ class Settlement:
         except TimeoutError:
             return
 
-    async def _take_in(self, deliveries: Sequence[Delivery]) -> None:
+    async def _accept(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             try:
-                work = read(delivery)
+                accepted = in_flight(delivery)
             except NewerVersion as error:
-                work = Work(delivery)
-                self._give_up(error)
+                accepted = InFlightDelivery(delivery)
+                self._stop_because(error)
             else:
-                (self._next if work.deaths < DEATHS_BEFORE_ALONE else self._suspects).append(work)
-            self._works.add(work)
-        if self._suspects:
-            await self._consumer.waiting([work.delivery for work in self._suspects])
+                (self._quarantine.waiting if is_suspect(accepted) else self._fetched).append(accepted)
+            self._in_flight.add(accepted)
+        if self._quarantine.waiting:
+            await self._consumer.waiting([suspect.delivery for suspect in self._quarantine.waiting])
 
-    async def _run_one(self, work: Work) -> None:
+    async def _process(self, delivery: InFlightDelivery) -> None:
         try:
-            await self._handle(work)
+            await self._processor.process(delivery)
         except CannotGoOn as error:
-            self._give_up(error)
+            self._stop_because(error)
         finally:
-            if work.settled:
-                self._works.discard(work)
-            if self._alone is work:
-                self._alone = None
+            if delivery.progress is Progress.SETTLED:
+                self._in_flight.discard(delivery)
+            self._quarantine.leave(delivery)
             self._room.set()
 
-    def _give_up(self, reason: CannotGoOn) -> None:
-        log.error("cannot go on", reason=str(reason))
-        self._reason = self._reason or reason
+    def _stop_because(self, reason: CannotGoOn) -> None:
+        log.error("worker_stops", reason=str(reason))
+        self._stop_reason = self._stop_reason or reason
         self.stop()
 
     async def _finish(self) -> None:
-        """What waits is handed back at once, calls get `grace` seconds; what was said is stored before."""
-        give_up = time.monotonic() + self._limits.grace
-        while running := [w.task for w in self._works if w.task and not w.task.done() and not w.waits]:
+        """Hands back at once what waits; calls get `shutdown_timeout` seconds. Stores all reports first."""
+        give_up = time.monotonic() + self._limits.shutdown_timeout
+        while running := [delivery.task for delivery in self._in_flight if delivery.task and delivery.is_running]:
             left = give_up - time.monotonic()
             if left <= 0:
                 break
             await asyncio.wait(running, timeout=min(left, 0.2), return_when="FIRST_COMPLETED")
-        tasks = [work.task for work in self._works if work.task]
+        tasks = [delivery.task for delivery in self._in_flight if delivery.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.outbox.flush(max(1.0, give_up - time.monotonic()))
-        left_over = [work.delivery for work in self._works if not work.settled]
+        await self.writer.flush(max(1.0, give_up - time.monotonic()))
+        unfinished = [delivery.delivery for delivery in self._in_flight if delivery.progress is not Progress.SETTLED]
         try:
-            await self._consumer.hand_back(left_over)
+            await self._consumer.hand_back(unfinished)
         except (BrokerUnreachable, CannotGoOn) as error:
-            log.warning("could not hand back: others will take over", entries=len(left_over), error=str(error))
+            log.warning("hand_back_failed", deliveries=len(unfinished), error=str(error))
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

@@ -1,6 +1,6 @@
-"""One delivery, from its handing to its end: an outcome, a dead letter, a copy at the tail, or nothing left to do.
+"""Processes one delivery until its end is stored: an outcome, a dead letter, a requeued copy, or nothing left to do.
 
-`consumer_loop.py` decides which deliveries and when; this is the one place that obeys `retry.decide`.
+`consumer_loop.py` decides which deliveries and when; this is the one place that applies `retry.decide`.
 """
 
 import asyncio
@@ -18,136 +18,132 @@ from shared.messaging.broker import Consumer
 from shared.messaging.cloudevents import Record, encode
 from shared.messaging.dead_letter import dead_letter
 from shared.resilience.backoff import backoff_delay
-from shared.resilience.circuit_breaker import OutageGate
 from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, decide
-from shared.worker.concurrency import Places
-from shared.worker.in_flight import Attempts, End, Work
+from shared.worker.call_gate import CallGate
+from shared.worker.concurrency import ConcurrencyLimit
+from shared.worker.in_flight import (
+    NOTHING_TO_DO,
+    SUPERSEDED,
+    TAKEN_OVER,
+    Ack,
+    InFlightDelivery,
+    Progress,
+    Superseded,
+)
+from shared.worker.key_serializer import KeySerializer
 from shared.worker.outcome_writer import OutcomeWriter
+from shared.worker.quarantine import is_poisoned
 from shared.worker.run import Reported, Run
 from shared.worker.telemetry import count_end, observed
 
 log = structlog.get_logger()
 T = TypeVar("T")
-Handler = Callable[[CausesWork, Run], Awaitable[Reported | None]]  # None: there is nothing to say
-DEATHS_BEFORE_ALONE = 2  # of workers while they handled it; the next one takes it alone
+Handler = Callable[[CausesWork, Run], Awaitable[Reported | None]]  # None: nothing to report
 
 
-class _Displaced(Exception):
-    """It was taken back, or a later attempt has come, while it waited."""
+class OwnershipLost(Exception):
+    """While the delivery waited, it became another member's."""
 
 
-class _TakenOver(Exception):
-    """While it waited it became another member's."""
-
-
-class HandleDelivery:
-    """`held`: seconds that one may wait in flight before it goes to the tail."""
-
+class DeliveryProcessor:
     def __init__(
         self,
         handler: Handler,
         consumer: Consumer,
-        outbox: OutcomeWriter,
-        gate: OutageGate,
-        places: Places,
+        writer: OutcomeWriter,
+        gate: CallGate,
+        limit: ConcurrencyLimit,
         *,
         worker: str,
-        held: float,
+        max_wait: float,
     ) -> None:
+        """`max_wait`: seconds that a delivery may wait in flight before it is requeued."""
         self.processed = 0
         self.failed = 0
         self._handler = handler
         self._consumer = consumer
-        self._outbox = outbox
+        self._writer = writer
         self._gate = gate
-        self._places = places
-        self._policy = gate.policy
+        self._breaker = gate.breaker
+        self._policy = gate.breaker.policy
+        self._limit = limit
         self._worker = worker
-        self._held = held
-        self._attempts = Attempts()
-        self._bugs: set[str] = set()  # submissions that ended in a bug since the last that did not
+        self._max_wait = max_wait
+        self._keys = KeySerializer()
+        self._bugs: set[str] = set()  # submissions that ended in a bug since the last one that did not
 
-    async def __call__(self, work: Work) -> None:
-        """Returns when its end is stored."""
-        match work.event:
+    async def process(self, delivery: InFlightDelivery) -> None:
+        """Returns when the end of the delivery is stored."""
+        match delivery.event:
             case CausesWork() as event:
-                await self._handle(work, event)
+                await self._process_work(delivery, event)
             case Removed() as event:
-                self._attempts.remove(event.id, event.attempt)
-                await self._end(work)
+                self._keys.remove(event.id, event.attempt)
+                await self._settle(delivery, NOTHING_TO_DO)
             case _:
-                problem = work.problem or f"nothing here handles {type(work.event).__name__}"
-                log.error("unreadable record", stream=work.delivery.record.stream, error=problem)
-                work.end = "dead_lettered"
-                await self._end(work, self._dead_letter(work, "invalid_event", problem, tries=0))
+                problem = delivery.problem or f"nothing here handles {type(delivery.event).__name__}"
+                log.error("record_unreadable", stream=delivery.delivery.record.stream, error=problem)
+                letter = self._letter(delivery, "invalid_event", problem, tries=0)
+                await self._settle(delivery, Ack("dead_lettered", [letter]))
 
-    async def _handle(self, work: Work, event: CausesWork) -> None:
-        """Already ended, deadly, or a run."""
+    async def _process_work(self, delivery: InFlightDelivery, event: CausesWork) -> None:
         if isinstance(event, Removed):
-            self._attempts.remove(event.id, event.attempt)
-        elif not await self._attempts.may_run(work, event):
-            await self._end(work)
+            self._keys.remove(event.id, event.attempt)
+        elif not await self._keys.admit(delivery, event):
+            await self._settle(delivery, NOTHING_TO_DO)
             return
-        run = Run(event, self._worker, work.deaths)
+        run = Run(event, self._worker, delivery.crash_count)
         try:
-            if await self._places.take(work):
-                with observed(work, run):
-                    await self._run(work, run)
-            else:
-                await self._end_attempt(work, run)
+            await self._limit.acquire(delivery)
+            with observed(delivery, run) as observation:
+                ack = await self._run(delivery, run)
+                await self._settle(delivery, ack)
+                observation.ended(ack)
+        except Superseded:
+            await self._settle(delivery, SUPERSEDED)
         finally:
-            self._places.leave(work)
-            self._attempts.leave(work, event)
+            self._limit.release(delivery)
+            self._keys.leave(delivery, event.id)
 
-    async def _run(self, work: Work, run: Run) -> None:
+    async def _run(self, delivery: InFlightDelivery, run: Run) -> Ack:
+        if is_poisoned(delivery):
+            message = f"{delivery.crash_count} workers died while handling it, the last one with nothing else to do"
+            return self._dead_lettered(delivery, run, DeadLetter("killed_its_worker", message))
         try:
-            if died_alone(work):
-                message = f"{work.deaths} workers died while handling it, the last one with nothing else to do"
-                await self._bury(work, run, DeadLetter("killed_its_worker", message))
-            else:
-                await self._attempt(work, run)
-        except _Displaced:
-            await self._end_attempt(work, run)
-        except _TakenOver:
-            work.end = "taken_over"
-            work.settled = True
-            count_end(work)
+            return await self._call_until_ended(delivery, run)
+        except Superseded:
+            return SUPERSEDED
+        except OwnershipLost:
+            return TAKEN_OVER
 
-    async def _attempt(self, work: Work, run: Run) -> None:
-        """Call the handler until there is an outcome, or until it has waited too long to be held."""
-        held_until = time.monotonic() + self._held
-        while (turn := await self._may_call(work, held_until)) is not None:
-            self._outbox.enqueue(run.started())
+    async def _call_until_ended(self, delivery: InFlightDelivery, run: Run) -> Ack:
+        """Calls the handler until there is an outcome, or until the delivery has waited too long to be held."""
+        hold_until = time.monotonic() + self._max_wait
+        while (epoch := await self._may_call(delivery, hold_until)) is not None:
+            self._writer.enqueue(run.encode(run.started()))
             try:
                 reported = await self._call(run)
             except Exception as error:
-                decision = self._decide(error, run, turn)
+                decision = self._decide(error, run, epoch)
             else:
-                self._gate.open(turn)
+                self._breaker.record_success(epoch)
                 self._bugs.clear()
                 self.processed += isinstance(reported, Outcome)
-                work.end = "completed"
-                await self._end_attempt(work, run, *([run.record(reported)] if reported else []))
-                return
+                return Ack("completed", [run.encode(reported)] if reported else (), ends_attempt=True)
             match decision:
                 case Fail():
-                    self._failed(work, "failed", decision)
-                    await self._end_attempt(work, run, run.failed(decision.code, decision.message))
-                    return
+                    self.failed += 1
+                    failed = run.encode(run.failed(decision.code, decision.message))
+                    return Ack("failed", [failed], (decision.code, decision.message), ends_attempt=True)
                 case DeadLetter():
-                    await self._bury(work, run, decision)
-                    return
+                    return self._dead_lettered(delivery, run, decision)
                 case Retry():
                     until = datetime.now(UTC) + timedelta(seconds=decision.after)
-                    self._outbox.enqueue(run.parked(f"trying again: {decision.message}", until))
-                    await self._rest(work, partial(asyncio.sleep, decision.after))
+                    self._writer.enqueue(run.encode(run.parked(f"trying again: {decision.message}", until)))
+                    await self._wait(delivery, partial(asyncio.sleep, decision.after))
                 case Pause():
-                    is_news = turn == self._gate.turn
-                    until = self._gate.close(decision.reason, decision.after, turn, decision.until, decision.message)
-                    if is_news:
-                        log.warning("waiting", reason=decision.reason, until=until, error=decision.message)
-                    self._outbox.enqueue(run.parked(decision.reason, until))
-        await self._put_at_tail(work, run)
+                    self._open_circuit(decision, epoch, run)
+        return self._requeued(delivery, run)
 
     async def _call(self, run: Run) -> Reported | None:
         try:
@@ -158,100 +154,87 @@ class HandleDelivery:
                 raise
             raise RuntimeError("the handler was cancelled from inside") from None
 
-    def _decide(self, error: Exception, run: Run, turn: int) -> Decision:
+    def _decide(self, error: Exception, run: Run, epoch: int) -> Decision:
         decision = decide(error, run.tries, self._policy, len(self._bugs | {run.event.id}))
         if isinstance(error, Transient):
             run.tries += 1
         match decision:
             case DeadLetter(code="bug") | Pause(reason="bug"):
                 self._bugs.add(run.event.id)
-                log.error("a bug ended a run", exc_info=error)
+                log.error("handler_failed_with_a_bug", exc_info=error)
         if isinstance(error, Refused):
-            self._gate.open(turn)  # whoever refuses is there
+            self._breaker.record_success(epoch)  # a server that refuses is reachable
             self._bugs.clear()
         elif not isinstance(decision, Pause):
-            self._gate.gave_no_answer(turn)
+            self._breaker.record_no_answer(epoch)
         return decision
 
-    async def _may_call(self, work: Work, held_until: float) -> int | None:
-        """Waits out an outage; None when the submission must not be held in flight any longer."""
-        if self._gate.is_open:
-            turn: int | None = self._gate.turn
-        else:
-            turn = await self._rest(work, lambda: self._gate.enter(held_until - time.monotonic()))
-        if turn is not None:
-            await self._begin(work)
-        return turn
+    def _open_circuit(self, outage: Pause, epoch: int, run: Run) -> None:
+        is_first_report = epoch == self._breaker.epoch
+        until = self._breaker.record_outage(outage.reason, outage.after, epoch, outage.until, outage.message)
+        if is_first_report:
+            log.warning("circuit_opened", reason=outage.reason, until=until, error=outage.message)
+        self._writer.enqueue(run.encode(run.parked(outage.reason, until)))
 
-    async def _rest(self, work: Work, until: Callable[[], Awaitable[T]]) -> T:
-        """While it waits it is not begun: a worker that dies then did not die of it."""
-        if work.displaced:
-            raise _Displaced
+    async def _may_call(self, delivery: InFlightDelivery, hold_until: float) -> int | None:
+        """Waits out an outage or a pause; None if the delivery must not be held any longer."""
+        epoch: int | None = self._breaker.epoch
+        if self._gate.is_blocked:
+            timeout = hold_until - time.monotonic()
+            epoch = await self._wait(delivery, lambda: self._gate.wait_until_allowed(timeout))
+        if epoch is not None:
+            await self._store_start(delivery)
+        return epoch
+
+    async def _wait(self, delivery: InFlightDelivery, until: Callable[[], Awaitable[T]]) -> T:
+        """Not counted as started meanwhile, so a crash of the worker is not blamed on it. Raises Superseded."""
         try:
-            await self._consumer.waiting([work.delivery])
+            await self._consumer.waiting([delivery.delivery])
         except BrokerUnreachable as error:
-            log.warning("could not store that a submission waits", error=str(error))
-        work.waits = True
-        try:
-            return await until()
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task and work.displaced and task.uncancel() == 0:
-                raise _Displaced from None
-            raise
-        finally:
-            work.waits = False
+            log.warning("wait_not_stored", error=str(error))
+        return await delivery.wait(until)
 
-    async def _begin(self, work: Work) -> None:
-        """However long the broker is away: the call waits for it. Raises _TakenOver."""
+    async def _store_start(self, delivery: InFlightDelivery) -> None:
+        """The call waits for an unreachable broker. Raises OwnershipLost."""
         failures = 0
         while True:
             try:
-                lost = await self._consumer.started([work.delivery])
+                lost = await self._consumer.started([delivery.delivery])
             except BrokerUnreachable:
                 failures += 1
                 await asyncio.sleep(min(1.0, backoff_delay(failures, self._policy)))
             else:
                 if lost:
-                    raise _TakenOver
+                    raise OwnershipLost
                 return
 
-    async def _put_at_tail(self, work: Work, run: Run) -> None:
+    def _requeued(self, delivery: InFlightDelivery, run: Run) -> Ack:
         """The same attempt again, behind the others, so that nothing old stays unsettled."""
         before = run.event.requeued
         requeued = Requeued(
             n=before.n + 1 if before else 1,
             tries=run.tries,
-            starts=work.deaths,
+            starts=delivery.crash_count,
             since=before.since if before else datetime.now(UTC),
         )
-        work.end = "requeued"
-        self._attempts.leave(work, run.event)  # the copy may come before its storing is answered
-        await self._end(work, encode(run.event.model_copy(update={"requeued": requeued}), source=self._worker))
+        self._keys.leave(delivery, run.event.id)  # the copy may arrive before the broker confirms it
+        copy = run.event.model_copy(update={"requeued": requeued})
+        return Ack("requeued", [encode(copy, source=self._worker)])
 
-    def _failed(self, work: Work, end: End, why: Fail | DeadLetter) -> None:
+    def _dead_lettered(self, delivery: InFlightDelivery, run: Run, why: DeadLetter) -> Ack:
         self.failed += 1
-        work.end, work.error = end, (why.code, why.message)
+        failed = run.encode(run.failed(why.code, why.message, dead_lettered=True))
+        letter = self._letter(delivery, why.code, why.message, tries=run.tries)
+        return Ack("dead_lettered", [failed, letter], (why.code, why.message), ends_attempt=True)
 
-    async def _bury(self, work: Work, run: Run, why: DeadLetter) -> None:
-        self._failed(work, "dead_lettered", why)
-        failed = run.failed(why.code, why.message, dead_lettered=True)
-        letter = self._dead_letter(work, why.code, why.message, tries=run.tries)
-        await self._end_attempt(work, run, failed, letter)
+    def _letter(self, delivery: InFlightDelivery, code: str, message: str, *, tries: int) -> Record:
+        return dead_letter(delivery.delivery, code=code, message=message, tries=tries, source=self._worker)
 
-    def _dead_letter(self, work: Work, code: str, message: str, *, tries: int) -> Record:
-        return dead_letter(work.delivery, code=code, message=message, tries=tries, source=self._worker)
-
-    async def _end_attempt(self, work: Work, run: Run, *records: Record) -> None:
-        await self._end(work, *records)
-        self._attempts.end(run.event.id, run.event.attempt)
-
-    async def _end(self, work: Work, *records: Record) -> None:
-        self._places.leave(work)
-        await self._outbox.commit(work.delivery, records)
-        work.settled = True
-        count_end(work)
-
-
-def died_alone(work: Work) -> bool:
-    return work.deaths > DEATHS_BEFORE_ALONE
+    async def _settle(self, delivery: InFlightDelivery, ack: Ack) -> None:
+        self._limit.release(delivery)
+        if ack is not TAKEN_OVER:
+            await self._writer.commit(delivery.delivery, ack.records)
+        delivery.progress = Progress.SETTLED
+        count_end(ack)
+        if ack.ends_attempt and isinstance(delivery.event, CausesWork):
+            self._keys.end(delivery.event.id, delivery.event.attempt)

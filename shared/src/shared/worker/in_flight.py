@@ -1,87 +1,94 @@
-"""What a worker has in flight and remembers of what ended, so that no submission runs twice beside itself."""
+"""A delivery in flight: its event, its progress, waits that a newer attempt can interrupt, and how it ends."""
 
 import asyncio
-from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import Enum, auto
+from typing import Literal, TypeVar
 
 from shared.errors import InvalidEvent
 from shared.events import CausesWork, Event
 from shared.messaging.broker import Delivery
-from shared.messaging.cloudevents import decode
+from shared.messaging.cloudevents import Record, decode
 
-REMEMBERED_ENDS = 10_000
-End = Literal["completed", "failed", "dead_lettered", "requeued", "taken_over", "nothing_to_do"]
+T = TypeVar("T")
+Disposition = Literal["completed", "failed", "dead_lettered", "requeued", "taken_over", "nothing_to_do"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """How a delivery ends. `records` are stored with it; `error`: code and message."""
+
+    disposition: Disposition
+    records: Sequence[Record] = ()
+    error: tuple[str, str] | None = None
+    ends_attempt: bool = False
+
+
+NOTHING_TO_DO = Ack("nothing_to_do")
+SUPERSEDED = Ack("nothing_to_do", ends_attempt=True)
+TAKEN_OVER = Ack("taken_over")
+
+
+class Superseded(Exception):
+    """A newer attempt or a removal arrived while the delivery waited."""
+
+
+class Progress(Enum):
+    """WAITING: costs nothing now, so it can be superseded or handed back at once."""
+
+    QUEUED = auto()
+    RUNNING = auto()
+    WAITING = auto()
+    SETTLED = auto()
 
 
 @dataclass(slots=True, eq=False)
-class Work:
-    """A delivery in flight. `waits`: it costs nothing right now and may be put away; `error`: (code, message)."""
-
+class InFlightDelivery:
     delivery: Delivery
     event: Event | None = None  # None: unreadable
     problem: str = ""
+    progress: Progress = Progress.QUEUED
     task: asyncio.Task[None] | None = None
-    waits: bool = False
-    displaced: bool = False
-    settled: bool = False
-    end: End = "nothing_to_do"
-    error: tuple[str, str] | None = None
+    _is_superseded: bool = False
 
     @property
-    def deaths(self) -> int:
-        """Of workers while they handled it, its copies at the tail included."""
+    def crash_count(self) -> int:
+        """Crashes of workers while they handled this attempt, including those counted before it was requeued."""
         requeued = self.event.requeued if isinstance(self.event, CausesWork) else None
         return self.delivery.starts + (requeued.starts if requeued else 0)
 
-    def displace(self) -> None:
-        """End it unrun as soon as it waits; a call that is on its way is paid for and may end."""
-        self.displaced = True
-        if self.waits and self.task:
+    @property
+    def is_running(self) -> bool:
+        return self.task is not None and not self.task.done() and self.progress is Progress.RUNNING
+
+    def run(self, task: asyncio.Task[None]) -> None:
+        self.task, self.progress = task, Progress.RUNNING
+
+    def supersede(self) -> None:
+        """Ends it as soon as it waits. A call in flight is already paid for and may end."""
+        self._is_superseded = True
+        if self.progress is Progress.WAITING and self.task:
             self.task.cancel()
 
+    async def wait(self, until: Callable[[], Awaitable[T]]) -> T:
+        """Raises Superseded."""
+        if self._is_superseded:
+            raise Superseded
+        self.progress = Progress.WAITING
+        try:
+            return await until()
+        except asyncio.CancelledError:
+            if self._is_superseded and self.task and self.task.uncancel() == 0:
+                raise Superseded from None
+            raise  # the worker stops
+        finally:
+            self.progress = Progress.RUNNING
 
-def read(delivery: Delivery) -> Work:
-    """Raises NewerVersion."""
+
+def in_flight(delivery: Delivery) -> InFlightDelivery:
+    """Decodes the delivery. Raises NewerVersion."""
     try:
-        return Work(delivery, decode(delivery.record).event)
+        return InFlightDelivery(delivery, decode(delivery.record).event)
     except InvalidEvent as error:
-        return Work(delivery, problem=str(error))
-
-
-class Attempts:
-    """By submission: the attempt that is in flight here, and the highest that ended or was removed."""
-
-    def __init__(self) -> None:
-        self._running: dict[str, tuple[int, Work]] = {}
-        self._ended: OrderedDict[str, int] = OrderedDict()
-
-    async def may_run(self, work: Work, event: CausesWork) -> bool:
-        """False if this attempt has ended or is in flight; a lower one is displaced, or waited for while it runs."""
-        while event.attempt > self._ended.get(event.id, 0):
-            attempt, other = self._running.get(event.id, (0, None))
-            if other is None or other.task is None:
-                self._running[event.id] = event.attempt, work
-                return True
-            if attempt >= event.attempt:
-                return False
-            other.displace()
-            await asyncio.wait([other.task])
-        return False
-
-    def remove(self, submission: str, attempt: int) -> None:
-        """Close this attempt and all lower ones."""
-        self.end(submission, attempt)
-        running_attempt, running = self._running.get(submission, (0, None))
-        if running and running_attempt <= attempt:
-            running.displace()
-
-    def end(self, submission: str, attempt: int) -> None:
-        self._ended[submission] = max(attempt, self._ended.pop(submission, 0))
-        if len(self._ended) > REMEMBERED_ENDS:
-            self._ended.popitem(last=False)
-
-    def leave(self, work: Work, event: CausesWork) -> None:
-        """Not in flight here any more; whether it ended is another question."""
-        if self._running.get(event.id, (0, None))[1] is work:
-            del self._running[event.id]
+        return InFlightDelivery(delivery, problem=str(error))

@@ -1,4 +1,4 @@
-"""What a worker says and ends, in order and in batches: while one batch is being stored, the next one gathers."""
+"""Stores what a worker reports, in order and in batches: while one batch is being stored, the next one fills."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,72 +13,76 @@ from shared.resilience.backoff import RetryPolicy, backoff_delay
 
 log = structlog.get_logger()
 BATCH = 500
-MANY = 30  # entries: so many a time, and the next ones may gather for a moment, for a write costs as much for few
-LINGER = 0.02  # seconds that what is only said waits for an end: one write to the broker's file where there were two
+LARGE = 30  # entries: after a batch of this size the next one fills for a moment, because a write costs as much for few
+LINGER = 0.02  # seconds that reports without a delivery wait for one: a single write to the broker's file, not two
 
 
 class OutcomeWriter:
     def __init__(self, consumer: Consumer, policy: RetryPolicy) -> None:
         self._consumer = consumer
         self._policy = policy
-        self._waiting: list[tuple[Settled, asyncio.Future[None] | None]] = []
-        self._filled = asyncio.Event()
-        self._urgent = asyncio.Event()  # somebody waits until it is stored
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._queue: list[tuple[Settled, asyncio.Future[None] | None]] = []
+        self._is_filled = asyncio.Event()
+        self._is_urgent = asyncio.Event()  # a delivery waits to be settled
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
         self.broker_error: str | None = None
 
     def enqueue(self, *records: Record) -> None:
-        """Stored some time later, before everything that is put in after it."""
+        """Stored some time later, before everything that is enqueued after it."""
         self._put(Settled(records), None)
 
     async def commit(self, delivery: Delivery, records: Sequence[Record] = ()) -> None:
-        """Returns when the records are stored and the delivery is ended, which are one step where the broker can."""
+        """Returns when the records are stored and the delivery is settled: one step where the broker can do that."""
         stored = asyncio.get_running_loop().create_future()
         self._put(Settled(records, delivery), stored)
-        self._urgent.set()
+        self._is_urgent.set()
         await stored
 
     def _put(self, settled: Settled, stored: asyncio.Future[None] | None) -> None:
-        self._waiting.append((settled, stored))
-        self._empty.clear()
-        self._filled.set()
+        self._queue.append((settled, stored))
+        self._is_empty.clear()
+        self._is_filled.set()
 
     async def flush(self, within: float) -> None:
-        """Until everything is stored, or so many seconds have passed."""
+        """Returns when everything is stored, or after this many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._empty.wait()
+                await self._is_empty.wait()
 
     async def run(self) -> None:
-        """Until cancelled. An unreachable broker is retried for ever: events are named, so repeating is harmless."""
+        """Until cancelled. Retries an unreachable broker for ever: events have ids, so repeating is harmless."""
         failures = 0
         while True:
-            await self._filled.wait()
+            await self._is_filled.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
-                    await self._urgent.wait()
-            batch = self._waiting[:BATCH]
+                    await self._is_urgent.wait()
+            batch = self._queue[:BATCH]
             try:
                 await self._consumer.settle([settled for settled, _ in batch])
             except BrokerUnreachable as error:
                 failures += 1
                 if self.broker_error is None:
-                    log.warning("outcomes wait for the broker", error=str(error))
+                    log.warning("outcomes_wait_for_broker", error=str(error))
                 self.broker_error = str(error)
                 await asyncio.sleep(min(2.0, backoff_delay(failures, self._policy)))
                 continue
             if self.broker_error:
-                log.info("the broker is back, outcomes are stored")
+                log.info("outcomes_stored_again")
             failures, self.broker_error = 0, None
-            del self._waiting[: len(batch)]
-            if not any(stored for _, stored in self._waiting):
-                self._urgent.clear()
-            if not self._waiting:
-                self._filled.clear()
-                self._empty.set()
-            for _, stored in batch:
-                if stored and not stored.done():
-                    stored.set_result(None)
-            if len(batch) >= MANY > len(self._waiting):
+            self._remove(batch)
+            if len(batch) >= LARGE > len(self._queue):
                 await asyncio.sleep(LINGER)
+
+    def _remove(self, batch: Sequence[tuple[Settled, asyncio.Future[None] | None]]) -> None:
+        """A stored batch, telling its committers."""
+        del self._queue[: len(batch)]
+        if not any(stored for _, stored in self._queue):
+            self._is_urgent.clear()
+        if not self._queue:
+            self._is_filled.clear()
+            self._is_empty.set()
+        for _, stored in batch:
+            if stored and not stored.done():
+                stored.set_result(None)

@@ -1,4 +1,4 @@
-"""One execution of a delivery: its name, what was paid in it, and the outcome events it reports."""
+"""One execution of a delivery: its id, the usage it paid for, and the events that it may report."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -19,19 +19,19 @@ from shared.events import (
 )
 from shared.messaging.cloudevents import Record, encode
 
-Reported = Outcome | ArticleAnnotated | CatalogScanRequested  # of a run
+Reported = Outcome | ArticleAnnotated | CatalogScanRequested  # what a handler returns
 
 
 class Run:
-    def __init__(self, event: CausesWork, worker: str, deaths: int = 0) -> None:
-        """`deaths`: of workers that handled the event before."""
+    def __init__(self, event: CausesWork, worker: str, crash_count: int = 0) -> None:
+        """`crash_count`: crashes of workers that handled the event before."""
         self.id = str(uuid4())
         self.event = event
         self.tries = event.requeued.tries if event.requeued else 0
         self._worker = worker
-        self._deaths = deaths
+        self._crash_count = crash_count
         self._usage: list[Usage] = []
-        self._about = {
+        self._attributes = {
             "id": event.id,
             "attempt": event.attempt,
             "kind": event.kind,
@@ -41,51 +41,56 @@ class Run:
             "run": self.id,
             "worker": worker,
         }
-        self._said: Counter[type[Reported]] = Counter()
+        self._encoded: Counter[type[Reported]] = Counter()
 
     @property
     def is_first(self) -> bool:
-        """Nobody has handled the event before, neither another run nor an earlier turn of this one."""
-        return not self._deaths and not self.event.requeued and self._said[SubmissionStarted] <= 1
+        """No run, nor an earlier try of this one, has handled the event before."""
+        return not self._crash_count and not self.event.requeued and self._encoded[SubmissionStarted] <= 1
 
-    def paid(self, usage: Usage) -> None:
-        """Booked on the next outcome of this run, whatever it is."""
+    def record_usage(self, usage: Usage) -> None:
+        """Published with the next event of this run, whichever it is."""
         self._usage.append(usage)
 
-    def started(self) -> Record:
-        return self.record(SubmissionStarted(**self._fields()))
+    def started(self) -> SubmissionStarted:
+        return SubmissionStarted(**self._fields)
 
-    def parked(self, reason: str, until: datetime | None) -> Record:
-        return self.record(SubmissionParked(**self._fields(), reason=reason, until=until))
+    def parked(self, reason: str, until: datetime | None) -> SubmissionParked:
+        return SubmissionParked(**self._fields, reason=reason, until=until)
 
     def completed(
         self, content: dict[str, Any], *, simulated: bool, input_hash: str | None = None
     ) -> SubmissionCompleted:
-        return SubmissionCompleted(**self._fields(), content=content, simulated=simulated, input_hash=input_hash)
+        return SubmissionCompleted(**self._fields, content=content, simulated=simulated, input_hash=input_hash)
 
     def skipped(self, input_hash: str) -> SubmissionCompleted:
-        """It is done already: there is nothing new."""
-        return SubmissionCompleted(**self._fields(), skipped=True, input_hash=input_hash)
+        """It was done before, and its input is unchanged."""
+        return SubmissionCompleted(**self._fields, skipped=True, input_hash=input_hash)
 
     def annotated(self, urn: str, annotation: dict[str, Any], *, input_hash: str, simulated: bool) -> ArticleAnnotated:
-        about = {
+        attributes = {
+            "urn": urn,
             "annotation": annotation,
             "input_hash": input_hash,
             "simulated": simulated,
             "annotated_at": datetime.now(UTC),
             "again": not self.is_first,
         }
-        return ArticleAnnotated.model_validate(self._fields() | {"urn": urn} | about)
+        return ArticleAnnotated.model_validate(self._fields | attributes)
 
-    def failed(self, code: str, message: str, *, dead_lettered: bool = False) -> Record:
+    def failed(self, code: str, message: str, *, dead_lettered: bool = False) -> SubmissionFailed:
         error = ErrorDetail(code=code, message=message)
-        return self.record(SubmissionFailed(**self._fields(), error=error, dead_lettered=dead_lettered))
+        return SubmissionFailed(**self._fields, error=error, dead_lettered=dead_lettered)
 
-    def record(self, reported: Reported) -> Record:
-        n = self._said[type(reported)]
-        self._said[type(reported)] += 1
-        return encode(reported, source=self._worker, n=n)
+    def encode(self, event: Reported) -> Record:
+        """Takes the recorded usage, and numbers the event among those of its type."""
+        if self._usage:
+            event = event.model_copy(update={"usage": tuple(self._usage)})
+            self._usage.clear()
+        n = self._encoded[type(event)]
+        self._encoded[type(event)] += 1
+        return encode(event, source=self._worker, n=n)
 
+    @property
     def _fields(self) -> dict[str, Any]:
-        usage, self._usage = tuple(self._usage), []
-        return self._about | {"tries": self.tries, "usage": usage}
+        return self._attributes | {"tries": self.tries}

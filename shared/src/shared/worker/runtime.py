@@ -1,4 +1,4 @@
-"""How a worker runs: what it settles, beside its heartbeat and what all workers are told, until it is to stop."""
+"""Runs a worker: its consumer loops, its heartbeat, and the events that all workers follow, until it is stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -21,15 +21,15 @@ from shared.service.heartbeat import beat
 from shared.service.ops_server import Ops
 from shared.service.stall_detector import NotReady
 from shared.settings import env
-from shared.worker.consumer_loop import Limits, Settlement
+from shared.worker.consumer_loop import ConsumerLoop, Limits
 from shared.worker.delivery import Handler
 
 log = structlog.get_logger()
 
 
 class WorkSettings(BrokerSettings):
-    """`in_flight` submissions; seconds: `held` before one that waits goes to the tail, `stop` for calls at a stop,
-    `longest_pause` between two looks whether an outage is over."""
+    """`in_flight` submissions. Seconds: `held_seconds` until a waiting one is requeued, `stop_seconds` for calls when
+    the worker stops, `longest_pause` between probes during an outage."""
 
     in_flight: int = env("TOPICFLOW_IN_FLIGHT", default=30, ge=1, le=1000)
     held_seconds: float = env("TOPICFLOW_HELD_SECONDS", default=60.0, gt=0)
@@ -38,17 +38,17 @@ class WorkSettings(BrokerSettings):
 
 
 class Worker:
-    """A process of a service, a member of each group that it settles for. Each group has a window and a gate of its
-    own, so what one waits for holds back no other."""
+    """A process of a service, and a member of each group that it consumes for. Each group has its own concurrency limit
+    and circuit breaker, so an outage of one does not hold back the others."""
 
     def __init__(self, service: str, instance: str, settings: WorkSettings, opened: AsyncExitStack) -> None:
-        """What it opens is closed when `opened` is."""
+        """`opened` closes the worker's connections."""
         self._service = service
         self._instance = instance
         self._settings = settings
         self._opened = opened
         self._transport = connect(settings)
-        self._settlements: list[Settlement] = []
+        self._loops: list[ConsumerLoop] = []
         self._groups: list[str] = []
         opened.push_async_callback(self._transport.close)
 
@@ -63,77 +63,78 @@ class Worker:
             consumers.append(consumer)
         return consumers
 
-    def settle(self, consumer: Consumer, handler: Handler) -> None:
-        told = self._settings
-        limits = Limits(told.in_flight, told.held_seconds, told.stop_seconds)
-        policy = RetryPolicy(longest_pause=told.longest_pause)
-        self._settlements.append(Settlement(consumer, handler, worker=self._instance, limits=limits, policy=policy))
+    def consume(self, consumer: Consumer, handler: Handler) -> None:
+        """What `run` does with the deliveries of a consumer."""
+        settings = self._settings
+        limits = Limits(settings.in_flight, settings.held_seconds, settings.stop_seconds)
+        policy = RetryPolicy(longest_pause=settings.longest_pause)
+        self._loops.append(ConsumerLoop(consumer, handler, worker=self._instance, limits=limits, policy=policy))
 
     async def run(
         self,
         ops: Ops,
-        note: Callable[[Event], None],
+        on_event: Callable[[Event], None],
         status: Callable[[], Mapping[str, Any]],
         background: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        """`note`: what all workers are told, which comes before any work. `status`: more fields of the heartbeats.
-        `background`: runs meanwhile; it may end before, and its errors stop nothing."""
-        ops.checks = [self._gets_on, *(partial(self._transport.lag, group) for group in self._groups)]
-        ops.before_scrape = self._show
-        may_begin = asyncio.Event()
+        """`on_event`: receives every control event, the current ones before any work starts. `status`: more heartbeat
+        fields. `background`: runs meanwhile; it may end early, and its errors stop nothing."""
+        ops.checks = [self._check_ready, *(partial(self._transport.lag, group) for group in self._groups)]
+        ops.before_scrape = self._update_metrics
+        has_caught_up = asyncio.Event()
 
-        async def settling(settlement: Settlement) -> None:
-            await may_begin.wait()
-            await settlement.run()
+        async def consuming(loop: ConsumerLoop) -> None:
+            await has_caught_up.wait()
+            await loop.run()
 
-        def hear(event: Event) -> None:
+        def on_control_event(event: Event) -> None:
             if isinstance(event, WorkerPaused) and event.service == self._service:
-                for settlement in self._settlements:
-                    settlement.gate.pause(event.at if event.paused else None)
-                log.info("paused" if event.paused else "going on after a pause", by=event.by)
-            note(event)
+                for loop in self._loops:
+                    loop.gate.pause(event.at if event.paused else None)
+                log.info("worker_paused" if event.paused else "worker_resumed", by=event.by)
+            on_event(event)
 
         @asynccontextmanager
         async def lifespan() -> AsyncIterator[None]:
             beside = asyncio.create_task(background())
-            told = self._transport.follow_control(hear, may_begin.set)
-            beating = beat(self._transport, self._service, self._instance, partial(self._now, status))
-            async with run_beside(app, *map(settling, self._settlements), told, beating) as running:
+            following = self._transport.follow_control(on_control_event, has_caught_up.set)
+            beating = beat(self._transport, self._service, self._instance, partial(self._heartbeat, status))
+            async with run_beside(app, *map(consuming, self._loops), following, beating) as running:
                 try:
                     yield
                 finally:
-                    for settlement in self._settlements:
-                        settlement.stop()
-                    may_begin.set()
-                    await asyncio.wait(running[: len(self._settlements)])
+                    for loop in self._loops:
+                        loop.stop()
+                    has_caught_up.set()
+                    await asyncio.wait(running[: len(self._loops)])
                     beside.cancel()
 
         app = FastStream(self._transport.shell(), lifespan=lifespan, logger=None)
         await app.run()
 
-    async def _gets_on(self) -> None:
+    async def _check_ready(self) -> None:
         """Raises NotReady."""
-        for settlement in self._settlements:
-            settlement.progress.check()
-            if error := settlement.outbox.broker_error:
+        for loop in self._loops:
+            loop.stall_detector.check()
+            if error := loop.writer.broker_error:
                 raise NotReady(f"outcomes wait to be stored: {error}")
 
     @property
     def _waits(self) -> Sequence[WaitingFor]:
         """The longest first."""
-        waits = [waiting for settlement in self._settlements if (waiting := settlement.gate.waiting_for)]
+        waits = [waiting for loop in self._loops if (waiting := loop.gate.waiting_for)]
         return sorted(waits, key=lambda waiting: waiting.since)
 
-    def _now(self, status: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    def _heartbeat(self, status: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         return {
-            "in_flight": sum(settlement.in_flight for settlement in self._settlements),
-            "processed": sum(settlement.processed for settlement in self._settlements),
-            "failed": sum(settlement.failed for settlement in self._settlements),
+            "in_flight": sum(loop.in_flight for loop in self._loops),
+            "processed": sum(loop.processed for loop in self._loops),
+            "failed": sum(loop.failed for loop in self._loops),
             "waiting_for": next(iter(self._waits), None),
             **status(),
         }
 
-    def _show(self) -> None:
+    def _update_metrics(self) -> None:
         now = datetime.now(UTC)
-        metrics.IN_FLIGHT.show({(): sum(settlement.in_flight for settlement in self._settlements)})
+        metrics.IN_FLIGHT.show({(): sum(loop.in_flight for loop in self._loops)})
         metrics.WAITING.show({(wait.reason,): (now - wait.since).total_seconds() for wait in reversed(self._waits)})

@@ -1,8 +1,9 @@
-"""What is told of a delivery while it is handled and when it has ended: in log lines, as a span, in the metrics."""
+"""Observes a delivery while it is processed: log context, a span, and what is logged and counted when it ends."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import get_args
 
 import structlog
@@ -10,52 +11,63 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.observability import tracing
 from shared.observability.metrics import DELIVERIES, HANDLING_SECONDS
-from shared.worker.in_flight import End, Work
+from shared.worker.in_flight import Ack, Disposition, InFlightDelivery
 from shared.worker.run import Run
 
 log = structlog.get_logger()
-_ENDED = {end: DELIVERIES.labels(end) for end in get_args(End)}
 
 
-def count_end(work: Work) -> None:
-    _ENDED[work.end].inc()
+_COUNTERS = {disposition: DELIVERIES.labels(disposition) for disposition in get_args(Disposition)}
+
+
+def count_end(ack: Ack) -> None:
+    _COUNTERS[ack.disposition].inc()
+
+
+@dataclass(slots=True)
+class Observation:
+    ack: Ack | None = None  # None: handed back
+
+    def ended(self, ack: Ack) -> None:
+        self.ack = ack
 
 
 @contextmanager
-def observed(work: Work, run: Run) -> Iterator[None]:
-    """What is logged and published in the body belongs to this submission. Its task is its own, so nothing leaks."""
-    record, event = work.delivery.record, run.event
+def observed(delivery: InFlightDelivery, run: Run) -> Iterator[Observation]:
+    """Log lines and events of the body belong to this submission. It runs in a task of its own, so nothing leaks."""
+    record, event = delivery.delivery.record, run.event
+    observation = Observation()
     began = time.perf_counter()
     structlog.contextvars.bind_contextvars(submission=event.id, attempt=event.attempt, run=run.id)
     parent = record.headers.get("traceparent", "")
     with tracing.span(f"process {record.stream}", SpanKind.CONSUMER, parent) as span:
         try:
-            yield
+            yield observation
         finally:
             if span.is_recording():
-                span.set_attributes(_attributes(work, run))
-                if work.error:
+                span.set_attributes(_attributes(delivery, run, observation.ack))
+                if observation.ack and observation.ack.error:
                     span.set_status(StatusCode.ERROR)
-            if work.settled:
+            if observation.ack:
                 HANDLING_SECONDS.observe(time.perf_counter() - began)
-                _say(work)
+                _log(observation.ack)
 
 
-def _attributes(work: Work, run: Run) -> tracing.Attributes:
+def _attributes(delivery: InFlightDelivery, run: Run, ack: Ack | None) -> tracing.Attributes:
     attributes: dict[str, str | int | float] = {
-        "messaging.destination.name": work.delivery.record.stream,
+        "messaging.destination.name": delivery.delivery.record.stream,
         "topicflow.submission": run.event.id,
         "topicflow.attempt": run.event.attempt,
         "topicflow.run": run.id,
         "topicflow.tries": run.tries,
-        "topicflow.end": work.end if work.settled else "handed_back",
+        "topicflow.end": ack.disposition if ack else "handed_back",
     }
-    return attributes | ({"error.type": work.error[0]} if work.error else {})
+    return attributes | ({"error.type": ack.error[0]} if ack and ack.error else {})
 
 
-def _say(work: Work) -> None:
-    if work.error:
-        code, reason = work.error
-        log.info("submission ended", end=work.end, code=code, reason=reason)
+def _log(ack: Ack) -> None:
+    if ack.error:
+        code, reason = ack.error
+        log.info("submission_ended", end=ack.disposition, code=code, reason=reason)
     else:
-        log.debug("submission ended", end=work.end)
+        log.debug("submission_ended", end=ack.disposition)

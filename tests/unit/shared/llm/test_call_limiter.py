@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from shared.errors import Unavailable
-from shared.llm.call_limiter import Turns
+from shared.llm.call_limiter import CallLimiter
 from shared.llm.daily_limits import NO_LIMIT, DailyLimits
 from shared.llm.rate_limit import Quota, RateLimiter
 
@@ -14,19 +14,19 @@ async def whole() -> float:
     return 1.0
 
 
-def turns(calls: int) -> Turns:
-    return Turns(calls, RateLimiter(Quota(), DailyLimits(NO_LIMIT, "article"), whole))
+def limiter_of(calls: int) -> CallLimiter:
+    return CallLimiter(calls, RateLimiter(Quota(), DailyLimits(NO_LIMIT, "article"), whole))
 
 
 @pytest.mark.parametrize(("calls", "at_a_time"), [(2, 2), (9, 9), (10, 11), (30, 33)])
 async def test_calls_run_up_to_the_limit_in_order_of_arrival(calls: int, at_a_time: int) -> None:
     """And one more per ten, whose request is prepared in the meantime."""
-    line, begun, now, most = turns(calls), [], 0, 0
+    limiter, begun, now, most = limiter_of(calls), [], 0, 0
 
     async def call(name: int) -> None:
         nonlocal now, most
-        await line.take()
-        with line.taken():
+        await limiter.acquire()
+        with limiter.call():
             begun.append(name)
             now += 1
             most = max(most, now)
@@ -39,16 +39,16 @@ async def test_calls_run_up_to_the_limit_in_order_of_arrival(calls: int, at_a_ti
 
 
 async def test_an_outage_fails_waiting_calls_at_once_while_others_run() -> None:
-    line, over = turns(2), asyncio.Event()
+    limiter, over = limiter_of(2), asyncio.Event()
 
     async def last() -> None:
-        await line.take()
-        with line.taken():
+        await limiter.acquire()
+        with limiter.call():
             await over.wait()
 
     async def fail() -> None:
-        await line.take()
-        with line.taken():
+        await limiter.acquire()
+        with limiter.call():
             raise Unavailable("503")
 
     lasting = asyncio.create_task(last())
@@ -56,21 +56,21 @@ async def test_an_outage_fails_waiting_calls_at_once_while_others_run() -> None:
     assert [type(error) for error in failed] == [Unavailable] * 9
     over.set()
     await lasting
-    await asyncio.wait_for(line.take(), 5)
+    await asyncio.wait_for(limiter.acquire(), 5)
 
 
 @pytest.mark.parametrize("ticks", range(6))
 async def test_a_cancelled_waiter_uses_no_slot(ticks: int) -> None:
-    line = turns(1)
-    await line.take()
-    gone = asyncio.create_task(line.take())
+    limiter = limiter_of(1)
+    await limiter.acquire()
+    gone = asyncio.create_task(limiter.acquire())
     await asyncio.sleep(0)
-    with line.taken():
+    with limiter.call():
         pass
     for _ in range(ticks):
         await asyncio.sleep(0)
     if gone.cancel():
         await asyncio.wait([gone])
     else:
-        line.give_back()
-    await asyncio.wait_for(line.take(), 5)
+        limiter.release()
+    await asyncio.wait_for(limiter.acquire(), 5)

@@ -1,164 +1,106 @@
-"""The circuit breaker: blocks all calls, then one probes, then all pass."""
-
-import asyncio
-from datetime import UTC, datetime
+"""The circuit breaker: closed, open for growing pauses, half open while one call probes."""
 
 import pytest
-from eventually import eventually
 
-from shared.events import WaitingFor
 from shared.resilience.backoff import RetryPolicy
-from shared.resilience.circuit_breaker import PAUSED, OutageGate
-
-AT_ONCE = RetryPolicy(first_pause=0.0, longest_pause=0.0)
-SOON = RetryPolicy(first_pause=0.02, longest_pause=0.1)
-MUCH_LATER = RetryPolicy(first_pause=60.0, longest_pause=3600.0)
+from shared.resilience.circuit_breaker import Breaker, CircuitBreaker
 
 
-async def test_without_an_outage_all_calls_pass_at_once() -> None:
-    gate = OutageGate(MUCH_LATER)
-    assert await asyncio.gather(*(gate.enter(0.0) for _ in range(10))) == [gate.turn] * 10
-    assert gate.waiting_for is None
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-async def test_during_an_outage_no_call_passes_before_the_pause_ends() -> None:
-    gate = OutageGate(MUCH_LATER)
-    gate.close("unavailable", None, gate.turn)
-    assert not gate.is_open
-    assert not gate.lets_one_try
-    assert await asyncio.gather(*(gate.enter(0.05) for _ in range(3))) == [None] * 3
-    assert await gate.enter(-1) is None
+def breaker_of(first_pause: float, longest_pause: float) -> tuple[CircuitBreaker, Clock]:
+    clock = Clock()
+    return CircuitBreaker(RetryPolicy(first_pause=first_pause, longest_pause=longest_pause), clock=clock), clock
 
 
-async def test_after_the_pause_exactly_one_call_probes() -> None:
-    gate = OutageGate(SOON)
-    gate.close("unavailable", None, gate.turn)
-    entered = await asyncio.gather(*(gate.enter(0.3) for _ in range(10)))
-    assert sorted(entered, key=lambda turn: turn is None) == [gate.turn] + [None] * 9
-    assert not gate.lets_one_try
+def trip(breaker: CircuitBreaker, reason: str = "unavailable", after: float | None = None) -> float:
+    """Seconds from the beginning of the outage until the next call may begin."""
+    until = breaker.record_outage(reason, after, breaker.epoch)
+    assert breaker.outage
+    return (until - breaker.outage.since).total_seconds()
 
 
-async def test_a_successful_probe_lets_all_calls_pass() -> None:
-    gate = OutageGate(AT_ONCE)
-    gate.close("unavailable", None, gate.turn)
-    turn = await gate.enter(1)
-    assert turn is not None
-    waiting = [asyncio.create_task(gate.enter(10)) for _ in range(5)]
-    await asyncio.sleep(0)
-    gate.open(turn)
-    assert await asyncio.wait_for(asyncio.gather(*waiting), 1) == [gate.turn] * 5
-    assert gate.waiting_for is None
+def test_it_opens_probes_once_after_the_pause_and_closes_after_a_success() -> None:
+    breaker, clock = breaker_of(60, 3600)
+    assert breaker.allow()
+    trip(breaker)
+    assert (breaker.state, breaker.allow(), breaker.allows_probe) == (Breaker.OPEN, False, False)
+    clock.now += 60
+    assert breaker.allows_probe
+    assert breaker.allow()
+    assert (breaker.state, breaker.allow(), breaker.allows_probe) == (Breaker.HALF_OPEN, False, False)
+    breaker.record_success(breaker.epoch)
+    assert (breaker.state, breaker.allow(), breaker.outage) == (Breaker.CLOSED, True, None)
 
 
 @pytest.mark.parametrize("ending", ["fails", "gives no answer"])
-async def test_after_a_failed_probe_the_next_waiting_call_probes(ending: str) -> None:
-    """A waiter with a long timeout does not sleep through the end of the outage."""
-    gate = OutageGate(SOON)
-    gate.close("unavailable", None, gate.turn)
-    tried: list[int] = []
-
-    async def try_once(number: int) -> None:
-        turn = await gate.enter(60)
-        assert turn is not None
-        tried.append(number)
-        if ending == "fails":
-            gate.close("unavailable", None, turn)
-        else:
-            gate.gave_no_answer(turn)
-
-    await asyncio.wait_for(asyncio.gather(*(try_once(number) for number in range(5))), 5)
-    assert sorted(tried) == [0, 1, 2, 3, 4]
+def test_a_probe_that_does_not_succeed_opens_it_for_another_pause(ending: str) -> None:
+    breaker, clock = breaker_of(60, 3600)
+    trip(breaker)
+    clock.now += 60
+    assert breaker.allow()
+    if ending == "fails":
+        trip(breaker)
+    else:
+        breaker.record_no_answer(breaker.epoch)
+    assert (breaker.state, breaker.allow()) == (Breaker.OPEN, False)
+    clock.now += 120
+    assert breaker.allow()
 
 
-async def test_pauses_grow_with_each_failure_of_a_probe_and_start_small_after_a_success() -> None:
-    gate = OutageGate(RetryPolicy(first_pause=100, longest_pause=10_000))
-
-    def seconds() -> float:
-        until = gate.close("unavailable", None, gate.turn)
-        assert gate.waiting_for
-        return (until - gate.waiting_for.since).total_seconds()
-
-    longest = [seconds() for _ in range(4)]
-    assert 50 <= longest[0] <= 101
-    assert 400 <= longest[3] <= 801
-    gate.open(gate.turn)
-    assert 50 <= seconds() <= 101
+def test_pauses_grow_with_each_failure_and_start_small_after_a_success() -> None:
+    breaker, _ = breaker_of(100, 10_000)
+    pauses = [trip(breaker) for _ in range(4)]
+    assert 50 <= pauses[0] <= 101
+    assert 400 <= pauses[3] <= 801
+    breaker.record_success(breaker.epoch)
+    assert 50 <= trip(breaker) <= 101
 
 
-async def test_a_requested_pause_is_the_minimum() -> None:
-    gate = OutageGate(AT_ONCE)
-    until = gate.close("rate_limited", 30.0, gate.turn)
-    assert gate.waiting_for
-    assert (until - gate.waiting_for.since).total_seconds() == pytest.approx(30, abs=1)
-    assert await gate.enter(0.05) is None
+def test_a_requested_pause_is_the_minimum() -> None:
+    breaker, clock = breaker_of(0, 0)
+    assert trip(breaker, "rate_limited", after=30) == pytest.approx(30, abs=1)
+    clock.now += 29
+    assert not breaker.allow()
+    clock.now += 1
+    assert breaker.allow()
 
 
-async def test_results_of_calls_from_before_a_change_of_state_are_ignored() -> None:
-    gate = OutageGate(MUCH_LATER)
-    before = gate.turn
-    gate.close("unavailable", None, before)
-    waiting_for = gate.waiting_for
-    gate.close("rate_limited", 7200.0, before)
-    gate.open(before)
-    gate.gave_no_answer(before)
-    assert gate.waiting_for == waiting_for
-    gate.open(gate.turn)
-    gate.close("unavailable", None, before)
-    assert gate.is_open
+def test_results_of_calls_from_before_a_change_of_state_are_ignored() -> None:
+    breaker, _ = breaker_of(60, 3600)
+    before = breaker.epoch
+    trip(breaker)
+    outage = breaker.outage
+    breaker.record_outage("rate_limited", 7200.0, before)
+    breaker.record_success(before)
+    breaker.record_no_answer(before)
+    assert breaker.outage == outage
+    breaker.record_success(breaker.epoch)
+    breaker.record_outage("unavailable", None, before)
+    assert breaker.state is Breaker.CLOSED
 
 
-async def test_an_outage_starts_when_it_was_first_noticed() -> None:
-    gate = OutageGate(AT_ONCE)
-
-    def waits() -> tuple[str, datetime]:
-        assert gate.waiting_for
-        return gate.waiting_for.reason, gate.waiting_for.since
-
-    gate.close("unavailable", None, gate.turn)
-    _, since = waits()
-    turn = await gate.enter(1)
-    assert turn is not None
-    gate.close("rate_limited", None, turn)
-    assert waits() == ("rate_limited", since)
+def test_an_outage_starts_when_it_was_first_noticed_and_shows_its_latest_reason() -> None:
+    breaker, _ = breaker_of(0, 0)
+    trip(breaker)
+    assert breaker.outage
+    since = breaker.outage.since
+    assert breaker.allow()
+    trip(breaker, "rate_limited")
+    assert (breaker.outage.reason, breaker.outage.since) == ("rate_limited", since)
 
 
-async def test_a_cancelled_waiter_leaves_the_probe_to_others() -> None:
-    gate = OutageGate(SOON)
-    gate.close("unavailable", None, gate.turn)
-    impatient = asyncio.create_task(gate.enter(60))
-    await asyncio.sleep(0)
-    impatient.cancel()
-    assert await gate.enter(5) is not None
-    await eventually(impatient.cancelled, within=1)
-
-
-async def test_during_a_pause_no_call_passes_even_after_an_outage_ends() -> None:
-    gate = OutageGate(AT_ONCE)
-    since = datetime.now(UTC)
-    gate.pause(since)
-    assert gate.waiting_for == WaitingFor(reason=PAUSED, since=since)
-    waiting = asyncio.create_task(gate.enter(10))
-    gate.close("unavailable", None, gate.turn)  # by a call that was on its way
-    assert not gate.lets_one_try
-    assert await gate.enter(0.05) is None
-    gate.pause(None)
-    assert await asyncio.wait_for(waiting, 1) == gate.turn
-    assert _reason(gate) == "unavailable"
-    gate.open(gate.turn)
-    assert gate.is_open
-
-
-async def test_a_success_during_a_pause_ends_the_outage_and_not_the_pause() -> None:
-    gate = OutageGate(AT_ONCE)
-    gate.close("unavailable", None, gate.turn)
-    turn = await gate.enter(1)
-    assert turn is not None
-    gate.pause(datetime.now(UTC))
-    gate.open(turn)
-    assert _reason(gate) == PAUSED
-    gate.pause(None)
-    assert gate.is_open
-
-
-def _reason(gate: OutageGate) -> str | None:
-    return gate.waiting_for.reason if gate.waiting_for else None
+def test_every_change_is_reported() -> None:
+    changes: list[int] = []
+    breaker = CircuitBreaker(RetryPolicy(), on_change=lambda: changes.append(breaker.epoch))
+    trip(breaker)
+    breaker.record_no_answer(breaker.epoch)
+    breaker.record_success(breaker.epoch)
+    breaker.record_success(breaker.epoch)
+    assert changes == [1, 2, 3]
