@@ -125,10 +125,10 @@ class ConsumerLoop:
                 return
             await self._accept(await self._consumer.fetch(limit, self._limits.poll))
         if self._fetched and not self._is_stopping:
-            startable = [delivery.delivery for delivery in self._fetched if not is_poisoned(delivery)]
+            startable = [delivery.received for delivery in self._fetched if not is_poisoned(delivery)]
             lost = await self._consumer.started(startable)
             for delivery in self._fetched:
-                if delivery.delivery in lost:  # another member's by now
+                if delivery.received in lost:  # another member's by now
                     self._in_flight.discard(delivery)
                     self._quarantine.leave(delivery)
                 else:
@@ -162,7 +162,7 @@ class ConsumerLoop:
                 (self._quarantine.waiting if is_suspect(accepted) else self._fetched).append(accepted)
             self._in_flight.add(accepted)
         if self._quarantine.waiting:
-            await self._consumer.waiting([suspect.delivery for suspect in self._quarantine.waiting])
+            await self._consumer.waiting([suspect.received for suspect in self._quarantine.waiting])
 
     async def _process(self, delivery: InFlightDelivery) -> None:
         try:
@@ -193,7 +193,7 @@ class ConsumerLoop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.writer.flush(max(1.0, give_up - time.monotonic()))
-        unfinished = [delivery.delivery for delivery in self._in_flight if delivery.progress is not Progress.SETTLED]
+        unfinished = [delivery.received for delivery in self._in_flight if delivery.progress is not Progress.SETTLED]
         try:
             await self._consumer.hand_back(unfinished)
         except (BrokerUnreachable, CannotGoOn) as error:

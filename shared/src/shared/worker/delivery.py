@@ -82,7 +82,7 @@ class DeliveryProcessor:
                 await self._settle(delivery, NOTHING_TO_DO)
             case _:
                 problem = delivery.problem or f"nothing here handles {type(delivery.event).__name__}"
-                log.error("record_unreadable", stream=delivery.delivery.record.stream, error=problem)
+                log.error("record_unreadable", stream=delivery.received.record.stream, error=problem)
                 letter = self._letter(delivery, "invalid_event", problem, tries=0)
                 await self._settle(delivery, Ack("dead_lettered", [letter]))
 
@@ -189,7 +189,7 @@ class DeliveryProcessor:
     async def _wait(self, delivery: InFlightDelivery, until: Callable[[], Awaitable[T]]) -> T:
         """Not counted as started meanwhile, so a crash of the worker is not blamed on it. Raises Superseded."""
         try:
-            await self._consumer.waiting([delivery.delivery])
+            await self._consumer.waiting([delivery.received])
         except BrokerUnreachable as error:
             log.warning("wait_not_stored", error=str(error))
         return await delivery.wait(until)
@@ -199,7 +199,7 @@ class DeliveryProcessor:
         failures = 0
         while True:
             try:
-                lost = await self._consumer.started([delivery.delivery])
+                lost = await self._consumer.started([delivery.received])
             except BrokerUnreachable:
                 failures += 1
                 await asyncio.sleep(min(1.0, backoff_delay(failures, self._policy)))
@@ -228,12 +228,12 @@ class DeliveryProcessor:
         return Ack("dead_lettered", [failed, letter], (why.code, why.message), ends_attempt=True)
 
     def _letter(self, delivery: InFlightDelivery, code: str, message: str, *, tries: int) -> Record:
-        return dead_letter(delivery.delivery, code=code, message=message, tries=tries, source=self._worker)
+        return dead_letter(delivery.received, code=code, message=message, tries=tries, source=self._worker)
 
     async def _settle(self, delivery: InFlightDelivery, ack: Ack) -> None:
         self._limit.release(delivery)
         if ack is not TAKEN_OVER:
-            await self._writer.commit(delivery.delivery, ack.records)
+            await self._writer.commit(delivery.received, ack.records)
         delivery.progress = Progress.SETTLED
         count_end(ack)
         if ack.ends_attempt and isinstance(delivery.event, CausesWork):

@@ -45,7 +45,7 @@ class Progress(Enum):
 
 @dataclass(slots=True, eq=False)
 class InFlightDelivery:
-    delivery: Delivery
+    received: Delivery
     event: Event | None = None  # None: unreadable
     problem: str = ""
     progress: Progress = Progress.QUEUED
@@ -56,7 +56,7 @@ class InFlightDelivery:
     def crash_count(self) -> int:
         """Crashes of workers while they handled this attempt, including those counted before it was requeued."""
         requeued = self.event.requeued if isinstance(self.event, CausesWork) else None
-        return self.delivery.starts + (requeued.starts if requeued else 0)
+        return self.received.starts + (requeued.starts if requeued else 0)
 
     @property
     def is_running(self) -> bool:

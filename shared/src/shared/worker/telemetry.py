@@ -35,7 +35,7 @@ class Observation:
 @contextmanager
 def observed(delivery: InFlightDelivery, run: Run) -> Iterator[Observation]:
     """Log lines and events of the body belong to this submission. It runs in a task of its own, so nothing leaks."""
-    record, event = delivery.delivery.record, run.event
+    record, event = delivery.received.record, run.event
     observation = Observation()
     began = time.perf_counter()
     structlog.contextvars.bind_contextvars(submission=event.id, attempt=event.attempt, run=run.id)
@@ -55,7 +55,7 @@ def observed(delivery: InFlightDelivery, run: Run) -> Iterator[Observation]:
 
 def _attributes(delivery: InFlightDelivery, run: Run, ack: Ack | None) -> tracing.Attributes:
     attributes: dict[str, str | int | float] = {
-        "messaging.destination.name": delivery.delivery.record.stream,
+        "messaging.destination.name": delivery.received.record.stream,
         "topicflow.submission": run.event.id,
         "topicflow.attempt": run.event.attempt,
         "topicflow.run": run.id,
