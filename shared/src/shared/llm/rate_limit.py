@@ -26,14 +26,23 @@ class Quota:
 class RateLimiter:
     """Spreads this member's part of the quota evenly. No shared counter; more members make no more calls in total."""
 
-    def __init__(self, quota: Quota, daily_limits: DailyLimits, share: Callable[[], Awaitable[float]]) -> None:
+    def __init__(
+        self,
+        quota: Quota,
+        daily_limits: DailyLimits,
+        share: Callable[[], Awaitable[float]],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """`share`: returns this member's share of the work, 0 to 1. On BrokerUnreachable the last one is kept."""
+        self._clock = clock
+        self._sleep = sleep
         self._quota = quota
         self._daily_limits = daily_limits
         self._read_share = share
         self._share = 0.0
-        self._share_read_at = -CHECK_INTERVAL
-        self._next_call = self._tokens_paid_at = 0.0  # monotonic
+        self._share_read_at = -inf
+        self._next_call = self._tokens_paid_at = -inf  # by the clock
 
     @property
     def is_limited(self) -> bool:
@@ -47,25 +56,25 @@ class RateLimiter:
         while True:
             await self._refresh_share()
             if not self._share:
-                await asyncio.sleep(NO_SHARE_INTERVAL)
+                await self._sleep(NO_SHARE_INTERVAL)
                 continue
-            wait = max(self._next_call, self._tokens_paid_at) - time.monotonic()
+            wait = max(self._next_call, self._tokens_paid_at) - self._clock()
             if wait <= 0:
                 break
-            await asyncio.sleep(min(wait, CHECK_INTERVAL))
+            await self._sleep(min(wait, CHECK_INTERVAL))
         self._daily_limits.check(self._share)
-        start = max(self._next_call, time.monotonic() - CATCH_UP)
+        start = max(self._next_call, self._clock() - CATCH_UP)
         self._next_call = start + 60 / (USED * self._quota.requests * self._share)
 
     def spent(self, tokens: int, dollars: float) -> None:
         """Records an answered call: the next one waits until the token quota has recovered."""
         self._daily_limits.spent(tokens, dollars)
         if self._share:
-            start = max(self._tokens_paid_at, time.monotonic())
+            start = max(self._tokens_paid_at, self._clock())
             self._tokens_paid_at = start + tokens * 60 / (USED * self._quota.tokens * self._share)
 
     async def _refresh_share(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._share_read_at < CHECK_INTERVAL:
             return
         self._share_read_at = now

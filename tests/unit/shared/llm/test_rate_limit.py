@@ -1,14 +1,10 @@
-"""A quota that a group shares: no member exceeds its share, and each uses it."""
-
-import asyncio
-import time
+"""A quota that a group shares: no member exceeds its part, and each uses it."""
 
 import pytest
 
 from shared.errors import BrokerUnreachable
-from shared.llm import rate_limit as module
 from shared.llm.daily_limits import NO_LIMIT, DailyLimits
-from shared.llm.rate_limit import CATCH_UP, Quota, RateLimiter
+from shared.llm.rate_limit import CATCH_UP, CHECK_INTERVAL, USED, Quota, RateLimiter
 
 UNLIMITED = DailyLimits(NO_LIMIT, "topic")
 
@@ -16,71 +12,81 @@ UNLIMITED = DailyLimits(NO_LIMIT, "topic")
 class Share:
     def __init__(self, *shares: float | Exception) -> None:
         self.shares = list(shares)
+        self.reads = 0
 
     async def __call__(self) -> float:
+        self.reads += 1
         share = self.shares.pop(0) if len(self.shares) > 1 else self.shares[0]
         if isinstance(share, Exception):
             raise share
         return share
 
 
-async def calls(pace: RateLimiter, during: float, each: float = 0.0) -> int:
-    """The number of calls in this number of seconds, if each starts as soon as it is allowed."""
-    made, end = 0, time.monotonic() + during
-    while True:
-        try:
-            async with asyncio.timeout(end - time.monotonic()):
-                await pace.enter()
-        except TimeoutError:
-            return made
-        made += 1
-        await asyncio.sleep(each)
+class Member:
+    """Its time passes only while its limiter sleeps."""
+
+    def __init__(self, quota: Quota, share: Share) -> None:
+        self.now = 1000.0
+        self.limiter = RateLimiter(quota, UNLIMITED, share, clock=lambda: self.now, sleep=self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+    async def waits(self) -> float:
+        """Seconds until one more call is admitted."""
+        began = self.now
+        await self.limiter.enter()
+        return self.now - began
+
+    async def calls(self, during: float) -> int:
+        """The number of calls that are admitted in this time, one after the other."""
+        made, end = -1, self.now + during
+        while self.now < end:
+            await self.limiter.enter()
+            made += 1
+        return made
 
 
 @pytest.mark.parametrize(("share", "a_second"), [(1.0, 50), (0.25, 12.5)])
 async def test_a_member_makes_its_share_of_the_calls(share: float, a_second: float) -> None:
-    made = await calls(RateLimiter(Quota(requests=3000), UNLIMITED, Share(share)), during=2)
-    assert 0.5 * 2 * a_second <= made <= (2 + CATCH_UP) * a_second + 1  # a busy machine makes it slower, never faster
+    made = await Member(Quota(requests=3000), Share(share)).calls(during=20)
+    assert made == pytest.approx(20 * a_second * USED, abs=2)
 
 
-async def test_the_bucket_starts_empty_and_is_emptied_when_the_share_changes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "CHECK_INTERVAL", 0)
-    pace = RateLimiter(Quota(requests=600), UNLIMITED, Share(1.0, 0.5))
-    began = time.monotonic()
-    await pace.enter()
-    await pace.enter()
-    assert 0.2 <= time.monotonic() - began < 2
+async def test_the_bucket_starts_empty_and_is_emptied_when_the_share_changes() -> None:
+    member = Member(Quota(requests=600), Share(1.0, 0.5))
+    assert await member.waits() == pytest.approx(0.1 / USED)
+    member.now += CHECK_INTERVAL
+    assert await member.waits() == pytest.approx(0.2 / USED)
 
 
 async def test_unused_quota_is_not_saved() -> None:
-    pace = RateLimiter(Quota(requests=3000), UNLIMITED, Share(1.0))
-    await pace.enter()
-    await asyncio.sleep(1)
-    assert await calls(pace, during=0.1) <= (0.1 + CATCH_UP) * 50 + 1
+    member = Member(Quota(requests=3000), Share(1.0))
+    await member.waits()
+    member.now += 60
+    assert await member.calls(during=0.1) <= (0.1 + CATCH_UP) * 50 + 1
 
 
 async def test_calls_wait_for_spent_tokens() -> None:
-    pace = RateLimiter(Quota(tokens=6000), UNLIMITED, Share(0.5))
-    await pace.enter()
-    began = time.monotonic()
-    pace.spent(20, 0)  # at 50 a second
-    await pace.enter()
-    assert 0.35 <= time.monotonic() - began < 2
+    member = Member(Quota(tokens=6000), Share(0.5))
+    await member.waits()
+    member.limiter.spent(20, 0)  # at 50 a second
+    assert await member.waits() == pytest.approx(20 / (50 * USED))
 
 
-async def test_without_work_the_share_is_not_requested_and_an_unknown_share_keeps_the_last_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "CHECK_INTERVAL", 0)
-    assert await calls(RateLimiter(Quota(requests=6000), UNLIMITED, Share(0.0)), during=0.5) == 0
-    assert (
-        await calls(RateLimiter(Quota(requests=6000), UNLIMITED, Share(1.0, BrokerUnreachable("away"))), during=0.5) > 3
-    )
+async def test_without_a_share_no_call_is_admitted_until_there_is_one() -> None:
+    share = Share(*[0.0] * 30, 1.0)
+    assert 25 * CHECK_INTERVAL < await Member(Quota(requests=6000), share).waits() < 35 * CHECK_INTERVAL
+
+
+async def test_while_the_share_is_unknown_the_last_one_counts() -> None:
+    member = Member(Quota(requests=6000), Share(1.0, BrokerUnreachable("away")))
+    assert await member.calls(during=20) == pytest.approx(20 * 100 * USED, abs=2)
 
 
 async def test_without_a_quota_the_share_is_not_requested_and_no_call_waits() -> None:
-    pace = RateLimiter(Quota(), UNLIMITED, Share(AssertionError("asked")))
-    for _ in range(1000):
-        await pace.enter()
+    share = Share(1.0)
+    member = Member(Quota(), share)
+    assert [await member.waits() for _ in range(1000)] == [0.0] * 1000
+    assert share.reads == 0
