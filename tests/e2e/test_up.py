@@ -31,6 +31,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
         local_mode.end()
 
 
+@pytest.mark.alone
 async def test_up_is_ready_within_seconds_and_prints_its_url_and_that_gemini_is_simulated(up: Up) -> None:
     began = time.monotonic()
     local_mode = await up().ready()
