@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from bench.card import answer
+from shared.events import TopicSubmitted
 from shared.llm.daily_limits import NO_LIMIT, DailyLimits
 from shared.llm.gemini import Answer
 from shared.llm.prices import Prices
@@ -22,6 +23,7 @@ from shared.observability import logs
 from shared.service.bootstrap import collect_rarely, reach
 from shared.service.heartbeat import beat
 from shared.worker.consumer_loop import ConsumerLoop, Limits
+from shared.worker.handlers import Handlers
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
 
@@ -52,7 +54,8 @@ async def main(seconds: float) -> None:
     pace = RateLimiter(Quota(), DailyLimits(NO_LIMIT, "topic"), consumer.share)
     prices = Prices.of("in-process=0.3/2.5", "in-process")
     generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=prices)
-    loop = ConsumerLoop(consumer, OnTopicSubmitted(generator), worker=instance, limits=Limits(IN_FLIGHT))
+    handlers = Handlers().on(TopicSubmitted, OnTopicSubmitted(generator))
+    loop = ConsumerLoop(consumer, handlers, worker=instance, limits=Limits(IN_FLIGHT))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.stop)
     heart = asyncio.create_task(beat(transport, GROUP, instance))
     await loop.run()

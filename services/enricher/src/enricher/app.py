@@ -11,14 +11,14 @@ from enricher.on_article_submitted import OnArticleSubmitted
 from enricher.on_catalog_scan_requested import OnCatalogScanRequested
 from enricher.settings import EnricherSettings
 from enricher.topicflow_api import SubmissionsApi
-from shared.events import ArticleForgotten, CausesWork
+from shared.events import ArticleAnnotated, ArticleForgotten, ArticleSubmitted, CatalogScanRequested
 from shared.llm.daily_limits import DailyLimits
 from shared.llm.gemini import Gemini
 from shared.llm.rate_limit import RateLimiter
 from shared.observability import metrics
 from shared.service.ops_server import Ops, serving
 from shared.streams import ANNOTATOR, CATALOG_WRITER, ENRICHER, SCANNER
-from shared.worker.run import Reported, Run
+from shared.worker.handlers import Handlers
 from shared.worker.runtime import Worker
 
 
@@ -41,12 +41,9 @@ async def main(settings: EnricherSettings, instance: str) -> None:
             pace=RateLimiter(settings.quota, allowance, annotating.share),
             prices=prices,
         )
-        on_submitted, on_forgotten = OnArticleSubmitted(catalog, annotator), OnArticleForgotten(catalog)
-
-        async def on_submission(event: CausesWork, run: Run) -> Reported | None:
-            return await (on_forgotten if isinstance(event, ArticleForgotten) else on_submitted)(event, run)
-
-        worker.consume(annotating, on_submission)
-        worker.consume(writing, OnArticleAnnotated(catalog, api))
-        worker.consume(scanning, OnCatalogScanRequested(catalog, annotator, api, settings.page))
+        on_submission = Handlers().on(ArticleSubmitted, OnArticleSubmitted(catalog, annotator))
+        worker.consume(annotating, on_submission.on(ArticleForgotten, OnArticleForgotten(catalog)))
+        worker.consume(writing, Handlers().on(ArticleAnnotated, OnArticleAnnotated(catalog, api)))
+        scan = OnCatalogScanRequested(catalog, annotator, api, settings.page)
+        worker.consume(scanning, Handlers().on(CatalogScanRequested, scan))
         await worker.run(ops, allowance.on_usage_event, partial(gemini.heartbeat, prices), gemini.detect_simulator)

@@ -30,10 +30,9 @@ class OnArticleAnnotated:
         self._catalog = catalog
         self._api = api
 
-    async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
+    async def __call__(self, event: ArticleAnnotated, run: Run) -> SubmissionCompleted:
         """Makes two writes; the completion mark comes last, so after a crash in between the redelivery repeats both.
         Results of a newer submission are kept."""
-        assert isinstance(event, ArticleAnnotated)
         result = event.annotation | {"input_hash": event.input_hash, "enriched_at": event.annotated_at.isoformat()}
         there = None if _is_fresh(event, run) else await self._catalog.read(event.urn)
         if there is None or write_state(there, event, result) == "due":

@@ -9,7 +9,7 @@ Fails: Outage, if it is unavailable
 from enricher.catalog_client import CatalogClient
 from enricher.on_article_annotated import WRITTEN_BY, is_newer, submission_mark
 from shared.errors import Refused
-from shared.events import ArticleForgotten, CausesWork
+from shared.events import ArticleForgotten
 from shared.worker.run import Run
 
 
@@ -17,9 +17,8 @@ class OnArticleForgotten:
     def __init__(self, catalog: CatalogClient) -> None:
         self._catalog = catalog
 
-    async def __call__(self, event: CausesWork, run: Run) -> None:
+    async def __call__(self, event: ArticleForgotten, run: Run) -> None:
         """Counts as a submission: late results of earlier submissions are not written any more."""
-        assert isinstance(event, ArticleForgotten)
         try:
             there = (await self._catalog.read(event.urn)).extras.get(WRITTEN_BY)
             if not is_newer(there, event):

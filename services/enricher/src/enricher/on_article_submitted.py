@@ -10,7 +10,7 @@ Fails: Refused, if the article does not exist, has no text, or is blocked by Gem
 
 from enricher.annotate_article import ArticleAnnotator
 from enricher.catalog_client import CatalogClient
-from shared.events import ArticleSubmitted, CausesWork
+from shared.events import ArticleSubmitted
 from shared.worker.run import Reported, Run
 
 
@@ -19,8 +19,7 @@ class OnArticleSubmitted:
         self._catalog = catalog
         self._annotator = annotator
 
-    async def __call__(self, event: CausesWork, run: Run) -> Reported:
-        assert isinstance(event, ArticleSubmitted)
+    async def __call__(self, event: ArticleSubmitted, run: Run) -> Reported:
         article = await self._catalog.read(event.urn)
         input_hash = self._annotator.input_hash(article)
         if not event.force and article.extras.get("input_hash") == input_hash:

@@ -16,7 +16,7 @@ from enricher.catalog_client import CatalogClient
 from enricher.catalog_schema import CatalogArticle
 from enricher.topicflow_api import SubmissionsApi
 from shared.errors import Refused
-from shared.events import CatalogScanRequested, CausesWork
+from shared.events import CatalogScanRequested
 from shared.text.urns import is_urn
 from shared.worker.run import Reported, Run
 
@@ -32,8 +32,7 @@ class OnCatalogScanRequested:
         self._api = api
         self._page = page
 
-    async def __call__(self, event: CausesWork, run: Run) -> Reported:
-        assert isinstance(event, CatalogScanRequested)
+    async def __call__(self, event: CatalogScanRequested, run: Run) -> Reported:
         articles, is_last = await self._read(event.after)
         due = self._due(articles)
         submitted = await self._api.submit(due) if due else 0

@@ -4,12 +4,14 @@ from contextlib import AsyncExitStack
 from functools import partial
 from math import ceil
 
+from shared.events import TopicSubmitted
 from shared.llm.daily_limits import DailyLimits
 from shared.llm.gemini import Gemini
 from shared.llm.rate_limit import RateLimiter
 from shared.observability import metrics
 from shared.service.ops_server import Ops, serving
 from shared.streams import TOPIC_WORKER
+from shared.worker.handlers import Handlers
 from shared.worker.runtime import Worker
 from topic_worker.generate_topics import TopicGenerator
 from topic_worker.on_topic_submitted import OnTopicSubmitted
@@ -33,5 +35,5 @@ async def main(settings: WorkerSettings, instance: str) -> None:
             pace=RateLimiter(settings.quota, allowance, consumer.share),
             prices=prices,
         )
-        worker.consume(consumer, OnTopicSubmitted(generator))
+        worker.consume(consumer, Handlers().on(TopicSubmitted, OnTopicSubmitted(generator)))
         await worker.run(ops, allowance.on_usage_event, partial(gemini.heartbeat, prices), gemini.detect_simulator)

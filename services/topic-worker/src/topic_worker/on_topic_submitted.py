@@ -8,7 +8,7 @@ Fails: Refused, if Gemini blocks the title; Transient, if its answer is unusable
 
 from datetime import UTC, datetime
 
-from shared.events import CausesWork, SubmissionCompleted, TopicSubmitted
+from shared.events import SubmissionCompleted, TopicSubmitted
 from shared.worker.run import Run
 from topic_worker.generate_topics import TopicGenerator
 
@@ -17,8 +17,7 @@ class OnTopicSubmitted:
     def __init__(self, generator: TopicGenerator) -> None:
         self._generator = generator
 
-    async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
-        assert isinstance(event, TopicSubmitted)
+    async def __call__(self, event: TopicSubmitted, run: Run) -> SubmissionCompleted:
         made = await self._generator.generate(event.id, event.title, most=event.batch_size, paid=run.record_usage)
         card = made.topic.card(created=event.submitted_at, generated=datetime.now(UTC), source=made.model)
         return run.completed(card, simulated=made.simulated)
