@@ -5,13 +5,12 @@ import timeit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 
+from factories import topic_submitted
 from opentelemetry.trace import SpanKind
 
-from shared.events import SubmissionEvent, TopicSubmitted
-from shared.ids import topic_id
+from shared.events import TopicSubmitted
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import Record, encode
 from shared.observability import logs, tracing
@@ -27,9 +26,8 @@ SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 KINDS = {"no traceparent": "", "an unsampled one": SAMPLED[:-1] + "0", "a sampled one": SAMPLED}
 
 
-def submitted(traceparent: str) -> tuple[SubmissionEvent, Record]:
-    now = datetime.now(UTC)
-    event = TopicSubmitted(id=topic_id("x"), attempt=1, title="x", submitted_at=now, submitted_by="bench")
+def submitted(traceparent: str) -> tuple[TopicSubmitted, Record]:
+    event = topic_submitted()
     record = encode(event, source="bench")
     return event, replace(record, headers={**record.headers, **({"traceparent": traceparent} if traceparent else {})})
 
@@ -42,7 +40,6 @@ def each(name: str, act: Callable[[], None]) -> None:
 
 def deliveries(traceparent: str) -> None:
     event, record = submitted(traceparent)
-    assert isinstance(event, TopicSubmitted)
     run, delivery = Run(event, "bench"), Delivery(record, 0, "0-1")
     for _ in range(ROUNDS):
         with observed(InFlightDelivery(delivery), run) as observation:

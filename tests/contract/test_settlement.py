@@ -12,6 +12,7 @@ from contract.submissions import (
     names,
     read_all,
     removed,
+    started,
     stored,
     submitted,
 )
@@ -19,7 +20,7 @@ from contract.workers import Workers, remains
 from eventually import eventually
 
 from shared.errors import Refused, Transient, Unavailable
-from shared.events import Requeued, SubmissionStarted, TopicSubmitted
+from shared.events import Requeued, TopicSubmitted
 from shared.ids import topic_id
 from shared.messaging.cloudevents import Record
 from shared.resilience.backoff import RetryPolicy
@@ -137,9 +138,6 @@ async def test_a_requeued_copy_that_arrives_before_its_acknowledgement_is_run(br
 async def test_an_unreadable_record_is_dead_lettered_and_its_neighbours_are_handled(
     broker: Broker, workers: Workers
 ) -> None:
-    started = SubmissionStarted(
-        id="x", attempt=1, kind="topic", submitted_at=datetime.now(UTC), run="r", worker="somebody else"
-    )
     good, other = submitted("good"), submitted("other")
     unreadable = [
         Record(SUBMISSIONS, "k", {"ce_subject": "k"}, b"\xff\x00"),
@@ -149,7 +147,7 @@ async def test_an_unreadable_record_is_dead_lettered_and_its_neighbours_are_hand
             SUBMISSIONS,
             "k",
             {**good.headers, "ce_id": "3", "ce_type": "topicflow.SubmissionStarted.v1"},
-            started.model_dump_json().encode(),
+            started("x").data,
         ),
     ]
     await broker.transport.publish([good, *unreadable, other])
