@@ -33,11 +33,11 @@ class LiveWorker(BaseModel):
     processed: int
     failed: int
     started_at: datetime
-    last_state: datetime
+    last_seen: datetime
 
     @classmethod
     def of(cls, state: WorkerState) -> Self:
-        return cls(**state.beat.model_dump(), version=state.beat.app_version, last_state=state.stored_at)
+        return cls(**state.beat.model_dump(), version=state.beat.app_version, last_seen=state.stored_at)
 
 
 class ServiceProblem(Problem):

@@ -75,7 +75,10 @@ def try_lock(url: str) -> Iterator[bool]:
         raise ConnectionError(str(error).strip()) from error
     with connection:
         [acquired] = connection.execute("SELECT pg_try_advisory_lock(%s)", [PROVISIONING_LOCK]).fetchone() or [False]
-        yield bool(acquired)
+        try:
+            yield bool(acquired)
+        finally:  # closing releases it too, but a moment later
+            connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 def _open(url: str, purpose: str, settings: Sequence[str], connections: int) -> Engine:
