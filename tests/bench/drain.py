@@ -64,7 +64,7 @@ async def _seconds(run: BenchDeployment, costs: Costs, topics: int) -> float:
     """From the first outcome that the broker stored to the last topic that the projection counts."""
     transport = run.stack.connect()
     outcomes = SUBMISSION_OUTCOMES.name
-    beginning = {partition: {outcomes: START} for partition in await transport.ends([outcomes])}
+    beginning = {partition: {outcomes: START} for partition in await transport.end_positions([outcomes])}
     first: datetime | None = None
     for _ in run.completing(topics):
         if first is None and (first := await transport.oldest_after(beginning)):

@@ -20,7 +20,7 @@ from shared.llm.rate_limit import Quota, RateLimiter
 from shared.messaging import connect
 from shared.messaging.settings import BrokerSettings
 from shared.observability import logs
-from shared.service.bootstrap import collect_rarely, reach
+from shared.service.bootstrap import collect_rarely, wait_until_ready
 from shared.service.heartbeat import beat
 from shared.worker.consumer_loop import ConsumerLoop, Limits
 from shared.worker.handlers import Handlers
@@ -48,10 +48,10 @@ async def main(seconds: float) -> None:
     logs.set_up(GROUP, instance)
     collect_rarely()
     transport = connect(settings)
-    await reach(transport, GROUP)
+    await wait_until_ready(transport, GROUP)
     consumer = await transport.consumer(GROUP, instance)
     calls = ceil(IN_FLIGHT / A_CALL)
-    pace = RateLimiter(Quota(), DailyLimits(NO_LIMIT, "topic"), consumer.share)
+    pace = RateLimiter(Quota(), DailyLimits(NO_LIMIT, "topic"), consumer.group_share)
     prices = Prices.of("in-process=0.3/2.5", "in-process")
     generator = TopicGenerator(InProcess(seconds), batch_size=A_CALL, calls=calls, pace=pace, prices=prices)
     handlers = Handlers().on(TopicSubmitted, OnTopicSubmitted(generator))

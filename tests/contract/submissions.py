@@ -81,7 +81,7 @@ async def read_all(transport: Transport, stream: str, load: LoadPositions | None
     """Everything from the positions on."""
     load = load or reading_from({})
     reader = await transport.reader("everything", "a", [stream], load)
-    positions = {p: {stream: (await load(p)).get(stream, START)} for p in await transport.ends([stream])}
+    positions = {p: {stream: (await load(p)).get(stream, START)} for p in await transport.end_positions([stream])}
     found: list[Delivery] = []
     while await transport.oldest_after(positions):
         batch = await reader.read(100, 5.0)

@@ -42,9 +42,9 @@ async def test_a_lost_group_is_found_and_refused_and_resumes_where_it_is_placed(
     plan = await broker.transport.plan()
     assert plan.lost == [Lost(GROUP, SUBMISSIONS)]
     assert not plan.groups
-    ends = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
+    ends = await broker.transport.end_positions([SUBMISSIONS, OUTCOMES])
     await broker.transport.publish([submitted("later")])
-    await broker.transport.place(GROUP, SUBMISSIONS, ends)
+    await broker.transport.set_positions(GROUP, SUBMISSIONS, ends)
     assert await broker.transport.provision() == []
     await workers.start("b")
     await workers.settled()

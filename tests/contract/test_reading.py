@@ -187,7 +187,7 @@ async def test_a_reader_far_behind_reads_outcomes_together_with_their_submission
 
 async def test_the_ends_are_the_positions_of_a_reader_that_has_read_everything(broker: Broker) -> None:
     await broker.transport.publish(many(30))
-    ends = await broker.transport.ends([SUBMISSIONS])
+    ends = await broker.transport.end_positions([SUBMISSIONS])
     arrived: BY_PARTITION = {}
     reader = await broker.reader([SUBMISSIONS], reading_from({}))
     await read_until(reader, 30, arrived)
@@ -199,13 +199,13 @@ async def test_the_ends_are_the_positions_of_a_reader_that_has_read_everything(b
 
 async def test_the_ends_are_reached_once_everything_before_them_is_read(broker: Broker) -> None:
     has_reached = broker.transport.has_reached
-    assert has_reached({}, await broker.transport.ends([SUBMISSIONS, OUTCOMES]))
+    assert has_reached({}, await broker.transport.end_positions([SUBMISSIONS, OUTCOMES]))
     before = [submitted("Chat System", n) for n in range(1, 31)]
     await broker.transport.publish(before)
-    ends = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
+    ends = await broker.transport.end_positions([SUBMISSIONS, OUTCOMES])
     after = [*many(30), *(submitted("Chat System", n) for n in range(31, 46))]
     await broker.transport.publish(after)
-    later_ends = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
+    later_ends = await broker.transport.end_positions([SUBMISSIONS, OUTCOMES])
     reader = await broker.reader([SUBMISSIONS, OUTCOMES], reading_from({}))
     positions: BY_PARTITION = {}
     found: list[Delivery] = []
@@ -220,7 +220,7 @@ async def test_the_ends_are_reached_once_everything_before_them_is_read(broker: 
 
 
 async def test_the_oldest_after_the_positions_is_the_first_unread_event(broker: Broker) -> None:
-    everything_read = await broker.transport.ends([SUBMISSIONS, OUTCOMES])
+    everything_read = await broker.transport.end_positions([SUBMISSIONS, OUTCOMES])
     assert await broker.transport.oldest_after(everything_read) is None
     before = datetime.now(UTC) - timedelta(seconds=0.01)
     await broker.transport.publish([submitted("first")])
@@ -229,24 +229,23 @@ async def test_the_oldest_after_the_positions_is_the_first_unread_event(broker: 
     assert before <= oldest <= datetime.now(UTC)
     await broker.transport.publish([submitted("second")])
     assert await broker.transport.oldest_after(everything_read) == oldest
-    assert await broker.transport.oldest_after(await broker.transport.ends([SUBMISSIONS, OUTCOMES])) is None
+    assert await broker.transport.oldest_after(await broker.transport.end_positions([SUBMISSIONS, OUTCOMES])) is None
 
 
 async def test_a_partition_without_a_position_counts_from_its_beginning(broker: Broker) -> None:
-    beginning = await broker.transport.ends([SUBMISSIONS])
+    beginning = await broker.transport.end_positions([SUBMISSIONS])
     of_one = {0: beginning[0]}
     assert await broker.transport.oldest_after(of_one) is None
     await broker.transport.publish(many(30))  # in every partition
-    assert (
-        await broker.transport.oldest_after({0: (await broker.transport.ends([SUBMISSIONS]))[0]}) or len(beginning) == 1
-    )
-    assert await broker.transport.oldest_after(await broker.transport.ends([SUBMISSIONS])) is None
+    at_the_end_of_the_first = {0: (await broker.transport.end_positions([SUBMISSIONS]))[0]}
+    assert await broker.transport.oldest_after(at_the_end_of_the_first) or len(beginning) == 1
+    assert await broker.transport.oldest_after(await broker.transport.end_positions([SUBMISSIONS])) is None
 
 
 async def test_trimming_never_removes_events_that_a_group_or_the_projection_still_needs(broker: Broker) -> None:
     """With a `keep` of zero and no bytes: only what is needed is left."""
     await broker.transport.publish(many(300))
-    ends = await broker.transport.ends([SUBMISSIONS])
+    ends = await broker.transport.end_positions([SUBMISSIONS])
     member = await broker.member()
     taken = await take(member, 200)
     in_flight = taken[150:160]

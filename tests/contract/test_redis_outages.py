@@ -105,7 +105,7 @@ async def test_heartbeats_are_followed_from_the_oldest_and_through_an_outage(
     newer = Record(newer.stream, newer.key, {**newer.headers, "ce_type": "topicflow.WorkerBeat.v2"}, newer.data)
     await redis.publish([beat("before"), newer])
     await redis.client.xadd(newer.stream, {b"\xff": b"\xff"})
-    shell = redis.shell()
+    shell = redis.faststream_broker()
     following = asyncio.create_task(follow_heartbeats(shell, lambda b, at: seen.append((b.instance, at))))
     await redis.publish([beat("meanwhile")])
     await eventually(lambda: [name for name, _ in seen] == ["before", "meanwhile"], within=15)

@@ -65,7 +65,7 @@ async def test_a_worker_whose_group_is_lost_stores_paid_outcomes_and_stops(
 
 async def test_a_recreated_stream_is_refused_by_its_reader(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(3))
-    position = (await redis.ends([SUBMISSIONS]))[0]
+    position = (await redis.end_positions([SUBMISSIONS]))[0]
     await redis.client.delete(SUBMISSIONS)
     await redis.provision()
     with pytest.raises(PositionsLost, match=SUBMISSIONS):
@@ -81,7 +81,7 @@ async def test_entries_trimmed_before_they_were_read_are_noticed(broker: Broker,
 
 async def test_trimming_removes_old_settled_entries(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(300))
-    ends = await redis.ends([SUBMISSIONS])
+    ends = await redis.end_positions([SUBMISSIONS])
     member = await broker.member()
     await end(member, await take(member, 300))
     an_hour, plenty = timedelta(hours=1), 1 << 30
@@ -98,7 +98,7 @@ async def test_trimming_removes_old_settled_entries(broker: Broker, redis: Redis
 async def test_nothing_is_trimmed_while_a_group_is_lost(broker: Broker, redis: RedisTransport) -> None:
     await redis.publish(many(300))
     await redis.client.xgroup_destroy(SUBMISSIONS, GROUP)
-    assert await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 0) == 0
+    assert await redis.trim(TOPIC_SUBMISSIONS, await redis.end_positions([SUBMISSIONS]), timedelta(0), 0) == 0
 
 
 async def test_foreign_entries_stop_no_worker(broker: Broker, redis: RedisTransport, workers: Workers) -> None:
@@ -157,7 +157,7 @@ async def test_trimming_frees_memory_at_once(broker: Broker, redis: RedisTranspo
     full = await redis.memory_share()
     member = await broker.member()
     await end(member, await take(member, 3000))
-    await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 1 << 30)
+    await redis.trim(TOPIC_SUBMISSIONS, await redis.end_positions([SUBMISSIONS]), timedelta(0), 1 << 30)
     left = await redis.memory_share()
     assert before
     assert full
@@ -179,7 +179,7 @@ async def test_entries_settled_during_trimming_are_trimmed_too(
         return seen
 
     monkeypatch.setattr(redis.client, "xinfo_groups", read_groups_then_settle_all)
-    assert await redis.trim(TOPIC_SUBMISSIONS, await redis.ends([SUBMISSIONS]), timedelta(0), 1 << 30) == 299
+    assert await redis.trim(TOPIC_SUBMISSIONS, await redis.end_positions([SUBMISSIONS]), timedelta(0), 1 << 30) == 299
 
 
 async def test_a_redis_that_hides_its_memory_counts_as_without_a_limit(broker: Broker, redis: RedisTransport) -> None:

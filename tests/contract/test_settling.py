@@ -103,7 +103,7 @@ async def test_lag_has_the_time_of_the_oldest_unsettled_event(broker: Broker) ->
 
 async def test_without_retention_no_unread_event_is_lost(broker: Broker) -> None:
     await broker.transport.publish(many(2))
-    assert (await broker.transport.lag(GROUP)).lost_at is None
+    assert (await broker.transport.lag(GROUP)).expires_at is None
 
 
 async def test_without_a_limit_there_is_no_memory_share(broker: Broker) -> None:

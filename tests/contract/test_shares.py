@@ -11,7 +11,7 @@ async def shares(*members: Consumer) -> list[float]:
     """After each has read once."""
     for member in members:
         await member.fetch(1, 0.05)
-    return [await member.share() for member in members]
+    return [await member.group_share() for member in members]
 
 
 async def test_the_shares_of_all_members_add_up_to_one(broker: Broker) -> None:

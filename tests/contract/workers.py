@@ -90,8 +90,8 @@ class Slow:
     async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
         await self.member.hand_back(deliveries)
 
-    async def share(self) -> float:
-        return await self.member.share()
+    async def group_share(self) -> float:
+        return await self.member.group_share()
 
     async def close(self) -> None:
         await self.member.close()

@@ -167,7 +167,7 @@ async def test_nothing_is_published_before_the_streams_have_their_groups(alone: 
     transport = alone.deployment.stack.connect()
 
     async def it_works() -> bool:
-        ends = await transport.ends([SUBMISSION_OUTCOMES.name])
+        ends = await transport.end_positions([SUBMISSION_OUTCOMES.name])
         return any(end != START for of in ends.values() for end in of.values())
 
     await eventually(it_works, within=20)

@@ -117,7 +117,7 @@ class MemoryConsumer:
     def _forget(self, delivery: Delivery) -> None:
         self._in_flight.get(_place(delivery), {}).pop(int(delivery.position), None)
 
-    async def share(self) -> float:
+    async def group_share(self) -> float:
         return len(self._windows) / (self._broker.partitions * len(self._streams))
 
     async def close(self) -> None:

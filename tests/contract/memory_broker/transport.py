@@ -70,7 +70,7 @@ class MemoryTransport:
         self.group(group).commits.update(dict.fromkeys(self._places(stream), (0, "")))
         return True
 
-    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+    async def set_positions(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
         at = {(stream, partition): (int(of.get(stream) or 0), "") for partition, of in positions.items()}
         self.group(group).commits.update(at)
 
@@ -125,7 +125,7 @@ class MemoryTransport:
         member.forget_partitions()
         await self.rebalance(member.group)
 
-    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+    async def end_positions(self, streams: Sequence[str]) -> Mapping[int, Positions]:
         return {p: {s: str(len(self.logs[s, p]) or START) for s in streams} for p in range(self.partitions)}
 
     def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
@@ -175,7 +175,7 @@ class MemoryTransport:
             async with self.changed:
                 await self.changed.wait()
 
-    def shell(self) -> Any:
+    def faststream_broker(self) -> Any:
         raise NotImplementedError("nothing runs on it")
 
     async def close(self) -> None: ...

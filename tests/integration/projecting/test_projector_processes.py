@@ -50,7 +50,7 @@ def positions_of(deployment: Deployment) -> list[tuple[int, str]]:
 
 async def caught_up(deployment: Deployment, transport: Transport) -> None:
     """Waits until everything in the streams by now is projected."""
-    ends = await transport.ends([stream.name for stream in PROJECTED])
+    ends = await transport.end_positions([stream.name for stream in PROJECTED])
 
     async def are_reached() -> bool:
         with suppress(*NOT_MIGRATED):

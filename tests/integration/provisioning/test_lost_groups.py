@@ -111,11 +111,11 @@ async def test_a_recovery_killed_halfway_can_be_repeated(lost: Installation, tra
         raise Killed
 
     database = open_reader(lost.database_url)
-    place = transport.place
-    transport.place = killed  # type: ignore[method-assign, assignment]
+    place = transport.set_positions
+    transport.set_positions = killed  # type: ignore[method-assign, assignment]
     with pytest.raises(Killed):
         await recover(Lost(GROUP, SUBMISSIONS), transport, database, print, 30)
-    transport.place = place  # type: ignore[method-assign]
+    transport.set_positions = place  # type: ignore[method-assign]
     await database.close()
     assert lost.provision().code == 0
     work(lost)

@@ -184,7 +184,7 @@ async def test_a_new_stream_gets_as_many_partitions_as_the_others(
 
     await eventually(is_gone, within=10)
     assert len(installation.provision(TOPICFLOW_PARTITIONS="12").done) == 1
-    assert len(await transport.ends(["submission-outcomes"])) == 4
+    assert len(await transport.end_positions(["submission-outcomes"])) == 4
 
 
 @pytest.mark.slow
@@ -211,7 +211,7 @@ async def test_adding_partitions_while_workers_run_loses_and_repeats_nothing(
     assert (added.code, added.err) == (0, "")
     after = [f"after {n}" for n in range(200)]
     await installation.submit(*after)
-    ends = await transport.ends([TOPIC_SUBMISSIONS.name])
+    ends = await transport.end_positions([TOPIC_SUBMISSIONS.name])
     assert all(ends[partition][TOPIC_SUBMISSIONS.name] for partition in range(12))
     expected = dict.fromkeys(before + after, 1)
     await eventually(lambda: _completed(installation) == len(expected), within=120, every=0.5)

@@ -40,11 +40,11 @@ from shared import __version__
 from shared.db.engine import DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import reach_database
 from shared.messaging import connect
-from shared.messaging.broker import Transport
+from shared.messaging.broker import Publisher
 from shared.messaging.cloudevents import Record
 from shared.observability import tracing
 from shared.resilience.backoff import until_it_answers
-from shared.service.bootstrap import reach
+from shared.service.bootstrap import wait_until_ready
 from shared.service.heartbeat import beat
 from shared.service.sockets import listen
 
@@ -98,14 +98,14 @@ async def main(settings: ApiSettings, instance: str) -> None:
         raise errors[0]
 
 
-async def _publish(transport: Transport, batches: Sequence[Sequence[Record]]) -> None:
-    await transport.publish([record for records in batches for record in records])
+async def _publish(publisher: Publisher, batches: Sequence[Sequence[Record]]) -> None:
+    await publisher.publish([record for records in batches for record in records])
 
 
 async def _connected(context: ApiContext, scan_interval: float) -> None:
     """Background work with the broker, until cancelled."""
     transport, workers = context.transport, context.workers
-    await reach(transport)
+    await wait_until_ready(transport)
     context.provisioned.set()
     await asyncio.gather(
         beat(transport, SERVICE, context.instance),

@@ -38,7 +38,7 @@ async def main(settings: EnricherSettings, instance: str) -> None:
         annotator = ArticleAnnotator(
             gemini,
             calls=settings.in_flight,
-            pace=RateLimiter(settings.quota, allowance, annotating.share),
+            pace=RateLimiter(settings.quota, allowance, annotating.group_share),
             prices=prices,
         )
         on_submission = Handlers().on(ArticleSubmitted, OnArticleSubmitted(catalog, annotator))

@@ -10,7 +10,7 @@ from shared.db.engine import open_writer
 from shared.db.migrate import reach_database
 from shared.messaging import connect
 from shared.observability import metrics
-from shared.service.bootstrap import reach, run_beside
+from shared.service.bootstrap import run_beside, wait_until_ready
 from shared.service.heartbeat import beat
 from shared.service.ops_server import Ops, serving
 from shared.service.stall_detector import StallDetector
@@ -34,7 +34,7 @@ async def run(settings: ProjectorSettings, instance: str, ops: Ops, resources: A
     resources.push_async_callback(transport.close)
     database = open_writer(settings.database_url)
     resources.push_async_callback(database.close)
-    await reach(transport)
+    await wait_until_ready(transport)
     await reach_database(database, "projection")
     projection = Projection(database, transport.publish, instance)
     progress = StallDetector("the projection loop")
@@ -42,7 +42,7 @@ async def run(settings: ProjectorSettings, instance: str, ops: Ops, resources: A
     async def is_progressing() -> None:
         progress.check()
 
-    ops.checks = [is_progressing, partial(transport.ends, READ)]
+    ops.checks = [is_progressing, partial(transport.end_positions, READ)]
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -55,5 +55,5 @@ async def run(settings: ProjectorSettings, instance: str, ops: Ops, resources: A
         ):
             yield
 
-    app = FastStream(transport.shell(), lifespan=lifespan, logger=None)
+    app = FastStream(transport.faststream_broker(), lifespan=lifespan, logger=None)
     await app.run()

@@ -7,7 +7,7 @@ import structlog
 
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
-from shared.messaging.broker import Reader, Transport
+from shared.messaging.broker import Reader, ReaderFactory
 from shared.resilience.backoff import RetryPolicy, backoff_delay
 from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
@@ -20,7 +20,9 @@ READ = [stream.name for stream in PROJECTED]
 READ += [stream.dead_letters for stream in STREAMS if stream.groups or stream.projected]
 
 
-async def project_forever(transport: Transport, projection: Projection, progress: StallDetector, instance: str) -> None:
+async def project_forever(
+    readers: ReaderFactory, projection: Projection, progress: StallDetector, instance: str
+) -> None:
     """Until cancelled. Waits out outages without loss, because positions move in the same transaction as the rows."""
     failures = 0
 
@@ -33,7 +35,7 @@ async def project_forever(transport: Transport, projection: Projection, progress
 
     while True:
         try:
-            reader = await transport.reader(PROJECTOR, instance, READ, projection.load)
+            reader = await readers.reader(PROJECTOR, instance, READ, projection.load)
             await _project(reader, projection, tick)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             failures += 1

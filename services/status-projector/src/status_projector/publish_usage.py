@@ -10,7 +10,7 @@ from shared.db.engine import Database, DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.events import UsageTotals
 from shared.llm.quota_day import day_of
-from shared.messaging.broker import Transport
+from shared.messaging.broker import Publisher
 from shared.messaging.cloudevents import encode
 from status_projector import statements
 
@@ -18,19 +18,19 @@ log = structlog.get_logger()
 EVERY = 1.0  # seconds
 
 
-async def publish_usage_forever(transport: Transport, database: Database, source: str) -> None:
+async def publish_usage_forever(publisher: Publisher, database: Database, source: str) -> None:
     """Publish the totals that grew, until cancelled. Duplicates from other projectors are harmless: sums only grow."""
     published: set[UsageTotals] = set()
     while True:
         try:
-            published = await _publish(transport, database, source, published)
+            published = await _publish(publisher, database, source, published)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
             log.debug("usage_not_published", error=str(error))
         await asyncio.sleep(EVERY)
 
 
 async def _publish(
-    transport: Transport, database: Database, source: str, published: set[UsageTotals]
+    publisher: Publisher, database: Database, source: str, published: set[UsageTotals]
 ) -> set[UsageTotals]:
     """Returns the current totals. Raises BrokerUnreachable, DatabaseUnreachable."""
     day = day_of(datetime.now(UTC))
@@ -39,5 +39,5 @@ async def _publish(
         return statements.get_usage_totals(connection, day)
 
     totals = await database.run(read)
-    await transport.publish([encode(grown, source=source) for grown in totals - published])
+    await publisher.publish([encode(grown, source=source) for grown in totals - published])
     return totals

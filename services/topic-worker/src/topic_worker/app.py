@@ -32,7 +32,7 @@ async def main(settings: WorkerSettings, instance: str) -> None:
             gemini,
             batch_size=settings.batch_size,
             calls=calls,
-            pace=RateLimiter(settings.quota, allowance, consumer.share),
+            pace=RateLimiter(settings.quota, allowance, consumer.group_share),
             prices=prices,
         )
         worker.consume(consumer, Handlers().on(TopicSubmitted, OnTopicSubmitted(generator)))

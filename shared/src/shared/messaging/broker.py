@@ -47,14 +47,14 @@ class Lag:
     """Entries that a group has not settled: those held by members (`in_flight`) and all others (`waiting`). Only these
     two are compared.
 
-    `oldest`: when the first of them was stored. `lost_at`: when retention removes the first undelivered one; None if
+    `oldest`: when the first of them was stored. `expires_at`: when retention removes the first undelivered one; None if
     never.
     """
 
     waiting: int
     in_flight: int
     oldest: datetime | None = field(default=None, compare=False)
-    lost_at: datetime | None = field(default=None, compare=False)
+    expires_at: datetime | None = field(default=None, compare=False)
 
     @property
     def backlog(self) -> int:
@@ -84,7 +84,7 @@ class Consumer(Protocol):
         """Releases unfinished deliveries for other members, at once or, on brokers that assign partitions, when this
         one has left. Not counted as a start."""
 
-    async def share(self) -> float:
+    async def group_share(self) -> float:
         """This member's share of the group's work, 0 to 1; the shares of all members add up to 1."""
 
     async def close(self) -> None:
@@ -110,8 +110,16 @@ LoadPositions = Callable[[int], Awaitable[Positions]]
 OnHeartbeat = Callable[[WorkerBeat, datetime], None]
 
 
-class Transport(Protocol):
-    """Methods raise BrokerUnreachable when the broker does not answer."""
+class Publisher(Protocol):
+    async def publish(self, records: Sequence[Record]) -> None:
+        """Returns when all are stored; after an error it is unknown whether all, some or none are. Raises BrokerFull.
+
+        A work event is stored once per event id within ten minutes.
+        """
+
+
+class Provisioner(Protocol):
+    """Creates what a service needs, and what `topicflow provision` changes."""
 
     async def check(self) -> None:
         """Raises BrokerUnsafe if stored records may be lost."""
@@ -123,22 +131,24 @@ class Transport(Protocol):
         """What `topicflow provision` would do. `partitions`: number for every stream that is settled or projected; None
         keeps it. Raises SettingInvalid if that is impossible."""
 
-    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
-        """Sets the positions of a group that lost them, in the form of `ends`. Raises GroupInUse if the broker knows of
-        members."""
+    async def set_positions(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+        """Sets the positions of a group that lost them, in the form of `end_positions`. Raises GroupInUse if the broker
+        knows of members."""
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        """Returns when all are stored; after an error it is unknown whether all, some or none are. Raises BrokerFull.
 
-        A work event is stored once per event id within ten minutes.
-        """
-
+class ConsumerFactory(Protocol):
     async def consumer(self, group: str, member: str) -> Consumer: ...
 
+
+class ReaderFactory(Protocol):
     async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> Reader:
         """Reads every partition that this reader owns, from the positions that `load` returns."""
 
-    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+
+class StreamInspector(Protocol):
+    """Reads positions, lag and memory; changes nothing."""
+
+    async def end_positions(self, streams: Sequence[str]) -> Mapping[int, Positions]:
         """End positions, by partition."""
 
     def has_reached(self, positions: Mapping[int, Positions], ends: Mapping[int, Positions]) -> bool:
@@ -154,9 +164,15 @@ class Transport(Protocol):
     async def memory_share(self) -> float | None:
         """Used share of the broker's memory limit, 0 to 1 (full); None without a limit."""
 
+
+class Retention(Protocol):
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         """Removes entries older than `keep` or beyond `max_bytes`, if every group settled them and they are projected.
         Returns their number."""
+
+
+class Broadcast(Protocol):
+    """Streams without settlement, which every process follows."""
 
     async def follow_heartbeats(self, on_heartbeat: OnHeartbeat) -> None:
         """Runs until cancelled: calls `on_heartbeat` with every heartbeat and when it was stored, from the oldest
@@ -166,7 +182,14 @@ class Transport(Protocol):
         """Runs until cancelled: calls `on_event` with the last value of every key of `worker-control`, then
         `on_caught_up`, then `on_event` with each change, within seconds."""
 
-    def shell(self) -> Any:
+
+class Transport(
+    Publisher, Provisioner, ConsumerFactory, ReaderFactory, StreamInspector, Retention, Broadcast, Protocol
+):
+    """A connection to a broker. Callers name the part that they use. Methods raise BrokerUnreachable when the broker
+    does not answer."""
+
+    def faststream_broker(self) -> Any:
         """The FastStream broker of a service: lifecycle, and subscribers of streams without settlement."""
 
     async def close(self) -> None: ...

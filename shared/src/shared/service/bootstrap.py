@@ -14,7 +14,7 @@ from faststream import FastStream
 
 from shared import __version__
 from shared.errors import BrokerUnreachable, CannotGoOn, PositionsLost
-from shared.messaging.broker import Transport
+from shared.messaging.broker import Provisioner
 from shared.messaging.settings import BrokerSettings
 from shared.observability import logs, metrics, tracing
 from shared.resilience.backoff import until_it_answers
@@ -59,7 +59,7 @@ def collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def reach(transport: Transport, *settles: str) -> None:
+async def wait_until_ready(transport: Provisioner, *settles: str) -> None:
     """Wait for the broker, then check that it is safe and create missing streams. Raises PositionsLost for the groups
     in `settles`; that of another group is only logged: its repair needs the API and the projector."""
 

@@ -10,7 +10,7 @@ import structlog
 from shared import __version__
 from shared.errors import BrokerUnreachable
 from shared.events import WorkerBeat
-from shared.messaging.broker import Transport
+from shared.messaging.broker import Publisher
 from shared.messaging.cloudevents import encode
 
 log = structlog.get_logger()
@@ -18,7 +18,7 @@ EVERY = 2.0  # seconds
 
 
 async def beat(
-    transport: Transport, service: str, instance: str, now: Callable[[], dict[str, Any]] | None = None
+    publisher: Publisher, service: str, instance: str, now: Callable[[], dict[str, Any]] | None = None
 ) -> None:
     """Until cancelled. `now` returns the fields of WorkerBeat that change."""
     started_at = datetime.now(UTC)
@@ -31,7 +31,7 @@ async def beat(
             **(now() if now else {}),
         )
         try:
-            await transport.publish([encode(heartbeat, source=instance)])
+            await publisher.publish([encode(heartbeat, source=instance)])
         except BrokerUnreachable as error:
             log.debug("heartbeat_not_published", error=str(error))
         await asyncio.sleep(EVERY)

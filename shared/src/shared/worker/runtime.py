@@ -16,7 +16,7 @@ from shared.messaging.broker import Consumer
 from shared.messaging.settings import BrokerSettings
 from shared.observability import metrics
 from shared.resilience.backoff import RetryPolicy
-from shared.service.bootstrap import reach, run_beside
+from shared.service.bootstrap import run_beside, wait_until_ready
 from shared.service.heartbeat import beat
 from shared.service.ops_server import Ops
 from shared.service.stall_detector import NotReady
@@ -54,7 +54,7 @@ class Worker:
 
     async def join(self, *groups: str) -> list[Consumer]:
         """Raises CannotGoOn."""
-        await reach(self._transport, *groups)
+        await wait_until_ready(self._transport, *groups)
         self._groups += groups
         consumers = []
         for group in groups:
@@ -109,7 +109,7 @@ class Worker:
                     await asyncio.wait(running[: len(self._loops)])
                     beside.cancel()
 
-        app = FastStream(self._transport.shell(), lifespan=lifespan, logger=None)
+        app = FastStream(self._transport.faststream_broker(), lifespan=lifespan, logger=None)
         await app.run()
 
     async def _check_ready(self) -> None:

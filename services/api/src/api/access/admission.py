@@ -15,7 +15,7 @@ import structlog
 
 from api.problems import ProblemError
 from shared.errors import BrokerUnreachable, PositionsLost
-from shared.messaging.broker import Lag, Transport
+from shared.messaging.broker import Lag, StreamInspector
 from shared.messaging.cloudevents import Record
 from shared.streams import BY_NAME, STREAMS
 
@@ -49,7 +49,7 @@ class Load:
 class BackPressure:
     """`load`: of the last poll; None while the broker does not answer, and then nothing is refused."""
 
-    def __init__(self, transport: Transport, max_backlog: int) -> None:
+    def __init__(self, transport: StreamInspector, max_backlog: int) -> None:
         self.max_backlog = max_backlog
         self.load: Load | None = None
         self._transport = transport
@@ -114,5 +114,5 @@ def _waits(lag: Lag) -> Waits:
         waiting=lag.waiting,
         in_flight=lag.in_flight,
         oldest_seconds=max(0.0, round((now - lag.oldest).total_seconds(), 3)) if lag.oldest else None,
-        time_to_loss_seconds=max(0.0, round((lag.lost_at - now).total_seconds(), 3)) if lag.lost_at else None,
+        time_to_loss_seconds=max(0.0, round((lag.expires_at - now).total_seconds(), 3)) if lag.expires_at else None,
     )

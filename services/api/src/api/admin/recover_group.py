@@ -83,7 +83,7 @@ async def recover(
 ) -> None:
     """`patience`: seconds for the projection to reach the end. Raises GroupInUse, ProjectionBehind."""
     await _require_no_live_worker(transport, service_of(lost.group), say)
-    ends = await transport.ends([stream.name for stream in PROJECTED])
+    ends = await transport.end_positions([stream.name for stream in PROJECTED])
     moment = await _projected(transport, database, lost.stream, ends, say, patience)
     say(f"Requeueing {len(moment.unfinished)} unfinished submissions on {lost.stream}")
     paid = await _annotations(transport, dict(moment.unfinished)) if lost.stream == ARTICLE_ANNOTATIONS.name else {}
@@ -91,13 +91,13 @@ async def recover(
         rows = await database.run(lambda connection, page=page: _rows(connection, lost.stream, page))  # type: ignore[misc]
         events = (_requeued(row, paid.get(row["id"])) for row in rows)
         await transport.publish([encode(event, source=SOURCE) for event in events])
-    await transport.place(lost.group, lost.stream, {p: moment.positions.get(p, {}) for p in ends})
+    await transport.set_positions(lost.group, lost.stream, {p: moment.positions.get(p, {}) for p in ends})
 
 
 async def _annotations(transport: Transport, unfinished: Mapping[str, int]) -> dict[str, ArticleAnnotated]:
     """The paid answers of these attempts, read from the stream: they are stored nowhere else."""
     name = ARTICLE_ANNOTATIONS.name
-    ends, reached = await transport.ends([name]), dict[int, Positions]()
+    ends, reached = await transport.end_positions([name]), dict[int, Positions]()
     annotations: dict[str, ArticleAnnotated] = {}
 
     async def from_the_beginning(partition: int) -> Positions:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from api.projection.repository import ProjectionQueries
 from shared.errors import BrokerUnreachable
-from shared.messaging.broker import START, Positions, Transport
+from shared.messaging.broker import START, Positions, StreamInspector
 from shared.streams import PROJECTED
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.02
 EVENTS = [stream.name for stream in PROJECTED]
 
 
-async def freshness(projection: ProjectionQueries, transport: Transport) -> dict[str, Any]:
+async def freshness(projection: ProjectionQueries, transport: StreamInspector) -> dict[str, Any]:
     """`as_of`, and `projection_lag_seconds`: 0 when all is projected, null while the broker does not respond."""
     positions, as_of = await projection.position()
     try:
@@ -34,14 +34,14 @@ async def freshness(projection: ProjectionQueries, transport: Transport) -> dict
     return {"as_of": as_of, "projection_lag_seconds": lag}
 
 
-async def projected_up_to_now(projection: ProjectionQueries, transport: Transport, within: float) -> None:
+async def projected_up_to_now(projection: ProjectionQueries, transport: StreamInspector, within: float) -> None:
     """Waits until everything in the streams at the time of the call is projected.
 
     Gives up after `within` seconds, or if the broker does not respond.
     """
     give_up = time.monotonic() + within
     with suppress(BrokerUnreachable):
-        ends = await _in_time(transport.ends(EVENTS))
+        ends = await _in_time(transport.end_positions(EVENTS))
         while not transport.has_reached((await projection.position())[0], ends):
             if time.monotonic() > give_up:
                 return

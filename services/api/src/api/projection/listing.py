@@ -9,12 +9,12 @@ from api.projection.cursor import cursor_after, place_of
 from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness
 from api.projection.repository import ProjectionQueries
-from shared.messaging.broker import Transport
+from shared.messaging.broker import StreamInspector
 
 
 async def paginate(
     projection: ProjectionQueries,
-    transport: Transport,
+    transport: StreamInspector,
     query: SubmissionQuery,
     *,
     limit: int,

@@ -279,7 +279,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         for delivery in deliveries:
             self._in_flight.get(topic_partition_of(self._cluster, delivery), {}).pop(int(delivery.position), None)
 
-    async def share(self) -> float:
+    async def group_share(self) -> float:
         topics = self._client.subscription()
         total = sum(len(self._client.partitions_for_topic(topic) or ()) for topic in topics)
         return len(self._owned or ()) / total if total else 0.0

@@ -63,7 +63,7 @@ class KafkaTransport:
     async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         return await reconcile.plan(self._cluster, self._inspector, self._layout, partitions)
 
-    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+    async def set_positions(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
         await provisioning.set_positions(self._cluster, group, stream, positions)
 
     async def publish(self, records: Sequence[Record]) -> None:
@@ -95,7 +95,7 @@ class KafkaTransport:
         await reader.open()
         return reader
 
-    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+    async def end_positions(self, streams: Sequence[str]) -> Mapping[int, Positions]:
         ends = await self._inspector.ends(await self._inspector.partitions(streams))
         by_partition: dict[int, dict[str, str]] = {}
         for partition, end in sorted(ends.items()):
@@ -138,7 +138,7 @@ class KafkaTransport:
     async def follow_control(self, on_event: Callable[[Event], None], on_caught_up: Callable[[], None]) -> None:
         await follow_control(self._cluster, on_event, on_caught_up)
 
-    def shell(self) -> KafkaBroker:
+    def faststream_broker(self) -> KafkaBroker:
         return KafkaBroker(
             self._cluster.servers.split(","),
             security=self._cluster.security,

@@ -174,7 +174,7 @@ class RedisConsumer:
             taken += [entry_id.decode() for entry_id in not_owned]
         return taken
 
-    async def share(self) -> float:
+    async def group_share(self) -> float:
         """Equal shares for all live members; a new member counts from its first read."""
         with translated_errors():
             members = await self._client.xinfo_consumers(self._streams[0], self._group)

@@ -11,7 +11,7 @@ from shared.streams import streams_of
 
 
 async def lag(client: Redis, group: str) -> Lag:
-    """Two round trips, three commands per stream. `lost_at` is never set: trimming spares unread entries."""
+    """Two round trips, three commands per stream. `expires_at` is never set: trimming spares unread entries."""
     names = [stream.name for stream in streams_of(group)]
     with translated_errors():
         pipeline = client.pipeline(transaction=False)

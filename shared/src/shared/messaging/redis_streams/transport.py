@@ -81,7 +81,7 @@ class RedisTransport:
     async def plan(self, partitions: int | None = None) -> ProvisioningPlan:
         return await provisioning.plan(self.client, partitions)
 
-    async def place(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
+    async def set_positions(self, group: str, stream: str, positions: Mapping[int, Positions]) -> None:
         await provisioning.create_group_at(
             self.client, stream, group, positions[ONLY_PARTITION].get(stream) or BEGINNING
         )
@@ -113,7 +113,7 @@ class RedisTransport:
         await reader.open()
         return reader
 
-    async def ends(self, streams: Sequence[str]) -> Mapping[int, Positions]:
+    async def end_positions(self, streams: Sequence[str]) -> Mapping[int, Positions]:
         with translated_errors():
             pipeline = self.client.pipeline(transaction=False)
             for stream in streams:
@@ -150,12 +150,12 @@ class RedisTransport:
         return await trimming.trim(self.client, stream, projected[ONLY_PARTITION], keep, max_bytes)
 
     async def follow_heartbeats(self, on_heartbeat: OnHeartbeat) -> None:
-        await follow_heartbeats(self.shell(), on_heartbeat)
+        await follow_heartbeats(self.faststream_broker(), on_heartbeat)
 
     async def follow_control(self, on_event: Callable[[Event], None], on_caught_up: Callable[[], None]) -> None:
         await follow_control(self.client, on_event, on_caught_up)
 
-    def shell(self) -> RedisBroker:
+    def faststream_broker(self) -> RedisBroker:
         """The FastStream broker: lifecycle, and subscribers of streams without settlement."""
         return RedisBroker(self._url, logger=logging.getLogger("shared.broker"))
 

@@ -33,14 +33,14 @@ async def lag(inspector: Inspector, group: str) -> Lag:
         partition: tracker.watermark for partition, tracker in trackers.items() if tracker.watermark < ends[partition]
     }
     times = {partition: stored_at(record) for partition, record in (await inspector.records(unread)).items()}
-    return Lag(behind - in_flight, in_flight, min(times.values(), default=None), await _lost_at(inspector, times))
+    return Lag(behind - in_flight, in_flight, min(times.values(), default=None), await _expires_at(inspector, times))
 
 
 def _tracker(commit: OffsetAndMetadata) -> OffsetTracker:
     return OffsetTracker(commit.offset, commit.metadata)
 
 
-async def _lost_at(inspector: Inspector, oldest: Mapping[TopicPartition, datetime]) -> datetime | None:
+async def _expires_at(inspector: Inspector, oldest: Mapping[TopicPartition, datetime]) -> datetime | None:
     retention = await inspector.retention({partition.topic for partition in oldest})
     times = [
         time + timedelta(milliseconds=retention[partition.topic])

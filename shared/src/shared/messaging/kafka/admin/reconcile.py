@@ -31,7 +31,7 @@ MORE_PARTITIONS = (
 
 
 async def plan(cluster: Cluster, inspector: Inspector, layout: TopicLayout, partitions: int | None) -> ProvisioningPlan:
-    """`partitions`: see `Transport.plan`. Raises SettingInvalid, BrokerUnreachable."""
+    """`partitions`: see `Provisioner.plan`. Raises SettingInvalid, BrokerUnreachable."""
     existing = await find_streams(cluster, inspector)
     most = max(partition_counts(existing), default=0)
     if partitions and most > partitions:
