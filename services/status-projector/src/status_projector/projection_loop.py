@@ -8,7 +8,7 @@ import structlog
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.messaging.broker import Reader, ReaderFactory
-from shared.resilience.backoff import RetryPolicy, backoff_delay
+from shared.resilience.backoff import Backoff, RetryPolicy
 from shared.service.stall_detector import StallDetector
 from shared.streams import PROJECTED, PROJECTOR, STREAMS
 from status_projector.projection import DecodedBatch, PositionMoved, Projection
@@ -24,13 +24,11 @@ async def project_forever(
     readers: ReaderFactory, projection: Projection, progress: StallDetector, instance: str
 ) -> None:
     """Until cancelled. Waits out outages without loss, because positions move in the same transaction as the rows."""
-    failures = 0
+    backoff = Backoff(RetryPolicy(), longest=1.0)
 
     def tick() -> None:
-        nonlocal failures
-        if failures:
+        if backoff.reset():
             log.info("projection_resumed")
-        failures = 0
         progress.tick()
 
     while True:
@@ -38,10 +36,9 @@ async def project_forever(
             reader = await readers.reader(PROJECTOR, instance, READ, projection.load)
             await _project(reader, projection, tick)
         except (BrokerUnreachable, DatabaseUnreachable) as error:
-            failures += 1
-            if failures == 1:
+            if not backoff.failures:
                 log.warning("projection_waiting", error=str(error))
-            await asyncio.sleep(min(1.0, backoff_delay(failures, RetryPolicy())))
+            await backoff.wait()
 
 
 async def _project(reader: Reader, projection: Projection, tick: Callable[[], None]) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 import structlog
 
@@ -28,16 +29,31 @@ def backoff_delay(times: int, policy: RetryPolicy) -> float:
     return longest * random.uniform(0.5, 1.0)
 
 
+class Backoff:
+    """Pauses that grow with each failure in a row. `longest`: seconds, if shorter than the policy's."""
+
+    def __init__(self, policy: RetryPolicy, longest: float = inf) -> None:
+        self._policy = replace(policy, longest_pause=min(longest, policy.longest_pause))
+        self.failures = 0
+
+    async def wait(self) -> None:
+        """After a failure."""
+        self.failures += 1
+        await asyncio.sleep(backoff_delay(self.failures, self._policy))
+
+    def reset(self) -> bool:
+        """After a success; returns whether it ends a row of failures."""
+        had_failures, self.failures = self.failures > 0, 0
+        return had_failures
+
+
 async def until_it_answers(name: str, call: Callable[[], Awaitable[None]], unreachable: type[TopicflowError]) -> None:
     """Repeat the call while it raises `unreachable`; logs the first failure."""
-    failures = 0
+    backoff = Backoff(RetryPolicy(first_pause=0.1, longest_pause=2.0))
     while True:
         try:
-            await call()
+            return await call()
         except unreachable as error:
-            failures += 1
-            if failures == 1:
+            if not backoff.failures:
                 log.warning("waiting_for_dependency", dependency=name, error=str(error))
-            await asyncio.sleep(backoff_delay(failures, RetryPolicy(first_pause=0.1, longest_pause=2.0)))
-        else:
-            return
+            await backoff.wait()

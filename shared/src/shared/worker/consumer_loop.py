@@ -14,7 +14,7 @@ import structlog
 
 from shared.errors import BrokerUnreachable, CannotGoOn, NewerVersion
 from shared.messaging.broker import Consumer, Delivery
-from shared.resilience.backoff import RetryPolicy, backoff_delay
+from shared.resilience.backoff import Backoff, RetryPolicy
 from shared.service.stall_detector import StallDetector
 from shared.worker.call_gate import CallGate
 from shared.worker.concurrency import ConcurrencyLimit
@@ -97,21 +97,19 @@ class ConsumerLoop:
             raise self._stop_reason
 
     async def _fetch_until_stopped(self, tasks: asyncio.TaskGroup) -> None:
-        failures = 0
+        backoff = Backoff(self._policy, longest=1.0)
         while not self._is_stopping:
             try:
                 await self._fetch_and_start(tasks)
             except BrokerUnreachable as error:
-                failures += 1
-                if failures == 1:
+                if not backoff.failures:
                     log.warning("broker_unreachable", error=str(error))
-                await asyncio.sleep(min(1.0, backoff_delay(failures, self._policy)))
+                await backoff.wait()
             except CannotGoOn as error:
                 self._stop_because(error)
             else:
-                if failures:
+                if backoff.reset():
                     log.info("broker_recovered")
-                failures = 0
                 self.stall_detector.tick()
 
     async def _fetch_and_start(self, tasks: asyncio.TaskGroup) -> None:

@@ -17,7 +17,7 @@ from shared.events import CausesWork, Outcome, Removed, Requeued
 from shared.messaging.broker import Consumer
 from shared.messaging.cloudevents import Record, encode
 from shared.messaging.dead_letter import dead_letter
-from shared.resilience.backoff import backoff_delay
+from shared.resilience.backoff import Backoff
 from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, decide
 from shared.worker.call_gate import CallGate
 from shared.worker.concurrency import ConcurrencyLimit
@@ -196,13 +196,12 @@ class DeliveryProcessor:
 
     async def _store_start(self, delivery: InFlightDelivery) -> None:
         """The call waits for an unreachable broker. Raises OwnershipLost."""
-        failures = 0
+        backoff = Backoff(self._policy, longest=1.0)
         while True:
             try:
                 lost = await self._consumer.started([delivery.received])
             except BrokerUnreachable:
-                failures += 1
-                await asyncio.sleep(min(1.0, backoff_delay(failures, self._policy)))
+                await backoff.wait()
             else:
                 if lost:
                     raise OwnershipLost

@@ -9,7 +9,7 @@ import structlog
 from shared.errors import BrokerUnreachable
 from shared.messaging.broker import Consumer, Delivery, Settled
 from shared.messaging.cloudevents import Record
-from shared.resilience.backoff import RetryPolicy, backoff_delay
+from shared.resilience.backoff import Backoff, RetryPolicy
 
 log = structlog.get_logger()
 BATCH = 500
@@ -52,7 +52,7 @@ class OutcomeWriter:
 
     async def run(self) -> None:
         """Until cancelled. Retries an unreachable broker for ever: events have ids, so repeating is harmless."""
-        failures = 0
+        backoff = Backoff(self._policy, longest=2.0)
         while True:
             await self._is_filled.wait()
             with suppress(TimeoutError):
@@ -62,15 +62,14 @@ class OutcomeWriter:
             try:
                 await self._consumer.settle([settled for settled, _ in batch])
             except BrokerUnreachable as error:
-                failures += 1
-                if self.broker_error is None:
+                if not backoff.failures:
                     log.warning("outcomes_wait_for_broker", error=str(error))
                 self.broker_error = str(error)
-                await asyncio.sleep(min(2.0, backoff_delay(failures, self._policy)))
+                await backoff.wait()
                 continue
-            if self.broker_error:
+            if backoff.reset():
                 log.info("outcomes_stored_again")
-            failures, self.broker_error = 0, None
+            self.broker_error = None
             self._remove(batch)
             if len(batch) >= LARGE > len(self._queue):
                 await asyncio.sleep(LINGER)
