@@ -1,10 +1,9 @@
 """Builds the FastAPI app and its resources; starts even while the broker or the database is unreachable."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -52,9 +51,13 @@ SERVICE = "api"
 KEEP_ALIVE = 75  # seconds an idle connection is kept; clients and proxies mostly keep theirs for 5 or 60
 
 
-def build() -> FastAPI:
-    """The app without its resources, as needed for OpenAPI."""
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build(lifespan: Lifespan | None = None) -> FastAPI:
+    """`lifespan` opens the app's resources; OpenAPI needs none."""
     app = FastAPI(
+        lifespan=lifespan,
         title="topicflow",
         version=__version__,
         description="Submit topics and articles, and follow the status of each.",
@@ -80,7 +83,12 @@ def build() -> FastAPI:
 
 async def main(settings: ApiSettings, instance: str) -> None:
     listening = listen(settings.host, settings.port, "TOPICFLOW_PORT")
-    app = build()
+    errors: list[Exception] = []
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app = build(_lifespan(settings, instance, stop, errors))
     server = uvicorn.Server(
         uvicorn.Config(
             RequestTelemetry(app),
@@ -91,8 +99,6 @@ async def main(settings: ApiSettings, instance: str) -> None:
             timeout_graceful_shutdown=10,
         )
     )
-    errors: list[Exception] = []
-    app.router.lifespan_context = _lifespan(settings, instance, server, errors)
     await server.serve([listening])
     if errors:
         raise errors[0]
@@ -116,11 +122,12 @@ async def _connected(context: ApiContext, scan_interval: float) -> None:
     )
 
 
-def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, errors: list[Exception]) -> Any:
+def _lifespan(settings: ApiSettings, instance: str, stop: Callable[[], None], errors: list[Exception]) -> Lifespan:
     """Runs the background tasks. A task that fails stops the server; its error is appended to `errors`."""
 
     def stop_after_error(task: asyncio.Task[None]) -> None:
-        server.should_exit |= not task.cancelled() and task.exception() is not None
+        if not task.cancelled() and task.exception():
+            stop()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -128,18 +135,18 @@ def _lifespan(settings: ApiSettings, instance: str, server: uvicorn.Server, erro
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
         keys = ApiKeys(access)
         context = app.state.context = ApiContext(
-            instance,
-            transport,
-            Coalescer(partial(_publish, transport)),
-            asyncio.Event(),
-            ProjectionQueries(reader),
-            DismissedFailures(access),
-            WorkerRegistry(),
-            BackPressure(transport, settings.max_backlog),
-            settings.needs_key,
-            KeyCache(keys, settings.requests_per_second),
-            IdempotencyStore(access),
-            settings.enriches,
+            instance=instance,
+            transport=transport,
+            publishing=Coalescer(partial(_publish, transport)),
+            provisioned=asyncio.Event(),
+            projection=ProjectionQueries(reader),
+            seen=DismissedFailures(access),
+            workers=WorkerRegistry(),
+            back_pressure=BackPressure(transport, settings.max_backlog),
+            needs_key=settings.needs_key,
+            known_keys=KeyCache(keys, settings.requests_per_second),
+            answers=IdempotencyStore(access),
+            enriches=settings.enriches,
         )
 
         async def reached_by_callers() -> None:
