@@ -11,9 +11,9 @@ from importlib.resources import files
 
 import uvloop
 
-from shared.llm.api_keys import Keys
 from shared.llm.endpoint import Endpoint
 from shared.llm.gemini import Gemini
+from shared.llm.gemini_keys import Keys
 from shared.llm.models import DEFAULT_MODEL
 from shared.service.bootstrap import collect_rarely
 from topic_worker.topic import answer_schema

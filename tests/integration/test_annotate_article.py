@@ -15,10 +15,10 @@ from shared.errors import BudgetSpent, RateLimited, Refused, Unavailable
 from shared.events import Usage
 from shared.ids import normal
 from shared.llm.answers.answer_validation import AnswerNotUsable
-from shared.llm.api_keys import Keys
 from shared.llm.daily_limits import NO_LIMIT, DailyLimits, UsedToday
 from shared.llm.endpoint import Endpoint
 from shared.llm.gemini import Answer, Gemini
+from shared.llm.gemini_keys import Keys
 from shared.llm.models import DEFAULT_MODEL
 from shared.llm.prices import Prices
 from shared.llm.rate_limit import Quota, RateLimiter

@@ -11,9 +11,9 @@ from eventually import eventually
 from servers import LOOPBACK, GeminiSimulator, free_port
 
 from shared.errors import DailyQuota, Doubtful, KeyRefused, RateLimited, Refused, TopicflowError, Unavailable
-from shared.llm.api_keys import Keys
 from shared.llm.endpoint import Endpoint
 from shared.llm.gemini import Answer, Gemini
+from shared.llm.gemini_keys import Keys
 from shared.llm.models import DEFAULT_MODEL
 from shared.llm.quota_day import end_of_day
 from shared.resilience.outage_detection import SEVERAL

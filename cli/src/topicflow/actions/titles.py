@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from local_processes.plain_text import one_line
+from shared.text.titles import checked_title
 from topicflow.errors import WrongUse
 
-LONGEST = 500  # characters of a title
 PER_REQUEST = 500  # titles
 _LOOKS_LIKE_A_FILE = ("./", "../", "/", "~")
 
@@ -18,7 +18,7 @@ def titles_from(arguments: Sequence[str]) -> list[str]:
         return _validated(_from_lines(sys.stdin), "stdin")
     if len(arguments) == 1 and (path := _file(arguments[0])):
         return titles_from_file(path)
-    return _validated([argument.strip() for argument in arguments], "the arguments")
+    return _validated(arguments, "the arguments")
 
 
 def titles_from_file(path: Path) -> list[str]:
@@ -53,12 +53,15 @@ def _from_lines(lines: Iterable[str]) -> list[str]:
     return [line for line in stripped if line and not line.startswith("#")]
 
 
-def _validated(titles: list[str], source: str) -> list[str]:
+def _validated(titles: Sequence[str], source: str) -> list[str]:
     if not titles:
         raise WrongUse(f"no titles in {source}")
-    for number, title in enumerate(titles, start=1):
-        if not title:
-            raise WrongUse(f"title {number} is blank")
-        if len(title) > LONGEST:
-            raise WrongUse(f"title {number} is longer than {LONGEST} characters: {one_line(title[:60])} …")
-    return titles
+    return [_checked(title, number) for number, title in enumerate(titles, start=1)]
+
+
+def _checked(title: str, number: int) -> str:
+    try:
+        return checked_title(title)
+    except ValueError as error:
+        shown = f" ({one_line(title[:60])})" if title.strip() else ""
+        raise WrongUse(f"title {number}{shown}: {error}") from error

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Transient, Unavailable
 from shared.events import Problem
-from shared.llm.api_keys import Key, Keys
 from shared.llm.endpoint import Endpoint
 from shared.llm.gemini_clients import Clients, request
 from shared.llm.gemini_errors import error_of, not_found
+from shared.llm.gemini_keys import Key, Keys
 from shared.llm.models import MOST_OUTPUT_TOKENS, Thinking, generation_config, retirement_warning
 from shared.llm.prices import Prices
 from shared.llm.settings import GeminiSettings

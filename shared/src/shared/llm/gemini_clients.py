@@ -12,8 +12,8 @@ from google.genai.models import AsyncModels
 from pydantic import BaseModel
 
 from shared.errors import SettingInvalid
-from shared.llm.api_keys import Key
 from shared.llm.endpoint import Endpoint
+from shared.llm.gemini_keys import Key
 
 Model = TypeVar("Model", bound=BaseModel)
 

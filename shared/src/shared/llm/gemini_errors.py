@@ -5,7 +5,7 @@ from typing import Any
 from google.genai import errors
 
 from shared.errors import DailyQuota, Doubtful, KeyRefused, Outage, RateLimited, Refused, Unavailable
-from shared.llm.api_keys import Key
+from shared.llm.gemini_keys import Key
 from shared.llm.quota_day import end_of_day
 from shared.resilience.retry_after import retry_after_seconds
 

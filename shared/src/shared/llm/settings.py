@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, SecretStr, model_validator
 
-from shared.llm.api_keys import Keys, fits_a_header, split
 from shared.llm.daily_limits import UsedToday
 from shared.llm.endpoint import GOOGLE, Endpoint
+from shared.llm.gemini_keys import Keys, fits_a_header, split
 from shared.llm.models import DEFAULT_MODEL, Thinking
 from shared.llm.prices import Prices
 from shared.llm.rate_limit import Quota

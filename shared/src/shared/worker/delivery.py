@@ -19,6 +19,7 @@ from shared.messaging.cloudevents import Record, encode
 from shared.messaging.dead_letter import dead_letter
 from shared.resilience.backoff import Backoff
 from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, decide
+from shared.worker.attempt_guard import AttemptGuard
 from shared.worker.call_gate import CallGate
 from shared.worker.concurrency import ConcurrencyLimit
 from shared.worker.in_flight import (
@@ -30,7 +31,6 @@ from shared.worker.in_flight import (
     Progress,
     Superseded,
 )
-from shared.worker.key_serializer import KeySerializer
 from shared.worker.outcome_writer import OutcomeWriter
 from shared.worker.quarantine import is_poisoned
 from shared.worker.run import Reported, Run
@@ -69,7 +69,7 @@ class DeliveryProcessor:
         self._limit = limit
         self._worker = worker
         self._max_wait = max_wait
-        self._keys = KeySerializer()
+        self._attempts = AttemptGuard()
         self._bugs: set[str] = set()  # submissions that ended in a bug since the last one that did not
 
     async def process(self, delivery: InFlightDelivery) -> None:
@@ -78,7 +78,7 @@ class DeliveryProcessor:
             case CausesWork() as event:
                 await self._process_work(delivery, event)
             case Removed() as event:
-                self._keys.remove(event.id, event.attempt)
+                self._attempts.remove(event.id, event.attempt)
                 await self._settle(delivery, NOTHING_TO_DO)
             case _:
                 problem = delivery.problem or f"nothing here handles {type(delivery.event).__name__}"
@@ -88,8 +88,8 @@ class DeliveryProcessor:
 
     async def _process_work(self, delivery: InFlightDelivery, event: CausesWork) -> None:
         if isinstance(event, Removed):
-            self._keys.remove(event.id, event.attempt)
-        elif not await self._keys.admit(delivery, event):
+            self._attempts.remove(event.id, event.attempt)
+        elif not await self._attempts.admit(delivery, event):
             await self._settle(delivery, NOTHING_TO_DO)
             return
         run = Run(event, self._worker, delivery.crash_count)
@@ -103,7 +103,7 @@ class DeliveryProcessor:
             await self._settle(delivery, SUPERSEDED)
         finally:
             self._limit.release(delivery)
-            self._keys.leave(delivery, event.id)
+            self._attempts.leave(delivery, event.id)
 
     async def _run(self, delivery: InFlightDelivery, run: Run) -> Ack:
         if is_poisoned(delivery):
@@ -216,7 +216,7 @@ class DeliveryProcessor:
             starts=delivery.crash_count,
             since=before.since if before else datetime.now(UTC),
         )
-        self._keys.leave(delivery, run.event.id)  # the copy may arrive before the broker confirms it
+        self._attempts.leave(delivery, run.event.id)  # the copy may arrive before the broker confirms it
         copy = run.event.model_copy(update={"requeued": requeued})
         return Ack("requeued", [encode(copy, source=self._worker)])
 
@@ -236,4 +236,4 @@ class DeliveryProcessor:
         delivery.progress = Progress.SETTLED
         count_end(ack)
         if ack.ends_attempt and isinstance(delivery.event, CausesWork):
-            self._keys.end(delivery.event.id, delivery.event.attempt)
+            self._attempts.end(delivery.event.id, delivery.event.attempt)

@@ -6,8 +6,8 @@ import pytest
 from google.genai import errors
 
 from shared.errors import DailyQuota, KeyRefused, Outage, RateLimited, Refused
-from shared.llm.api_keys import Key
 from shared.llm.gemini_errors import error_of
+from shared.llm.gemini_keys import Key
 
 RPC = "type.googleapis.com/google.rpc."
 

@@ -57,14 +57,20 @@ def test_a_file_that_is_not_text_is_an_error() -> None:
 
 
 def test_a_blank_argument_is_named_by_its_number() -> None:
-    with pytest.raises(WrongUse, match="title 2 is blank"):
+    with pytest.raises(WrongUse, match="title 2: a title must not be blank"):
         titles_from(["Raft", "  "])
 
 
 def test_a_title_that_is_too_long_is_refused_before_anything_is_sent() -> None:
     assert titles_from(["ü" * 500]) == ["ü" * 500]
-    with pytest.raises(WrongUse, match="title 1 is longer than 500 characters"):
+    with pytest.raises(WrongUse, match=r"title 1 \(ü+\): a title must have at most 500 characters, this one has 501"):
         titles_from(["ü" * 501])
+
+
+@pytest.mark.parametrize("title", ["bell\x07", "lone \ud800"])
+def test_what_the_api_would_refuse_is_refused_before_anything_is_sent(title: str) -> None:
+    with pytest.raises(WrongUse, match=r"title 2 \(.+\): a title must not contain control characters"):
+        titles_from(["Raft", title])
 
 
 def test_a_request_carries_at_most_500_titles() -> None:

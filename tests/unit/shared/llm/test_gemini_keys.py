@@ -7,8 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.errors import DailyQuota, RateLimited
-from shared.llm import api_keys
-from shared.llm.api_keys import Keys, split
+from shared.llm.gemini_keys import Keys, split
 
 
 def later(seconds: float = 60) -> datetime:

@@ -9,7 +9,7 @@ from shared.worker.in_flight import InFlightDelivery
 REMEMBERED_ENDS = 10_000
 
 
-class KeySerializer:
+class AttemptGuard:
     """By submission: the attempt in flight in this worker, and the highest one that ended or was removed."""
 
     def __init__(self) -> None:
