@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.errors import DailyQuota, RateLimited
+from shared.llm import gemini_keys
 from shared.llm.gemini_keys import Keys, split
 
 
@@ -61,7 +62,7 @@ def test_a_refused_key_is_skipped_and_used_again_only_when_there_is_no_other() -
 def test_a_changed_key_file_is_reloaded_and_the_state_of_keys_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_keys, "CHECK_INTERVAL", 0)
+    monkeypatch.setattr(gemini_keys, "CHECK_INTERVAL", 0)
     path = tmp_path / "keys"
     path.write_text("a, b")
     keys = Keys(split(path.read_text()), path)
