@@ -177,6 +177,21 @@ async def test_outcomes_published_before_a_stop_are_stored(broker: Broker, worke
     assert outcomes == {("Started", "Parked"): 20}
 
 
+async def test_a_stopping_worker_finishes_its_calls_and_starts_no_others(broker: Broker, workers: Workers) -> None:
+    can_end = asyncio.Event()
+    workers.handler.answer("running", can_end.wait)
+    workers.handler.answer("retried", Transient("unusable", "no"))
+    await broker.transport.publish([submitted("running"), submitted("retried")])
+    worker = await workers.start("a", policy=RetryPolicy(first_pause=0.6, longest_pause=0.6))
+    await eventually(lambda: workers.handler.called("retried") and workers.handler.running["running"], within=15)
+    stopping = asyncio.create_task(worker.stop())
+    await asyncio.sleep(1)
+    can_end.set()
+    await stopping
+    assert workers.handler.called("retried") == 1
+    assert set(await workers.completed()) == {"running"}
+
+
 async def test_an_event_of_a_newer_version_stops_the_worker_and_counts_as_no_start(
     broker: Broker, workers: Workers
 ) -> None:

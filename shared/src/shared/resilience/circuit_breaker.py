@@ -9,7 +9,7 @@ from shared.events import WaitingFor
 from shared.resilience.backoff import RetryPolicy, backoff_delay
 
 
-class Breaker(Enum):
+class BreakerState(Enum):
     """OPEN blocks calls for growing pauses. HALF_OPEN: one call probes; its success closes the breaker."""
 
     CLOSED = "closed"
@@ -31,7 +31,7 @@ class CircuitBreaker:
         """`on_change`: called after every change of state."""
         self.policy = policy
         self.epoch = 0
-        self.state = Breaker.CLOSED
+        self.state = BreakerState.CLOSED
         self.outage: WaitingFor | None = None
         self.retry_at = 0.0  # by the clock; while OPEN, a probe may begin then
         self._failures = 0
@@ -40,17 +40,17 @@ class CircuitBreaker:
 
     @property
     def allows_probe(self) -> bool:
-        return self.state is Breaker.OPEN and self._clock() >= self.retry_at
+        return self.state is BreakerState.OPEN and self._clock() >= self.retry_at
 
-    def allow(self) -> bool:
+    def try_begin(self) -> bool:
         """Whether a call may begin now. When a pause is over, the first caller becomes the probe.
 
-        A probe must report its result: `record_success`, `record_outage` or `record_no_answer`.
+        A probe must report its result: `record_success`, `record_outage` or `record_inconclusive`.
         """
         if self.allows_probe:
-            self.state = Breaker.HALF_OPEN
+            self.state = BreakerState.HALF_OPEN
             return True
-        return self.state is Breaker.CLOSED
+        return self.state is BreakerState.CLOSED
 
     def record_outage(
         self, reason: str, after: float | None, epoch: int, known_until: datetime | None = None, message: str = ""
@@ -68,21 +68,21 @@ class CircuitBreaker:
         until = max(now + timedelta(seconds=seconds), known_until or now)
         since = self.outage.since if self.outage else now
         self.outage = WaitingFor(reason=reason, since=since, until=until, message=message)
-        self._change(Breaker.OPEN, seconds)
+        self._change(BreakerState.OPEN, seconds)
         return until
 
     def record_success(self, epoch: int) -> None:
         if epoch == self.epoch and self.outage:
             self._failures = 0
             self.outage = None
-            self._change(Breaker.CLOSED)
+            self._change(BreakerState.CLOSED)
 
-    def record_no_answer(self, epoch: int) -> None:
-        """A probe ended without showing whether the outage is over: another one follows after a pause."""
+    def record_inconclusive(self, epoch: int) -> None:
+        """A call ended without showing whether the outage is over. After a pause, another one probes."""
         if epoch == self.epoch and self.outage:
-            self._change(Breaker.OPEN, backoff_delay(self._failures, self.policy))
+            self._change(BreakerState.OPEN, backoff_delay(self._failures, self.policy))
 
-    def _change(self, state: Breaker, seconds: float = 0.0) -> None:
+    def _change(self, state: BreakerState, seconds: float = 0.0) -> None:
         self.state = state
         self.retry_at = self._clock() + seconds
         self.epoch += 1

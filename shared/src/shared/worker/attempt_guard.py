@@ -1,7 +1,8 @@
-"""Runs at most one attempt of a submission at a time, and none that has ended or was removed."""
+"""Decides which attempt of a submission may run: one at a time, and none that has ended or was removed."""
 
 import asyncio
 from collections import OrderedDict
+from functools import partial
 
 from shared.events import CausesWork
 from shared.worker.in_flight import InFlightDelivery
@@ -17,7 +18,10 @@ class AttemptGuard:
         self._ended: OrderedDict[str, int] = OrderedDict()
 
     async def admit(self, delivery: InFlightDelivery, event: CausesWork) -> bool:
-        """False if this attempt has ended or is in flight. A lower one is superseded; if it runs, this one waits."""
+        """False if this attempt has ended or is in flight. A lower one is superseded; if it runs, this one waits.
+
+        Raises Superseded.
+        """
         while event.attempt > self._ended.get(event.id, 0):
             attempt, other = self._running.get(event.id, (0, None))
             if other is None or other.task is None:
@@ -26,7 +30,7 @@ class AttemptGuard:
             if attempt >= event.attempt:
                 return False
             other.supersede()
-            await asyncio.wait([other.task])
+            await delivery.wait(partial(asyncio.wait, [other.task]))
         return False
 
     def remove(self, submission: str, attempt: int) -> None:

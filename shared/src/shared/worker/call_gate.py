@@ -7,7 +7,7 @@ from datetime import datetime
 
 from shared.events import PAUSED, WaitingFor
 from shared.resilience.backoff import RetryPolicy
-from shared.resilience.circuit_breaker import Breaker, CircuitBreaker
+from shared.resilience.circuit_breaker import BreakerState, CircuitBreaker
 
 
 class CallGate:
@@ -36,15 +36,20 @@ class CallGate:
     async def wait_until_allowed(self, timeout: float) -> int | None:
         """The breaker's epoch for a call that may begin now, or None after `timeout` seconds."""
         give_up = time.monotonic() + timeout
-        while self._pause or not self.breaker.allow():
+        while self._pause or not self.breaker.try_begin():
             if time.monotonic() >= give_up:
                 return None
-            is_up_to_others = self._pause or self.breaker.state is Breaker.HALF_OPEN
+            is_up_to_others = self._pause or self.breaker.state is BreakerState.HALF_OPEN
             until = give_up if is_up_to_others else min(give_up, self.breaker.retry_at)
             with suppress(TimeoutError):
                 async with asyncio.timeout(until - time.monotonic()):
                     await self._changed.wait()
         return self.breaker.epoch
+
+    def still_allows(self, epoch: int) -> bool:
+        """Whether a call that was allowed in this epoch may begin even now."""
+        is_probe = self.breaker.state is BreakerState.HALF_OPEN and epoch == self.breaker.epoch
+        return self._pause is None and (is_probe or self.breaker.state is BreakerState.CLOSED)
 
     def _wake(self) -> None:
         self._changed.set()

@@ -19,7 +19,7 @@ from shared.service.stall_detector import StallDetector
 from shared.worker.call_gate import CallGate
 from shared.worker.concurrency import ConcurrencyLimit
 from shared.worker.delivery import DeliveryProcessor, Handler
-from shared.worker.in_flight import InFlightDelivery, Progress, in_flight
+from shared.worker.in_flight import InFlightDelivery, Progress, decode_delivery
 from shared.worker.outcome_writer import OutcomeWriter
 from shared.worker.quarantine import Quarantine, is_poisoned, is_suspect
 
@@ -89,8 +89,7 @@ class ConsumerLoop:
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(self.writer.run())
                 await self._fetch_until_stopped(tasks)
-                await self._finish()
-                writing.cancel()
+                await self._finish(writing)
         except ExceptionGroup as group:
             raise _first(group) from None
         if self._stop_reason:
@@ -115,7 +114,7 @@ class ConsumerLoop:
     async def _fetch_and_start(self, tasks: asyncio.TaskGroup) -> None:
         """Starts as much as there is room for. What a stop finds fetched but not started stays so."""
         self._room.clear()
-        if not self._fetched and (suspect := self._quarantine.next(self._in_flight)):
+        if not self._fetched and (suspect := self._quarantine.start_next(self._in_flight)):
             self._fetched = [suspect]
         if not self._fetched:
             if not (limit := self._fetch_limit()):
@@ -130,7 +129,7 @@ class ConsumerLoop:
                     self._in_flight.discard(delivery)
                     self._quarantine.leave(delivery)
                 else:
-                    delivery.run(tasks.create_task(self._process(delivery)))
+                    delivery.attach(tasks.create_task(self._process(delivery)))
             self._fetched = []
 
     def _fetch_limit(self) -> int:
@@ -152,7 +151,7 @@ class ConsumerLoop:
     async def _accept(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             try:
-                accepted = in_flight(delivery)
+                accepted = decode_delivery(delivery)
             except NewerVersion as error:
                 accepted = InFlightDelivery(delivery)
                 self._stop_because(error)
@@ -178,12 +177,16 @@ class ConsumerLoop:
         self._stop_reason = self._stop_reason or reason
         self.stop()
 
-    async def _finish(self) -> None:
-        """Hands back at once what waits; calls get `shutdown_timeout` seconds. Stores all reports first."""
+    async def _finish(self, writing: asyncio.Task[None]) -> None:
+        """Starts no more calls; those in flight get `shutdown_timeout` seconds. Then stores all reports, and hands back
+        what has not ended."""
         give_up = time.monotonic() + self._limits.shutdown_timeout
-        while running := [delivery.task for delivery in self._in_flight if delivery.task and delivery.is_running]:
+        while True:
+            for delivery in self._in_flight:
+                delivery.interrupt()
+            running = [delivery.task for delivery in self._in_flight if delivery.task and delivery.is_running]
             left = give_up - time.monotonic()
-            if left <= 0:
+            if not running or left <= 0:
                 break
             await asyncio.wait(running, timeout=min(left, 0.2), return_when="FIRST_COMPLETED")
         tasks = [delivery.task for delivery in self._in_flight if delivery.task]
@@ -191,7 +194,10 @@ class ConsumerLoop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.writer.flush(max(1.0, give_up - time.monotonic()))
-        unfinished = [delivery.received for delivery in self._in_flight if delivery.progress is not Progress.SETTLED]
+        writing.cancel()  # nothing is stored after this
+        await asyncio.wait([writing])
+        received = [delivery.received for delivery in self._in_flight if delivery.progress is not Progress.SETTLED]
+        unfinished = [delivery for delivery in received if delivery not in self.writer.settled_unawaited]
         try:
             await self._consumer.hand_back(unfinished)
         except (BrokerUnreachable, CannotGoOn) as error:

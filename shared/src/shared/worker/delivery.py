@@ -18,6 +18,7 @@ from shared.messaging.broker import Consumer
 from shared.messaging.cloudevents import Record, encode
 from shared.messaging.dead_letter import dead_letter
 from shared.resilience.backoff import Backoff
+from shared.resilience.circuit_breaker import BreakerState
 from shared.resilience.retry import DeadLetter, Decision, Fail, Pause, Retry, decide
 from shared.worker.attempt_guard import AttemptGuard
 from shared.worker.call_gate import CallGate
@@ -87,13 +88,13 @@ class DeliveryProcessor:
                 await self._settle(delivery, Ack("dead_lettered", [letter]))
 
     async def _process_work(self, delivery: InFlightDelivery, event: CausesWork) -> None:
-        if isinstance(event, Removed):
-            self._attempts.remove(event.id, event.attempt)
-        elif not await self._attempts.admit(delivery, event):
-            await self._settle(delivery, NOTHING_TO_DO)
-            return
-        run = Run(event, self._worker, delivery.crash_count)
         try:
+            if isinstance(event, Removed):
+                self._attempts.remove(event.id, event.attempt)
+            elif not await self._attempts.admit(delivery, event):
+                await self._settle(delivery, NOTHING_TO_DO)
+                return
+            run = Run(event, self._worker, delivery.crash_count)
             await self._limit.acquire(delivery)
             with observed(delivery, run) as observation:
                 ack = await self._run(delivery, run)
@@ -166,25 +167,40 @@ class DeliveryProcessor:
             self._breaker.record_success(epoch)  # a server that refuses is reachable
             self._bugs.clear()
         elif not isinstance(decision, Pause):
-            self._breaker.record_no_answer(epoch)
+            self._breaker.record_inconclusive(epoch)
         return decision
 
     def _open_circuit(self, outage: Pause, epoch: int, run: Run) -> None:
+        event = "circuit_opened" if self._breaker.state is BreakerState.CLOSED else "probe_failed"
         is_first_report = epoch == self._breaker.epoch
         until = self._breaker.record_outage(outage.reason, outage.after, epoch, outage.until, outage.message)
         if is_first_report:
-            log.warning("circuit_opened", reason=outage.reason, until=until, error=outage.message)
+            log.warning(event, reason=outage.reason, until=until, error=outage.message)
         self._writer.enqueue(run.encode(run.parked(outage.reason, until)))
 
     async def _may_call(self, delivery: InFlightDelivery, hold_until: float) -> int | None:
-        """Waits out an outage or a pause; None if the delivery must not be held any longer."""
-        epoch: int | None = self._breaker.epoch
-        if self._gate.is_blocked:
-            timeout = hold_until - time.monotonic()
-            epoch = await self._wait(delivery, lambda: self._gate.wait_until_allowed(timeout))
-        if epoch is not None:
-            await self._store_start(delivery)
-        return epoch
+        """Waits out an outage or a pause, and stores that the delivery is started. Returns the breaker's epoch, or None
+        if the delivery must not be held any longer. Raises Superseded, OwnershipLost."""
+        while True:
+            epoch = self._breaker.epoch
+            if self._gate.is_blocked:
+                allowed = await self._wait(
+                    delivery, lambda: self._gate.wait_until_allowed(hold_until - time.monotonic())
+                )
+                if allowed is None:
+                    return None
+                epoch = allowed
+            may_begin = False
+            try:
+                await self._store_start(delivery)
+                may_begin = self._gate.still_allows(epoch) and not delivery.is_superseded
+            finally:
+                if not may_begin:
+                    self._breaker.record_inconclusive(epoch)  # another delivery becomes the probe
+            if may_begin:
+                return epoch
+            if delivery.is_superseded:
+                raise Superseded
 
     async def _wait(self, delivery: InFlightDelivery, until: Callable[[], Awaitable[T]]) -> T:
         """Not counted as started meanwhile, so a crash of the worker is not blamed on it. Raises Superseded."""
@@ -195,7 +211,7 @@ class DeliveryProcessor:
         return await delivery.wait(until)
 
     async def _store_start(self, delivery: InFlightDelivery) -> None:
-        """The call waits for an unreachable broker. Raises OwnershipLost."""
+        """Retries until the broker answers. Raises OwnershipLost."""
         backoff = Backoff(self._policy, longest=1.0)
         while True:
             try:

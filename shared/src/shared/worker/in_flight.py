@@ -35,7 +35,8 @@ class Superseded(Exception):
 
 
 class Progress(Enum):
-    """WAITING: costs nothing now, so it can be superseded or handed back at once."""
+    """QUEUED: no task yet. RUNNING: a call, or storing something. WAITING: costs nothing now, so it can be superseded
+    or handed back at once. SETTLED: its end is stored, or it is another member's."""
 
     QUEUED = auto()
     RUNNING = auto()
@@ -50,7 +51,7 @@ class InFlightDelivery:
     problem: str = ""
     progress: Progress = Progress.QUEUED
     task: asyncio.Task[None] | None = None
-    _is_superseded: bool = False
+    is_superseded: bool = False
 
     @property
     def crash_count(self) -> int:
@@ -62,32 +63,37 @@ class InFlightDelivery:
     def is_running(self) -> bool:
         return self.task is not None and not self.task.done() and self.progress is Progress.RUNNING
 
-    def run(self, task: asyncio.Task[None]) -> None:
+    def attach(self, task: asyncio.Task[None]) -> None:
         self.task, self.progress = task, Progress.RUNNING
 
     def supersede(self) -> None:
         """Ends it as soon as it waits. A call in flight is already paid for and may end."""
-        self._is_superseded = True
+        if not self.is_superseded:  # a second cancellation would count as a stop of the worker
+            self.is_superseded = True
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Cancels it if it waits."""
         if self.progress is Progress.WAITING and self.task:
             self.task.cancel()
 
     async def wait(self, until: Callable[[], Awaitable[T]]) -> T:
         """Raises Superseded."""
-        if self._is_superseded:
+        if self.is_superseded:
             raise Superseded
         self.progress = Progress.WAITING
         try:
             return await until()
         except asyncio.CancelledError:
-            if self._is_superseded and self.task and self.task.uncancel() == 0:
+            if self.is_superseded and self.task and self.task.uncancel() == 0:
                 raise Superseded from None
             raise  # the worker stops
         finally:
             self.progress = Progress.RUNNING
 
 
-def in_flight(delivery: Delivery) -> InFlightDelivery:
-    """Decodes the delivery. Raises NewerVersion."""
+def decode_delivery(delivery: Delivery) -> InFlightDelivery:
+    """Raises NewerVersion."""
     try:
         return InFlightDelivery(delivery, decode(delivery.record).event)
     except InvalidEvent as error:

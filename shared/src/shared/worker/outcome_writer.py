@@ -27,6 +27,7 @@ class OutcomeWriter:
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self.broker_error: str | None = None
+        self.settled_unawaited: set[Delivery] = set()  # stored after their committers were cancelled
 
     def enqueue(self, *records: Record) -> None:
         """Stored some time later, before everything that is enqueued after it."""
@@ -82,6 +83,8 @@ class OutcomeWriter:
         if not self._queue:
             self._is_filled.clear()
             self._is_empty.set()
-        for _, stored in batch:
+        for settled, stored in batch:
             if stored and not stored.done():
                 stored.set_result(None)
+            elif stored and settled.delivery:
+                self.settled_unawaited.add(settled.delivery)

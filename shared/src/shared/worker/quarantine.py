@@ -27,8 +27,8 @@ class Quarantine:
         """While it is, nothing else may start."""
         return bool(self.waiting or self._running)
 
-    def next(self, in_flight: Collection[InFlightDelivery]) -> InFlightDelivery | None:
-        """The next one to run, once everything else in flight has ended."""
+    def start_next(self, in_flight: Collection[InFlightDelivery]) -> InFlightDelivery | None:
+        """Chooses the next one to run, once everything else in flight has ended."""
         if self.waiting and not self._running and len(in_flight) == len(self.waiting):
             self._running = self.waiting.popleft()
             return self._running

@@ -84,7 +84,7 @@ class Run:
 
     def encode(self, event: Reported) -> Record:
         """Takes the recorded usage, and numbers the event among those of its type."""
-        if self._usage:
+        if self._usage and "usage" in type(event).model_fields:
             event = event.model_copy(update={"usage": tuple(self._usage)})
             self._usage.clear()
         n = self._encoded[type(event)]

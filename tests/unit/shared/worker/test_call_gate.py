@@ -8,7 +8,7 @@ from eventually import eventually
 
 from shared.events import PAUSED, WaitingFor
 from shared.resilience.backoff import RetryPolicy
-from shared.resilience.circuit_breaker import Breaker
+from shared.resilience.circuit_breaker import BreakerState
 from shared.worker.call_gate import CallGate
 
 AT_ONCE = RetryPolicy(first_pause=0.0, longest_pause=0.0)
@@ -72,7 +72,7 @@ async def test_after_a_failed_probe_the_next_waiting_call_probes(ending: str) ->
         if ending == "fails":
             gate.breaker.record_outage("unavailable", None, epoch)
         else:
-            gate.breaker.record_no_answer(epoch)
+            gate.breaker.record_inconclusive(epoch)
 
     await asyncio.wait_for(asyncio.gather(*(try_once(number) for number in range(5))), 5)
     assert sorted(tried) == [0, 1, 2, 3, 4]
@@ -110,6 +110,6 @@ async def test_a_success_during_a_pause_ends_the_outage_and_not_the_pause() -> N
     gate.pause(datetime.now(UTC))
     gate.breaker.record_success(epoch)
     assert reason(gate) == PAUSED
-    assert gate.breaker.state is Breaker.CLOSED
+    assert gate.breaker.state is BreakerState.CLOSED
     gate.pause(None)
     assert not gate.is_blocked

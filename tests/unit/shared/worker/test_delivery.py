@@ -1,0 +1,162 @@
+"""A delivery while something else happens: it always ends, and calls only what may still be called."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from eventually import eventually
+from factories import record, removed, topic_submitted
+
+from shared.errors import Transient
+from shared.events import CausesWork, Event
+from shared.messaging.broker import Delivery, Settled
+from shared.resilience.backoff import RetryPolicy
+from shared.resilience.circuit_breaker import BreakerState
+from shared.worker.call_gate import CallGate
+from shared.worker.concurrency import ConcurrencyLimit
+from shared.worker.delivery import DeliveryProcessor
+from shared.worker.in_flight import InFlightDelivery, Progress, decode_delivery
+from shared.worker.outcome_writer import OutcomeWriter
+from shared.worker.run import Run
+
+SOON = RetryPolicy(first_pause=0.01, longest_pause=0.01)
+LATER = RetryPolicy(first_pause=60, longest_pause=60)
+
+
+@dataclass
+class Member:
+    """A consumer that stores everything. `lost`: whether others own the deliveries by now."""
+
+    may_store_starts: asyncio.Event = field(default_factory=asyncio.Event)
+    lost: bool = False
+    settled: list[Delivery] = field(default_factory=list)
+
+    async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        await self.may_store_starts.wait()
+        return deliveries if self.lost else []
+
+    async def waiting(self, deliveries: Sequence[Delivery]) -> None: ...
+
+    async def settle(self, batch: Sequence[Settled]) -> None:
+        self.settled += [settled.delivery for settled in batch if settled.delivery]
+
+    async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
+        raise NotImplementedError
+
+    async def hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        raise NotImplementedError
+
+    async def group_share(self) -> float:
+        return 1.0
+
+    async def close(self) -> None: ...
+
+
+class Processing:
+    def __init__(self, policy: RetryPolicy) -> None:
+        self.member = Member()
+        self.gate = CallGate(policy)
+        self.writer = OutcomeWriter(self.member, policy)
+        self.errors: list[Exception] = []
+        self.calls: list[int] = []
+        limit = ConcurrencyLimit(10)
+        self._processor = DeliveryProcessor(
+            self._handle, self.member, self.writer, self.gate, limit, worker="w", max_wait=60
+        )
+        self._tasks = [asyncio.create_task(self.writer.run())]
+
+    async def _handle(self, event: CausesWork, run: Run) -> None:
+        self.calls.append(event.attempt)
+        if self.errors:
+            raise self.errors.pop()
+
+    def process(self, event: Event) -> InFlightDelivery:
+        delivery = decode_delivery(Delivery(record(event), 0, str(len(self._tasks))))
+        delivery.attach(asyncio.create_task(self._processor.process(delivery)))
+        assert delivery.task
+        self._tasks.append(delivery.task)
+        return delivery
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def later() -> AsyncIterator[Processing]:
+    """Pauses are long."""
+    processing = Processing(LATER)
+    yield processing
+    await processing.end()
+
+
+@pytest.fixture
+async def soon() -> AsyncIterator[Processing]:
+    processing = Processing(SOON)
+    yield processing
+    await processing.end()
+
+
+async def test_a_waiting_attempt_that_is_superseded_twice_at_once_ends(later: Processing) -> None:
+    later.member.may_store_starts.set()
+    later.errors.append(Transient("unusable", "no"))
+    first = later.process(topic_submitted(attempt=1))
+    await eventually(lambda: first.progress is Progress.WAITING, within=2)
+    for event in (removed(attempt=1), topic_submitted(attempt=2)):
+        later.process(event)
+    await eventually(lambda: len(later.member.settled) == 3, within=2)
+    assert first.progress is Progress.SETTLED
+    assert later.calls == [1, 2]
+
+
+async def test_a_probe_that_became_another_members_leaves_the_probe_to_others(soon: Processing) -> None:
+    soon.gate.breaker.record_outage("unavailable", None, soon.gate.breaker.epoch)
+    soon.member.lost = True
+    soon.member.may_store_starts.set()
+    lost = soon.process(topic_submitted())
+    await eventually(lambda: lost.progress is Progress.SETTLED, within=2)
+    await eventually(lambda: soon.gate.allows_probe, within=2)
+    assert soon.calls == []
+
+
+async def test_what_was_removed_while_its_start_was_stored_is_not_called(soon: Processing) -> None:
+    delivery = soon.process(topic_submitted(attempt=1))
+    await asyncio.sleep(0.01)
+    soon.process(removed(attempt=1))
+    await eventually(lambda: delivery.is_superseded, within=2)
+    soon.member.may_store_starts.set()
+    await eventually(lambda: delivery.progress is Progress.SETTLED, within=2)
+    assert soon.calls == []
+
+
+async def test_what_was_paused_while_its_start_was_stored_is_called_after_the_pause(soon: Processing) -> None:
+    delivery = soon.process(topic_submitted())
+    await asyncio.sleep(0.01)
+    soon.gate.pause(datetime.now(UTC))
+    soon.member.may_store_starts.set()
+    await eventually(lambda: delivery.progress is Progress.WAITING, within=2)
+    assert soon.calls == []
+    soon.gate.pause(None)
+    await eventually(lambda: delivery.progress is Progress.SETTLED, within=2)
+    assert soon.calls == [1]
+
+
+async def test_an_outage_met_while_a_start_was_stored_holds_the_call_back(soon: Processing) -> None:
+    delivery = soon.process(topic_submitted())
+    await asyncio.sleep(0.01)
+    soon.gate.breaker.record_outage("unavailable", 60.0, soon.gate.breaker.epoch)
+    soon.member.may_store_starts.set()
+    await eventually(lambda: delivery.progress is Progress.WAITING, within=2)
+    assert soon.calls == []
+    assert soon.gate.breaker.state is BreakerState.OPEN
+
+
+async def test_a_delivery_that_is_stored_after_its_task_was_cancelled_is_known_to_be_settled(soon: Processing) -> None:
+    commit = asyncio.create_task(soon.writer.commit(settled := Delivery(record(topic_submitted()), 0, "7")))
+    await asyncio.sleep(0)
+    commit.cancel()
+    await eventually(lambda: soon.member.settled, within=2)
+    assert soon.writer.settled_unawaited == {settled}
