@@ -43,7 +43,7 @@ async def test_lines_outside_a_delivery_have_no_submission_and_trace(observed: O
     observed.deployment.gemini.add_fault("503", times=1)
     id_ = (await observed.api.submit("Not the first"))["topics"][0]["id"]
     await observed.api.ended(id_)
-    waiting = observed.lines("topic-worker", event="waiting", reason="unavailable")
+    waiting = observed.lines("topic-worker", event="circuit_opened", reason="unavailable")
     assert waiting[-1]["submission"] == id_
     for event in ("gemini_reachable", "provisioned"):
         for line in observed.lines("topic-worker", event=event):

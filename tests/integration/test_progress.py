@@ -62,7 +62,7 @@ async def test_a_worker_at_its_limit_is_ready(workers: Workers) -> None:
     never = asyncio.Event()
     workers.handler.answer("Takes long", never.wait)
     await workers.broker.transport.publish([submitted("Takes long"), submitted("Next")])
-    worker = await workers.start(in_flight=1)
+    worker = await workers.start(concurrency=1)
     await eventually(lambda: workers.handler.calls, within=5)
     await stays_ready(worker)
 
