@@ -75,6 +75,7 @@ async def test_a_delayed_write_of_an_older_submission_does_not_overwrite_a_newer
     articles.assert_counts()
 
 
+@pytest.mark.slow
 async def test_after_a_kill_between_the_two_writes_another_enricher_repeats_both_and_pays_nothing(
     articles: Articles,
 ) -> None:
@@ -95,6 +96,7 @@ async def test_after_a_kill_between_the_two_writes_another_enricher_repeats_both
     articles.assert_counts()
 
 
+@pytest.mark.slow
 async def test_a_paid_annotation_waits_for_an_unavailable_catalogue_reports_it_and_resumes_by_itself(
     articles: Articles,
 ) -> None:

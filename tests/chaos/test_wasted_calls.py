@@ -73,6 +73,7 @@ async def test_a_worker_killed_before_it_reads_its_answer_causes_one_more_call(a
     await assert_paid(api, calls=1, repeated=0)
 
 
+@pytest.mark.slow
 @pytest.mark.breaks_the_broker
 async def test_a_worker_killed_before_its_outcome_is_stored_causes_one_more_call(api: Api) -> None:
     worker, broker = await under_way(api), api.deployment.stack.broker

@@ -21,7 +21,10 @@ def _answered(local_mode: LocalMode, answer: bytes, *arguments: str) -> tuple[in
     return done.returncode, done.stderr.decode()
 
 
-@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\n", 1), (b"\x04", 1), (b"y\n", 0)])
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(b"n\n", 1), *(pytest.param(other, 1, marks=pytest.mark.slow) for other in (b"\n", b"\x04")), (b"y\n", 0)],
+)
 def test_only_a_yes_deletes(local_mode: LocalMode, answer: bytes, code: int) -> None:
     assert local_mode.run("submit", "Asked about", "--wait").code == 0
     ended, output = _answered(local_mode, answer, "topics", "delete", "Asked about")

@@ -47,6 +47,7 @@ def test_a_list_of_several_pages_keeps_its_filters_and_its_order(local_mode: Loc
     assert (upwards["total_count"], upwards["limit"]) == (230, 225)
 
 
+@pytest.mark.slow
 def test_each_filter_finds_the_listed_options(local_mode: LocalMode) -> None:
     assert local_mode.run("submit", "Bloom filters", "Merkle trees", "Gossip", "--wait").code == 0
     filters = _json(local_mode, "topics", "filters")
@@ -151,8 +152,8 @@ def test_a_script_without_yes_deletes_nothing_and_gets_exit_code_2(local_mode: L
     "arguments",
     [
         ["topics", "retry-failed"],
-        ["topics", "cleanup", "--yes"],
-        ["topics", "delete", "Kept for operators", "--yes"],
+        pytest.param(["topics", "cleanup", "--yes"], marks=pytest.mark.slow),
+        pytest.param(["topics", "delete", "Kept for operators", "--yes"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )

@@ -125,6 +125,7 @@ async def test_after_any_interruption_the_same_command_resumes(
     await eventually(lambda: status_count(local_mode, "interrupted-") == 20_000, within=60)
 
 
+@pytest.mark.slow
 async def test_a_file_with_one_urn_per_line_works_too_and_a_dry_run_changes_nothing(
     local_mode: LocalMode, tmp_path: Path
 ) -> None:

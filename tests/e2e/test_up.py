@@ -86,13 +86,17 @@ def test_a_missing_file_of_titles_is_refused_before_anything_starts(tmp_path: Pa
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 async def test_an_invalid_setting_of_a_service_ends_up_with_the_reason(up: Up) -> None:
     local_mode = up(TOPICFLOW_IN_FLIGHT="many")
     assert await local_mode.exit_code() == 2
     assert "TOPICFLOW_IN_FLIGHT" in local_mode.out.splitlines()[-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 async def test_a_signal_stops_up_cleanly_and_leaves_no_process(up: Up, number: signal.Signals) -> None:
     local_mode = await up().ready()
     local_mode.signal(number)
@@ -109,6 +113,7 @@ async def test_a_signal_during_the_start_stops_up_cleanly(up: Up) -> None:
     assert local_mode.living() == []
 
 
+@pytest.mark.slow
 async def test_a_second_interrupt_does_not_wait_for_a_child_that_hangs(up: Up) -> None:
     local_mode = await up().ready()
     local_mode.children()["api"].suspend()
@@ -119,6 +124,7 @@ async def test_a_second_interrupt_does_not_wait_for_a_child_that_hangs(up: Up) -
     assert local_mode.living() == []
 
 
+@pytest.mark.slow
 async def test_even_kill_9_leaves_no_process_and_the_next_start_resumes(up: Up) -> None:
     first = await up().ready()
     assert first.run("submit", "Raft", "--wait").code == 0
@@ -140,6 +146,7 @@ async def test_a_killed_child_is_restarted_within_a_second_and_work_continues(up
     assert local_mode.process.poll() is None
 
 
+@pytest.mark.slow
 async def test_submissions_survive_a_restart(up: Up) -> None:
     first = await up().ready()
     assert first.run("submit", "Raft", "Paxos", "--wait").code == 0

@@ -73,6 +73,7 @@ async def test_old_settings_select_an_external_redis_which_is_left_running_with_
     assert second.run("topics", "show", "Raft").code == 0
 
 
+@pytest.mark.slow
 async def test_secrets_are_in_no_output_and_no_argument(up: Up, tmp_path: Path) -> None:
     valkey = ValkeyServer(tmp_path / "valkey", requirepass="the-secret")
     valkey.start()
@@ -104,6 +105,7 @@ async def test_up_waits_for_an_unreachable_broker_and_reports_it(up: Up, tmp_pat
         valkey.end()
 
 
+@pytest.mark.slow
 async def test_an_interrupt_ends_up_while_it_waits(up: Up) -> None:
     local_mode = up("--broker-url", f"kafka://127.0.0.1:{free_port()}")
     await eventually(lambda: "Waiting for the broker: " in local_mode.out, within=30)

@@ -30,6 +30,7 @@ def up(tmp_path: Path, simulator: GeminiSimulator) -> Iterator[LocalMode]:
     local_mode.end()
 
 
+@pytest.mark.slow
 async def test_variables_of_other_programs_do_not_prevent_cards(up: LocalMode, simulator: GeminiSimulator) -> None:
     await up.ready()
     await eventually(lambda: f"{len(TITLES)} of {len(TITLES)} completed\n" in up.out, within=30)

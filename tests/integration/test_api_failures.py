@@ -59,7 +59,7 @@ def _kill(broker: OwnServer) -> Callable[[], None]:
     return broker.start
 
 
-@pytest.mark.parametrize("break_", [_freeze, _kill], ids=["frozen", "dead"])
+@pytest.mark.parametrize("break_", [pytest.param(_freeze, marks=pytest.mark.slow), _kill], ids=["frozen", "dead"])
 async def test_without_a_broker_submitting_soon_gets_503_reads_work_and_a_retry_is_the_same_submission(
     own: Api, break_: Callable[[OwnServer], Callable[[], None]]
 ) -> None:

@@ -158,6 +158,7 @@ async def test_while_the_database_is_locked_nothing_runs(api: Api) -> None:
     problem(await api.ask("GET", f"/topics/{topic_id('Not run')}"), 404)
 
 
+@pytest.mark.slow
 @pytest.mark.breaks_the_broker
 async def test_a_request_whose_replica_was_killed_runs_again_once_its_claim_expired(running: Deployment) -> None:
     once = idempotency_key()

@@ -107,6 +107,7 @@ async def test_cleanup_deletes_only_topics_that_failed_long_enough_ago(api: Api)
     assert (await api.get(f"/topics/{new['id']}"))["status"] == "failed"
 
 
+@pytest.mark.slow
 async def test_cleanup_and_retry_cover_more_failures_than_one_page(api: Api) -> None:
     api.deployment.gemini.add_fault("block", title_contains="crowd")
     titles = [f"Of a crowd {n}" for n in range(510)]

@@ -75,6 +75,7 @@ async def test_a_daily_limit_holds_across_a_restart(
     assert deployment.gemini.calls["by_status"] == {"200": len(TITLES)}
 
 
+@pytest.mark.slow
 async def test_several_workers_share_one_daily_limit_while_the_projector_is_down(deployment: Deployment) -> None:
     deployment.add("api")
     projector = deployment.add(PROJECTOR)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import pytest
 from eventually import eventually
 from integration.api import Api, started
 from integration.observed import Observed
@@ -38,6 +39,7 @@ async def test_requeued_work_keeps_its_trace(observed: Observed, tmp_path: Path,
         deployed.end()
 
 
+@pytest.mark.slow
 async def test_recorded_spans_are_sent_when_a_service_stops(observed: Observed, tmp_path: Path, stack: Stack) -> None:
     later = observed.collector.settings | {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
     deployed = started(stack, tmp_path, **later)
@@ -55,6 +57,7 @@ async def test_recorded_spans_are_sent_when_a_service_stops(observed: Observed, 
         deployed.end()
 
 
+@pytest.mark.slow
 async def test_without_a_collector_everything_works_and_one_warning_is_logged(tmp_path: Path, stack: Stack) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     soon = {"OTEL_BSP_SCHEDULE_DELAY": "20", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.3"}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from eventually import eventually
 from integration.api import Api
 from integration.test_daily_limits import waiting
@@ -49,6 +50,7 @@ async def test_an_unknown_model_reaches_the_budget_and_status_and_usage_show_why
     deployment.gemini.take(0)
 
 
+@pytest.mark.slow
 async def test_a_retired_model_is_priced_as_its_successor_and_health_warns(
     deployment: Deployment,
 ) -> None:

@@ -70,6 +70,7 @@ async def ended(process: Process, within: float = 20) -> tuple[int, str]:
     return process.running.returncode, process.output.splitlines()[-1]
 
 
+@pytest.mark.slow
 async def test_two_processes_count_exactly_although_one_is_killed(
     projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
@@ -99,6 +100,7 @@ async def _publish_one_by_one(transport: Transport, records: list[Record]) -> No
         await transport.publish([record])
 
 
+@pytest.mark.slow
 async def test_another_projector_soon_takes_over_from_a_stopped_one(
     projectors: Deployment, transport: Transport, expected: Projected
 ) -> None:
