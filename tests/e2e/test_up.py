@@ -95,7 +95,11 @@ async def test_an_invalid_setting_of_a_service_ends_up_with_the_reason(up: Up) -
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
 )
 async def test_a_signal_stops_up_cleanly_and_leaves_no_process(up: Up, number: signal.Signals) -> None:
     local_mode = await up().ready()
