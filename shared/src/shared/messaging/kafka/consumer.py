@@ -115,14 +115,11 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             self._positions_awaited_since = None
             if not self._assigned.is_set() or assignment != self._client.assignment():
                 return
-            self._trackers = {
-                partition: self._merged_tracker(partition, commits[partition]) for partition in assignment
-            }
+            self._trackers = {of: self._merged_tracker(of, commits[of]) for of in assignment}
             self._commits.take_over(commits)
             for partition, tracker in self._trackers.items():
-                self._set_starts(
-                    partition, [d for d in self._in_flight.get(partition, {}).values() if d in self._counted], 1
-                )
+                counted = [d for d in self._in_flight.get(partition, {}).values() if d in self._counted]
+                self._set_starts(partition, counted, 1)
                 self._client.seek(partition, tracker.watermark)
             self._owned = assignment
 
@@ -131,7 +128,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         now = asyncio.get_running_loop().time()
         self._positions_awaited_since = self._positions_awaited_since or now
         if now - self._positions_awaited_since > REQUEST_TIMEOUT_SECONDS:
-            names = _names(missing)
+            names = ", ".join(f"{partition.topic}/{partition.partition}" for partition in missing)
             raise PositionsLost(f"the group {self._group} has no position for {names}. {PROVISION}", [self._group])
         await asyncio.sleep(0.1)
 
@@ -298,7 +295,3 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
 def _sticky() -> type[StickyPartitionAssignor]:
     """A new class per member, because aiokafka stores the last assignment in the class."""
     return type("Sticky", (StickyPartitionAssignor,), {})
-
-
-def _names(partitions: Sequence[TopicPartition]) -> str:
-    return ", ".join(f"{partition.topic}/{partition.partition}" for partition in partitions)
