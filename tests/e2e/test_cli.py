@@ -106,8 +106,8 @@ def test_a_watched_status_ends_with_an_interrupt(local_mode: LocalMode) -> None:
 def test_a_refusal_of_the_api_is_one_line_with_its_exit_code(local_mode: LocalMode) -> None:
     absent = local_mode.run("topics", "show", "never submitted")
     assert (absent.code, absent.err.count("\n")) == (1, 1)
-    blank = local_mode.run("submit", "x", "bell \x07")
-    assert (blank.code, "topics" in blank.err) == (2, True)
+    no_urn = local_mode.run("articles", "submit", "no urn")
+    assert (no_urn.code, no_urn.err.count("\n"), "urns" in no_urn.err) == (2, 1, True)
 
 
 @pytest.mark.parametrize(
