@@ -42,7 +42,17 @@ def installed(dist: Path, tmp_path: Path) -> Path:
     venv, uv = tmp_path / "venv", Path(sys.executable).with_name("uv")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     wheels = map(str, dist.glob("*.whl"))
-    install = [uv, "pip", "install", "--quiet", "--python", venv, "--constraint", ROOT / "requirements.lock"]
+    install = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--system-certs",
+        "--python",
+        venv,
+        "--constraint",
+        ROOT / "requirements.lock",
+    ]
     subprocess.run([*map(str, install), *wheels], check=True)
     return venv
 
