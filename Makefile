@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 MEMBERS := shared services/api services/topic-worker services/enricher services/status-projector cli deploy/local
 TO_RUN := $(VENV)/.to-run
 TO_DEVELOP := $(VENV)/.to-develop
-export UV_SYSTEM_CERTS := true  # for networks with a certificate authority of their own
+# For networks with a certificate authority of their own.
+export UV_SYSTEM_CERTS := true
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n logical --maxprocesses 4 --dist loadfile
