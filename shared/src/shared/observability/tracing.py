@@ -25,6 +25,8 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared import __version__
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -45,7 +47,7 @@ def set_up(service: str, instance: str) -> None:
     from shared.observability import otlp
 
     _provider = otlp.provider_of(service, instance)
-    _tracer = _provider.get_tracer("topicflow")
+    _tracer = _provider.get_tracer("topicflow", __version__)
 
 
 def shut_down() -> None:
