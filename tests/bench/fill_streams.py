@@ -1,6 +1,7 @@
 """Streams of any broker, made and filled before anything is measured."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import islice
 
 from factories import record, topic_submitted
@@ -22,4 +23,5 @@ async def fill(stack: Stack, records: Iterable[Record] = ()) -> None:
 
 
 def submission(title: str) -> Record:
-    return record(topic_submitted(title))
+    """Submitted now: rows that share a time are stored in random order, which costs a third more."""
+    return record(topic_submitted(title, submitted_at=datetime.now(UTC)))

@@ -4,14 +4,16 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from factories import completed, record, started, topic_submitted
+from factories import completed, record, started
 from servers.stack import KAFKA, VALKEY
 
 from bench.bench_deployment import BY_HAND, PROJECTING, bench_deployment
 from bench.card import CARD
 from bench.figure import NO_AIM, Aim, Figure
-from bench.fill_streams import fill
+from bench.fill_streams import fill, submission
 from bench.processes import Costs
 from bench.sizes import Sizes
 from shared.messaging.cloudevents import Record
@@ -59,7 +61,7 @@ def _catch_up(how: str, sizes: Sizes) -> _CaughtUp:
 
 
 def _story(title: str) -> list[Record]:
-    run = f"run of {title}"
+    run: dict[str, Any] = {"run": f"run of {title}", "submitted_at": datetime.now(UTC)}
     card = CARD | {"title": title}
-    events = (topic_submitted(title), started(title, run=run), completed(title, run=run, content=card, simulated=True))
-    return [record(event) for event in events]
+    outcomes = started(title, **run), completed(title, **run, content=card, simulated=True)
+    return [submission(title), *(record(event) for event in outcomes)]
