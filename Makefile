@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+DIST := dist
 MEMBERS := shared services/api services/topic-worker services/enricher services/status-projector cli deploy/local
 TO_RUN := $(VENV)/.to-run
 TO_DEVELOP := $(VENV)/.to-develop
@@ -81,10 +82,10 @@ image:  ## build the container image topicflow:local, where a Docker engine answ
 bench: $(TO_DEVELOP)  ## measure beside a hand-written limit, all or ARGS="drain reads --json FILE"
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
-dist: $(TO_DEVELOP)  ## build wheels and sdists of all packages into dist
-	@rm -rf dist
-	@for member in $(MEMBERS); do $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist $$member || exit 1; done
-	@ls dist
+dist: $(TO_DEVELOP)  ## build wheels and sdists of all packages into dist, or DIST=…
+	@rm -rf $(DIST)
+	@for member in $(MEMBERS); do $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir $(DIST) $$member || exit 1; done
+	@ls $(DIST)
 
 lock: $(TO_DEVELOP)  ## resolve the dependencies anew into requirements-dev.lock, and derive the other locks from it
 	@$(COMPILE) --upgrade --group dev --all-extras $(addsuffix /pyproject.toml,$(MEMBERS)) -o requirements-dev.lock

@@ -43,7 +43,7 @@ def deliveries(traceparent: str) -> None:
     run, delivery = Run(event, "bench"), Delivery(record, 0, "0-1")
     for _ in range(ROUNDS):
         with observed(InFlightDelivery(delivery), run) as observation:
-            observation.ended(COMPLETED)
+            observation.ack = COMPLETED
             count_end(COMPLETED)
 
 

@@ -3,9 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from contract.brokers import GROUP
 from contract.kafka_broker import forget_group
@@ -60,18 +60,13 @@ class Installation:
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """A process that a test may kill."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TOPICFLOW_")}
+        kept = {name: value for name, value in os.environ.items() if name not in _topicflow_settings()}
         pipe = subprocess.PIPE
         command = [sys.executable, "-m", "api.admin", "provision", *arguments]
         return subprocess.Popen(command, env=kept | self._settings, stdout=pipe, stderr=pipe, text=True)
 
     def provision(self, *arguments: str, **settings: str) -> Ran:
-        """In this process, on a thread without an event loop."""
-        environment = self._settings | settings
-        with ThreadPoolExecutor(1) as thread:
-            command = partial(CliRunner().invoke, app, ["provision", *arguments], env=environment)
-            result = thread.submit(command).result(120)
-        return Ran(result.exit_code, result.stdout, result.stderr)
+        return run_admin(["provision", *arguments], self._settings | settings)
 
     @property
     def _settings(self) -> dict[str, str]:
@@ -104,6 +99,19 @@ class Installation:
     def paid(self) -> dict[str, int]:
         """The number of good answers of the simulator, by title."""
         return dict(self.gemini.calls["titles"])
+
+
+def run_admin(arguments: Sequence[str], settings: Mapping[str, str]) -> Ran:
+    """`python -m api.admin` in this process, on a thread without an event loop, with these settings and no others."""
+    environment = {**dict.fromkeys(_topicflow_settings()), **settings}
+    with ThreadPoolExecutor(1) as thread:
+        result = thread.submit(CliRunner().invoke, app, arguments, env=environment).result()
+    return Ran(result.exit_code, result.stdout, result.stderr)
+
+
+def _topicflow_settings() -> list[str]:
+    """Those of the developer's shell."""
+    return [name for name in os.environ if name.startswith("TOPICFLOW_")]
 
 
 def ended(process: subprocess.Popen[str]) -> Ran:

@@ -3,33 +3,25 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
 from integration.databases import NOT_MIGRATED, created_later, execute, rows
-from typer.testing import CliRunner
+from integration.installation import Ran, run_admin
 
-from api.admin.__main__ import app
+from api.access.callers import SCOPES
+from api.admin.keys import ScopeName
 
 KEY = re.compile(r"tf_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n")
 STORED = "SELECT * FROM api_keys"
 
 
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
+Keys = Callable[..., Ran]
 
 
-Keys = Callable[..., Ended]
-
-
-def run(database_url: str, *arguments: str) -> Ended:
-    result = CliRunner().invoke(app, ["keys", *arguments], env={"TOPICFLOW_DATABASE_URL": database_url})
-    return Ended(result.exit_code, result.stdout, result.stderr)
+def run(database_url: str, *arguments: str) -> Ran:
+    return run_admin(["keys", *arguments], {"TOPICFLOW_DATABASE_URL": database_url})
 
 
 @pytest.fixture
@@ -50,6 +42,10 @@ def test_standard_output_is_only_the_key_and_only_its_hash_is_stored(
     for path in tmp_path.rglob("*.db*"):
         assert secret.encode() not in path.read_bytes()
     assert secret not in keys("list").out + keys("list", "--json").out
+
+
+def test_every_scope_can_be_given() -> None:
+    assert {scope.value for scope in ScopeName} == set(SCOPES)
 
 
 def test_the_scopes_of_a_key_are_shown_when_it_is_created_and_listed(keys: Keys) -> None:

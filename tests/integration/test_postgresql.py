@@ -21,7 +21,7 @@ from servers.found import OwnServer
 from sqlalchemy import Connection
 
 from shared.db import engine
-from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader
+from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader, try_lock
 from shared.db.migrate import migrate
 from shared.messaging.broker import Batch
 from shared.messaging.cloudevents import Record
@@ -75,6 +75,13 @@ async def test_reads_fail_while_the_server_is_stopped_and_work_when_it_is_back(
     assert time.monotonic() - began < 3
     own_postgres.start()
     assert await read_all() == [[]] * 8
+
+
+def test_a_server_that_goes_away_under_the_provisioning_lock_is_no_traceback(own_postgres: OwnServer) -> None:
+    with try_lock(own_postgres.url) as acquired:
+        assert acquired
+        own_postgres.kill()
+    own_postgres.start()
 
 
 async def test_a_server_restart_fails_one_read_and_not_one_per_pooled_connection(

@@ -49,8 +49,6 @@ from shared.service.sockets import listen
 
 SERVICE = "api"
 KEEP_ALIVE = 75  # seconds an idle connection is kept; clients and proxies mostly keep theirs for 5 or 60
-
-
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 

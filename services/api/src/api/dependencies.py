@@ -50,8 +50,10 @@ class ApiContext:
         await self.publishing.ask(records)
 
     async def publish_work(self, records: Sequence[Record], stored: int = 0) -> None:
-        """What causes work; `stored` submissions of the same request were before. Raises Problem 503 while there is no
-        room for it."""
+        """Publishes work events. `stored`: submissions of the same request that were published before.
+
+        Raises ProblemError 503 while there is no room for them.
+        """
         await self.back_pressure.must_have_room(records, stored)
         await self.publish(records)
 

@@ -23,9 +23,7 @@ class WorkerState:
     stored_at: datetime  # the broker's time
 
 
-class LiveWorker(BaseModel):
-    """A live process in responses."""
-
+class LiveWorker(BaseModel):  # a docstring would be its description in the OpenAPI document
     service: str
     instance: str
     version: str

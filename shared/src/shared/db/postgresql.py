@@ -5,7 +5,7 @@ not wait for the locks that the frozen one holds.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -77,8 +77,9 @@ def try_lock(url: str) -> Iterator[bool]:
         [acquired] = connection.execute("SELECT pg_try_advisory_lock(%s)", [PROVISIONING_LOCK]).fetchone() or [False]
         try:
             yield bool(acquired)
-        finally:  # closing releases it too, but a moment later
-            connection.execute("SELECT pg_advisory_unlock_all()")
+        finally:
+            with suppress(psycopg.Error):  # closing releases it too, but a moment later
+                connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 def _open(url: str, purpose: str, settings: Sequence[str], connections: int) -> Engine:

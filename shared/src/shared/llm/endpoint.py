@@ -28,5 +28,4 @@ class Endpoint:
 
     def shown(self, model: str) -> str:
         """The URL of a model, without secrets."""
-        name = model.removeprefix("models/")
-        return f"{without_secrets(self.base_url)}/{self.version}/models/{name}:generateContent"
+        return f"{without_secrets(self.base_url)}/{self.version}/models/{model}:generateContent"

@@ -43,9 +43,9 @@ def not_found(error: errors.APIError, url: str) -> str:
 
 def _retry_after(error: errors.APIError) -> float | None:
     """Seconds, from RetryInfo in the details or the header Retry-After."""
-    delays = [str(info.get("retryDelay", "")).removesuffix("s") for info in _details(error, "RetryInfo")]
+    delays = [str(info.get("retryDelay") or "").removesuffix("s") for info in _details(error, "RetryInfo")]
     header = getattr(error.response, "headers", {}).get("retry-after", "")
-    return retry_after_seconds(next(iter(delays), header))
+    return retry_after_seconds(next(filter(None, delays), header))
 
 
 def _is_daily(error: errors.APIError) -> bool:

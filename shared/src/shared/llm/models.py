@@ -87,7 +87,6 @@ def _thinking_config(model: str, thinking: Thinking) -> dict[str, Any]:
 
 def _generation(model: str) -> tuple[int, int] | None:
     """(3, 5) of gemini-3.5-flash-lite; the names that end in -latest are of generation 3; None: not known."""
-    name = model.removeprefix("models/")
-    if found := _NUMBERED.match(name):
+    if found := _NUMBERED.match(model):
         return int(found[1]), int(found[2] or 0)
-    return (3, 0) if _LATEST.fullmatch(name) else None
+    return (3, 0) if _LATEST.fullmatch(model) else None

@@ -136,10 +136,6 @@ class Provisioner(Protocol):
         knows of members."""
 
 
-class ConsumerFactory(Protocol):
-    async def consumer(self, group: str, member: str) -> Consumer: ...
-
-
 class ReaderFactory(Protocol):
     async def reader(self, group: str, member: str, streams: Sequence[str], load: LoadPositions) -> Reader:
         """Reads every partition that this reader owns, from the positions that `load` returns."""
@@ -165,14 +161,15 @@ class StreamInspector(Protocol):
         """Used share of the broker's memory limit, 0 to 1 (full); None without a limit."""
 
 
-class Retention(Protocol):
+class Transport(Publisher, Provisioner, ReaderFactory, StreamInspector, Protocol):
+    """A connection to a broker. A caller that needs one part of it names that part. Methods raise BrokerUnreachable
+    when the broker does not answer."""
+
+    async def consumer(self, group: str, member: str) -> Consumer: ...
+
     async def trim(self, stream: Stream, projected: Mapping[int, Positions], keep: timedelta, max_bytes: int) -> int:
         """Removes entries older than `keep` or beyond `max_bytes`, if every group settled them and they are projected.
         Returns their number."""
-
-
-class Broadcast(Protocol):
-    """Streams without settlement, which every process follows."""
 
     async def follow_heartbeats(self, on_heartbeat: OnHeartbeat) -> None:
         """Runs until cancelled: calls `on_heartbeat` with every heartbeat and when it was stored, from the oldest
@@ -181,13 +178,6 @@ class Broadcast(Protocol):
     async def follow_control(self, on_event: Callable[[Event], None], on_caught_up: Callable[[], None]) -> None:
         """Runs until cancelled: calls `on_event` with the last value of every key of `worker-control`, then
         `on_caught_up`, then `on_event` with each change, within seconds."""
-
-
-class Transport(
-    Publisher, Provisioner, ConsumerFactory, ReaderFactory, StreamInspector, Retention, Broadcast, Protocol
-):
-    """A connection to a broker. Callers name the part that they use. Methods raise BrokerUnreachable when the broker
-    does not answer."""
 
     def faststream_broker(self) -> Any:
         """The FastStream broker of a service: lifecycle, and subscribers of streams without settlement."""

@@ -68,7 +68,7 @@ SUBMISSIONS_NOW = Reading(
 )
 DEAD_LETTERS_NOW = Reading(
     "topicflow_dead_letters",
-    "Records on the dead-letter streams that await an operator.",
+    "Records on the dead-letter streams.",
     registry=API,
 )
 LIVE_PROCESSES = Reading(

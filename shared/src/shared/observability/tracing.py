@@ -93,15 +93,21 @@ def span(name: str, kind: SpanKind, parent: str | None = None, links: Sequence[S
         try:
             yield span
         except Exception as error:
-            span.set_attribute("error.type", type(error).__name__)
-            span.set_status(StatusCode.ERROR)
+            fail(span, type(error).__name__)
             raise
 
 
+def fail(span: Span, error_type: str) -> None:
+    span.set_attribute("error.type", error_type)
+    span.set_status(StatusCode.ERROR)
+
+
 def record(name: str, parent: str, began: int, ended: int, attributes: Attributes) -> None:
-    """A span of something that is over. Times in nanoseconds. Call it only if `is_recorded`."""
+    """A span of something that is over; none if `parent` is no traceparent. Times in nanoseconds. Call it only if
+    `is_recorded`."""
     context = _context_of(parent)
-    _tracer.start_span(name, context, attributes=dict(attributes), start_time=began).end(ended)
+    if get_current_span(context).get_span_context().is_valid:
+        _tracer.start_span(name, context, attributes=dict(attributes), start_time=began).end(ended)
 
 
 def _context_of(traceparent: str) -> Context:

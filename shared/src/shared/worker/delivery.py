@@ -99,7 +99,7 @@ class DeliveryProcessor:
             with observed(delivery, run) as observation:
                 ack = await self._run(delivery, run)
                 await self._settle(delivery, ack)
-                observation.ended(ack)
+                observation.ack = ack
         except Superseded:
             await self._settle(delivery, SUPERSEDED)
         finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import structlog
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
 from shared.observability import tracing
 from shared.observability.metrics import DELIVERIES, HANDLING_SECONDS
@@ -15,8 +15,6 @@ from shared.worker.in_flight import Ack, Disposition, InFlightDelivery
 from shared.worker.run import Run
 
 log = structlog.get_logger()
-
-
 _COUNTERS = {disposition: DELIVERIES.labels(disposition) for disposition in get_args(Disposition)}
 
 
@@ -27,9 +25,6 @@ def count_end(ack: Ack) -> None:
 @dataclass(slots=True)
 class Observation:
     ack: Ack | None = None  # None: handed back
-
-    def ended(self, ack: Ack) -> None:
-        self.ack = ack
 
 
 @contextmanager
@@ -47,14 +42,14 @@ def observed(delivery: InFlightDelivery, run: Run) -> Iterator[Observation]:
             if span.is_recording():
                 span.set_attributes(_attributes(delivery, run, observation.ack))
                 if observation.ack and observation.ack.error:
-                    span.set_status(StatusCode.ERROR)
+                    tracing.fail(span, observation.ack.error[0])
             if observation.ack:
                 HANDLING_SECONDS.observe(time.perf_counter() - began)
                 _log(observation.ack)
 
 
 def _attributes(delivery: InFlightDelivery, run: Run, ack: Ack | None) -> tracing.Attributes:
-    attributes: dict[str, str | int | float] = {
+    return {
         "messaging.destination.name": delivery.received.record.stream,
         "topicflow.submission": run.event.id,
         "topicflow.attempt": run.event.attempt,
@@ -62,7 +57,6 @@ def _attributes(delivery: InFlightDelivery, run: Run, ack: Ack | None) -> tracin
         "topicflow.tries": run.tries,
         "topicflow.end": ack.disposition if ack else "handed_back",
     }
-    return attributes | ({"error.type": ack.error[0]} if ack and ack.error else {})
 
 
 def _log(ack: Ack) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 from google.genai import errors
 
@@ -25,6 +26,14 @@ def test_the_delay_is_read_from_retry_info() -> None:
     limited = mapped(429, [of_quota("PerMinute"), {"@type": f"{RPC}RetryInfo", "retryDelay": "7.5s"}])
     assert isinstance(limited, RateLimited)
     assert limited.retry_after == 7.5
+
+
+def test_a_retry_info_without_a_delay_does_not_hide_the_header() -> None:
+    body = {"error": {"code": 429, "details": [{"@type": f"{RPC}RetryInfo"}]}}
+    response = httpx2.Response(429, headers={"retry-after": "9"})
+    limited = error_of(errors.APIError(429, body, response), Key(1, "secret"), "http://gemini")
+    assert isinstance(limited, RateLimited)
+    assert limited.retry_after == 9
 
 
 def test_a_daily_quota_is_one_whose_id_says_so_not_whose_text_does() -> None:

@@ -16,7 +16,6 @@ SAMPLING = {"temperature", "topP", "topK"}
     [
         ("gemini-3.5-flash-lite", "minimal", {"thinkingLevel": "minimal"}),
         ("gemini-3.5-flash-lite", "high", {"thinkingLevel": "high"}),
-        ("models/gemini-3.5-flash-lite", "low", {"thinkingLevel": "low"}),
         ("gemini-flash-lite-latest", "minimal", {"thinkingLevel": "minimal"}),
         ("gemini-3.8-flash", "minimal", {"thinkingLevel": "low"}),  # it has no minimal
         ("gemini-flash-latest", "minimal", {"thinkingLevel": "low"}),

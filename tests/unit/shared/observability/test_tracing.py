@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 from factories import record, removed
-from opentelemetry.trace import SpanKind
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, format_trace_id
 
 from shared.observability import tracing
 
@@ -54,6 +57,17 @@ async def test_concurrent_tasks_keep_their_own_traceparent() -> None:
 def test_a_traceparent_of_a_later_version_is_passed_on_in_version_00() -> None:
     with tracing.span("handling", SpanKind.CONSUMER, "01" + THEIRS[2:] + "-more"):
         assert header() == THEIRS
+
+
+def test_only_a_valid_traceparent_records_a_finished_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
+    for traceparent in ("x01", THEIRS.upper(), THEIRS):
+        tracing.record("project", traceparent, 1, 2, {})
+    [span] = exporter.get_finished_spans()
+    assert format_trace_id(span.context.trace_id) == "0af7651916cd43dd8448eb211c80319c"
+    provider.shutdown()
 
 
 def test_an_error_is_raised_as_it_was() -> None:

@@ -57,7 +57,7 @@ async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Del
     def removal_of(attempt: int) -> ArticleForgotten:
         return ArticleForgotten(id=row["id"], attempt=attempt, urn=row["title"], by=caller.name, submitted_at=now)
 
-    await take_back(context, row["id"], removal_of, row["attempt"])
+    await take_back(context, removal_of, row["attempt"])
     return Deleted(message=f"forgotten: {row['title']}")
 
 

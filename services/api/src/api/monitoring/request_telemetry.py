@@ -4,7 +4,7 @@ import time
 from uuid import uuid4
 
 import structlog
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability import tracing
@@ -53,8 +53,7 @@ class _Request:
                     }
                 )
                 if self._status >= 500:
-                    span.set_attribute("error.type", str(self._status))
-                    span.set_status(StatusCode.ERROR)
+                    tracing.fail(span, str(self._status))
 
     async def _timed(self, app: ASGIApp, receive: Receive) -> None:
         """Drops errors that were logged and answered with 500: uvicorn would log them again, without the request id."""

@@ -34,12 +34,12 @@ async def freshness(projection: ProjectionQueries, transport: StreamInspector) -
     return {"as_of": as_of, "projection_lag_seconds": lag}
 
 
-async def projected_up_to_now(projection: ProjectionQueries, transport: StreamInspector, within: float) -> None:
+async def projected_up_to_now(projection: ProjectionQueries, transport: StreamInspector) -> None:
     """Waits until everything in the streams at the time of the call is projected.
 
-    Gives up after `within` seconds, or if the broker does not respond.
+    Gives up after LONGEST_WAIT_SECONDS, or if the broker does not respond.
     """
-    give_up = time.monotonic() + within
+    give_up = time.monotonic() + LONGEST_WAIT_SECONDS
     with suppress(BrokerUnreachable):
         ends = await _in_time(transport.end_positions(EVENTS))
         while not transport.has_reached((await projection.position())[0], ends):

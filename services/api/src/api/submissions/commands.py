@@ -23,7 +23,7 @@ async def queue(context: ApiContext, events: Sequence[Submitted], stored: int = 
         SUBMISSIONS.labels(event.kind, "queued").inc(len(events))
 
 
-async def take_back(context: ApiContext, id_: str, removal_of: Callable[[int], Removed], attempt: int) -> None:
+async def take_back(context: ApiContext, removal_of: Callable[[int], Removed], attempt: int) -> None:
     """Removes a submission from all reads and counts. Returns once this is projected, after one second at most.
 
     `removal_of`: builds the event for an attempt; called again if a newer attempt was submitted meanwhile.

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 
 from api.dependencies import ApiContext
 from api.problems import ProblemError
-from api.projection.freshness import LONGEST_WAIT_SECONDS, projected_up_to_now
+from api.projection.freshness import projected_up_to_now
 from shared.events import Kind, WaitingFor
 
 HowMany = Annotated[int, Query(ge=1, le=1000)]
@@ -42,7 +42,7 @@ async def load_submission(context: ApiContext, kind: Kind, id_: str, called: str
     """
     row = await context.projection.submission(kind, id_)
     if row is None:
-        await projected_up_to_now(context.projection, context.transport, LONGEST_WAIT_SECONDS)
+        await projected_up_to_now(context.projection, context.transport)
         row = await context.projection.submission(kind, id_)
     if row is None:
         raise ProblemError(404, f"there is no {kind} {(called or id_)[:80]!r}")

@@ -73,7 +73,7 @@ async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
     def removal_of(attempt: int) -> TopicRemoved:
         return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)
 
-    await take_back(context, row["id"], removal_of, row["attempt"])
+    await take_back(context, removal_of, row["attempt"])
     return Deleted(message=f"deleted: {row['title'] or row['id']}")
 
 
