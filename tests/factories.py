@@ -8,9 +8,11 @@ from typing import Any
 
 from shared.events import (
     ArticleAnnotated,
+    ArticleRemoved,
     ArticleSubmitted,
     ErrorDetail,
     Event,
+    ForgetArticle,
     SubmissionCompleted,
     SubmissionFailed,
     SubmissionParked,
@@ -35,6 +37,14 @@ def topic_submitted(title: str = "Raft", attempt: int = 1, **fields: Any) -> Top
 def article_submitted(urn: str = URN, attempt: int = 1, **fields: Any) -> ArticleSubmitted:
     attributes = {"id": article_id(urn), "attempt": attempt, "urn": urn}
     return ArticleSubmitted.model_validate(_REQUEST | attributes | fields)
+
+
+def article_removed(urn: str = URN, attempt: int = 1) -> ArticleRemoved:
+    return ArticleRemoved(id=article_id(urn), attempt=attempt, by="local")
+
+
+def forget_article(urn: str = URN, attempt: int = 1) -> ForgetArticle:
+    return ForgetArticle(id=article_id(urn), attempt=attempt, urn=urn, submitted_at=BEGAN)
 
 
 def article_annotated(urn: str = URN, attempt: int = 1, run: str = "run", **fields: Any) -> ArticleAnnotated:

@@ -105,7 +105,7 @@ async def _measured(run: BenchDeployment, titles: Sequence[str]) -> _Done:
     await transport.close()
     assert run.gemini.calls["calls"] == len(titles) + 1
     query = """
-        SELECT title, started_at, ended_at FROM submissions
+        SELECT name, started_at, ended_at FROM submissions
         WHERE title != 'One that goes ahead' ORDER BY started_at
     """
     calls = rows(run.database_url, query)

@@ -54,7 +54,7 @@ def read_queries(database_url: str, rows: int) -> Iterator[Read]:
 
 
 def _single_reads(id_: str) -> Iterator[Read]:
-    failed = "SELECT id, title, error_message, created_at, ended_at FROM submissions WHERE kind = 'topic'"
+    failed = "SELECT id, name, error_message, created_at, ended_at FROM submissions WHERE kind = 'topic'"
     failed += " AND status = 'failed' ORDER BY ended_at DESC, id DESC LIMIT 10"
     one = "SELECT s.*, content FROM submissions s LEFT JOIN contents USING (id) WHERE s.id = ?"
     facets = "SELECT value, sum(submissions) FROM facet_counts WHERE facet IN ('category', 'complexity') GROUP BY value"
@@ -90,7 +90,7 @@ def _filtered_pages(rare_text: str, middle: RowMapping) -> Iterator[Read]:
     query = SubmissionQuery("completed", facets={"category": CATEGORY})
     path = _topics(status="completed", category=CATEGORY, cursor=cursor_after(query, middle, Total(0)))
     yield Read("page: the same, by cursor", path, (_page(*both),), PAGE_AIM)
-    text = (" AND title_normal LIKE ?", (f"%{rare_text}%",))
+    text = (" AND name_normal LIKE ?", (f"%{rare_text}%",))
     yield Read("page: a search that looks at all", _topics(search=rare_text), (_page(*text), _counted(*text)))
 
 

@@ -14,7 +14,7 @@ from bench.figure import NO_AIM, Aim, Figure
 from bench.fill_streams import fill, submission
 from bench.in_process_worker import GROUP, IN_FLIGHT
 from bench.sizes import Sizes
-from shared.events import WorkerBeat
+from shared.events import WorkerHeartbeat
 
 REPLICAS = (1, 2, 4)
 LLM_SECONDS = 0.2
@@ -68,7 +68,7 @@ async def all_at_work(run: BenchDeployment, service: str, replicas: int) -> None
     transport = run.stack.connect()
     found: set[str] = set()
 
-    def on_heartbeat(beat: WorkerBeat, _: datetime) -> None:
+    def on_heartbeat(beat: WorkerHeartbeat, _: datetime) -> None:
         if beat.service == service:
             found.add(beat.instance)
 

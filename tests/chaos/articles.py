@@ -57,7 +57,7 @@ class Articles:
     def there(self) -> dict[str, Enriched]:
         """By URN."""
         found = self._rows(
-            "SELECT title, status, attempt, error_code, error_message, content FROM submissions "
+            "SELECT name, status, attempt, error_code, error_message, content FROM submissions "
             "LEFT JOIN contents USING (id) WHERE kind = 'article'"
         )
         return {

@@ -30,7 +30,7 @@ class Checker:
 
     def assert_all_completed_once(self, titles: Iterable[str]) -> None:
         expected = set(titles)
-        found = [title for (title,) in self._rows("SELECT title FROM submissions WHERE status = 'completed'")]
+        found = [title for (title,) in self._rows("SELECT name FROM submissions WHERE status = 'completed'")]
         assert set(found) == expected
         assert len(found) == len(expected)
         assert self.counts() == self.statuses() == {"completed": len(expected)}

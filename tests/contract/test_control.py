@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager, suppress
 from contract.brokers import Broker
 from eventually import eventually
 
-from shared.events import Event, UsageTotals
+from shared.events import Event, UsageReported
 from shared.messaging.broker import Transport
 from shared.messaging.cloudevents import encode
 
 
-def totals(partition: int, requests: float) -> UsageTotals:
+def totals(partition: int, requests: float) -> UsageReported:
     attributes = {"day": "2026-11-24", "kind": "topic", "model": "m", "tokens": 5, "cost": 0.25}
-    return UsageTotals.model_validate(attributes | {"partition": partition, "requests": requests})
+    return UsageReported.model_validate(attributes | {"partition": partition, "requests": requests})
 
 
-def by_key(*events: UsageTotals) -> dict[str, UsageTotals]:
+def by_key(*events: UsageReported) -> dict[str, UsageReported]:
     return {event.key: event for event in events}
 
 
@@ -29,11 +29,11 @@ class Follower:
     """`known`: the last values when it had caught up."""
 
     def __init__(self) -> None:
-        self.last: dict[str, UsageTotals] = {}
-        self.known: dict[str, UsageTotals] | None = None
+        self.last: dict[str, UsageReported] = {}
+        self.known: dict[str, UsageReported] | None = None
 
     def on_event(self, event: Event) -> None:
-        assert isinstance(event, UsageTotals)
+        assert isinstance(event, UsageReported)
         self.last[event.key] = event
 
     def caught_up(self) -> None:

@@ -12,7 +12,7 @@ from eventually import eventually
 from servers import ValkeyServer
 
 from shared.errors import BrokerUnreachable
-from shared.events import WorkerBeat
+from shared.events import WorkerHeartbeat
 from shared.messaging.cloudevents import Record, encode
 from shared.messaging.redis_streams.heartbeats import follow_heartbeats
 from shared.messaging.redis_streams.transport import RedisTransport
@@ -98,11 +98,11 @@ async def test_heartbeats_are_followed_from_the_oldest_and_through_an_outage(
     seen: list[tuple[str, datetime]] = []
 
     def beat(instance: str) -> Record:
-        event = WorkerBeat(service="api", instance=instance, app_version="1", started_at=datetime.now(UTC))
+        event = WorkerHeartbeat(service="api", instance=instance, app_version="1", started_at=datetime.now(UTC))
         return encode(event, source=instance)
 
     newer = beat("newer version")
-    newer = Record(newer.stream, newer.key, {**newer.headers, "ce_type": "topicflow.WorkerBeat.v2"}, newer.data)
+    newer = Record(newer.stream, newer.key, {**newer.headers, "ce_type": "topicflow.WorkerHeartbeat.v2"}, newer.data)
     await redis.publish([beat("before"), newer])
     await redis.client.xadd(newer.stream, {b"\xff": b"\xff"})
     shell = redis.faststream_broker()

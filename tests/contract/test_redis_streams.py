@@ -25,7 +25,7 @@ from eventually import eventually
 from servers import ValkeyServer
 
 from shared.errors import BrokerUnsafe, PositionsLost
-from shared.events import WorkerBeat
+from shared.events import WorkerHeartbeat
 from shared.messaging.cloudevents import encode
 from shared.messaging.redis_streams.consumer import RedisConsumer
 from shared.messaging.redis_streams.transport import RedisTransport
@@ -215,7 +215,10 @@ async def test_a_member_that_left_is_removed(broker: Broker, redis: RedisTranspo
 
 async def test_heartbeats_are_capped_and_outcomes_are_not(broker: Broker, redis: RedisTransport) -> None:
     beats = [
-        encode(WorkerBeat(service="api", instance=f"{n}", app_version="1", started_at=datetime.now(UTC)), source="test")
+        encode(
+            WorkerHeartbeat(service="api", instance=f"{n}", app_version="1", started_at=datetime.now(UTC)),
+            source="test",
+        )
         for n in range(3000)
     ]
     await redis.publish(beats)

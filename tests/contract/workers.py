@@ -11,7 +11,7 @@ from contract.brokers import Broker
 from contract.submissions import OUTCOMES, stored
 from eventually import eventually
 
-from shared.events import CausesWork, Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted
+from shared.events import Outcome, SubmissionCompleted, SubmissionFailed, TopicSubmitted, WorkRequested
 from shared.ids import topic_id
 from shared.messaging.broker import Consumer, Delivery, Lag, Settled
 from shared.resilience.backoff import RetryPolicy
@@ -39,7 +39,7 @@ class Handler:
     def called(self, title: str) -> int:
         return sum(called == title for called, _ in self.calls)
 
-    async def __call__(self, event: CausesWork, run: Run) -> SubmissionCompleted:
+    async def __call__(self, event: WorkRequested, run: Run) -> SubmissionCompleted:
         assert isinstance(event, TopicSubmitted)
         self.calls.append((event.title, event.attempt))
         self.running[event.title] += 1

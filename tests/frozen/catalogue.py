@@ -68,8 +68,8 @@ async def _enrich(catalog: product.Catalog) -> None:
 
 
 async def _forget(catalog: product.Catalog) -> None:
-    forgotten = product.ArticleForgotten.model_validate(ABOUT | {"by": "somebody"})
-    await product.OnArticleForgotten(catalog)(forgotten, product.Run(forgotten, "enricher-1"))
+    forget = product.ForgetArticle.model_validate(ABOUT)
+    await product.OnForgetArticle(catalog)(forget, product.Run(forget, "enricher-1"))
 
 
 def _fields(name: str, value: Any, joint: str = " ") -> Iterator[tuple[str, str]]:

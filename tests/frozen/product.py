@@ -8,11 +8,11 @@ from enricher.annotate_article import Annotated
 from enricher.annotation import Assessment, Classification, annotation_of
 from enricher.catalog_client import CatalogClient as Catalog
 from enricher.on_article_annotated import OnArticleAnnotated
-from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted
+from enricher.on_forget_article import OnForgetArticle
 from enricher.settings import EnricherSettings
 from shared.errors import BrokerUnsafe, CannotGoOn, GroupInUse, NewerVersion, PositionsLost, SettingInvalid
-from shared.events import ArticleAnnotated, ArticleForgotten, ArticleSubmitted, TopicSubmitted
+from shared.events import ArticleAnnotated, ArticleSubmitted, ForgetArticle, TopicSubmitted
 from shared.ids import article_id, topic_id
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import Record, encode
@@ -41,16 +41,16 @@ __all__ = [
     "Annotated",
     "ApiSettings",
     "ArticleAnnotated",
-    "ArticleForgotten",
     "ArticleSubmitted",
     "Assessment",
     "Catalog",
     "Classification",
     "Delivery",
     "EnricherSettings",
+    "ForgetArticle",
     "OnArticleAnnotated",
-    "OnArticleForgotten",
     "OnArticleSubmitted",
+    "OnForgetArticle",
     "ProjectorSettings",
     "Record",
     "Run",

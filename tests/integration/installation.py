@@ -88,7 +88,7 @@ class Installation:
 
     def statuses(self) -> dict[str, str]:
         """By title."""
-        return dict(rows(self.database_url, "SELECT title, status FROM submissions"))
+        return dict(rows(self.database_url, "SELECT name, status FROM submissions"))
 
     def count_events(self, event: str) -> int:
         """The number of these events in the history."""

@@ -20,7 +20,7 @@ async def test_an_idle_worker_is_running(api: Api) -> None:
     assert status["simulated"] is True
     [worker] = status["workers"]
     assert (worker["service"], worker["instance"]) == ("topic-worker", "topic-worker-1")
-    names = {"service", "instance", "version", "in_flight", "processed", "failed", "started_at", "last_seen"}
+    names = {"service", "instance", "version", "in_flight", "slots", "processed", "failed", "started_at", "last_seen"}
     assert worker.keys() == names
     now = datetime.now(UTC)
     assert now - timedelta(seconds=5) < datetime.fromisoformat(worker["last_seen"]) < now + timedelta(seconds=1)

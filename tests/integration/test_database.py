@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from integration.databases import execute, rows, sqlite_in
+from integration.databases import sqlite_in
 from integration.projected import Projected
 from sqlalchemy import Connection, MetaData, text
 
 from shared.db import tables
 from shared.db.engine import Database, DatabaseUnreachable, open_access, open_reader, open_writer
-from shared.db.migrate import migrate, upgrade
+from shared.db.migrate import migrate
 from shared.errors import NewerVersion
 
 
@@ -67,28 +67,6 @@ asyncio.run(main())
 """
     processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", code) for _ in range(4)]
     assert [await process.wait() for process in processes] == [0, 0, 0, 0]
-
-
-async def test_rows_from_before_filters_existed_can_be_filtered_and_counted(tmp_path: Path) -> None:
-    url = sqlite_in(tmp_path)
-    database = open_writer(url)
-    await database.run(lambda connection: upgrade(connection, "projection", "0001"))
-    execute(
-        url,
-        "INSERT INTO submissions (id, kind, partition, attempt, rank, status, removed_attempt, created_at,"
-        " started_at, ended_at, tries, dead_lettered, content_attempt) VALUES ('x', 'topic', 3, 1, 3, 'completed', 0,"
-        " '2026-05-01 00:00:00.000000', '2026-05-01 00:00:00.000000', '2026-05-01 00:00:01.500000', 0, 0, 1)",
-    )
-    execute(url, "INSERT INTO status_counts VALUES ('topic', 3, 'completed', 1)")
-    card = '{"category": "databases", "tags": ["a", "b", "a", 7, " "], "company": null, "difficulty": 4}'
-    execute(url, f"INSERT INTO contents VALUES ('x', '{card}')")
-    await migrate(database, "projection")
-    await database.close()
-    found = [("category", "databases"), ("tag", "a"), ("tag", "b")]
-    assert rows(url, "SELECT facet, value, id FROM facets") == [(*facet, "x") for facet in found]
-    assert rows(url, "SELECT * FROM facet_counts") == [(*facet, 3, 1) for facet in found]
-    assert rows(url, "SELECT submissions, timed, milliseconds FROM status_counts") == [(1, 1, 1500)]
-    assert rows(url, "SELECT difficulty FROM submissions") == [(4,)]
 
 
 async def test_a_database_of_a_newer_topicflow_is_refused_with_a_clear_line(projected: Projected) -> None:

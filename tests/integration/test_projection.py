@@ -16,7 +16,7 @@ from sqlalchemy import Connection, event
 
 from shared.db.engine import DatabaseUnreachable, open_reader
 from shared.errors import BrokerUnreachable, NewerVersion
-from shared.events import WorkerBeat
+from shared.events import WorkerHeartbeat
 from shared.messaging.broker import Batch, Delivery
 from shared.messaging.cloudevents import Record, decode
 from shared.streams import SUBMISSION_OUTCOMES, TOPIC_SUBMISSIONS
@@ -254,7 +254,7 @@ async def test_an_event_that_the_database_refuses_is_dead_lettered_and_its_neigh
 
 
 def _of_no_submission() -> Record:
-    beat = WorkerBeat(service="topic-worker", instance="x", app_version="1", started_at=BEGAN)
+    beat = WorkerHeartbeat(service="topic-worker", instance="x", app_version="1", started_at=BEGAN)
     return replace(record(beat), stream=TOPIC_SUBMISSIONS.name)
 
 

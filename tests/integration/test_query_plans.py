@@ -128,7 +128,7 @@ PLANS: list[tuple[Call, Plan]] = [
     ),
     (
         lambda q: q.page(SubmissionQuery(sort_by="title", after=("topic 5", "5")), limit=20),
-        Plan("submissions_by_title (kind=? AND (title_normal,id)<(?,?))", "submissions_by_title"),
+        Plan("submissions_by_name (kind=? AND (name_normal,id)<(?,?))", "submissions_by_name"),
     ),
     (
         lambda q: q.page(SubmissionQuery(sort_by="status", after=("pending", *AFTER)), limit=20),
@@ -148,11 +148,11 @@ PLANS: list[tuple[Call, Plan]] = [
     ),
     (
         lambda q: q.page(SubmissionQuery("pending", sort_by="title"), limit=20),
-        Plan("submissions_by_title (kind=?)", "submissions_by_title"),
+        Plan("submissions_by_name (kind=?)", "submissions_by_name"),
     ),
     (
         lambda q: q.page(SubmissionQuery(search="nothing"), limit=20),
-        Plan("COVERING INDEX submissions_by_title (kind=?)", "~~ '%nothing%'", may_scan=True),
+        Plan("COVERING INDEX submissions_by_name (kind=?)", "~~ '%nothing%'", may_scan=True),
     ),
     (
         lambda q: q.page(SubmissionQuery(search="topic"), limit=20),

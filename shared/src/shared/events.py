@@ -38,12 +38,16 @@ class Usage(_Model):
 
 
 class Requeued(_Model):
-    """Present on a requeued copy: the same attempt, published at the end of its stream for the n-th time."""
+    """Present on a requeued copy: the same attempt, published at the end of its stream for the n-th time.
+
+    `not_before`: no call begins earlier.
+    """
 
     n: int
     tries: int
     starts: int
     since: AwareDatetime
+    not_before: AwareDatetime | None = None
 
 
 class ErrorDetail(_Model):
@@ -60,19 +64,21 @@ class SubmissionEvent(Event):
     attempt: int = Field(ge=1)
 
 
-class CausesWork(SubmissionEvent):
-    """An event that gives a worker something to do for an attempt."""
+class WorkRequested(SubmissionEvent):
+    """An event that gives a worker something to do. `is_attempt`: for an attempt, which it ends."""
 
     kind: ClassVar[Kind]
+    is_attempt: ClassVar[bool] = True
     submitted_at: AwareDatetime
     requeued: Requeued | None = None
 
 
-class Submitted(CausesWork):
-    """A client requested an attempt at processing a topic or an article."""
+class Submitted(WorkRequested):
+    """A client requested an attempt at processing a topic or an article. `replay`: id of the replay that did."""
 
     submitted_by: str
     force: bool = False
+    replay: str | None = None
 
 
 class Removed(SubmissionEvent):
@@ -93,15 +99,26 @@ class TopicRemoved(Removed):
     kind = "topic"
 
 
+class PaidAnnotation(_Model):
+    """An annotation that an earlier attempt paid for and that never reached the catalogue."""
+
+    run: str
+    annotation: dict[str, Any]
+    annotated_at: AwareDatetime
+    input_hash: str
+    simulated: bool = False
+
+
 class ArticleSubmitted(Submitted):
     """`input_hash`: of the article's text and the prompts as a scan saw them; None: any text."""
 
     kind = "article"
     urn: str
     input_hash: str | None = None
+    paid: PaidAnnotation | None = None
 
 
-class CatalogScanRequested(CausesWork):
+class CatalogScanRequested(WorkRequested):
     """Requests a page of a catalogue scan. The page is the attempt, so a page is never read twice, and a scan's
     progress is shown like that of any submission."""
 
@@ -116,15 +133,22 @@ class CatalogScanRequested(CausesWork):
         return {"pages": self.attempt - 1, "seen": self.seen, "submitted": self.submitted}
 
 
-class ArticleForgotten(Removed, CausesWork):
-    """The article counts as not enriched; removing the mark from the catalogue is work. `submitted_at`: time of the
-    request."""
+class ArticleRemoved(Removed):
+    """The article counts as not enriched. ForgetArticle does the same to the catalogue."""
 
     kind = "article"
+
+
+class ForgetArticle(WorkRequested):
+    """Remove the mark of the enrichment from the catalogue. Work of no attempt: `attempt` is the newest one that it
+    follows."""
+
+    kind = "article"
+    is_attempt = False
     urn: str
 
 
-class ArticleAnnotated(CausesWork):
+class ArticleAnnotated(WorkRequested):
     """The paid half is done and stored before the catalogue is written, so that nothing is paid for again. `again`:
     the attempt had been started before, and may have been annotated then as well."""
 
@@ -196,14 +220,15 @@ class Problem(_Model):
     text: str
 
 
-class WorkerBeat(Event):
-    """A heartbeat, sent by every process every 2 s."""
+class WorkerHeartbeat(Event):
+    """A heartbeat, sent by every process every 2 s. `slots`: the most submissions that it handles at a time."""
 
     service: str
     instance: str
     app_version: str
     started_at: AwareDatetime
     in_flight: int = 0
+    slots: int = 0
     processed: int = 0
     failed: int = 0
     waiting_for: WaitingFor | None = None
@@ -211,7 +236,7 @@ class WorkerBeat(Event):
     problems: tuple[Problem, ...] = ()
 
 
-class WorkerPaused(Event):
+class WorkerPauseChanged(Event):
     """An operator paused or resumed the workers of a service."""
 
     service: str
@@ -220,7 +245,7 @@ class WorkerPaused(Event):
     at: AwareDatetime
 
 
-class UsageTotals(Event):
+class UsageReported(Event):
     """Usage of one day so far for the submissions of one partition, simulated or not. It only grows."""
 
     day: str  # Gemini's, as 2026-11-24
@@ -242,11 +267,11 @@ def subject(event: Event) -> str:
     """The key by which an event is routed to a partition."""
     if isinstance(event, SubmissionEvent):
         return event.id
-    if isinstance(event, WorkerBeat):
+    if isinstance(event, WorkerHeartbeat):
         return event.instance
-    if isinstance(event, UsageTotals):
+    if isinstance(event, UsageReported):
         return event.key
-    if isinstance(event, WorkerPaused):
+    if isinstance(event, WorkerPauseChanged):
         return f"pause|{event.service}"
     raise TypeError(f"{type(event).__name__} has no key")
 
@@ -260,7 +285,7 @@ def event_id(event: Event, n: int = 0, *, at: datetime) -> str:
     parts: tuple[str | int, ...]
     if isinstance(event, ArticleAnnotated):
         parts = (event.id, event.attempt, name, event.run, event.requeued.n if event.requeued else 0)
-    elif isinstance(event, CausesWork):
+    elif isinstance(event, WorkRequested):
         parts = (event.id, event.attempt, name, event.requeued.n if event.requeued else 0)
     elif isinstance(event, Outcome):
         parts = (event.id, event.attempt, name, event.run, n)

@@ -4,19 +4,20 @@ from dataclasses import dataclass
 
 from shared.events import (
     ArticleAnnotated,
-    ArticleForgotten,
+    ArticleRemoved,
     ArticleSubmitted,
     CatalogScanRequested,
     Event,
+    ForgetArticle,
     SubmissionCompleted,
     SubmissionFailed,
     SubmissionParked,
     SubmissionStarted,
     TopicRemoved,
     TopicSubmitted,
-    UsageTotals,
-    WorkerBeat,
-    WorkerPaused,
+    UsageReported,
+    WorkerHeartbeat,
+    WorkerPauseChanged,
 )
 
 PROJECTOR = "status-projector"
@@ -52,7 +53,7 @@ TOPIC_SUBMISSIONS = Stream(
 ARTICLE_SUBMISSIONS = Stream(
     "article-submissions",
     key="article id",
-    events=(ArticleSubmitted, ArticleForgotten),
+    events=(ArticleSubmitted, ForgetArticle, ArticleRemoved),
     groups=(ANNOTATOR,),
     projected=True,
     causes_work=True,
@@ -79,8 +80,10 @@ SUBMISSION_OUTCOMES = Stream(
     events=(SubmissionStarted, SubmissionParked, SubmissionCompleted, SubmissionFailed),
     projected=True,
 )
-WORKER_CONTROL = Stream("worker-control", key="what is controlled", events=(WorkerPaused, UsageTotals), keeps_last=True)
-WORKER_HEARTBEATS = Stream("worker-heartbeats", key="instance", events=(WorkerBeat,), max_length=1000)
+WORKER_CONTROL = Stream(
+    "worker-control", key="what is controlled", events=(WorkerPauseChanged, UsageReported), keeps_last=True
+)
+WORKER_HEARTBEATS = Stream("worker-heartbeats", key="instance", events=(WorkerHeartbeat,), max_length=1000)
 
 STREAMS = (
     TOPIC_SUBMISSIONS,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 import pytest
 from factories import BEGAN, completed, removed, started, topic_submitted
 
-from shared.events import Event, Requeued, TopicSubmitted, WorkerBeat, event_id, subject
+from shared.events import Event, Requeued, TopicSubmitted, WorkerHeartbeat, event_id, subject
 from shared.ids import NAMESPACE, article_id, normal, topic_id
 
 
@@ -16,8 +16,8 @@ def submitted(title: str = "Chat System", n: int = 0, **fields: Any) -> TopicSub
     return topic_submitted(title, requeued=requeued, **fields)
 
 
-def beat(instance: str) -> WorkerBeat:
-    return WorkerBeat(service="api", instance=instance, app_version="1", started_at=BEGAN)
+def beat(instance: str) -> WorkerHeartbeat:
+    return WorkerHeartbeat(service="api", instance=instance, app_version="1", started_at=BEGAN)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.events import CausesWork, Outcome
+from shared.events import Outcome, WorkRequested
 from shared.streams import BY_NAME, EVENT_TYPES, PROJECTED, PROJECTOR, STREAM_OF, STREAMS, groups_of, streams_of
 
 ROOT = Path(__file__).parents[3]
@@ -43,14 +43,14 @@ def test_every_event_has_exactly_one_stream() -> None:
 
 def test_work_events_are_exactly_those_that_groups_settle() -> None:
     for stream in STREAMS:
-        has_work = any(issubclass(event, CausesWork) for event in stream.events)
+        has_work = any(issubclass(event, WorkRequested) for event in stream.events)
         assert stream.causes_work == has_work == bool(stream.groups), stream.name
         assert not (stream.max_length and (stream.groups or stream.projected)), stream.name
 
 
 def test_outcomes_and_submissions_are_projected() -> None:
     for event, stream in STREAM_OF.items():
-        assert (stream in PROJECTED) == issubclass(event, Outcome | CausesWork) or "Removed" in event.__name__
+        assert (stream in PROJECTED) == issubclass(event, Outcome | WorkRequested) or "Removed" in event.__name__
 
 
 def test_handlers_are_found() -> None:
@@ -85,7 +85,7 @@ def test_a_handler_publishes_events(handler: Path) -> None:
 @pytest.mark.parametrize("service", ["topic-worker", "enricher"])
 def test_every_work_event_has_one_handler(service: str) -> None:
     streams = [stream for group in groups_of(service) for stream in streams_of(group)]
-    work = [e.__name__ for s in streams for e in s.events if issubclass(e, CausesWork)]
+    work = [e.__name__ for s in streams for e in s.events if issubclass(e, WorkRequested)]
     consumed = [e for h in HANDLERS if service_of(h) == service for e in events_in(parts_of(h)["Consumes"])]
     assert sorted(consumed) == sorted(work)
 

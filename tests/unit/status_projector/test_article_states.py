@@ -4,7 +4,17 @@ from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
-from factories import BEGAN, URN, article_annotated, article_submitted, completed, started, usage
+from factories import (
+    BEGAN,
+    URN,
+    article_annotated,
+    article_removed,
+    article_submitted,
+    completed,
+    forget_article,
+    started,
+    usage,
+)
 from unit.status_projector.histories import Row, TimedEvent
 
 from shared.events import IMPORT, SCAN, CatalogScanRequested, SubmissionEvent
@@ -44,9 +54,22 @@ def test_an_article_is_processing_while_it_is_annotated_and_written_then_complet
 
 def test_the_row_is_the_same_in_any_order_of_the_streams() -> None:
     in_order = project(*timed(*EVENTS))
-    assert (in_order.state.title, in_order.content) == (URN, RESULT)
+    assert (in_order.state.name, in_order.content) == (URN, RESULT)
     for order in permutations(EVENTS):
         assert project(*timed(*order)) == in_order
+
+
+def test_a_forgotten_article_is_hidden_in_any_order_of_the_streams() -> None:
+    events = [article_submitted(), started(run="second", urn=URN), COMPLETED, forget_article(), article_removed()]
+    rows = [project(*(TimedEvent(event, BEGAN) for event in order)) for order in permutations(events)]
+    assert all(row == rows[0] for row in rows)
+    assert (rows[0].state.status, rows[0].state.name, rows[0].content) == ("removed", None, None)
+
+
+def test_forgetting_an_article_changes_nothing_of_its_attempt() -> None:
+    before = project(*timed(*EVENTS))
+    after = project(*timed(*EVENTS), TimedEvent(forget_article(), BEGAN))
+    assert after == before
 
 
 def test_a_paid_annotation_is_not_wasted_although_it_completes_nothing() -> None:
@@ -68,7 +91,7 @@ def test_a_scan_shows_the_progress_of_its_pages_in_any_order() -> None:
     assert [row.state.attempt for row in shown] == [1, 2, 3]
     rows = [project(*[TimedEvent(event, BEGAN) for event in order]) for order in permutations([*pages, end])]
     assert all(row == rows[0] for row in rows)
-    assert (rows[0].state.status, rows[0].state.title, rows[0].content) == ("completed", "scan 7", total)
+    assert (rows[0].state.status, rows[0].state.name, rows[0].content) == ("completed", "scan 7", total)
 
 
 def test_worker_counts_include_only_attempts_that_workers_ended() -> None:

@@ -97,7 +97,7 @@ def test_a_submission_is_pending_then_processing_then_completed() -> None:
 
 def test_started_may_arrive_before_submitted() -> None:
     row = after(started(None, id=topic_id("Raft")), topic_submitted(title="Raft"))
-    assert (row.state.status, row.state.title) == ("processing", "Raft")
+    assert (row.state.status, row.state.name) == ("processing", "Raft")
 
 
 def test_a_late_start_does_not_reopen_an_ended_attempt() -> None:
@@ -178,7 +178,7 @@ def test_the_error_of_an_earlier_attempt_is_not_shown_on_the_next() -> None:
 
 def test_a_removed_submission_is_not_counted_and_late_events_do_not_restore_it() -> None:
     row = after(topic_submitted(attempt=2), removed(attempt=2), completed(attempt=2), completed(attempt=1))
-    assert (row.counted_as, row.state.title, row.content) == (None, None, None)
+    assert (row.counted_as, row.state.name, row.content) == (None, None, None)
 
 
 def test_a_removal_closes_its_attempt_and_all_lower_ones_but_not_the_next() -> None:
@@ -188,7 +188,7 @@ def test_a_removal_closes_its_attempt_and_all_lower_ones_but_not_the_next() -> N
 
 def test_a_submission_after_a_removal_is_counted_again() -> None:
     row = after(topic_submitted(), completed(), removed(), topic_submitted("RAFT", 2))
-    assert (row.counted_as, row.state.title, row.content) == ("pending", "RAFT", None)
+    assert (row.counted_as, row.state.name, row.content) == ("pending", "RAFT", None)
     assert row.state.created_at == BEGAN
 
 

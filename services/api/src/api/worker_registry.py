@@ -10,7 +10,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
-from shared.events import PAUSED, Event, Problem, WaitingFor, WorkerBeat, WorkerPaused
+from shared.events import PAUSED, Event, Problem, WaitingFor, WorkerHeartbeat, WorkerPauseChanged
 from shared.streams import TOPIC_WORKER
 
 DEAD_AFTER = timedelta(seconds=4.5)  # two missed heartbeats; with one every 2 s, detected within 5 s
@@ -19,7 +19,7 @@ FORGOTTEN_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    beat: WorkerBeat
+    heartbeat: WorkerHeartbeat
     stored_at: datetime  # the broker's time
 
 
@@ -28,6 +28,7 @@ class LiveWorker(BaseModel):  # a docstring would be its description in the Open
     instance: str
     version: str
     in_flight: int
+    slots: int
     processed: int
     failed: int
     started_at: datetime
@@ -35,7 +36,7 @@ class LiveWorker(BaseModel):  # a docstring would be its description in the Open
 
     @classmethod
     def of(cls, state: WorkerState) -> Self:
-        return cls(**state.beat.model_dump(), version=state.beat.app_version, last_seen=state.stored_at)
+        return cls(**state.heartbeat.model_dump(), version=state.heartbeat.app_version, last_seen=state.stored_at)
 
 
 class ServiceProblem(Problem):
@@ -47,20 +48,20 @@ class WorkerRegistry:
         self._last: dict[tuple[str, str], WorkerState] = {}  # by service and instance
         self._newest: datetime | None = None
         self._newest_arrived = 0.0  # monotonic
-        self._pauses: dict[str, WorkerPaused] = {}  # by service, the latest event
+        self._pauses: dict[str, WorkerPauseChanged] = {}  # by service, the latest event
 
-    def on_heartbeat(self, beat: WorkerBeat, stored_at: datetime) -> None:
-        self._last[beat.service, beat.instance] = WorkerState(beat, stored_at)
+    def on_heartbeat(self, heartbeat: WorkerHeartbeat, stored_at: datetime) -> None:
+        self._last[heartbeat.service, heartbeat.instance] = WorkerState(heartbeat, stored_at)
         if self._newest is None or stored_at >= self._newest:
             self._newest, self._newest_arrived = stored_at, time.monotonic()
         for who in [who for who, seen in self._last.items() if self._newest - seen.stored_at > FORGOTTEN_AFTER]:
             del self._last[who]
 
     def on_control_event(self, event: Event) -> None:
-        if isinstance(event, WorkerPaused):
+        if isinstance(event, WorkerPauseChanged):
             self._pauses[event.service] = event
 
-    def pause_of(self, service: str) -> WorkerPaused | None:
+    def pause_of(self, service: str) -> WorkerPauseChanged | None:
         """The current pause with its author and time, if any."""
         last = self._pauses.get(service)
         return last if last and last.paused else None
@@ -72,7 +73,8 @@ class WorkerRegistry:
 
     def live(self, service: str) -> list[WorkerState]:
         return sorted(
-            (seen for seen in self._live() if seen.beat.service == service), key=lambda seen: seen.beat.instance
+            (seen for seen in self._live() if seen.heartbeat.service == service),
+            key=lambda seen: seen.heartbeat.instance,
         )
 
     def _live(self) -> list[WorkerState]:
@@ -85,13 +87,13 @@ class WorkerRegistry:
         """What its workers wait for: a pause, even without live workers, or the longest wait if all of them wait."""
         if pause := self.pause_of(service):
             return WaitingFor(reason=PAUSED, since=pause.at)
-        waits = [seen.beat.waiting_for for seen in self.live(service)]
+        waits = [seen.heartbeat.waiting_for for seen in self.live(service)]
         known = [wait for wait in waits if wait]
         return min(known, key=lambda wait: wait.since) if known and len(known) == len(waits) else None
 
     def problems(self) -> list[ServiceProblem]:
         """Problems for an operator to fix, as reported by live processes, without duplicates."""
-        reported = {(seen.beat.service, problem) for seen in self._live() for problem in seen.beat.problems}
+        reported = {(seen.heartbeat.service, problem) for seen in self._live() for problem in seen.heartbeat.problems}
         problems = [
             ServiceProblem(service=service, code=problem.code, text=problem.text) for service, problem in reported
         ]
@@ -99,5 +101,5 @@ class WorkerRegistry:
 
     def simulated(self, service: str = TOPIC_WORKER) -> bool | None:
         """Whether its live workers call a simulator; None while unknown."""
-        known = [seen.beat.simulated for seen in self.live(service) if seen.beat.simulated is not None]
+        known = [seen.heartbeat.simulated for seen in self.live(service) if seen.heartbeat.simulated is not None]
         return any(known) if known else None

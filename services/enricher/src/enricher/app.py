@@ -6,12 +6,12 @@ from functools import partial
 from enricher.annotate_article import ArticleAnnotator
 from enricher.catalog_client import CatalogClient
 from enricher.on_article_annotated import OnArticleAnnotated
-from enricher.on_article_forgotten import OnArticleForgotten
 from enricher.on_article_submitted import OnArticleSubmitted
 from enricher.on_catalog_scan_requested import OnCatalogScanRequested
+from enricher.on_forget_article import OnForgetArticle
 from enricher.settings import EnricherSettings
 from enricher.topicflow_api import SubmissionsApi
-from shared.events import ArticleAnnotated, ArticleForgotten, ArticleSubmitted, CatalogScanRequested
+from shared.events import ArticleAnnotated, ArticleSubmitted, CatalogScanRequested, ForgetArticle
 from shared.llm.daily_limits import DailyLimits
 from shared.llm.gemini import Gemini
 from shared.llm.rate_limit import RateLimiter
@@ -42,7 +42,7 @@ async def main(settings: EnricherSettings, instance: str) -> None:
             prices=prices,
         )
         on_submission = Handlers().on(ArticleSubmitted, OnArticleSubmitted(catalog, annotator))
-        worker.consume(annotating, on_submission.on(ArticleForgotten, OnArticleForgotten(catalog)))
+        worker.consume(annotating, on_submission.on(ForgetArticle, OnForgetArticle(catalog)))
         worker.consume(writing, Handlers().on(ArticleAnnotated, OnArticleAnnotated(catalog, api)))
         scan = OnCatalogScanRequested(catalog, annotator, api, settings.page)
         worker.consume(scanning, Handlers().on(CatalogScanRequested, scan))

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from enricher.catalog_client import CatalogClient
 from enricher.catalog_schema import CatalogArticle
 from enricher.topicflow_api import SubmissionsApi
-from shared.events import ArticleAnnotated, CausesWork, SubmissionCompleted
+from shared.events import ArticleAnnotated, SubmissionCompleted, WorkRequested
 from shared.worker.run import Run
 
 AGENT = "topicflow"
@@ -103,7 +103,7 @@ def extras(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def submission_mark(event: CausesWork) -> dict[str, Any]:
+def submission_mark(event: WorkRequested) -> dict[str, Any]:
     """How the catalogue identifies a submission."""
     return {"time": event.submitted_at.isoformat(), "attempt": event.attempt}
 
@@ -112,7 +112,7 @@ def _mark(event: ArticleAnnotated) -> dict[str, Any]:
     return submission_mark(event) | {"run": event.run}
 
 
-def is_newer(there: Any, event: CausesWork) -> bool:
+def is_newer(there: Any, event: WorkRequested) -> bool:
     """Whether `there` was written by a later submission. Tolerates any value: other clients write there too."""
     if not isinstance(there, dict):
         return False

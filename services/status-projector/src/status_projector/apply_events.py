@@ -11,7 +11,7 @@ from sqlalchemy.exc import StatementError
 from shared.db.engine import is_data_error
 from shared.db.facets import Facet, facets_of
 from shared.errors import InvalidEvent
-from shared.events import CausesWork, Outcome, Removed
+from shared.events import Outcome, Removed, WorkRequested
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import decode
 from status_projector import statements
@@ -27,7 +27,7 @@ class DecodedEvent:
     """An event of a submission, with the delivery that carried it."""
 
     delivery: Delivery
-    event: CausesWork | Removed | Outcome
+    event: WorkRequested | Removed | Outcome
     event_id: str
     time: datetime
 
@@ -52,7 +52,7 @@ class _Changes:
 def decode_event(delivery: Delivery) -> DecodedEvent:
     """Raises InvalidEvent, NewerVersion."""
     envelope = decode(delivery.record)
-    if not isinstance(envelope.event, CausesWork | Removed | Outcome):
+    if not isinstance(envelope.event, WorkRequested | Removed | Outcome):
         raise InvalidEvent(f"{type(envelope.event).__name__} is not an event of a submission")
     return DecodedEvent(delivery, envelope.event, envelope.event_id, envelope.time)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from shared.db.engine import Database, DatabaseUnreachable
 from shared.errors import BrokerUnreachable
-from shared.events import UsageTotals
+from shared.events import UsageReported
 from shared.llm.quota_day import day_of
 from shared.messaging.broker import Publisher
 from shared.messaging.cloudevents import encode
@@ -20,7 +20,7 @@ EVERY = 1.0  # seconds
 
 async def publish_usage_forever(publisher: Publisher, database: Database, source: str) -> None:
     """Publish the totals that grew, until cancelled. Duplicates from other projectors are harmless: sums only grow."""
-    published: set[UsageTotals] = set()
+    published: set[UsageReported] = set()
     while True:
         try:
             published = await _publish(publisher, database, source, published)
@@ -30,12 +30,12 @@ async def publish_usage_forever(publisher: Publisher, database: Database, source
 
 
 async def _publish(
-    publisher: Publisher, database: Database, source: str, published: set[UsageTotals]
-) -> set[UsageTotals]:
+    publisher: Publisher, database: Database, source: str, published: set[UsageReported]
+) -> set[UsageReported]:
     """Returns the current totals. Raises BrokerUnreachable, DatabaseUnreachable."""
     day = day_of(datetime.now(UTC))
 
-    def read(connection: Connection) -> set[UsageTotals]:
+    def read(connection: Connection) -> set[UsageReported]:
         return statements.get_usage_totals(connection, day)
 
     totals = await database.run(read)

@@ -18,7 +18,7 @@ from shared.db import tables
 from shared.db.array_params import one_of
 from shared.db.engine import DatabaseUnreachable
 from shared.db.facets import Facet
-from shared.events import UsageTotals
+from shared.events import UsageReported
 from shared.messaging.broker import Positions
 from status_projector.bulk_statements import BulkStatement, Rows, Writes, deleting, inserting
 from status_projector.ledger import LedgerChanges, LedgerEntry
@@ -201,9 +201,9 @@ def update_ledger(writes: Writes, changes: LedgerChanges) -> None:
     writes.add(_UPDATE_USAGE_TOTALS, [(*key, *delta) for key, delta in sorted(changes.totals.items()) if any(delta)])
 
 
-def get_usage_totals(connection: Connection, day: str) -> set[UsageTotals]:
+def get_usage_totals(connection: Connection, day: str) -> set[UsageReported]:
     return {
-        UsageTotals(
+        UsageReported(
             day=day,
             kind=row.kind,
             model=row.model,

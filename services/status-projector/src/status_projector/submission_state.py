@@ -12,7 +12,7 @@ from shared.events import (
     ArticleAnnotated,
     ArticleSubmitted,
     CatalogScanRequested,
-    CausesWork,
+    ForgetArticle,
     Outcome,
     Removed,
     SubmissionCompleted,
@@ -22,6 +22,7 @@ from shared.events import (
     SubmissionStarted,
     Submitted,
     TopicSubmitted,
+    WorkRequested,
 )
 from shared.ids import normal, topic_id
 from shared.status import COMPLETED, FAILED, PENDING, PROCESSING, REMOVED
@@ -34,8 +35,8 @@ class State:
     id: str
     kind: str
     partition: int
-    title: str | None = None  # of an article: its URN; of a scan: its name
-    title_normal: str = ""  # for sorting and searching
+    name: str | None = None  # of a topic: its title; of an article: its URN
+    name_normal: str = ""  # for sorting and searching
     legacy_id: int | None = None
     attempt: int = 0
     rank: int = PENDING
@@ -82,9 +83,9 @@ class NewContent:
     content: dict[str, Any] | None
 
 
-_WITH_SUBMITTED_AT = (CausesWork, Outcome)  # tuples: a union would be rebuilt for each event
+_WITH_SUBMITTED_AT = (WorkRequested, Outcome)  # tuples: a union would be rebuilt for each event
 _WITH_LEGACY_ID = (TopicSubmitted, Outcome)
-_WITH_URN = (ArticleSubmitted, ArticleAnnotated)
+_WITH_URN = (ArticleSubmitted, ArticleAnnotated, ForgetArticle)
 _ENDS = (SubmissionFailed, SubmissionCompleted)
 _RANKS: dict[type[SubmissionEvent], int] = {
     SubmissionStarted: PROCESSING,
@@ -129,7 +130,7 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
 def _start_attempt(state: State, event: SubmissionEvent) -> None:
     state.attempt = event.attempt
     state.rank, state.status = PENDING, "pending"
-    state.title, state.title_normal = None, ""
+    state.name, state.name_normal = None, ""
     state.submitted_at = state.submitted_by = state.started_at = state.input_hash = None
     _clear_end(state)
     _clear_waiting(state)
@@ -137,7 +138,7 @@ def _start_attempt(state: State, event: SubmissionEvent) -> None:
 
 def _apply_within_attempt(state: State, event: SubmissionEvent, rank: int, time: datetime) -> None:
     if rank == REMOVED:
-        state.title, state.title_normal = None, ""
+        state.name, state.name_normal = None, ""
         state.submitted_at = state.submitted_by = state.started_at = None
         _clear_end(state)
         _clear_waiting(state)
@@ -160,9 +161,9 @@ def _apply_within_attempt(state: State, event: SubmissionEvent, rank: int, time:
 def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
     """Fields that an event of the attempt supplies, in whatever order the events arrive."""
     if isinstance(event, _WITH_SUBMITTED_AT):
-        title = _title(event)
-        if title is not None and (state.title is None or title < state.title):
-            state.title, state.title_normal = title, normal(title)
+        name = _name(event)
+        if name is not None and (state.name is None or name < state.name):
+            state.name, state.name_normal = name, normal(name)
         state.submitted_at = min(event.submitted_at, state.submitted_at or event.submitted_at)
     if isinstance(event, Submitted):
         state.submitted_by = min(event.submitted_by, state.submitted_by or event.submitted_by)
@@ -172,7 +173,7 @@ def _fill_in(state: State, event: SubmissionEvent, time: datetime) -> None:
         state.started_at = min(time, state.started_at or time)
 
 
-def _title(event: CausesWork | Outcome) -> str | None:
+def _name(event: WorkRequested | Outcome) -> str | None:
     if isinstance(event, Outcome):
         return event.title or event.urn
     if isinstance(event, _WITH_URN):

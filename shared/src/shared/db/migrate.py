@@ -27,7 +27,7 @@ async def reach_database(database: Database, schema: str) -> None:
 async def migrate(database: Database, schema: str) -> None:
     """Safe to repeat and to run concurrently. Raises NewerVersion if a newer topicflow has migrated it."""
     with _newer_version_error(schema):
-        await database.run(lambda connection: upgrade(connection, schema))
+        await database.run(lambda connection: _upgrade(connection, schema))
 
 
 def newest_revision(schema: str) -> str:
@@ -59,13 +59,13 @@ def _newer_version_error(schema: str) -> Iterator[None]:
         ) from error
 
 
-def upgrade(connection: Connection, schema: str, revision: str = "head") -> None:
+def _upgrade(connection: Connection, schema: str) -> None:
     if connection.dialect.name == "postgresql":
         _lock(connection, schema)
     config = _config(schema)
     config.attributes["connection"] = connection
     config.attributes["version_table"] = _version_table(schema)
-    command.upgrade(config, revision)
+    command.upgrade(config, "head")
 
 
 def _lock(connection: Connection, schema: str) -> None:

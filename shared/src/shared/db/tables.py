@@ -75,8 +75,8 @@ submissions = Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("partition", Integer, nullable=False),
-    Column("title", Text),
-    Column("title_normal", Text),  # for searching
+    Column("name", Text),  # of a topic its title, of an article its URN
+    Column("name_normal", Text),  # for searching
     Column("legacy_id", BigInteger),
     Column("attempt", Integer, nullable=False),
     Column("rank", Integer, nullable=False),
@@ -106,7 +106,7 @@ submissions = Table(
     Column("input_hash", Text),  # of an article's text, in its newest attempt
     _index("submissions_newest", "kind", "created_at", "id", where=VISIBLE),
     _index("submissions_by_update", "kind", "updated_at", "id", where=VISIBLE),
-    _index("submissions_by_title", "kind", "title_normal", "id", "status", where=VISIBLE),  # covers a search
+    _index("submissions_by_name", "kind", "name_normal", "id", "status", where=VISIBLE),  # covers a search
     _index("submissions_by_status", "kind", "status", "created_at", "id", where=VISIBLE),
     _index("submissions_by_difficulty", "kind", "difficulty", "created_at", "id", where=VISIBLE),
     _index("submissions_failed", "kind", "ended_at", "id", where="status = 'failed'"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import inf
 
 from shared.errors import BudgetSpent, DailyQuota
-from shared.events import Event, Kind, UsageTotals
+from shared.events import Event, Kind, UsageReported
 from shared.llm.quota_day import day_of, end_of_day
 
 
@@ -31,7 +31,7 @@ class DailyLimits:
     def __init__(self, limits: UsedToday, kind: Kind) -> None:
         self._limits = limits
         self._kind = kind
-        self._totals: dict[str, UsageTotals] = {}
+        self._totals: dict[str, UsageReported] = {}
         self._received_at = 0.0  # monotonic, as are the times in `_calls`
         self._calls: deque[tuple[float, int, float]] = deque()  # own calls, not published yet: time, tokens, US dollars
 
@@ -40,7 +40,7 @@ class DailyLimits:
         return self._limits != NO_LIMIT
 
     def on_usage_event(self, event: Event) -> None:
-        if isinstance(event, UsageTotals):
+        if isinstance(event, UsageReported):
             current = self._totals.get(event.key)
             if current is None or (event.day, event.requests) > (current.day, current.requests):
                 self._totals[event.key] = event

@@ -107,7 +107,7 @@ class Gemini:
         return gemini
 
     def heartbeat(self, prices: Prices) -> dict[str, Any]:
-        """What a worker's heartbeats say about Gemini: fields of WorkerBeat."""
+        """What a worker's heartbeats say about Gemini: fields of WorkerHeartbeat."""
         return {"simulated": self.simulated, "problems": (*self.problems, *prices.problems)}
 
     @property

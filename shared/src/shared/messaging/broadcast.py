@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 
 from shared.errors import InvalidEvent, NewerVersion
-from shared.events import Event, WorkerBeat
+from shared.events import Event, WorkerHeartbeat
 from shared.messaging.broker import OnHeartbeat
 from shared.messaging.cloudevents import Record, decode
 
@@ -23,5 +23,5 @@ def decode_or_skip(record: Record) -> Event | None:
 def dispatch_heartbeat(record: Record, stored_at: datetime, on_heartbeat: OnHeartbeat) -> None:
     """`stored_at`: time by the broker's clock."""
     event = decode_or_skip(record)
-    if isinstance(event, WorkerBeat):
+    if isinstance(event, WorkerHeartbeat):
         on_heartbeat(event, stored_at)

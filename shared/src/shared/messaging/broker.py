@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from shared.events import Event, WorkerBeat
+from shared.events import Event, WorkerHeartbeat
 from shared.messaging.cloudevents import Record
 from shared.messaging.provisioning import ProvisioningPlan
 from shared.streams import Stream
@@ -107,7 +107,7 @@ class Reader(Protocol):
 
 
 LoadPositions = Callable[[int], Awaitable[Positions]]
-OnHeartbeat = Callable[[WorkerBeat, datetime], None]
+OnHeartbeat = Callable[[WorkerHeartbeat, datetime], None]
 
 
 class Publisher(Protocol):

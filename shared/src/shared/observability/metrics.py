@@ -68,7 +68,7 @@ SUBMISSIONS_NOW = Reading(
 )
 DEAD_LETTERS_NOW = Reading(
     "topicflow_dead_letters",
-    "Records on the dead-letter streams.",
+    "Records on the dead-letter streams, as counted by the projection.",
     registry=API,
 )
 LIVE_PROCESSES = Reading(

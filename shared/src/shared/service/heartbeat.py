@@ -9,7 +9,7 @@ import structlog
 
 from shared import __version__
 from shared.errors import BrokerUnreachable
-from shared.events import WorkerBeat
+from shared.events import WorkerHeartbeat
 from shared.messaging.broker import Publisher
 from shared.messaging.cloudevents import encode
 
@@ -20,10 +20,10 @@ EVERY = 2.0  # seconds
 async def beat(
     publisher: Publisher, service: str, instance: str, now: Callable[[], dict[str, Any]] | None = None
 ) -> None:
-    """Until cancelled. `now` returns the fields of WorkerBeat that change."""
+    """Until cancelled. `now` returns the fields of WorkerHeartbeat that change."""
     started_at = datetime.now(UTC)
     while True:
-        heartbeat = WorkerBeat(
+        heartbeat = WorkerHeartbeat(
             service=service,
             instance=instance,
             app_version=__version__,

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict
 from functools import partial
 
-from shared.events import CausesWork
+from shared.events import WorkRequested
 from shared.worker.in_flight import InFlightDelivery
 
 REMEMBERED_ENDS = 10_000
@@ -17,7 +17,7 @@ class AttemptGuard:
         self._running: dict[str, tuple[int, InFlightDelivery]] = {}
         self._ended: OrderedDict[str, int] = OrderedDict()
 
-    async def admit(self, delivery: InFlightDelivery, event: CausesWork) -> bool:
+    async def admit(self, delivery: InFlightDelivery, event: WorkRequested) -> bool:
         """False if this attempt has ended or is in flight. A lower one is superseded; if it runs, this one waits.
 
         Raises Superseded.

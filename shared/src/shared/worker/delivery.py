@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from shared.errors import BrokerUnreachable, Refused, Transient
-from shared.events import CausesWork, Outcome, Removed, Requeued
+from shared.events import Outcome, Removed, Requeued, WorkRequested
 from shared.messaging.broker import Consumer
 from shared.messaging.cloudevents import Record, encode
 from shared.messaging.dead_letter import dead_letter
@@ -39,7 +39,7 @@ from shared.worker.telemetry import count_end, observed
 
 log = structlog.get_logger()
 T = TypeVar("T")
-Handler = Callable[[CausesWork, Run], Awaitable[Reported | None]]  # None: nothing to report
+Handler = Callable[[WorkRequested, Run], Awaitable[Reported | None]]  # None: nothing to report
 
 
 class OwnershipLost(Exception):
@@ -76,7 +76,7 @@ class DeliveryProcessor:
     async def process(self, delivery: InFlightDelivery) -> None:
         """Returns when the end of the delivery is stored."""
         match delivery.event:
-            case CausesWork() as event:
+            case WorkRequested() as event:
                 await self._process_work(delivery, event)
             case Removed() as event:
                 self._attempts.remove(event.id, event.attempt)
@@ -87,11 +87,9 @@ class DeliveryProcessor:
                 letter = self._letter(delivery, "invalid_event", problem, tries=0)
                 await self._settle(delivery, Ack("dead_lettered", [letter]))
 
-    async def _process_work(self, delivery: InFlightDelivery, event: CausesWork) -> None:
+    async def _process_work(self, delivery: InFlightDelivery, event: WorkRequested) -> None:
         try:
-            if isinstance(event, Removed):
-                self._attempts.remove(event.id, event.attempt)
-            elif not await self._attempts.admit(delivery, event):
+            if event.is_attempt and not await self._attempts.admit(delivery, event):
                 await self._settle(delivery, NOTHING_TO_DO)
                 return
             run = Run(event, self._worker, delivery.crash_count)
@@ -251,5 +249,5 @@ class DeliveryProcessor:
             await self._writer.commit(delivery.received, ack.records)
         delivery.progress = Progress.SETTLED
         count_end(ack)
-        if ack.ends_attempt and isinstance(delivery.event, CausesWork):
+        if ack.ends_attempt and isinstance(delivery.event, WorkRequested) and delivery.event.is_attempt:
             self._attempts.end(delivery.event.id, delivery.event.attempt)

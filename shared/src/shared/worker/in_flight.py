@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Literal, TypeVar
 
 from shared.errors import InvalidEvent
-from shared.events import CausesWork, Event
+from shared.events import Event, WorkRequested
 from shared.messaging.broker import Delivery
 from shared.messaging.cloudevents import Record, decode
 
@@ -56,7 +56,7 @@ class InFlightDelivery:
     @property
     def crash_count(self) -> int:
         """Crashes of workers while they handled this attempt, including those counted before it was requeued."""
-        requeued = self.event.requeued if isinstance(self.event, CausesWork) else None
+        requeued = self.event.requeued if isinstance(self.event, WorkRequested) else None
         return self.received.starts + (requeued.starts if requeued else 0)
 
     @property

@@ -8,7 +8,6 @@ from uuid import uuid4
 from shared.events import (
     ArticleAnnotated,
     CatalogScanRequested,
-    CausesWork,
     ErrorDetail,
     Outcome,
     SubmissionCompleted,
@@ -16,6 +15,7 @@ from shared.events import (
     SubmissionParked,
     SubmissionStarted,
     Usage,
+    WorkRequested,
 )
 from shared.messaging.cloudevents import Record, encode
 
@@ -23,7 +23,7 @@ Reported = Outcome | ArticleAnnotated | CatalogScanRequested  # what a handler r
 
 
 class Run:
-    def __init__(self, event: CausesWork, worker: str, crash_count: int = 0) -> None:
+    def __init__(self, event: WorkRequested, worker: str, crash_count: int = 0) -> None:
         """`crash_count`: crashes of workers that handled the event before."""
         self.id = str(uuid4())
         self.event = event

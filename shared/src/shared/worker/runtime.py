@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from faststream import FastStream
 
-from shared.events import Event, WaitingFor, WorkerPaused
+from shared.events import Event, WaitingFor, WorkerPauseChanged
 from shared.messaging import connect
 from shared.messaging.broker import Consumer
 from shared.messaging.settings import BrokerSettings
@@ -88,7 +88,7 @@ class Worker:
             await loop.run()
 
         def on_control_event(event: Event) -> None:
-            if isinstance(event, WorkerPaused) and event.service == self._service:
+            if isinstance(event, WorkerPauseChanged) and event.service == self._service:
                 for loop in self._loops:
                     loop.gate.pause(event.at if event.paused else None)
                 log.info("worker_paused" if event.paused else "worker_resumed", by=event.by)
@@ -128,6 +128,7 @@ class Worker:
     def _heartbeat(self, status: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         return {
             "in_flight": sum(loop.in_flight for loop in self._loops),
+            "slots": self._settings.in_flight * len(self._loops),
             "processed": sum(loop.processed for loop in self._loops),
             "failed": sum(loop.failed for loop in self._loops),
             "waiting_for": next(iter(self._waits), None),

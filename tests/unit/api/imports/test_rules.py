@@ -18,7 +18,7 @@ def old(title: str = "Raft", status: str = "completed", **more: Any) -> TopicToI
 
 
 def here(status: str, attempt: int = 2, **more: Any) -> dict[str, KnownSubmission]:
-    fields = {"id": topic_id("Raft"), "title": "raft", "legacy_id": None, "simulated": False, **more}
+    fields = {"id": topic_id("Raft"), "name": "raft", "legacy_id": None, "simulated": False, **more}
     return {topic_id("Raft"): KnownSubmission(status=status, attempt=attempt, **fields)}
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.errors import BudgetSpent, DailyQuota
-from shared.events import Kind, UsageTotals
+from shared.events import Kind, UsageReported
 from shared.llm import daily_limits as module
 from shared.llm.daily_limits import NO_LIMIT, DailyLimits, UsedToday
 from shared.llm.quota_day import day_of, end_of_day
@@ -16,12 +16,12 @@ YESTERDAY = day_of(datetime.now(UTC) - timedelta(days=1))
 
 def totals(
     requests: float, *, tokens: int = 0, cost: float = 0, day: str = TODAY, kind: Kind = "topic", partition: int = 0
-) -> UsageTotals:
+) -> UsageReported:
     fields = {"day": day, "kind": kind, "model": "m", "partition": partition}
-    return UsageTotals.model_validate(fields | {"requests": requests, "tokens": tokens, "cost": cost})
+    return UsageReported.model_validate(fields | {"requests": requests, "tokens": tokens, "cost": cost})
 
 
-def daily_limits(limits: UsedToday, *events: UsageTotals) -> DailyLimits:
+def daily_limits(limits: UsedToday, *events: UsageReported) -> DailyLimits:
     made = DailyLimits(limits, "topic")
     made.check(1.0)
     for one in events:

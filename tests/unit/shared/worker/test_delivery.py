@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 from eventually import eventually
-from factories import record, removed, topic_submitted
+from factories import article_removed, article_submitted, forget_article, record, removed, topic_submitted
 
 from shared.errors import Transient
-from shared.events import CausesWork, Event
+from shared.events import Event, WorkRequested
 from shared.messaging.broker import Delivery, Settled
 from shared.resilience.backoff import RetryPolicy
 from shared.resilience.circuit_breaker import BreakerState
@@ -67,7 +67,7 @@ class Processing:
         )
         self._tasks = [asyncio.create_task(self.writer.run())]
 
-    async def _handle(self, event: CausesWork, run: Run) -> None:
+    async def _handle(self, event: WorkRequested, run: Run) -> None:
         self.calls.append(event.attempt)
         if self.errors:
             raise self.errors.pop()
@@ -120,6 +120,16 @@ async def test_a_probe_that_became_another_members_leaves_the_probe_to_others(so
     await eventually(lambda: lost.progress is Progress.SETTLED, within=2)
     await eventually(lambda: soon.gate.allows_probe, within=2)
     assert soon.calls == []
+
+
+async def test_work_of_no_attempt_is_done_whether_its_attempt_has_ended_or_not_and_ends_none(soon: Processing) -> None:
+    soon.member.may_store_starts.set()
+    for event in (article_removed(attempt=1), forget_article(attempt=1), forget_article(attempt=2)):
+        soon.process(event)
+    await eventually(lambda: len(soon.member.settled) == 3, within=2)
+    assert soon.calls == [1, 2]
+    soon.process(article_submitted(attempt=2))
+    await eventually(lambda: soon.calls == [1, 2, 2], within=2)
 
 
 async def test_what_was_removed_while_its_start_was_stored_is_not_called(soon: Processing) -> None:

@@ -22,7 +22,7 @@ from shared.db.array_params import one_of
 from shared.db.engine import Database
 from shared.db.tables import history, positions, submissions
 from shared.errors import CannotGoOn, GroupInUse
-from shared.events import ArticleAnnotated, ArticleSubmitted, CausesWork, Requeued, TopicSubmitted
+from shared.events import ArticleAnnotated, ArticleSubmitted, Requeued, TopicSubmitted, WorkRequested
 from shared.messaging.broker import Positions, Transport
 from shared.messaging.cloudevents import decode, encode
 from shared.messaging.provisioning import Lost
@@ -47,7 +47,7 @@ _COLUMNS = (
     _S.id,
     _S.kind,
     _S.attempt,
-    _S.title,
+    _S.name,
     _S.submitted_at,
     _S.submitted_by,
     _S.legacy_id,
@@ -129,7 +129,7 @@ async def _require_no_live_worker(transport: Transport, group: str, say: Callabl
     try:
         while not workers.live(SOURCE) or workers.live(group):
             if time.monotonic() > give_up:
-                names = ", ".join(seen.beat.instance for seen in workers.live(group)) or "an unknown worker"
+                names = ", ".join(seen.heartbeat.instance for seen in workers.live(group)) or "an unknown worker"
                 raise GroupInUse(f"the group {group} lost its positions, but {names} is still running: stop it first")
             say(f"Checking whether a {group} is still running …")
             await asyncio.sleep(0.1)
@@ -188,7 +188,7 @@ def _rows(connection: Connection, stream: str, page: Sequence[tuple[str, int]]) 
     return [row for row in rows if row["attempt"] == attempts[row["id"]]]
 
 
-def _requeued(row: RowMapping, paid: ArticleAnnotated | None) -> CausesWork:
+def _requeued(row: RowMapping, paid: ArticleAnnotated | None) -> WorkRequested:
     """The same attempt, with a new requeue number: Redis drops a copy published within the last ten minutes."""
     requeued = Requeued(n=max(1, row["times"]), tries=row["tries"], starts=0, since=datetime.now(UTC))
     if paid:
@@ -201,5 +201,5 @@ def _requeued(row: RowMapping, paid: ArticleAnnotated | None) -> CausesWork:
         "requeued": requeued,
     }
     if row["kind"] == "article":
-        return ArticleSubmitted(**fields, urn=row["title"], input_hash=row["input_hash"])
-    return TopicSubmitted(**fields, title=row["title"], legacy_id=row["legacy_id"])
+        return ArticleSubmitted(**fields, urn=row["name"], input_hash=row["input_hash"])
+    return TopicSubmitted(**fields, title=row["name"], legacy_id=row["legacy_id"])

@@ -99,7 +99,7 @@ async def get_article_history(urn: str, context: Context, limit: HowMany = 200) 
 def to_article(row: RowMapping, all_wait_for: WaitingFor | None) -> Article:
     return Article(
         id=row["id"],
-        urn=row["title"] or "",
+        urn=row["name"] or "",
         status=row["status"],
         attempt=row["attempt"],
         error_message=row["error_message"],

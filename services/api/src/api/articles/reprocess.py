@@ -16,7 +16,7 @@ from api.projection.filters import SubmissionQuery
 from api.submissions.commands import projected, queue, take_back
 from api.submissions.read import load_submission
 from api.submissions.schemas import Deleted, Queued
-from shared.events import ArticleForgotten, ArticleSubmitted
+from shared.events import ArticleRemoved, ArticleSubmitted, ForgetArticle
 from shared.ids import article_id
 
 router = APIRouter()
@@ -54,11 +54,14 @@ async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Del
     row = await load_submission(context, "article", article_id(urn), urn)
     now = datetime.now(UTC)
 
-    def removal_of(attempt: int) -> ArticleForgotten:
-        return ArticleForgotten(id=row["id"], attempt=attempt, urn=row["title"], by=caller.name, submitted_at=now)
+    def removal_of(attempt: int) -> ArticleRemoved:
+        return ArticleRemoved(id=row["id"], attempt=attempt, by=caller.name)
 
-    await take_back(context, removal_of, row["attempt"])
-    return Deleted(message=f"forgotten: {row['title']}")
+    def forgetting(attempt: int) -> ForgetArticle:
+        return ForgetArticle(id=row["id"], attempt=attempt, urn=row["name"], submitted_at=now)
+
+    await take_back(context, removal_of, row["attempt"], forgetting)
+    return Deleted(message=f"forgotten: {row['name']}")
 
 
 async def _pages(context: ApiContext, query: SubmissionQuery) -> AsyncIterator[Sequence[RowMapping]]:
@@ -72,7 +75,7 @@ def _next_attempt(row: RowMapping, caller: Caller) -> ArticleSubmitted:
     return ArticleSubmitted(
         id=row["id"],
         attempt=row["attempt"] + 1,
-        urn=row["title"],
+        urn=row["name"],
         submitted_at=datetime.now(UTC),
         submitted_by=caller.name,
         force=True,

@@ -65,7 +65,7 @@ class _Last:
     @property
     def next_name(self) -> str:
         """The last scan's number plus one, so that concurrent starts are the same scan."""
-        number = self.row["title"].rpartition(" ")[2] if self.row and self.row["title"] else "0"
+        number = self.row["name"].rpartition(" ")[2] if self.row and self.row["name"] else "0"
         return f"scan {int(number) + 1 if number.isdecimal() else 1}"
 
 
@@ -126,7 +126,7 @@ def _scan_of(context: ApiContext, row: RowMapping) -> Scan:
     progress = contents_of(row) or {"pages": 0, "seen": 0, "submitted": 0}
     return Scan(
         id=row["id"],
-        scan=row["title"] or "",
+        scan=row["name"] or "",
         status=row["status"],
         started_at=row["created_at"],
         ended_at=row["ended_at"],

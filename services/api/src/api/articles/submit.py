@@ -113,7 +113,7 @@ def _adopted(existing: KnownSubmission, input_hash: str) -> Record | None:
         id=existing.id,
         attempt=existing.attempt,
         kind="article",
-        urn=existing.title,
+        urn=existing.name,
         submitted_at=existing.ended_at,
         run=SCAN,
         worker=SCAN,

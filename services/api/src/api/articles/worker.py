@@ -11,7 +11,7 @@ from api.access.scopes import require_scope
 from api.dependencies import ApiContext, Context
 from api.projection.freshness import freshness
 from api.worker_registry import LiveWorker
-from shared.events import WaitingFor, WorkerPaused
+from shared.events import WaitingFor, WorkerPauseChanged
 from shared.messaging.cloudevents import encode
 from shared.streams import ENRICHER
 
@@ -67,7 +67,7 @@ async def pause_article_workers(
 ) -> Paused:
     """Pause or resume all article workers, including those that start later. Running calls finish."""
     now = datetime.now(UTC)
-    event = WorkerPaused(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
+    event = WorkerPauseChanged(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
     await context.publish([encode(event, source=context.instance)])
     return Paused(paused=body.paused, at=now)
 
@@ -76,7 +76,7 @@ async def article_worker(context: ApiContext) -> ArticleWorker:
     age = await freshness(context.projection, context.transport)
     ends = await context.projection.ends("article")
     live, pause = context.workers.live(ENRICHER), context.workers.pause_of(ENRICHER)
-    started_at = min((seen.beat.started_at for seen in live), default=None)
+    started_at = min((seen.heartbeat.started_at for seen in live), default=None)
     return ArticleWorker(
         processed=ends.get("processed", 0),
         failed=ends.get("failed", 0),

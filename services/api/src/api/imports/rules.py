@@ -84,7 +84,7 @@ def _judge_one(old: TopicToImport, existing: KnownSubmission | None) -> ImportVe
     if existing is None:
         return ImportVerdict(old, topic_id(old.title), old.title, 1, "imported" if is_completed else "queued")
     is_its_own = existing.id == topic_id(old.title)  # otherwise it matched a title given by the model
-    title = old.title if is_its_own else existing.title or old.title
+    title = old.title if is_its_own else existing.name or old.title
     here = ImportVerdict(old, existing.id, title, existing.attempt, "skipped", f"already {existing.status} here")
     if existing.status == "removed":
         return replace(here, reason="removed here")

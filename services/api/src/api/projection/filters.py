@@ -13,7 +13,7 @@ from shared.db.tables import facet_counts, facets, status_counts, submissions
 from shared.events import Kind
 from shared.ids import normal
 
-FEW = 2_000  # titles that a search looks up; a more common text is found soon by walking
+FEW = 2_000  # names that a search looks up; a more common text is found soon by walking
 ALL = ""  # the filter that matches every topic
 SEARCH = "search"
 STATUS = "status"
@@ -56,7 +56,7 @@ class Matches:
 
 
 def matches_of(connection: Connection, query: SubmissionQuery) -> Matches:
-    """From stored counts; a search reads the title index."""
+    """From stored counts; a search reads the name index."""
     matching_ids = _matching_ids(connection, query.kind, query.search) if query.search is not None else None
     sizes = {ALL: _size_of_status(connection, query.kind)}
     sizes |= {name: _size_of_facet(connection, name, value) for name, value in query.facets.items()}
@@ -92,7 +92,7 @@ def filtered(
         statement = statement.where(beside(has.correlate(submissions)).exists())
     if query.search is not None:
         leads = leader == SEARCH and matching_ids is not None
-        statement = statement.where(_C.id.in_(matching_ids or []) if leads else _title_has(query.search))
+        statement = statement.where(_C.id.in_(matching_ids or []) if leads else _name_has(query.search))
     return statement
 
 
@@ -117,12 +117,12 @@ def _is_facet(name: str, value: str, of: FromClause = facets) -> ColumnElement[b
     return and_(of.c.facet == name, of.c.value == value)
 
 
-def _title_has(search: str) -> ColumnElement[bool]:
-    return _C.title_normal.contains(normal(search), autoescape=True)
+def _name_has(search: str) -> ColumnElement[bool]:
+    return _C.name_normal.contains(normal(search), autoescape=True)
 
 
 def _matching_ids(connection: Connection, kind: Kind, search: str) -> list[str] | None:
-    query = select(_C.id).where(_C.kind == kind, VISIBLE, _title_has(search)).limit(FEW + 1)
+    query = select(_C.id).where(_C.kind == kind, VISIBLE, _name_has(search)).limit(FEW + 1)
     ids = list(connection.scalars(query))
     return ids if len(ids) <= FEW else None
 

@@ -18,7 +18,7 @@ _C = submissions.c
 ORDERS: Mapping[str, tuple[ColumnElement[Any], ...]] = {
     "created_at": (_C.created_at, _C.id),
     "updated_at": (_C.updated_at, _C.id),
-    "title": (_C.title_normal, _C.id),
+    "title": (_C.name_normal, _C.id),
     "status": (_C.status, _C.created_at, _C.id),
     "difficulty": (_C.difficulty, _C.created_at, _C.id),
 }

@@ -29,7 +29,7 @@ _KIND: BindParameter[str] = bindparam("kind")
 _LIMIT: BindParameter[int] = bindparam("limit")
 
 
-_JUDGED = (_C.id, _C.title, _C.status, _C.attempt, _C.legacy_id, _C.simulated, _C.input_hash, _C.ended_at)
+_JUDGED = (_C.id, _C.name, _C.status, _C.attempt, _C.legacy_id, _C.simulated, _C.input_hash, _C.ended_at)
 FIND = select(*_JUDGED, _C.content_id).where(or_(one_of(_C.id), and_(one_of(_C.content_id), VISIBLE)))
 _SUBMISSION = (
     select(submissions, contents.c.content)
@@ -41,13 +41,13 @@ SUBMISSION = _SUBMISSION.where(_C.id == bindparam("id"))
 SUBMISSION_BY_LEGACY_ID = _SUBMISSION.where(_C.legacy_id == bindparam("legacy_id"))
 ATTEMPT = select(_C.attempt, _C.status).where(_C.id == bindparam("id"))
 RECENT_FAILURES = (
-    select(_C.id, _C.title, _C.error_message, _C.created_at, _C.ended_at)
+    select(_C.id, _C.name.label("title"), _C.error_message, _C.created_at, _C.ended_at)
     .where(_C.kind == _KIND, _FAILED)
     .order_by(_C.ended_at.desc(), _C.id.desc())
     .limit(_LIMIT)
 )
 FAILED_TOPICS = (
-    select(_C.id, _C.title, _C.attempt, _C.ended_at)
+    select(_C.id, _C.name, _C.attempt, _C.ended_at)
     .where(_C.kind == "topic", _FAILED, _C.ended_at <= bindparam("until", type_=UtcTime()))
     .order_by(_C.ended_at, _C.id)
     .limit(_LIMIT)

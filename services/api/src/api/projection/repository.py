@@ -23,7 +23,7 @@ class KnownSubmission:
     """The state of a submission, as the submit and import rules need it."""
 
     id: str
-    title: str | None
+    name: str | None
     status: str
     attempt: int
     legacy_id: int | None

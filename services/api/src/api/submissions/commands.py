@@ -8,7 +8,7 @@ from contextlib import suppress
 from api.dependencies import ApiContext
 from api.projection.freshness import LONGEST_WAIT_SECONDS, POLL_SECONDS
 from shared.db.engine import DatabaseUnreachable
-from shared.events import Removed, SubmissionEvent, Submitted
+from shared.events import Removed, SubmissionEvent, Submitted, WorkRequested
 from shared.messaging.cloudevents import encode
 from shared.observability.metrics import SUBMISSIONS
 
@@ -23,15 +23,22 @@ async def queue(context: ApiContext, events: Sequence[Submitted], stored: int = 
         SUBMISSIONS.labels(event.kind, "queued").inc(len(events))
 
 
-async def take_back(context: ApiContext, removal_of: Callable[[int], Removed], attempt: int) -> None:
+async def take_back(
+    context: ApiContext,
+    removal_of: Callable[[int], Removed],
+    attempt: int,
+    work_of: Callable[[int], WorkRequested] | None = None,
+) -> None:
     """Removes a submission from all reads and counts. Returns once this is projected, after one second at most.
 
-    `removal_of`: builds the event for an attempt; called again if a newer attempt was submitted meanwhile.
+    `removal_of`: builds the event for an attempt; called again if a newer attempt was submitted meanwhile. `work_of`:
+    what a worker must do besides; published first, so that a removal is never stored without it.
     """
     give_up = time.monotonic() + LONGEST_WAIT_SECONDS
     removed: Removed | None = removal_of(attempt)
     while removed:
-        await context.publish([encode(removed, source=context.instance)])
+        events = [*([work_of(removed.attempt)] if work_of else ()), removed]
+        await context.publish([encode(event, source=context.instance) for event in events])
         now = await projected(context, removed)
         is_overtaken = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
         removed = removal_of(now[0]) if now and is_overtaken else None

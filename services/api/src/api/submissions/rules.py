@@ -46,9 +46,9 @@ def _judge_one(
     if existing is None:
         return Verdict(id_, name, "pending", 1)
     if not is_due(name, existing):
-        return Verdict(existing.id, existing.title or name, existing.status, None)
+        return Verdict(existing.id, existing.name or name, existing.status, None)
     is_its_own = existing.id == id_  # otherwise it matched a title given by the model
-    return Verdict(existing.id, name if is_its_own else existing.title or name, "pending", existing.attempt + 1)
+    return Verdict(existing.id, name if is_its_own else existing.name or name, "pending", existing.attempt + 1)
 
 
 def is_open(existing: KnownSubmission, *, force: bool) -> bool:

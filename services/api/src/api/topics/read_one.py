@@ -59,7 +59,7 @@ def to_topic(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:
     status: Status = row["status"]
     return Topic(
         id=row["id"],
-        title=row["title"] or "",
+        title=row["name"] or "",
         status=status,
         attempt=row["attempt"],
         content=contents_of(row),

@@ -74,7 +74,7 @@ async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
         return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)
 
     await take_back(context, removal_of, row["attempt"])
-    return Deleted(message=f"deleted: {row['title'] or row['id']}")
+    return Deleted(message=f"deleted: {row['name'] or row['id']}")
 
 
 @router.post("/topics/retry-failed", status_code=202)
@@ -107,7 +107,7 @@ def _next_attempt(row: RowMapping, caller: Caller, *, force: bool) -> TopicSubmi
     return TopicSubmitted(
         id=row["id"],
         attempt=row["attempt"] + 1,
-        title=row["title"] or "",
+        title=row["name"] or "",
         submitted_at=datetime.now(UTC),
         submitted_by=caller.name,
         force=force,

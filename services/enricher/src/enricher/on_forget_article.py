@@ -1,6 +1,6 @@
 """Marks an article as not enriched in the catalogue.
 
-Consumes: ArticleForgotten
+Consumes: ForgetArticle
 Publishes: SubmissionStarted, SubmissionParked, SubmissionFailed
 Writes: the catalogue
 Fails: Outage, if it is unavailable
@@ -9,15 +9,15 @@ Fails: Outage, if it is unavailable
 from enricher.catalog_client import CatalogClient
 from enricher.on_article_annotated import WRITTEN_BY, is_newer, submission_mark
 from shared.errors import Refused
-from shared.events import ArticleForgotten
+from shared.events import ForgetArticle
 from shared.worker.run import Run
 
 
-class OnArticleForgotten:
+class OnForgetArticle:
     def __init__(self, catalog: CatalogClient) -> None:
         self._catalog = catalog
 
-    async def __call__(self, event: ArticleForgotten, run: Run) -> None:
+    async def __call__(self, event: ForgetArticle, run: Run) -> None:
         """Counts as a submission: late results of earlier submissions are not written any more."""
         try:
             there = (await self._catalog.read(event.urn)).extras.get(WRITTEN_BY)
