@@ -106,7 +106,7 @@ async def _measured(run: BenchDeployment, titles: Sequence[str]) -> _Done:
     assert run.gemini.calls["calls"] == len(titles) + 1
     query = """
         SELECT name, started_at, ended_at FROM submissions
-        WHERE title != 'One that goes ahead' ORDER BY started_at
+        WHERE name != 'One that goes ahead' ORDER BY started_at
     """
     calls = rows(run.database_url, query)
     answers = [SLOW_SECONDS if SLOW in title else CALL_SECONDS for title, *_ in calls]
