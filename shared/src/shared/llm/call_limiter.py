@@ -7,14 +7,13 @@ from contextlib import contextmanager
 
 from shared.errors import Outage
 from shared.llm.rate_limit import RateLimiter
-from shared.resilience.concurrency import AdaptiveConcurrencyLimit, most_ready
+from shared.resilience.concurrency import AdaptiveConcurrencyLimit
 
 
 class CallLimiter:
     def __init__(self, calls: int, rate: RateLimiter) -> None:
-        """`calls` at a time, and a few more that are prepared meanwhile. None of those where a day is limited: they
-        would begin after the call that reaches the limit."""
-        self._concurrency = AdaptiveConcurrencyLimit(calls + (0 if rate.is_limited else most_ready(calls)))
+        """`calls` at a time."""
+        self._concurrency = AdaptiveConcurrencyLimit(calls)
         self._rate = rate
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._admission: asyncio.Task[None] | None = None

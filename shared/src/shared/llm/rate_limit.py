@@ -44,11 +44,6 @@ class RateLimiter:
         self._share_read_at = -inf
         self._next_call = self._tokens_paid_at = -inf  # by the clock
 
-    @property
-    def is_limited(self) -> bool:
-        """Whether daily limits apply, which prefetched calls could exceed."""
-        return self._daily_limits.is_limited
-
     async def enter(self) -> None:
         """Waits until one more call is within the quota. One caller at a time. Raises DailyQuota, BudgetSpent."""
         if self._quota == Quota() and not self._daily_limits.is_limited:

@@ -1,11 +1,6 @@
-"""Limits on concurrent work: how many requests may be prepared ahead, and a limit that adapts to outages."""
+"""A limit on concurrent work that adapts to outages."""
 
 import asyncio
-
-
-def most_ready(calls: int) -> int:
-    """Extra work in progress beyond `calls` concurrent calls: preparing requests or reading answers meanwhile."""
-    return calls // 10
 
 
 class AdaptiveConcurrencyLimit:

@@ -6,19 +6,16 @@ See docs/decisions/0020.
 import asyncio
 import time
 
-from shared.resilience.concurrency import most_ready
 from shared.worker.in_flight import InFlightDelivery
 
 LARGEST_PREFETCH = 300
 PREFETCH_SECONDS = 0.05  # of work: storing an outcome and fetching the next delivery takes some of it
-OVERCOMMIT_SECONDS = 0.03  # of work started ahead: building a request and parsing an answer takes some of it
 
 
 class ConcurrencyLimit:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._free = asyncio.Semaphore(limit)
-        self._overcommit = 0  # slots beyond the limit
         self._is_closed = False
         self._acquired_at: dict[InFlightDelivery, float] = {}  # monotonic
         self._seconds = float("inf")  # moving average of what one takes
@@ -26,10 +23,7 @@ class ConcurrencyLimit:
     @property
     def prefetch(self) -> int:
         """As many as will start in the next moment. None where one takes seconds: another worker could start them."""
-        return min(LARGEST_PREFETCH, self._started_within(PREFETCH_SECONDS))
-
-    def _started_within(self, seconds: float) -> int:
-        return int(self._limit * seconds / self._seconds)
+        return min(LARGEST_PREFETCH, int(self._limit * PREFETCH_SECONDS / self._seconds))
 
     async def acquire(self, delivery: InFlightDelivery) -> None:
         """Raises Superseded."""
@@ -43,14 +37,7 @@ class ConcurrencyLimit:
             before = took if self._seconds == float("inf") else self._seconds
             self._seconds = before + (took - before) / self._limit
             if not self._is_closed:
-                self._give_back()
-
-    def _give_back(self) -> None:
-        """With some more while a submission takes so little time that work around its call matters."""
-        overcommit = min(most_ready(self._limit), self._started_within(OVERCOMMIT_SECONDS))
-        for _ in range(1 + overcommit - self._overcommit):
-            self._free.release()
-        self._overcommit = max(overcommit, self._overcommit - 1)
+                self._free.release()
 
     def close(self) -> None:
         """Frees no more slots: whoever waits for one keeps waiting and can be handed back."""

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 
-import pytest
 from contract.brokers import Broker
 from contract.submissions import many, names, submitted
 from contract.workers import Workers, remains
@@ -43,17 +42,6 @@ async def test_with_long_calls_nothing_is_prefetched(broker: Broker, workers: Wo
     await eventually(lambda: worker.loop.in_flight == IN_FLIGHT, within=15)
     await remains(lambda: worker.loop.in_flight <= IN_FLIGHT, during=0.5)
     await workers.settled()
-
-
-@pytest.mark.parametrize(("seconds", "most"), [(0.05, 22), (0.8, 20)])
-async def test_a_tenth_more_calls_run_concurrently_while_they_are_short(
-    broker: Broker, workers: Workers, seconds: float, most: int
-) -> None:
-    answer_slowly(workers, names(100), seconds)
-    await broker.transport.publish(many(100))
-    await workers.start(concurrency=20)
-    await workers.settled(within=30)
-    assert workers.handler.most_running == most
 
 
 async def test_a_stop_starts_no_prefetched_submission(broker: Broker, workers: Workers) -> None:
