@@ -30,7 +30,7 @@ class Checker:
 
     def assert_all_completed_once(self, titles: Iterable[str]) -> None:
         expected = set(titles)
-        found = [title for (title,) in self._rows("SELECT name FROM submissions WHERE status = 'completed'")]
+        found = [name for (name,) in self._rows("SELECT name FROM submissions WHERE status = 'completed'")]
         assert set(found) == expected
         assert len(found) == len(expected)
         assert self.counts() == self.statuses() == {"completed": len(expected)}
@@ -39,10 +39,10 @@ class Checker:
 
     def assert_ends(self, ends: Mapping[str, FinalState]) -> None:
         """Each submission's row and card are what they must be."""
-        columns = "id, attempt, status, title, run, error_message, content"
+        columns = "id, attempt, status, name, run, error_message, content"
         found = {
-            id_: FinalState(attempt, status, title, run, error, json.loads(content) if content else None)
-            for id_, attempt, status, title, run, error, content in self._rows(
+            id_: FinalState(attempt, status, name, run, error, json.loads(content) if content else None)
+            for id_, attempt, status, name, run, error, content in self._rows(
                 f"SELECT {columns} FROM submissions LEFT JOIN contents USING (id)"
             )
             if id_ in ends

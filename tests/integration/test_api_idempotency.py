@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 
 from api.access.api_keys import ApiKeys
 from api.access.idempotency_store import IdempotencyStore, IdempotentRequest, StoredResponse
-from api.problems import ProblemError
+from api.errors import Conflict
 from shared.db.engine import Database, open_access
 from shared.db.migrate import migrate
 from shared.db.tables import idempotency_keys
@@ -203,7 +203,7 @@ async def test_a_replica_whose_claim_was_taken_over_changes_nothing(database: Da
     frozen, other = IdempotencyStore(database), IdempotencyStore(database, lease=timedelta(0))
     lost = await frozen.claim(once)
     assert isinstance(lost, str)
-    with pytest.raises(ProblemError):
+    with pytest.raises(Conflict):
         await frozen.claim(once)
     claim = await other.claim(once)
     assert isinstance(claim, str)

@@ -13,7 +13,7 @@ from servers import Deployment, GeminiSimulator, Stacks, ValkeyServer
 from servers.stack import ON_VALKEY
 
 from api.access.admission import BackPressure
-from api.problems import ProblemError
+from api.errors import NoRoom
 from shared.ids import topic_id
 from shared.messaging.redis_streams.transport import RedisTransport
 from shared.streams import PROJECTOR
@@ -95,15 +95,15 @@ async def test_the_last_known_memory_of_an_unreachable_broker_refuses_nothing(va
     await transport.client.config_set("maxmemory", 1)
     pressure = BackPressure(transport, MAX_BACKLOG)
     work = [submitted("Chat System")]
-    await pressure.must_have_room(work)
+    await pressure.require_room(work)
     looking = asyncio.create_task(pressure.poll_backlog())
     await eventually(lambda: pressure.load, within=5)
-    with pytest.raises(ProblemError, match="memory"):
-        await pressure.must_have_room(work)
-    await pressure.must_have_room([])
+    with pytest.raises(NoRoom, match="memory"):
+        await pressure.require_room(work)
+    await pressure.require_room([])
     valkey.freeze()
     await eventually(lambda: pressure.load is None, within=5)
-    await pressure.must_have_room(work)
+    await pressure.require_room(work)
     valkey.thaw()
     await eventually(lambda: pressure.load, within=5)
     looking.cancel()

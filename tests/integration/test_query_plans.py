@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from contract.memory_broker.transport import MemoryTransport
 from factories import BEGAN, completed, record, topic_submitted
 from integration.databases import sqlite_in
 from integration.event_history import in_batches
@@ -87,7 +88,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 async def recorded(filled: Projected) -> AsyncIterator[RecordedQueries]:
     database = open_reader(filled.url)
     explain = "EXPLAIN QUERY PLAN" if filled.url.startswith("sqlite:") else "EXPLAIN"
-    recorded = RecordedQueries(ProjectionQueries(database), database, explain)
+    recorded = RecordedQueries(ProjectionQueries(database, MemoryTransport()), database, explain)
 
     def record_statement(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
         recorded.statements.append((statement, values))

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from contract.memory_broker.transport import MemoryTransport
 from factories import BEGAN
 from integration.databases import sqlite_in
 from integration.event_history import history, in_batches
@@ -41,7 +42,7 @@ async def both(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> A
         await projected.project(in_batches([*sample_records(), *history(80)], 100))
         await projected.close()
     readers = [open_reader(url) for url in urls]
-    yield [ProjectionQueries(reader) for reader in readers]
+    yield [ProjectionQueries(reader, MemoryTransport()) for reader in readers]
     for reader in readers:
         await reader.close()
 

@@ -1,9 +1,8 @@
 """Builds the FastAPI app and its resources; starts even while the broker or the database is unreachable."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,13 +21,13 @@ from api.articles import read as read_articles
 from api.articles import reprocess, scans
 from api.articles import submit as submit_articles
 from api.articles import worker as read_worker
-from api.coalesce import Coalescer
-from api.dependencies import ApiContext
+from api.dependencies import Resources
 from api.imports import articles as import_articles
 from api.imports import topics as import_topics
 from api.monitoring import health
 from api.monitoring.request_telemetry import RequestTelemetry
 from api.projection.repository import ProjectionQueries
+from api.publisher import EventPublisher
 from api.settings import ApiSettings
 from api.status import routes as read_status
 from api.status import usage as read_usage
@@ -39,8 +38,7 @@ from shared import __version__
 from shared.db.engine import DatabaseUnreachable, open_access, open_reader
 from shared.db.migrate import reach_database
 from shared.messaging import connect
-from shared.messaging.broker import Publisher
-from shared.messaging.cloudevents import Record
+from shared.messaging.broker import Transport
 from shared.observability import tracing
 from shared.resilience.backoff import until_it_answers
 from shared.service.bootstrap import wait_until_ready
@@ -102,21 +100,17 @@ async def main(settings: ApiSettings, instance: str) -> None:
         raise errors[0]
 
 
-async def _publish(publisher: Publisher, batches: Sequence[Sequence[Record]]) -> None:
-    await publisher.publish([record for records in batches for record in records])
-
-
-async def _connected(context: ApiContext, scan_interval: float) -> None:
+async def _connected(transport: Transport, resources: Resources, scan_interval: float) -> None:
     """Background work with the broker, until cancelled."""
-    transport, workers = context.transport, context.workers
+    projection, publisher, workers = resources.projection, resources.publisher, resources.workers
     await wait_until_ready(transport)
-    context.provisioned.set()
+    publisher.provisioned.set()
     await asyncio.gather(
-        beat(transport, SERVICE, context.instance),
+        beat(transport, SERVICE, publisher.source),
         transport.follow_heartbeats(workers.on_heartbeat),
         transport.follow_control(workers.on_control_event, lambda: None),
-        context.back_pressure.poll_backlog(),
-        *([scans.scan_for_ever(context, scan_interval)] if context.enriches else ()),
+        resources.back_pressure.poll_backlog(),
+        *([scans.scan_for_ever(projection, publisher, scan_interval)] if resources.enriches else ()),
     )
 
 
@@ -132,19 +126,17 @@ def _lifespan(settings: ApiSettings, instance: str, stop: Callable[[], None], er
         transport = connect(settings)
         reader, access = open_reader(settings.database_url), open_access(settings.database_url)
         keys = ApiKeys(access)
-        context = app.state.context = ApiContext(
-            instance=instance,
-            transport=transport,
-            publishing=Coalescer(partial(_publish, transport)),
-            provisioned=asyncio.Event(),
-            projection=ProjectionQueries(reader),
-            seen=DismissedFailures(access),
+        back_pressure = BackPressure(transport, settings.max_backlog)
+        resources = app.state.resources = Resources(
+            projection=ProjectionQueries(reader, transport),
+            publisher=EventPublisher(transport, back_pressure, instance),
             workers=WorkerRegistry(),
-            back_pressure=BackPressure(transport, settings.max_backlog),
-            needs_key=settings.needs_key,
-            known_keys=KeyCache(keys, settings.requests_per_second),
-            answers=IdempotencyStore(access),
+            back_pressure=back_pressure,
+            dismissed_failures=DismissedFailures(access),
             enriches=settings.enriches,
+            needs_key=settings.needs_key,
+            key_cache=KeyCache(keys, settings.requests_per_second),
+            idempotency=IdempotencyStore(access),
         )
 
         async def reached_by_callers() -> None:
@@ -152,7 +144,7 @@ def _lifespan(settings: ApiSettings, instance: str, stop: Callable[[], None], er
             if settings.needs_key:
                 await until_it_answers("database", keys.must_exist, DatabaseUnreachable)
 
-        beside = (_connected(context, settings.scan_interval), reached_by_callers())
+        beside = (_connected(transport, resources, settings.scan_interval), reached_by_callers())
         tasks = [asyncio.create_task(coroutine) for coroutine in beside]
         for task in tasks:
             task.add_done_callback(stop_after_error)

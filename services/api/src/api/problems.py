@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem+json: detail, invalid fields, and Retry-After."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,12 +11,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 
+from api.errors import Conflict, InvalidValue, NoRoom, NoSuchSubmission, NotProjectedYet
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerFull, BrokerUnreachable
 from shared.observability.metrics import REQUESTS_REFUSED
 
 log = structlog.get_logger()
-RETRY_AFTER = 2  # seconds
+RETRY_AFTER, RETRY_AFTER_NO_ROOM = 2, 5  # seconds
 TEXT = {"type": "string"}
 ERROR = {"type": "object", "properties": {"field": TEXT, "message": TEXT}}
 SCHEMA = {
@@ -44,49 +45,68 @@ class ProblemError(HTTPException):
         self.more = more
 
 
-def problem(status: int, detail: str, *, reason: str | None = None, **more: object) -> JSONResponse:
-    """`reason`: label of the refusal metric."""
+def problem(
+    status: int, detail: str, *, reason: str | None = None, retry_after: int | None = None, **more: object
+) -> JSONResponse:
+    """`reason`: label of the refusal metric. `retry_after`: seconds; a 503 always names some."""
     REQUESTS_REFUSED.labels(reason or HTTPStatus(status).name.lower()).inc()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
-    headers = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    if retry_after is None and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after = RETRY_AFTER
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 def install(app: FastAPI) -> None:
     """Handles the errors of all routes, and of all middleware added before."""
 
-    @app.exception_handler(ProblemError)
-    async def known_problem(_: Request, error: ProblemError) -> JSONResponse:
-        answer = problem(error.status_code, error.detail, **error.more)
-        answer.headers.update(error.headers or {})
-        return answer
+    def handler(response_of: Callable[[Any], JSONResponse]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+        async def handle(_: Request, error: Exception) -> JSONResponse:
+            return response_of(error)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [{"field": _field(value), "message": _message(value)} for value in error.errors()]
-        return problem(422, f"{errors[0]['field']}: {errors[0]['message']}", errors=errors[:20])
+        return handle
 
-    @app.exception_handler(AnyHTTPException)
-    async def http(_: Request, error: AnyHTTPException) -> JSONResponse:
-        answer = problem(error.status_code, str(error.detail))
-        answer.headers.update(error.headers or {})
-        return answer
-
-    @app.exception_handler(BrokerUnreachable)
-    async def broker(_: Request, error: BrokerUnreachable) -> JSONResponse:
-        detail = f"{error}. It is unknown whether everything was stored. Retrying is safe: it is the same submission"
-        return problem(503, detail, reason="broker_full" if isinstance(error, BrokerFull) else "broker_unreachable")
-
-    @app.exception_handler(DatabaseUnreachable)
-    async def database(_: Request, error: DatabaseUnreachable) -> JSONResponse:
-        return problem(503, str(error), reason="database_unreachable")
-
+    for type_, response_of in _RESPONSES.items():
+        app.add_exception_handler(type_, handler(response_of))
     app.add_middleware(ExceptionMiddleware, handlers=dict(app.exception_handlers))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request_failed", path=request.url.path, exc_info=error)
         return problem(500, "internal error; see the log")
+
+
+def _of_http(error: AnyHTTPException) -> JSONResponse:
+    answer = problem(error.status_code, str(error.detail), **(error.more if isinstance(error, ProblemError) else {}))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _of_request(error: RequestValidationError) -> JSONResponse:
+    errors = [{"field": _field(value), "message": _message(value)} for value in error.errors()]
+    return problem(422, f"{errors[0]['field']}: {errors[0]['message']}", errors=errors[:20])
+
+
+def _of_broker(error: BrokerUnreachable) -> JSONResponse:
+    detail = f"{error}. It is unknown whether everything was stored. Retrying is safe: it is the same submission"
+    return problem(503, detail, reason="broker_full" if isinstance(error, BrokerFull) else "broker_unreachable")
+
+
+def _of_value(error: InvalidValue) -> JSONResponse:
+    return problem(422, str(error), errors=[{"field": error.field, "message": error.reason}])
+
+
+_RESPONSES: dict[type[Exception], Callable[[Any], JSONResponse]] = {
+    AnyHTTPException: _of_http,
+    RequestValidationError: _of_request,
+    InvalidValue: _of_value,
+    NoSuchSubmission: lambda error: problem(404, str(error)),
+    Conflict: lambda error: problem(409, str(error), retry_after=error.retry_after),
+    NoRoom: lambda error: problem(503, str(error), reason="no_room", retry_after=RETRY_AFTER_NO_ROOM),
+    NotProjectedYet: lambda error: problem(503, str(error)),
+    BrokerUnreachable: _of_broker,
+    DatabaseUnreachable: lambda error: problem(503, str(error), reason="database_unreachable"),
+}
 
 
 def _field(error: Mapping[str, Any]) -> str:

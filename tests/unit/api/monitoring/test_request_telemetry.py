@@ -30,7 +30,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
         return StreamingResponse(chunks())
 
-    app.state.context = SimpleNamespace(needs_key=False, known_keys=None)
+    app.state.resources = SimpleNamespace(needs_key=False, key_cache=None)
     transport = httpx.ASGITransport(RequestTelemetry(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client

@@ -1,18 +1,27 @@
-"""The verdict for an article of a scan: submitted again if it was edited, or failed a day ago."""
+"""Whether a title or URN gets another attempt, and which."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from api.projection.repository import KnownSubmission
-from api.submissions.rules import is_edited, is_open
+from api.submissions.rules import Verdict, decide_article, decide_topic, distinct
+from shared.ids import article_id, topic_id
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 OLD, NEW = "a" * 64, "b" * 64
 
 
+URN = "urn:article:x"
+
+
 def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> KnownSubmission:
-    return KnownSubmission("id", "urn:article:x", status, 1, None, None, input_hash, NOW - timedelta(hours=hours_ago))
+    ended_at = NOW - timedelta(hours=hours_ago)
+    return KnownSubmission(article_id(URN), URN, status, 1, None, None, input_hash, ended_at)
+
+
+def topic(status: str, id_: str = topic_id("Raft"), name: str = "raft") -> KnownSubmission:
+    return KnownSubmission(id_, name, status, 4, None, None)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +42,27 @@ def found(status: str, input_hash: str | None = OLD, hours_ago: float = 1) -> Kn
 def test_an_article_is_submitted_again_if_its_text_changed_or_its_failure_is_old(
     known: KnownSubmission, now_it_is: str, again: bool
 ) -> None:
-    assert is_edited(known, now_it_is, NOW) is again
+    verdict = decide_article(URN, known, force=False, input_hash=now_it_is, now=NOW)
+    assert (verdict.attempt, verdict.status) == ((2, "pending") if again else (None, known.status))
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "completed"])
 def test_work_in_progress_or_done_is_repeated_only_by_force(status: str) -> None:
-    assert not is_open(found(status), force=False)
-    assert is_open(found(status), force=True)
+    assert decide_topic("Raft", topic(status), force=False) == Verdict(topic_id("Raft"), "raft", status, None)
+    assert decide_topic("Raft", topic(status), force=True) == Verdict(topic_id("Raft"), "Raft", "pending", 5)
+    attempts = [
+        decide_article(URN, found(status), force=force, input_hash=None, now=NOW).attempt for force in (False, True)
+    ]
+    assert attempts == [None, 2]
+
+
+def test_a_topic_that_the_model_gave_this_title_keeps_its_own() -> None:
+    other = topic("failed", topic_id("How Raft works"), "How Raft works")
+    assert decide_topic("Raft", other, force=False) == Verdict(other.id, "How Raft works", "pending", 5)
+
+
+def test_a_name_twice_in_a_request_is_submitted_once_and_skipped_once() -> None:
+    names = ["Raft", "RAFT ", "Paxos"]
+    verdicts, skipped = distinct((name, decide_topic(name, None, force=False)) for name in names)
+    assert [(verdict.name, verdict.attempt) for verdict in verdicts] == [("Raft", 1), ("Paxos", 1)]
+    assert skipped == ["RAFT "]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from api.problems import ProblemError
+from api.errors import NoRoom
 from shared.errors import BrokerUnreachable, PositionsLost
 from shared.messaging.broker import Lag, StreamInspector
 from shared.messaging.cloudevents import Record
@@ -25,7 +25,6 @@ POLL_INTERVAL = 0.5  # seconds
 POLL_AFTER = 500  # submissions; a small memory fills in less than half a second
 PATIENCE = 1.0  # seconds; timeout of a poll
 MEMORY_LIMIT = 0.8  # of the broker's limit; the rest is reserved for outcomes
-RETRY_AFTER = 5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,8 @@ class BackPressure:
                 log.warning("work_refused", reason=full)
             await asyncio.sleep(POLL_INTERVAL)
 
-    async def must_have_room(self, records: Sequence[Record], stored: int = 0) -> None:
-        """Raises ProblemError 503 if the broker's memory or a group that consumes these records is at its limit.
+    async def require_room(self, records: Sequence[Record], stored: int = 0) -> None:
+        """Raises NoRoom if the broker's memory or a group that consumes these records is at its limit.
 
         `stored`: submissions of the same request stored before.
         """
@@ -92,8 +91,7 @@ class BackPressure:
                 await asyncio.wait_for(self.poll(), PATIENCE)
         if records and (full := self.full(groups)):
             progress = f"{stored} submissions were" if stored else "Nothing was"
-            detail = f"{full}. {progress} stored; retry later"
-            raise ProblemError(503, detail, headers={"Retry-After": str(RETRY_AFTER)}, reason="no_room")
+            raise NoRoom(f"{full}. {progress} stored; retry later")
 
     def full(self, groups: Collection[str] = GROUPS) -> str | None:
         """Describes the limit that is reached, if any."""

@@ -22,18 +22,18 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            context, headers = scope["app"].state.context, dict(scope["headers"])
-            caller = await _caller(context.known_keys, context.needs_key, scope["path"], headers)
+            resources, headers = scope["app"].state.resources, dict(scope["headers"])
+            caller = await _caller(resources.key_cache, resources.needs_key, scope["path"], headers)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
 
-async def _caller(known_keys: KeyCache, needs_key: bool, path: str, headers: Mapping[bytes, bytes]) -> Caller:
+async def _caller(key_cache: KeyCache, needs_key: bool, path: str, headers: Mapping[bytes, bytes]) -> Caller:
     """Raises ProblemError 401 or 403, DatabaseUnreachable."""
     authorization = headers.get(b"authorization")
     if authorization is not None and path not in PROBES:
         scheme, _, key = authorization.decode("latin-1").partition(" ")
-        caller = await known_keys.caller(key.strip()) if scheme.lower() == "bearer" else None
+        caller = await key_cache.caller(key.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
             raise ProblemError(401, "the API key is unknown or revoked", headers=WITH_A_KEY)
         return caller

@@ -38,7 +38,7 @@ class IdempotencyMiddleware:
         if body is None:
             return
         once = IdempotentRequest(scope["state"]["caller"].id, key, _fingerprint(scope, body))
-        answers: IdempotencyStore = scope["app"].state.context.answers
+        answers: IdempotencyStore = scope["app"].state.resources.idempotency
         claim = await answers.claim(once)
         if isinstance(claim, str):
             messages = await self._run(scope, _replay_body(body, receive), answers, once, claim)

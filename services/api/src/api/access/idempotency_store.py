@@ -7,7 +7,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from api.problems import ProblemError
+from api.errors import Conflict, InvalidValue
 from shared.db.engine import Database
 from shared.db.tables import idempotency_keys as keys
 
@@ -41,7 +41,7 @@ class IdempotencyStore:
     async def claim(self, once: IdempotentRequest) -> str | StoredResponse:
         """A claim, if the request is to run now, or the stored response.
 
-        Raises ProblemError 422 if the key was used for a different request, 409 while the request is in progress.
+        Raises InvalidValue if the key was used for a different request, Conflict while the request is in progress.
         """
         try:
             return await self._database.run(lambda connection: self._claim(connection, once))
@@ -77,9 +77,9 @@ class IdempotencyStore:
 
 
 def _answer(row: Row[tuple[object, ...]], once: IdempotentRequest) -> StoredResponse | None:
-    """Raises ProblemError 422."""
+    """Raises InvalidValue."""
     if row.fingerprint != once.fingerprint:
-        raise ProblemError(422, "Idempotency-Key: already used for a different request")
+        raise InvalidValue("Idempotency-Key", "already used for a different request")
     if row.status is None:
         return None
     return StoredResponse(row.status, [(name, value) for name, value in row.headers], row.body)
@@ -89,5 +89,5 @@ def _of(once: IdempotentRequest) -> ColumnElement[bool]:
     return and_(keys.c.owner == once.owner, keys.c.key == once.key)
 
 
-def _in_progress() -> ProblemError:
-    return ProblemError(409, "a request with this Idempotency-Key is in progress", headers={"Retry-After": "1"})
+def _in_progress() -> Conflict:
+    return Conflict("a request with this Idempotency-Key is in progress", retry_after=1)

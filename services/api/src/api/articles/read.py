@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
 from api.access.scopes import require_scope
-from api.dependencies import Context
+from api.dependencies import Projection, Workers
 from api.projection.cursor import LONGEST
 from api.projection.filters import SubmissionQuery
-from api.projection.freshness import freshness
 from api.projection.listing import paginate
 from api.submissions.read import History, HowMany, contents_of, history_of, load_submission, waiting_for
 from shared.events import WaitingFor
@@ -69,31 +68,31 @@ class ArticleList(BaseModel):
 
 
 @router.get("/articles")
-async def list_articles(query: Annotated[ArticleQuery, Query()], context: Context) -> ArticleList:
+async def list_articles(
+    query: Annotated[ArticleQuery, Query()], projection: Projection, workers: Workers
+) -> ArticleList:
     """List articles, newest first. Continue with `next_cursor`. `search` matches part of the URN."""
-    rows, fields = await paginate(
-        context.projection, context.transport, query.as_query(), limit=query.limit, cursor=query.cursor
-    )
-    all_wait_for = context.workers.waiting_for(ENRICHER)
+    rows, fields = await paginate(projection, query.as_query(), limit=query.limit, cursor=query.cursor)
+    all_wait_for = workers.waiting_for(ENRICHER)
     articles = [to_article(row, all_wait_for) for row in rows]
-    return ArticleList(articles=articles, simulated=context.workers.simulated(ENRICHER), **fields)
+    return ArticleList(articles=articles, simulated=workers.simulated(ENRICHER), **fields)
 
 
 @router.get("/articles/{urn}")
-async def get_article(urn: str, context: Context) -> OneArticle:
+async def get_article(urn: str, projection: Projection, workers: Workers) -> OneArticle:
     """One article with its status and result."""
-    age = await freshness(context.projection, context.transport)
+    age = await projection.freshness()
     article = to_article(
-        await load_submission(context, "article", article_id(urn), urn), context.workers.waiting_for(ENRICHER)
+        await load_submission(projection, "article", article_id(urn), urn), workers.waiting_for(ENRICHER)
     )
     return OneArticle(**article.model_dump(), **age)
 
 
 @router.get("/articles/{urn}/history")
-async def get_article_history(urn: str, context: Context, limit: HowMany = 200) -> History:
+async def get_article_history(urn: str, projection: Projection, limit: HowMany = 200) -> History:
     """The newest events across all attempts, in chronological order, with the cost of each."""
-    article = await load_submission(context, "article", article_id(urn), urn)
-    return await history_of(context, article["id"], limit)
+    article = await load_submission(projection, "article", article_id(urn), urn)
+    return await history_of(projection, article["id"], limit)
 
 
 def to_article(row: RowMapping, all_wait_for: WaitingFor | None) -> Article:

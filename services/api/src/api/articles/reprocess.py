@@ -11,8 +11,9 @@ from sqlalchemy import RowMapping
 
 from api.access.callers import Caller
 from api.access.scopes import require_scope
-from api.dependencies import ApiContext, Context
+from api.dependencies import Projection, Publishing
 from api.projection.filters import SubmissionQuery
+from api.projection.repository import ProjectionQueries
 from api.submissions.commands import projected, queue, take_back
 from api.submissions.read import load_submission
 from api.submissions.schemas import Deleted, Queued
@@ -33,25 +34,27 @@ class WhichArticles(BaseModel):
 
 
 @router.post("/articles/reprocess", status_code=202)
-async def reprocess_articles(context: Context, caller: Operator, which: WhichArticles | None = None) -> Queued:
+async def reprocess_articles(
+    projection: Projection, publisher: Publishing, caller: Operator, which: WhichArticles | None = None
+) -> Queued:
     """Start the next attempt for all completed or failed articles, or those that match, even with unchanged text."""
     which = which or WhichArticles()
     count, last = 0, None
     for status in [which.status] if which.status else ENDED:
         query = SubmissionQuery(status, which.search, sort_by="created_at", kind="article")
-        async for rows in _pages(context, query):
+        async for rows in _pages(projection, query):
             submitted = [_next_attempt(row, caller) for row in rows]
-            await queue(context, submitted, stored=count)
+            await queue(publisher, submitted, stored=count)
             count, last = count + len(submitted), submitted[-1]
     if last:
-        await projected(context, last)
+        await projected(projection, last)
     return Queued(count=count)
 
 
 @router.delete("/articles/{urn}/enrichment")
-async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Deleted:
+async def forget_enrichment(urn: str, projection: Projection, publisher: Publishing, caller: Operator) -> Deleted:
     """Mark the article as not enriched; the catalogue follows soon after."""
-    row = await load_submission(context, "article", article_id(urn), urn)
+    row = await load_submission(projection, "article", article_id(urn), urn)
     now = datetime.now(UTC)
 
     def removal_of(attempt: int) -> ArticleRemoved:
@@ -60,13 +63,13 @@ async def forget_enrichment(urn: str, context: Context, caller: Operator) -> Del
     def forgetting(attempt: int) -> ForgetArticle:
         return ForgetArticle(id=row["id"], attempt=attempt, urn=row["name"], submitted_at=now)
 
-    await take_back(context, removal_of, row["attempt"], forgetting)
+    await take_back(projection, publisher, removal_of, row["attempt"], forgetting)
     return Deleted(message=f"forgotten: {row['name']}")
 
 
-async def _pages(context: ApiContext, query: SubmissionQuery) -> AsyncIterator[Sequence[RowMapping]]:
+async def _pages(projection: ProjectionQueries, query: SubmissionQuery) -> AsyncIterator[Sequence[RowMapping]]:
     """Pages in order of creation, which never changes: each article exactly once."""
-    while rows := (await context.projection.page(query, limit=TOGETHER)).rows:
+    while rows := (await projection.page(query, limit=TOGETHER)).rows:
         yield rows
         query = replace(query, after=(rows[-1]["created_at"], rows[-1]["id"]))
 

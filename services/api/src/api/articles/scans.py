@@ -12,12 +12,14 @@ from sqlalchemy import RowMapping
 
 from api.access.callers import Caller
 from api.access.scopes import require_scope
-from api.dependencies import ApiContext, Context
-from api.problems import ProblemError
+from api.dependencies import Projection, Publishing, Workers
+from api.errors import NoRoom, NoSuchSubmission, NotProjectedYet
 from api.projection.filters import SubmissionQuery
-from api.projection.freshness import freshness
+from api.projection.repository import ProjectionQueries
+from api.publisher import EventPublisher
 from api.submissions.commands import projected
 from api.submissions.read import contents_of, waiting_for
+from api.worker_registry import WorkerRegistry
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.events import CatalogScanRequested, WaitingFor
@@ -70,36 +72,41 @@ class _Last:
 
 
 @router.post("/articles/scan", status_code=202)
-async def scan_articles(context: Context, caller: Annotated[Caller, require_scope("operate")]) -> Scan:
+async def scan_articles(
+    projection: Projection,
+    publisher: Publishing,
+    workers: Workers,
+    caller: Annotated[Caller, require_scope("operate")],
+) -> Scan:
     """Start a catalogue scan, which submits all articles not yet enriched. Returns the running scan if there is one."""
-    last = await _last(context)
+    last = await _last(projection)
     if not last.is_running:
-        await projected(context, await _start(context, last))
-        last = await _last(context)
+        await projected(projection, await _start(publisher, last))
+        last = await _last(projection)
     if last.row is None:
-        raise ProblemError(503, "the scan was started but is not projected yet")
-    return _scan_of(context, last.row)
+        raise NotProjectedYet("the scan was started but is not projected yet")
+    return _scan_of(workers, last.row)
 
 
 @router.get("/articles/scan", dependencies=[require_scope("read")])
-async def latest_scan(context: Context) -> ScanNow:
+async def latest_scan(projection: Projection, workers: Workers) -> ScanNow:
     """The latest catalogue scan and its progress."""
-    age = await freshness(context.projection, context.transport)
-    last = await _last(context)
+    age = await projection.freshness()
+    last = await _last(projection)
     if last.row is None:
-        raise ProblemError(404, "no scan was started yet")
-    return ScanNow(**_scan_of(context, last.row).model_dump(), **age)
+        raise NoSuchSubmission("no scan was started yet")
+    return ScanNow(**_scan_of(workers, last.row).model_dump(), **age)
 
 
-async def scan_for_ever(context: ApiContext, interval: float) -> None:
+async def scan_for_ever(projection: ProjectionQueries, publisher: EventPublisher, interval: float) -> None:
     """Until cancelled: starts a scan `interval` seconds after the end of the last one."""
     while True:
         try:
-            last = await _last(context)
+            last = await _last(projection)
             if not last.is_running and _is_time(last.row, interval):
-                await projected(context, started := await _start(context, last))
+                await projected(projection, started := await _start(publisher, last))
                 log.info("scan_started", scan=started.scan)
-        except (BrokerUnreachable, DatabaseUnreachable, ProblemError) as error:
+        except (BrokerUnreachable, DatabaseUnreachable, NoRoom) as error:
             log.debug("scan_not_started", error=str(error))
         await asyncio.sleep(min(POLL_INTERVAL, interval))
 
@@ -110,19 +117,19 @@ def _is_time(row: RowMapping | None, interval: float) -> bool:
     return bool(datetime.now(UTC) - (row["ended_at"] or row["updated_at"]) >= timedelta(seconds=interval))
 
 
-async def _last(context: ApiContext) -> _Last:
-    rows = (await context.projection.page(SubmissionQuery(kind="scan"), limit=1)).rows
+async def _last(projection: ProjectionQueries) -> _Last:
+    rows = (await projection.page(SubmissionQuery(kind="scan"), limit=1)).rows
     return _Last(rows[0] if rows else None)
 
 
-async def _start(context: ApiContext, last: _Last) -> CatalogScanRequested:
+async def _start(publisher: EventPublisher, last: _Last) -> CatalogScanRequested:
     name = last.next_name
     requested = CatalogScanRequested(id=scan_id(name), attempt=1, scan=name, submitted_at=datetime.now(UTC))
-    await context.publish_work([encode(requested, source=context.instance)])
+    await publisher.publish_work([encode(requested, source=publisher.source)])
     return requested
 
 
-def _scan_of(context: ApiContext, row: RowMapping) -> Scan:
+def _scan_of(workers: WorkerRegistry, row: RowMapping) -> Scan:
     progress = contents_of(row) or {"pages": 0, "seen": 0, "submitted": 0}
     return Scan(
         id=row["id"],
@@ -131,6 +138,6 @@ def _scan_of(context: ApiContext, row: RowMapping) -> Scan:
         started_at=row["created_at"],
         ended_at=row["ended_at"],
         error_message=row["error_message"],
-        waiting_for=waiting_for(row, context.workers.waiting_for(ENRICHER)),
+        waiting_for=waiting_for(row, workers.waiting_for(ENRICHER)),
         **progress,
     )

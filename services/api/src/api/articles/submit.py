@@ -9,10 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.access.callers import Caller
 from api.access.scopes import require_scope
-from api.dependencies import ApiContext, Context
-from api.projection.repository import KnownSubmission
+from api.dependencies import Projection, Publishing
+from api.projection.repository import KnownSubmission, ProjectionQueries
+from api.publisher import EventPublisher
 from api.submissions.commands import queue
-from api.submissions.rules import is_edited, is_open, judge
+from api.submissions.rules import decide_article, distinct
 from shared.events import SCAN, ArticleSubmitted, SubmissionCompleted
 from shared.ids import article_id
 from shared.messaging.cloudevents import Record, encode
@@ -55,31 +56,36 @@ class ArticlesSubmitted(BaseModel):
 
 
 @router.post("/articles", status_code=202)
-async def submit_articles(body: ArticlesToSubmit, context: Context, caller: Submitter) -> ArticlesSubmitted:
+async def submit_articles(
+    body: ArticlesToSubmit, projection: Projection, publisher: Publishing, caller: Submitter
+) -> ArticlesSubmitted:
     """Submit URNs. An enriched or active article is skipped unless `force` is set; a failed one is queued again."""
-    return await _submit(context, body.urns, caller, body.input_hashes, force=body.force)
+    return await _submit(projection, publisher, body.urns, caller, body.input_hashes, force=body.force)
 
 
 @router.post("/articles/{urn}/enrich", status_code=202)
 async def enrich_article(
-    urn: Urn, context: Context, caller: Submitter, how: HowToEnrich | None = None
+    urn: Urn, projection: Projection, publisher: Publishing, caller: Submitter, how: HowToEnrich | None = None
 ) -> ArticlesSubmitted:
     """Submit one article, by the same rules as `POST /articles`."""
-    return await _submit(context, [urn], caller, {}, force=bool(how and how.force))
+    return await _submit(projection, publisher, [urn], caller, {}, force=bool(how and how.force))
 
 
 async def _submit(
-    context: ApiContext, urns: Sequence[str], caller: Caller, hashes: Mapping[str, str], *, force: bool
+    projection: ProjectionQueries,
+    publisher: EventPublisher,
+    urns: Sequence[str],
+    caller: Caller,
+    hashes: Mapping[str, str],
+    *,
+    force: bool,
 ) -> ArticlesSubmitted:
     now = datetime.now(UTC)
-
-    def is_due(urn: str, existing: KnownSubmission) -> bool:
-        hash_ = hashes.get(urn)
-        return is_open(existing, force=force) if force or hash_ is None else is_edited(existing, hash_, now)
-
-    ids = [article_id(urn) for urn in urns]
-    known = await context.projection.find(set(ids))
-    verdicts, skipped = judge(urns, ids, known, is_due)
+    known = await projection.find({article_id(urn) for urn in urns})
+    verdicts, skipped = distinct(
+        (urn, decide_article(urn, known.get(article_id(urn)), force=force, input_hash=hashes.get(urn), now=now))
+        for urn in urns
+    )
     submitted = [
         ArticleSubmitted(
             id=verdict.id,
@@ -93,9 +99,9 @@ async def _submit(
         for verdict in verdicts
         if verdict.attempt
     ]
-    await queue(context, submitted)
+    await queue(publisher, submitted)
     adopted = [_adopted(known[v.id], hash_) for v in verdicts if v.id in known and (hash_ := hashes.get(v.name))]
-    await context.publish([record for record in adopted if record])
+    await publisher.publish([record for record in adopted if record])
     SUBMISSIONS.labels("article", "skipped").inc(len(skipped))
     return ArticlesSubmitted(
         accepted=len(submitted),

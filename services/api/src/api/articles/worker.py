@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from api.access.callers import Caller
 from api.access.scopes import require_scope
-from api.dependencies import ApiContext, Context
-from api.projection.freshness import freshness
-from api.worker_registry import LiveWorker
+from api.dependencies import Enriches, Projection, Publishing, Workers
+from api.projection.repository import ProjectionQueries
+from api.worker_registry import LiveWorker, WorkerRegistry
 from shared.events import WaitingFor, WorkerPauseChanged
 from shared.messaging.cloudevents import encode
 from shared.streams import ENRICHER
@@ -56,26 +56,28 @@ class Paused(BaseModel):
 
 
 @router.get("/worker/status", dependencies=[require_scope("read")])
-async def article_worker_status(context: Context) -> ArticleWorker | Disabled:
+async def article_worker_status(
+    projection: Projection, workers: Workers, enriches: Enriches
+) -> ArticleWorker | Disabled:
     """The article workers and their counters."""
-    return await article_worker(context) if context.enriches else Disabled()
+    return await article_worker(projection, workers) if enriches else Disabled()
 
 
 @router.post("/worker/pause", status_code=202)
 async def pause_article_workers(
-    body: ToPause, context: Context, caller: Annotated[Caller, require_scope("operate")]
+    body: ToPause, publisher: Publishing, caller: Annotated[Caller, require_scope("operate")]
 ) -> Paused:
     """Pause or resume all article workers, including those that start later. Running calls finish."""
     now = datetime.now(UTC)
     event = WorkerPauseChanged(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
-    await context.publish([encode(event, source=context.instance)])
+    await publisher.publish([encode(event, source=publisher.source)])
     return Paused(paused=body.paused, at=now)
 
 
-async def article_worker(context: ApiContext) -> ArticleWorker:
-    age = await freshness(context.projection, context.transport)
-    ends = await context.projection.ends("article")
-    live, pause = context.workers.live(ENRICHER), context.workers.pause_of(ENRICHER)
+async def article_worker(projection: ProjectionQueries, workers: WorkerRegistry) -> ArticleWorker:
+    age = await projection.freshness()
+    ends = await projection.ends("article")
+    live, pause = workers.live(ENRICHER), workers.pause_of(ENRICHER)
     started_at = min((seen.heartbeat.started_at for seen in live), default=None)
     return ArticleWorker(
         processed=ends.get("processed", 0),
@@ -86,8 +88,8 @@ async def article_worker(context: ApiContext) -> ArticleWorker:
         uptime_seconds=round((datetime.now(UTC) - started_at).total_seconds(), 1) if started_at else None,
         paused=pause is not None,
         paused_by=pause and pause.by,
-        waiting_for=context.workers.waiting_for(ENRICHER),
+        waiting_for=workers.waiting_for(ENRICHER),
         workers=list(map(LiveWorker.of, live)),
-        simulated=context.workers.simulated(ENRICHER),
+        simulated=workers.simulated(ENRICHER),
         **age,
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.access.scopes import require_scope
-from api.dependencies import Context
+from api.dependencies import Projection, Publishing
 from api.imports.rules import ArticleImportVerdict, Became, judge_articles
 from shared.events import IMPORT, SubmissionCompleted
 from shared.ids import article_id
@@ -46,19 +46,21 @@ class ArticlesImported(BaseModel):
     dependencies=[require_scope("operate")],
     responses={200: {"model": ArticlesImported, "description": "Dry run: what the import would do"}},
 )
-async def import_articles(body: ArticlesToImport, context: Context, response: Response) -> ArticlesImported:
+async def import_articles(
+    body: ArticlesToImport, projection: Projection, publisher: Publishing, response: Response
+) -> ArticlesImported:
     """Import articles enriched by the old system. Each is enriched again only if its text changes after the next scan.
 
     Idempotent. A dry run changes nothing and reports what the import would do.
     """
-    judged = judge_articles(body.urns, await context.projection.find({article_id(urn) for urn in body.urns}))
+    judged = judge_articles(body.urns, await projection.find({article_id(urn) for urn in body.urns}))
     counts = Counter(one.became for one in judged)
     if body.dry_run:
         response.status_code = 200
     else:
         now = datetime.now(UTC)
         imported = [one for one in judged if one.became == "imported"]
-        await context.publish_work([_record(one, now, context.instance) for one in imported])
+        await publisher.publish_work([_record(one, now, publisher.source) for one in imported])
         for verdict, number in counts.items():
             SUBMISSIONS.labels("article", verdict).inc(number)
     return ArticlesImported(

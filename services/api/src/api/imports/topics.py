@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.scopes import require_scope
-from api.dependencies import Context
+from api.dependencies import Projection, Publishing
 from api.imports.rules import Became, ImportVerdict, TopicToImport, judge
 from shared.events import IMPORT, SubmissionCompleted, TopicSubmitted
 from shared.ids import topic_id
@@ -48,15 +48,17 @@ class TopicsImported(BaseModel):
     dependencies=[require_scope("operate")],
     responses={200: {"model": TopicsImported, "description": "Dry run: what the import would do"}},
 )
-async def import_topics(body: TopicsToImport, context: Context, response: Response) -> TopicsImported:
+async def import_topics(
+    body: TopicsToImport, projection: Projection, publisher: Publishing, response: Response
+) -> TopicsImported:
     """Import topics from the old system. Idempotent. A dry run changes nothing and reports what the import would do."""
-    judged = judge(body.topics, await context.projection.find({topic_id(old.title) for old in body.topics}))
+    judged = judge(body.topics, await projection.find({topic_id(old.title) for old in body.topics}))
     counts = Counter(one.became for one in judged)
     if body.dry_run:
         response.status_code = 200
     else:
         now = datetime.now(UTC)
-        await context.publish_work([record for one in judged for record in _records(one, now, context.instance)])
+        await publisher.publish_work([record for one in judged for record in _records(one, now, publisher.source)])
         for verdict, number in counts.items():
             SUBMISSIONS.labels("topic", verdict).inc(number)
     return TopicsImported(

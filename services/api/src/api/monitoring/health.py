@@ -9,12 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from api.access.admission import MEMORY_LIMIT
+from api.access.admission import MEMORY_LIMIT, BackPressure
 from api.access.scopes import require_scope
 from api.articles.worker import article_worker
-from api.dependencies import ApiContext, Context
+from api.dependencies import Admission, Enriches, Projection, Publishing, Workers
 from api.monitoring.system_metrics import read_system_gauges
-from api.projection.freshness import freshness
+from api.projection.repository import ProjectionQueries
+from api.publisher import EventPublisher
 from shared import __version__
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable, PositionsLost
@@ -33,65 +34,69 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/ready")
-async def ready(context: Context) -> JSONResponse:
+async def ready(projection: Projection, publisher: Publishing, admission: Admission) -> JSONResponse:
     """Readiness: broker and database respond; otherwise 503."""
-    dependencies = await _dependencies(context)
+    dependencies = await _dependencies(projection, publisher, admission)
     is_ready = all(what["status"] == "ok" for what in dependencies.values())
     return JSONResponse({"status": "ok" if is_ready else "unavailable", **dependencies}, 200 if is_ready else 503)
 
 
 @router.get("/health", dependencies=[require_scope("read")])
-async def health(context: Context) -> dict[str, Any]:
+async def health(
+    projection: Projection, publisher: Publishing, workers: Workers, admission: Admission, enriches: Enriches
+) -> dict[str, Any]:
     """The state of the system; always 200. `status`: ok, degraded (no worker, no projector, or no room for work) or
     unavailable. `problems`: non-fatal, for an operator to fix: a model that is retired or has no known price."""
-    dependencies = await _dependencies(context)
-    load, full = context.back_pressure.load, context.back_pressure.full()
-    workers, projectors = context.workers.live(TOPIC_WORKER), context.workers.live(PROJECTOR)
-    status = "ok" if workers and projectors and not full else "degraded"
+    dependencies = await _dependencies(projection, publisher, admission)
+    load, full = admission.load, admission.full()
+    topic_workers, projectors = workers.live(TOPIC_WORKER), workers.live(PROJECTOR)
+    status = "ok" if topic_workers and projectors and not full else "degraded"
     if any(what["status"] != "ok" for what in dependencies.values()):
         status = "unavailable"
     answer: dict[str, Any] = {
         "status": status,
         "version": __version__,
-        "simulated": context.workers.simulated(),
+        "simulated": workers.simulated(),
         **dependencies,
-        "topic_workers": len(workers),
+        "topic_workers": len(topic_workers),
         "projectors": len(projectors),
-        "waiting_for": context.workers.waiting_for(),
-        "problems": [problem.model_dump() for problem in context.workers.problems()],
+        "waiting_for": workers.waiting_for(),
+        "problems": [problem.model_dump() for problem in workers.problems()],
         "no_room": full,
-        "limits": {"memory_share": MEMORY_LIMIT, "backlog": context.back_pressure.max_backlog},
+        "limits": {"memory_share": MEMORY_LIMIT, "backlog": admission.max_backlog},
     }
     if load:
         answer |= {"memory_share": load.memory_share, "lag": load.groups}
     if status != "unavailable":
         with suppress(BrokerUnreachable, DatabaseUnreachable, PositionsLost):  # lost since the check above
-            answer |= await freshness(context.projection, context.transport)
-            answer["dead_letters"] = await context.projection.dead_letters()
-            if context.enriches:
-                answer["worker"] = await article_worker(context)
+            answer |= await projection.freshness()
+            answer["dead_letters"] = await projection.dead_letters()
+            if enriches:
+                answer["worker"] = await article_worker(projection, workers)
     return answer
 
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[require_scope("read")])
-async def scrape(request: Request, context: Context) -> Response:
+async def scrape(request: Request, projection: Projection, workers: Workers, admission: Admission) -> Response:
     """Metrics in the Prometheus text format, or OpenMetrics if the client requests it."""
-    await read_system_gauges(context)
+    await read_system_gauges(projection, workers, admission.load)
     body, content_type = exposition(metrics.API, request.headers.get("accept", ""))
     return Response(body, media_type=content_type)
 
 
-async def _dependencies(context: ApiContext) -> dict[str, dict[str, str]]:
+async def _dependencies(
+    projection: ProjectionQueries, publisher: EventPublisher, back_pressure: BackPressure
+) -> dict[str, dict[str, str]]:
     broker, database = await asyncio.gather(
-        _answers(_reached(context)),
-        _answers(context.projection.counts("topic")),
+        _answers(_reached(publisher, back_pressure)),
+        _answers(projection.counts("topic")),
     )
     return {"broker": broker, "database": database}
 
 
-async def _reached(context: ApiContext) -> None:
-    context.must_be_provisioned()
-    await context.back_pressure.poll()
+async def _reached(publisher: EventPublisher, back_pressure: BackPressure) -> None:
+    publisher.require_provisioned()
+    await back_pressure.poll()
 
 
 async def _answers(call: Awaitable[Any]) -> dict[str, str]:

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 from api.access.admission import Load
-from api.dependencies import ApiContext
-from api.projection.freshness import freshness
+from api.projection.repository import ProjectionQueries
+from api.worker_registry import WorkerRegistry
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerUnreachable
 from shared.observability import metrics
@@ -22,12 +22,12 @@ STATES = ("waiting", "in_flight")
 T = TypeVar("T")
 
 
-async def read_system_gauges(context: ApiContext) -> None:
+async def read_system_gauges(projection: ProjectionQueries, workers: WorkerRegistry, load: Load | None) -> None:
     topics, articles, letters, age = await asyncio.gather(
-        _or_none(context.projection.counts("topic")),
-        _or_none(context.projection.counts("article")),
-        _or_none(context.projection.dead_letters()),
-        _or_none(freshness(context.projection, context.transport)),
+        _or_none(projection.counts("topic")),
+        _or_none(projection.counts("article")),
+        _or_none(projection.dead_letters()),
+        _or_none(projection.freshness()),
     )
     known = {kind: counts for kind, counts in (("topic", topics), ("article", articles)) if counts is not None}
     metrics.SUBMISSIONS_NOW.show(
@@ -37,10 +37,10 @@ async def read_system_gauges(context: ApiContext) -> None:
     lag = age and age["projection_lag_seconds"]
     metrics.PROJECTION_LAG.show({(): lag} if lag is not None else {})
     live: dict[tuple[str, ...], float] = {
-        (service,): len(context.workers.live(service)) for service in ("api", PROJECTOR, TOPIC_WORKER, ENRICHER)
+        (service,): len(workers.live(service)) for service in ("api", PROJECTOR, TOPIC_WORKER, ENRICHER)
     }
-    metrics.LIVE_PROCESSES.show(live if context.workers.is_current else {})
-    _show_load(context.back_pressure.load)
+    metrics.LIVE_PROCESSES.show(live if workers.is_current else {})
+    _show_load(load)
 
 
 def _show_load(load: Load | None) -> None:

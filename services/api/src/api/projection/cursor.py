@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import Integer, RowMapping
 from sqlalchemy.types import TypeEngine
 
-from api.problems import ProblemError
+from api.errors import InvalidValue
 from api.projection.filters import SubmissionQuery
 from api.projection.pages import ORDERS, Total
 from shared.db.tables import UtcTime
@@ -35,7 +35,7 @@ def cursor_after(query: SubmissionQuery, row: RowMapping, total: Total) -> str:
 
 
 def place_of(cursor: str, query: SubmissionQuery) -> tuple[tuple[Any, ...], Total]:
-    """The sort key of the last row, and the total. Raises ProblemError 422."""
+    """The sort key of the last row, and the total. Raises InvalidValue."""
     try:
         content = _Content.model_validate_json(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         columns = ORDERS[query.sort_by]
@@ -61,5 +61,5 @@ def _list_of(query: SubmissionQuery) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def _refused(reason: str) -> ProblemError:
-    return ProblemError(422, f"cursor: {reason}", errors=[{"field": "cursor", "message": reason}])
+def _refused(reason: str) -> InvalidValue:
+    return InvalidValue("cursor", reason)

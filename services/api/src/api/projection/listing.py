@@ -7,26 +7,23 @@ from sqlalchemy import RowMapping
 
 from api.projection.cursor import cursor_after, place_of
 from api.projection.filters import SubmissionQuery
-from api.projection.freshness import freshness
 from api.projection.repository import ProjectionQueries
-from shared.messaging.broker import StreamInspector
 
 
 async def paginate(
     projection: ProjectionQueries,
-    transport: StreamInspector,
     query: SubmissionQuery,
     *,
     limit: int,
     cursor: str | None,
     offset: int = 0,
 ) -> tuple[list[RowMapping], dict[str, Any]]:
-    """The rows, and the fields common to all list responses. Raises ProblemError 422."""
+    """The rows, and the fields common to all list responses. Raises InvalidValue."""
     total = None
     if cursor:
         after, total = place_of(cursor, query)
         query = replace(query, after=after)
-    age = await freshness(projection, transport)
+    age = await projection.freshness()
     page = await projection.page(query, limit=limit, offset=offset, total=total)
     is_full = len(page.rows) == limit
     return page.rows, {

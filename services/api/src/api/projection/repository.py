@@ -10,10 +10,11 @@ from sqlalchemy import Connection, RowMapping, Select
 from api.coalesce import Coalescer
 from api.projection import queries
 from api.projection.filters import SubmissionQuery
+from api.projection.freshness import freshness, wait_until_current
 from api.projection.pages import Total, read_page
 from shared.db.engine import Database
 from shared.events import Kind
-from shared.messaging.broker import Positions
+from shared.messaging.broker import Positions, StreamInspector
 
 IDS_A_QUERY = 500
 
@@ -53,8 +54,10 @@ class ProjectedStats:
 
 
 class ProjectionQueries:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, inspector: StreamInspector) -> None:
+        """`inspector`: of the streams, to tell how current the projection is."""
         self._database = database
+        self._inspector = inspector
         self._finding = Coalescer(self._find)
 
     async def _rows(self, query: Select[Any], **values: object) -> list[RowMapping]:
@@ -161,6 +164,14 @@ class ProjectionQueries:
         rows = await self._rows(queries.POSITIONS)
         times = [row["as_of"] for row in rows if row["as_of"]]
         return {row["partition"]: row["positions"] for row in rows}, max(times, default=None)
+
+    async def freshness(self) -> dict[str, Any]:
+        """The fields `as_of` and `projection_lag_seconds` of a response. Read it before the data."""
+        return await freshness(self.position, self._inspector)
+
+    async def wait_until_current(self) -> None:
+        """Waits until everything stored so far is projected, one second at most."""
+        await wait_until_current(self.position, self._inspector)
 
     async def dead_letters(self) -> int:
         return int((await self._rows(queries.DEAD_LETTERS))[0]["n"])

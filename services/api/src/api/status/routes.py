@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.access.scopes import require_scope
-from api.dependencies import ApiContext, Context
-from api.projection.freshness import freshness
-from api.worker_registry import LiveWorker
+from api.dependencies import Dismissals, Projection, Workers
+from api.projection.repository import ProjectionQueries
+from api.worker_registry import LiveWorker, WorkerRegistry
 from shared.events import WaitingFor
 from shared.status import STATUSES
 from shared.streams import TOPIC_WORKER
@@ -74,11 +74,11 @@ class Dismissed(BaseModel):
 
 
 @router.get("/processing-status", dependencies=[require_scope("read")])
-async def processing_status(context: Context) -> ProcessingStatus:
+async def processing_status(projection: Projection, workers: Workers, dismissals: Dismissals) -> ProcessingStatus:
     """Topics by status, and the most recent failures."""
-    age = await freshness(context.projection, context.transport)
+    age = await projection.freshness()
     counts, failures, seen_up_to = await asyncio.gather(
-        _counts(context), context.projection.recent_failures("topic", SHOWN_FAILURES), context.seen.up_to()
+        _counts(projection), projection.recent_failures("topic", SHOWN_FAILURES), dismissals.up_to()
     )
     is_processing = counts["pending"] + counts["processing"] > 0
     has_unseen_failure = any(seen_up_to is None or row["ended_at"] > seen_up_to for row in failures)
@@ -91,47 +91,47 @@ async def processing_status(context: Context) -> ProcessingStatus:
         total_count=sum(counts.values()),
         recent_failures=[Failure.model_validate(dict(row)) for row in failures],
         show_status=is_processing or has_unseen_failure,
-        waiting_for=context.workers.waiting_for(),
-        simulated=context.workers.simulated(),
+        waiting_for=workers.waiting_for(),
+        simulated=workers.simulated(),
         **age,
     )
 
 
 @router.post("/processing-status/seen", dependencies=[require_scope("submit")])
-async def mark_failures_seen(context: Context) -> Dismissed:
+async def mark_failures_seen(projection: Projection, dismissals: Dismissals) -> Dismissed:
     """Mark all failures so far as seen: they no longer make `show_status` true."""
-    failures = await context.projection.recent_failures("topic", 1)
+    failures = await projection.recent_failures("topic", 1)
     if failures:
-        await context.seen.mark(failures[0]["ended_at"])
+        await dismissals.mark(failures[0]["ended_at"])
     return Dismissed(message="all failures so far are marked as seen")
 
 
 @router.get("/worker-status", dependencies=[require_scope("read")])
-async def worker_status(context: Context) -> WorkerStatus:
+async def worker_status(projection: Projection, workers: Workers) -> WorkerStatus:
     """The live topic-workers. `worker_running`: at least one is alive, busy or idle."""
-    counts = await _counts(context)
-    live = context.workers.live(TOPIC_WORKER)
+    counts = await _counts(projection)
+    live = workers.live(TOPIC_WORKER)
     return WorkerStatus(
         worker_running=bool(live),
         pending_topics=counts["pending"],
         processing_topics=counts["processing"],
-        message=_message(context, counts, len(live)),
+        message=_message(workers, counts, len(live)),
         workers=list(map(LiveWorker.of, live)),
-        waiting_for=context.workers.waiting_for(),
-        simulated=context.workers.simulated(),
+        waiting_for=workers.waiting_for(),
+        simulated=workers.simulated(),
     )
 
 
 @router.get("/topic-status-summary", dependencies=[require_scope("read")])
-async def topic_status_summary(context: Context) -> Summary:
+async def topic_status_summary(projection: Projection, workers: Workers) -> Summary:
     """The number of topics in each status."""
-    return Summary(summary=await _counts(context), simulated=context.workers.simulated())
+    return Summary(summary=await _counts(projection), simulated=workers.simulated())
 
 
 @router.get("/stats", dependencies=[require_scope("read")])
-async def stats(context: Context) -> Stats:
+async def stats(projection: Projection, workers: Workers) -> Stats:
     """Statistics of the existing topics. `average_seconds`: from start to completion; 0 if none is completed."""
-    statistics = await context.projection.stats("category", "complexity")
+    statistics = await projection.stats("category", "complexity")
     counts = {status: statistics.counts.get(status, 0) for status in STATUSES}
     ended = counts["completed"] + counts["failed"]
     return Stats(
@@ -142,22 +142,22 @@ async def stats(context: Context) -> Stats:
         average_seconds=round(statistics.milliseconds / 1000 / statistics.timed, 3) if statistics.timed else 0.0,
         by_category=dict(statistics.facets["category"]),
         by_complexity=dict(statistics.facets["complexity"]),
-        simulated=context.workers.simulated(),
+        simulated=workers.simulated(),
     )
 
 
-async def _counts(context: ApiContext) -> dict[str, int]:
-    counts: dict[str, Any] = await context.projection.counts("topic")
+async def _counts(projection: ProjectionQueries) -> dict[str, int]:
+    counts: dict[str, Any] = await projection.counts("topic")
     return {status: counts.get(status, 0) for status in STATUSES}
 
 
-def _message(context: ApiContext, counts: dict[str, int], live: int) -> str:
+def _message(workers: WorkerRegistry, counts: dict[str, int], live: int) -> str:
     waits = counts["pending"] + counts["processing"]
-    if not context.workers.is_current:
+    if not workers.is_current:
         return "unknown: no heartbeats arrive; the broker may be unreachable"
     if not live:
         return f"no topic-worker is running; {waits} topics are waiting"
-    if waiting_for := context.workers.waiting_for():
+    if waiting_for := workers.waiting_for():
         return f"waiting: {waiting_for.reason}"
     who = "1 topic-worker is" if live == 1 else f"{live} topic-workers are"
     return f"{who} running; {waits} topics in progress" if waits else f"{who} running and idle"

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from api.access.scopes import require_scope
-from api.dependencies import Context
-from api.projection.freshness import freshness
+from api.dependencies import Projection, Workers
 from shared.events import TOKENS
 from shared.llm.quota_day import day_of
 
@@ -56,12 +55,14 @@ class UsageReport(BaseModel):
 
 
 @router.get("/usage", dependencies=[require_scope("read")])
-async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30) -> UsageReport:
+async def usage(
+    projection: Projection, workers: Workers, days: Annotated[int, Query(ge=1, le=LONGEST)] = 30
+) -> UsageReport:
     """Usage of the last `days` days, including today."""
-    age = await freshness(context.projection, context.transport)
+    age = await projection.freshness()
     since = (date.fromisoformat(day_of(datetime.now(UTC))) - timedelta(days=days - 1)).isoformat()
     paid: dict[Key, Reasons] = {}
-    for row in await context.projection.usage(since):
+    for row in await projection.usage(since):
         sums = Counter({name: int(row[name]) for name in SUMS})
         key = (row["day"], row["kind"], row["model"], row["priced_as"], row["simulated"])
         paid.setdefault(key, {})[row["wasted"]] = sums
@@ -70,7 +71,7 @@ async def usage(context: Context, days: Annotated[int, Query(ge=1, le=LONGEST)] 
         total=_amounts(sums for reasons in paid.values() for sums in reasons.values()),
         wasted=_amounts(sums for reasons in paid.values() for reason, sums in reasons.items() if reason),
         since=since,
-        simulated=context.workers.simulated(),
+        simulated=workers.simulated(),
         **age,
     )
 

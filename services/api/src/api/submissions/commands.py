@@ -5,26 +5,28 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from api.dependencies import ApiContext
 from api.projection.freshness import LONGEST_WAIT_SECONDS, POLL_SECONDS
+from api.projection.repository import ProjectionQueries
+from api.publisher import EventPublisher
 from shared.db.engine import DatabaseUnreachable
 from shared.events import Removed, SubmissionEvent, Submitted, WorkRequested
 from shared.messaging.cloudevents import encode
 from shared.observability.metrics import SUBMISSIONS
 
 
-async def queue(context: ApiContext, events: Sequence[Submitted], stored: int = 0) -> None:
+async def queue(publisher: EventPublisher, events: Sequence[Submitted], stored: int = 0) -> None:
     """Publishes submissions of one kind. `stored`: those of the same request published before.
 
-    Raises ProblemError 503 while there is no room.
+    Raises NoRoom, BrokerUnreachable.
     """
-    await context.publish_work([encode(event, source=context.instance) for event in events], stored)
+    await publisher.publish_work([encode(event, source=publisher.source) for event in events], stored)
     for event in events[:1]:
         SUBMISSIONS.labels(event.kind, "queued").inc(len(events))
 
 
 async def take_back(
-    context: ApiContext,
+    projection: ProjectionQueries,
+    publisher: EventPublisher,
     removal_of: Callable[[int], Removed],
     attempt: int,
     work_of: Callable[[int], WorkRequested] | None = None,
@@ -38,18 +40,18 @@ async def take_back(
     removed: Removed | None = removal_of(attempt)
     while removed:
         events = [*([work_of(removed.attempt)] if work_of else ()), removed]
-        await context.publish([encode(event, source=context.instance) for event in events])
-        now = await projected(context, removed)
+        await publisher.publish([encode(event, source=publisher.source) for event in events])
+        now = await projected(projection, removed)
         is_overtaken = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
         removed = removal_of(now[0]) if now and is_overtaken else None
 
 
-async def projected(context: ApiContext, event: SubmissionEvent) -> tuple[int, str] | None:
+async def projected(projection: ProjectionQueries, event: SubmissionEvent) -> tuple[int, str] | None:
     """Attempt and status once the event is projected; None after one second (the event is stored regardless)."""
     give_up = time.monotonic() + LONGEST_WAIT_SECONDS
     with suppress(DatabaseUnreachable):
         while time.monotonic() < give_up:
-            now = await context.projection.attempt_of(event.id)
+            now = await projection.attempt_of(event.id)
             if now and (now[0] > event.attempt or (now[0] == event.attempt and _shows(event, now[1]))):
                 return now
             await asyncio.sleep(POLL_SECONDS)

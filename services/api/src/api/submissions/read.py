@@ -8,9 +8,8 @@ from fastapi import Query
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
-from api.dependencies import ApiContext
-from api.problems import ProblemError
-from api.projection.freshness import projected_up_to_now
+from api.errors import NoSuchSubmission
+from api.projection.repository import ProjectionQueries
 from shared.events import Kind, WaitingFor
 
 HowMany = Annotated[int, Query(ge=1, le=1000)]
@@ -35,17 +34,17 @@ class History(BaseModel):
     is_complete: bool  # False: older events than the `limit` newest exist
 
 
-async def load_submission(context: ApiContext, kind: Kind, id_: str, called: str = "") -> RowMapping:
+async def load_submission(projection: ProjectionQueries, kind: Kind, id_: str, called: str = "") -> RowMapping:
     """The submission's row. An unknown id is looked up again once everything stored so far is projected.
 
-    `called`: the name in the error message. Raises ProblemError 404.
+    `called`: the name in the error message. Raises NoSuchSubmission.
     """
-    row = await context.projection.submission(kind, id_)
+    row = await projection.submission(kind, id_)
     if row is None:
-        await projected_up_to_now(context.projection, context.transport)
-        row = await context.projection.submission(kind, id_)
+        await projection.wait_until_current()
+        row = await projection.submission(kind, id_)
     if row is None:
-        raise ProblemError(404, f"there is no {kind} {(called or id_)[:80]!r}")
+        raise NoSuchSubmission(f"there is no {kind} {(called or id_)[:80]!r}")
     return row
 
 
@@ -53,9 +52,9 @@ def contents_of(row: RowMapping) -> dict[str, Any] | None:
     return json.loads(row["content"]) if row["content"] else None
 
 
-async def history_of(context: ApiContext, id_: str, limit: int) -> History:
+async def history_of(projection: ProjectionQueries, id_: str, limit: int) -> History:
     """The newest events across all attempts, in chronological order, with the cost of each."""
-    rows = await context.projection.history(id_, limit + 1)
+    rows = await projection.history(id_, limit + 1)
     events = [HistoryEvent.model_validate(dict(row)) for row in reversed(rows[:limit])]
     return History(id=id_, events=events, is_complete=len(rows) <= limit)
 

@@ -1,10 +1,11 @@
 """Decides whether a submitted title or URN gets an attempt, from its known state. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from api.projection.repository import KnownSubmission
+from shared.ids import article_id, topic_id
 
 FAILED_FOR_NOW = timedelta(hours=24)  # then a scan submits a failed article again, even with unchanged text
 
@@ -19,44 +20,51 @@ class Verdict:
     attempt: int | None
 
 
-def judge(
-    names: Sequence[str],
-    ids: Sequence[str],
-    known: Mapping[str, KnownSubmission],
-    is_due: Callable[[str, KnownSubmission], bool],
-) -> tuple[list[Verdict], list[str]]:
-    """One verdict per distinct submission, and the names to skip, both in request order.
-
-    `names`: titles or URNs; `ids`: derived from them; `known`: existing submissions, by the id derived from the name;
-    `is_due`: whether an existing submission, under this name, gets another attempt.
-    """
-    verdicts: dict[str, Verdict] = {}
-    skipped = []
-    for name, id_ in zip(names, ids, strict=True):
-        verdict = _judge_one(name, id_, known.get(id_), is_due)
-        if verdict.attempt is None or verdict.id in verdicts:
-            skipped.append(name)
-        verdicts.setdefault(verdict.id, verdict)
-    return list(verdicts.values()), skipped
+def decide_topic(title: str, existing: KnownSubmission | None, *, force: bool) -> Verdict:
+    """`existing`: the topic of this title. `force`: also if it is completed or under way."""
+    return _verdict(topic_id(title), title, existing, is_due=existing is None or _is_open(existing, force=force))
 
 
-def _judge_one(
-    name: str, id_: str, existing: KnownSubmission | None, is_due: Callable[[str, KnownSubmission], bool]
+def decide_article(
+    urn: str, existing: KnownSubmission | None, *, force: bool, input_hash: str | None, now: datetime
 ) -> Verdict:
+    """`input_hash`: of the text as a scan sees it; None: any text."""
+    if existing is None:
+        is_due = True
+    elif force or input_hash is None:
+        is_due = _is_open(existing, force=force)
+    else:
+        is_due = _is_edited(existing, input_hash, now)
+    return _verdict(article_id(urn), urn, existing, is_due=is_due)
+
+
+def distinct(verdicts: Iterable[tuple[str, Verdict]]) -> tuple[list[Verdict], list[str]]:
+    """`verdicts`: with the name in the request. Returns one verdict per submission, and the names to skip, both in
+    request order."""
+    by_id: dict[str, Verdict] = {}
+    skipped = []
+    for name, verdict in verdicts:
+        if verdict.attempt is None or verdict.id in by_id:
+            skipped.append(name)
+        by_id.setdefault(verdict.id, verdict)
+    return list(by_id.values()), skipped
+
+
+def _verdict(id_: str, name: str, existing: KnownSubmission | None, *, is_due: bool) -> Verdict:
     if existing is None:
         return Verdict(id_, name, "pending", 1)
-    if not is_due(name, existing):
+    if not is_due:
         return Verdict(existing.id, existing.name or name, existing.status, None)
     is_its_own = existing.id == id_  # otherwise it matched a title given by the model
     return Verdict(existing.id, name if is_its_own else existing.name or name, "pending", existing.attempt + 1)
 
 
-def is_open(existing: KnownSubmission, *, force: bool) -> bool:
-    """Whether it can be submitted again: failed or removed ones, with `force` all."""
+def _is_open(existing: KnownSubmission, *, force: bool) -> bool:
+    """Failed or removed ones can be submitted again, with `force` all."""
     return force or existing.status in {"failed", "removed"}
 
 
-def is_edited(existing: KnownSubmission, input_hash: str, now: datetime) -> bool:
+def _is_edited(existing: KnownSubmission, input_hash: str, now: datetime) -> bool:
     """The rule for articles in a scan. The text of imported articles is unknown and counts as unchanged."""
     match existing.status:
         case "completed":

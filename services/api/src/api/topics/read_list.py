@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.scopes import require_scope
-from api.dependencies import Context
+from api.dependencies import Projection, Workers
 from api.projection.cursor import LONGEST
 from api.projection.filters import SubmissionQuery
 from api.projection.listing import paginate
@@ -54,23 +54,22 @@ class Topics(BaseModel):
 
 
 @router.get("/topics")
-async def list_topics(query: Annotated[TopicQuery, Query()], context: Context) -> Topics:
+async def list_topics(query: Annotated[TopicQuery, Query()], projection: Projection, workers: Workers) -> Topics:
     """List topics by page. Continue with `next_cursor`; `offset` exists for old clients.
 
     Sorted by `created_at` or `title`, which never change, pagination returns every topic exactly once, even during
     concurrent writes. In any other order, a topic whose position changes may be repeated or missed.
     """
     rows, fields = await paginate(
-        context.projection,
-        context.transport,
+        projection,
         query.as_query(),
         limit=query.limit,
         cursor=query.cursor,
         offset=query.offset,
     )
-    waiting_for = context.workers.waiting_for()
+    waiting_for = workers.waiting_for()
     topics = [to_topic(row, waiting_for) for row in rows]
-    return Topics(topics=topics, offset=query.offset, simulated=context.workers.simulated(), **fields)
+    return Topics(topics=topics, offset=query.offset, simulated=workers.simulated(), **fields)
 
 
 class Filters(BaseModel):
@@ -83,9 +82,9 @@ class Filters(BaseModel):
 
 
 @router.get("/topics/filter-options")
-async def filter_options(context: Context) -> Filters:
+async def filter_options(projection: Projection) -> Filters:
     """The values of each filter, at most the 1,000 most used ones."""
-    values = await context.projection.facet_values(FACETS)
+    values = await projection.facet_values(FACETS)
     return Filters(
         categories=values["category"],
         subcategories=values["subcategory"],

@@ -8,8 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
 from api.access.scopes import require_scope
-from api.dependencies import Context
-from api.projection.freshness import freshness
+from api.dependencies import Projection, Workers
 from api.submissions.read import History, HowMany, contents_of, history_of, load_submission, waiting_for
 from shared.events import WaitingFor
 from shared.status import Status
@@ -41,18 +40,18 @@ class OneTopic(Topic):
 
 
 @router.get("/topics/{id}")
-async def get_topic(id: str, context: Context) -> OneTopic:
+async def get_topic(id: str, projection: Projection, workers: Workers) -> OneTopic:
     """One topic with its status and content."""
-    age = await freshness(context.projection, context.transport)
-    topic = to_topic(await load_submission(context, "topic", id), context.workers.waiting_for())
+    age = await projection.freshness()
+    topic = to_topic(await load_submission(projection, "topic", id), workers.waiting_for())
     return OneTopic(**topic.model_dump(), **age)
 
 
 @router.get("/topics/{id}/history")
-async def get_history(id: str, context: Context, limit: HowMany = 200) -> History:
+async def get_history(id: str, projection: Projection, limit: HowMany = 200) -> History:
     """The newest events across all attempts, in chronological order, with the cost of each."""
-    topic = await load_submission(context, "topic", id)
-    return await history_of(context, topic["id"], limit)
+    topic = await load_submission(projection, "topic", id)
+    return await history_of(projection, topic["id"], limit)
 
 
 def to_topic(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:

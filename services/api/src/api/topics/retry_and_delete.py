@@ -10,8 +10,10 @@ from sqlalchemy import RowMapping
 
 from api.access.callers import Caller
 from api.access.scopes import require_scope
-from api.dependencies import ApiContext, Context
-from api.problems import ProblemError
+from api.dependencies import Projection, Publishing
+from api.errors import Conflict
+from api.projection.repository import ProjectionQueries
+from api.publisher import EventPublisher
 from api.submissions.commands import projected, queue, take_back
 from api.submissions.read import load_submission
 from api.submissions.schemas import Deleted, Queued
@@ -52,54 +54,62 @@ class CleanedUp(Deleted):
 
 @router.post("/topics/{id}/retry", status_code=202)
 async def retry_topic(
-    id: str, context: Context, caller: Annotated[Caller, require_scope("submit")], how: HowToRetry | None = None
+    id: str,
+    projection: Projection,
+    publisher: Publishing,
+    caller: Annotated[Caller, require_scope("submit")],
+    how: HowToRetry | None = None,
 ) -> Retried:
     """Queue the topic again. Responds once this is projected, after one second at most."""
-    row = await load_submission(context, "topic", id)
+    row = await load_submission(projection, "topic", id)
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
-        raise ProblemError(409, f"the topic is {row['status']}; only a failed topic can be retried without force")
+        raise Conflict(f"the topic is {row['status']}; only a failed topic can be retried without force")
     submitted = _next_attempt(row, caller, force=how.force)
-    await queue(context, [submitted])
-    await projected(context, submitted)
+    await queue(publisher, [submitted])
+    await projected(projection, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
 
 
 @router.delete("/topics/{id}")
-async def delete_topic(id: str, context: Context, caller: Operator) -> Deleted:
+async def delete_topic(id: str, projection: Projection, publisher: Publishing, caller: Operator) -> Deleted:
     """Remove the topic from all reads and counts. Responds once this is projected, after one second at most."""
-    row = await load_submission(context, "topic", id)
+    row = await load_submission(projection, "topic", id)
 
     def removal_of(attempt: int) -> TopicRemoved:
         return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)
 
-    await take_back(context, removal_of, row["attempt"])
+    await take_back(projection, publisher, removal_of, row["attempt"])
     return Deleted(message=f"deleted: {row['name'] or row['id']}")
 
 
 @router.post("/topics/retry-failed", status_code=202)
-async def retry_failed_topics(context: Context, caller: Operator, which: WhichToRetry | None = None) -> Queued:
+async def retry_failed_topics(
+    projection: Projection, publisher: Publishing, caller: Operator, which: WhichToRetry | None = None
+) -> Queued:
     """Queue all failed topics again, or those whose error contains a text. Topics that fail meanwhile are left out."""
     which = which or WhichToRetry()
     count, last = 0, None
-    async for rows in _failed(context, which.older_than_hours, which.error_contains):
+    async for rows in _failed(projection, which.older_than_hours, which.error_contains):
         submitted = [_next_attempt(row, caller, force=False) for row in rows]
-        await queue(context, submitted, stored=count)
+        await queue(publisher, submitted, stored=count)
         count, last = count + len(submitted), submitted[-1]
     if last:
-        await projected(context, last)
+        await projected(projection, last)
     return Queued(count=count)
 
 
 @router.post("/cleanup-failed")
-async def clean_up_failed_topics(context: Context, caller: Operator, which: WhichFailed | None = None) -> CleanedUp:
+async def clean_up_failed_topics(
+    projection: Projection, publisher: Publishing, caller: Operator, which: WhichFailed | None = None
+) -> CleanedUp:
     """Delete all failed topics, except those that are retried meanwhile."""
     count, last = 0, None
-    async for rows in _failed(context, (which or WhichFailed()).older_than_hours):
-        await _publish(context, removed := [_removed(row, caller) for row in rows])
+    async for rows in _failed(projection, (which or WhichFailed()).older_than_hours):
+        await _publish(publisher, removed := [_removed(row, caller) for row in rows])
         count, last = count + len(removed), removed[-1]
     if last:
-        await projected(context, last)
+        await projected(projection, last)
     return CleanedUp(message=f"{count} failed {'topic' if count == 1 else 'topics'} deleted", cleaned_count=count)
 
 
@@ -118,16 +128,16 @@ def _removed(row: RowMapping, caller: Caller) -> TopicRemoved:
     return TopicRemoved(id=row["id"], attempt=row["attempt"], by=caller.name)
 
 
-async def _publish(context: ApiContext, events: Sequence[TopicRemoved]) -> None:
-    await context.publish([encode(event, source=context.instance) for event in events])
+async def _publish(publisher: EventPublisher, events: Sequence[TopicRemoved]) -> None:
+    await publisher.publish([encode(event, source=publisher.source) for event in events])
 
 
 async def _failed(
-    context: ApiContext, older_than_hours: float, error_contains: str | None = None
+    projection: ProjectionQueries, older_than_hours: float, error_contains: str | None = None
 ) -> AsyncIterator[Sequence[RowMapping]]:
     """Pages of the topics that had failed when the iteration began."""
     until = datetime.now(UTC) - timedelta(hours=older_than_hours)
     after: tuple[datetime, str] | None = None
-    while rows := await context.projection.failed_topics(until, after, TOGETHER, error_contains):
+    while rows := await projection.failed_topics(until, after, TOGETHER, error_contains):
         yield rows
         after = rows[-1]["ended_at"], rows[-1]["id"]

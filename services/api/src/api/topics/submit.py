@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api.access.callers import Caller
 from api.access.scopes import require_scope
-from api.dependencies import Context
+from api.dependencies import Projection, Publishing
 from api.submissions.commands import queue
-from api.submissions.rules import is_open, judge
+from api.submissions.rules import decide_topic, distinct
 from shared.events import TopicSubmitted
 from shared.ids import topic_id
 from shared.observability.metrics import SUBMISSIONS
@@ -44,12 +44,16 @@ class TopicsSubmitted(BaseModel):
 
 @router.post("/topics", status_code=202)
 async def submit_topics(
-    body: TopicsToSubmit, context: Context, caller: Annotated[Caller, require_scope("submit")]
+    body: TopicsToSubmit,
+    projection: Projection,
+    publisher: Publishing,
+    caller: Annotated[Caller, require_scope("submit")],
 ) -> TopicsSubmitted:
     """Submit titles. A completed or active title is skipped unless `force` is set; a failed one is queued again."""
-    ids = [topic_id(title) for title in body.topics]
-    known = await context.projection.find(set(ids))
-    verdicts, skipped = judge(body.topics, ids, known, lambda _, existing: is_open(existing, force=body.force))
+    known = await projection.find({topic_id(title) for title in body.topics})
+    verdicts, skipped = distinct(
+        (title, decide_topic(title, known.get(topic_id(title)), force=body.force)) for title in body.topics
+    )
     now = datetime.now(UTC)
     submitted = [
         TopicSubmitted(
@@ -64,7 +68,7 @@ async def submit_topics(
         for verdict in verdicts
         if verdict.attempt
     ]
-    await queue(context, submitted)
+    await queue(publisher, submitted)
     saved = len(submitted)
     SUBMISSIONS.labels("topic", "skipped").inc(len(skipped))
     return TopicsSubmitted(
