@@ -16,15 +16,15 @@ from shared.streams import PROJECTOR
 class Keyed:
     """Listens on every address; a second replica, in front of the same database, on loopback only."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
+    def __init__(self, stack: Stack, folder: Path, **settings: str) -> None:
         self.open = Deployment(folder, stack, GeminiSimulator(folder))
         self.local = Deployment(folder, stack, self.open.gemini)
         self.secrets: list[str] = []
         self.reader = asyncio.run(self.create("reader", "read"))
         self.submitter = asyncio.run(self.create("submitter", "submit"))
         self.operator = asyncio.run(self.create("operator", "operate"))
-        self.open.add("api", "open", TOPICFLOW_HOST="0.0.0.0")
-        self.local.add("api", "local")
+        self.open.add("api", "open", TOPICFLOW_HOST="0.0.0.0", **settings)
+        self.local.add("api", "local", **settings)
         self.open.add(PROJECTOR)
 
     async def create(self, name: str, *scopes: str, **limits: int) -> str:

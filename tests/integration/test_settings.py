@@ -49,6 +49,7 @@ async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
         ("api", "TOPICFLOW_PORT", "secret"),
         ("api", "TOPICFLOW_HOST", "secret.example"),
         ("api", "TOPICFLOW_REQUESTS_PER_SECOND", "0"),
+        ("api", "TOPICFLOW_ALLOWED_ORIGINS", "https://secret.example/path"),
         ("api", "TOPICFLOW_INSTANCE", "not ascii: ü"),
         ("api", "TOPICFLOW_BROKER_URL_FILE", "/nowhere/at/all"),
         ("topic_worker", "GEMINI_API_KEY", ""),

@@ -23,6 +23,7 @@ POSTGRESQL_URL = "postgresql://user:password@host:port/database?sslmode=…"
 KNOWN = {
     f"TOPICFLOW_{name}"
     for name in [
+        "ALLOWED_ORIGINS",
         "ALLOW_VOLATILE_BROKER",
         "API_KEY",
         "BROKER_URL",

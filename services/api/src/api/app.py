@@ -11,12 +11,13 @@ from api import problems
 from api.access import idempotency
 from api.access.admission import BackPressure
 from api.access.api_keys import ApiKeys
-from api.access.authentication import Authentication
+from api.access.authentication import AccessRules, Authentication
 from api.access.dismissed_failures import DismissedFailures
 from api.access.idempotency import IdempotencyMiddleware
 from api.access.idempotency_store import IdempotencyStore
 from api.access.key_cache import KeyCache
 from api.access.limits import LimitedBody, LimitedRate
+from api.access.origins import allowing
 from api.articles import read as read_articles
 from api.articles import reprocess, scans
 from api.articles import submit as submit_articles
@@ -87,7 +88,7 @@ async def main(settings: ApiSettings, instance: str) -> None:
     app = build(_lifespan(settings, instance, stop, errors))
     server = uvicorn.Server(
         uvicorn.Config(
-            RequestTelemetry(app),
+            RequestTelemetry(allowing(app, settings.allowed_origins)),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -134,8 +135,9 @@ def _lifespan(settings: ApiSettings, instance: str, stop: Callable[[], None], er
             back_pressure=back_pressure,
             dismissed_failures=DismissedFailures(access),
             enriches=settings.enriches,
-            needs_key=settings.needs_key,
-            key_cache=KeyCache(keys, settings.requests_per_second),
+            access=AccessRules(
+                KeyCache(keys, settings.requests_per_second), settings.needs_key, settings.allowed_origins
+            ),
             idempotency=IdempotencyStore(access),
         )
 

@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access.admission import BackPressure
+from api.access.authentication import AccessRules
 from api.access.dismissed_failures import DismissedFailures
 from api.access.idempotency_store import IdempotencyStore
-from api.access.key_cache import KeyCache
 from api.projection.repository import ProjectionQueries
 from api.publisher import EventPublisher
 from api.worker_registry import WorkerRegistry
@@ -19,7 +19,7 @@ from api.worker_registry import WorkerRegistry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """`needs_key`: the API listens beyond loopback. `enriches`: articles are worked on here."""
+    """`enriches`: articles are worked on here."""
 
     projection: ProjectionQueries
     publisher: EventPublisher
@@ -27,8 +27,7 @@ class Resources:
     back_pressure: BackPressure
     dismissed_failures: DismissedFailures
     enriches: bool
-    needs_key: bool
-    key_cache: KeyCache
+    access: AccessRules
     idempotency: IdempotencyStore
 
 

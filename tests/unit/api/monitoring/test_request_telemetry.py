@@ -30,7 +30,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
         return StreamingResponse(chunks())
 
-    app.state.resources = SimpleNamespace(needs_key=False, key_cache=None)
+    app.state.resources = SimpleNamespace(access=SimpleNamespace(needs_key=False, allowed_origins=(), keys=None))
     transport = httpx.ASGITransport(RequestTelemetry(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client

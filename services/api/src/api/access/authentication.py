@@ -1,6 +1,7 @@
 """Authentication middleware, first in the chain: an API key or, on loopback, a request from this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -14,6 +15,15 @@ PROBES = frozenset({"/live", "/ready"})  # need no key and cause no database loo
 WITH_A_KEY = {"WWW-Authenticate": "Bearer"}
 
 
+@dataclass(frozen=True, slots=True)
+class AccessRules:
+    """`needs_key`: the API listens beyond loopback."""
+
+    keys: KeyCache
+    needs_key: bool
+    allowed_origins: frozenset[str]
+
+
 class Authentication:
     """Sets `request.state.caller`, or answers 401, 403 or 503."""
 
@@ -22,23 +32,23 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            resources, headers = scope["app"].state.resources, dict(scope["headers"])
-            caller = await _caller(resources.key_cache, resources.needs_key, scope["path"], headers)
+            rules: AccessRules = scope["app"].state.resources.access
+            caller = await _caller(rules, scope["path"], dict(scope["headers"]))
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
 
-async def _caller(key_cache: KeyCache, needs_key: bool, path: str, headers: Mapping[bytes, bytes]) -> Caller:
+async def _caller(rules: AccessRules, path: str, headers: Mapping[bytes, bytes]) -> Caller:
     """Raises ProblemError 401 or 403, DatabaseUnreachable."""
     authorization = headers.get(b"authorization")
     if authorization is not None and path not in PROBES:
         scheme, _, key = authorization.decode("latin-1").partition(" ")
-        caller = await key_cache.caller(key.strip()) if scheme.lower() == "bearer" else None
+        caller = await rules.keys.caller(key.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
             raise ProblemError(401, "the API key is unknown or revoked", headers=WITH_A_KEY)
         return caller
-    if not needs_key:
-        if not _is_local(headers):
+    if not rules.needs_key:
+        if not _is_local(headers, rules.allowed_origins):
             raise ProblemError(403, "without an API key, requests must come from this machine, by its loopback address")
         return LOCAL
     if path in PROBES:
@@ -46,12 +56,12 @@ async def _caller(key_cache: KeyCache, needs_key: bool, path: str, headers: Mapp
     raise ProblemError(401, "an API key is required: Authorization: Bearer tf_…", headers=WITH_A_KEY)
 
 
-def _is_local(headers: Mapping[bytes, bytes]) -> bool:
-    """Blocks cross-origin pages and DNS rebinding: neither may spend money here."""
-    host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin")
+def _is_local(headers: Mapping[bytes, bytes], allowed_origins: Collection[str]) -> bool:
+    """Blocks pages of other origins that are not allowed, and DNS rebinding: neither may spend money here."""
+    host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin", b"").decode("latin-1")
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        is_same_origin = origin is None or urlsplit(origin.decode("latin-1")).netloc == host
-        return is_same_origin and (name == "localhost" or ip_address(name).is_loopback)
+        is_allowed = not origin or origin in allowed_origins or urlsplit(origin).netloc == host
+        return is_allowed and (name == "localhost" or ip_address(name).is_loopback)
     except ValueError:
         return False
