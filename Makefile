@@ -83,7 +83,7 @@ bench: $(TO_DEVELOP)  ## measure beside a hand-written limit, all or ARGS="drain
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 dist: $(TO_DEVELOP)  ## build wheels and sdists of all packages into dist, or DIST=…
-	@rm -rf $(DIST)
+	@rm -f $(DIST)/*.whl $(DIST)/*.tar.gz
 	@for member in $(MEMBERS); do $(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir $(DIST) $$member || exit 1; done
 	@ls $(DIST)
 

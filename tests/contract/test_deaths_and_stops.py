@@ -167,6 +167,16 @@ async def test_a_call_longer_than_the_grace_period_is_handed_back(broker: Broker
     assert await workers.completed() == Counter(["endless"])
 
 
+async def test_a_stop_while_starts_are_stored_begins_no_call_and_counts_none(broker: Broker, workers: Workers) -> None:
+    await broker.transport.publish(many(3))
+    worker = await workers.start(start=0.5)
+    await eventually(lambda: worker.loop.in_flight, within=15)
+    await worker.stop()
+    assert workers.handler.calls == []
+    await worker.consumer.close()
+    assert {delivery.starts for delivery in await take(await broker.member("b"), 3)} == {0}
+
+
 async def test_outcomes_published_before_a_stop_are_stored(broker: Broker, workers: Workers) -> None:
     workers.handler.default_error = Transient("timeout", "late")
     await broker.transport.publish(many(20))

@@ -65,17 +65,19 @@ class Handler:
 
 @dataclass
 class Slow:
-    """A member whose broker delays stores by `store` seconds, and their answers by `answer` seconds."""
+    """A member whose broker delays stores by `store` seconds, their answers by `answer`, starts by `start`."""
 
     member: Consumer
     store: float = 0.0
     answer: float = 0.0
+    start: float = 0.0
     stores: list[tuple[float, int]] = field(default_factory=list)  # when each was requested, and how many
 
     async def fetch(self, limit: int, timeout: float) -> list[Delivery]:
         return await self.member.fetch(limit, timeout)
 
     async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
+        await asyncio.sleep(self.start)
         return await self.member.started(deliveries)
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:
@@ -135,12 +137,18 @@ class Workers:
     started: list[Worker] = field(default_factory=list)
 
     async def start(
-        self, name: str = "a", policy: RetryPolicy = SOON, store: float = 0.0, answer: float = 0.0, **limits: Any
+        self,
+        name: str = "a",
+        policy: RetryPolicy = SOON,
+        store: float = 0.0,
+        answer: float = 0.0,
+        start: float = 0.0,
+        **limits: Any,
     ) -> Worker:
-        """`store`, `answer`: delays of its broker in seconds."""
+        """`store`, `answer`, `start`: delays of its broker in seconds."""
         consumer = await self.broker.member(name)
         worker_limits = Limits(**{"poll": 0.1, "shutdown_timeout": 5.0} | limits)
-        slow = Slow(consumer, store, answer)
+        slow = Slow(consumer, store, answer, start)
         loop = ConsumerLoop(slow, self.handler, worker=name, limits=worker_limits, policy=policy)
         running = asyncio.create_task(loop.run(), name=f"worker {name}")
         self.started.append(Worker(self.broker, name, consumer, loop, running, slow.stores))

@@ -40,7 +40,7 @@ class Usage(_Model):
 class Requeued(_Model):
     """Present on a requeued copy: the same attempt, published at the end of its stream for the n-th time.
 
-    `not_before`: no call begins earlier.
+    `not_before`: for a later version, which will begin no call earlier.
     """
 
     n: int
@@ -65,7 +65,8 @@ class SubmissionEvent(Event):
 
 
 class WorkRequested(SubmissionEvent):
-    """An event that gives a worker something to do. `is_attempt`: for an attempt, which it ends."""
+    """An event that gives a worker something to do. `is_attempt`: False if it neither waits for an attempt nor ends
+    one."""
 
     kind: ClassVar[Kind]
     is_attempt: ClassVar[bool] = True
@@ -74,7 +75,8 @@ class WorkRequested(SubmissionEvent):
 
 
 class Submitted(WorkRequested):
-    """A client requested an attempt at processing a topic or an article. `replay`: id of the replay that did."""
+    """A client requested an attempt at processing a topic or an article. `replay`: id of the replay that did; for a
+    later version."""
 
     submitted_by: str
     force: bool = False
@@ -110,7 +112,8 @@ class PaidAnnotation(_Model):
 
 
 class ArticleSubmitted(Submitted):
-    """`input_hash`: of the article's text and the prompts as a scan saw them; None: any text."""
+    """`input_hash`: of the article's text and the prompts as a scan saw them; None: any text. `paid`: for a later
+    version, which will write it instead of paying again."""
 
     kind = "article"
     urn: str
@@ -221,7 +224,8 @@ class Problem(_Model):
 
 
 class WorkerHeartbeat(Event):
-    """A heartbeat, sent by every process every 2 s. `slots`: the most submissions that it handles at a time."""
+    """A heartbeat, sent by every process every 2 s. `slots`: the most submissions that it handles
+    at a time; `in_flight` includes prefetched ones."""
 
     service: str
     instance: str

@@ -66,10 +66,11 @@ def test_a_forgotten_article_is_hidden_in_any_order_of_the_streams() -> None:
     assert (rows[0].state.status, rows[0].state.name, rows[0].content) == ("removed", None, None)
 
 
-def test_forgetting_an_article_changes_nothing_of_its_attempt() -> None:
-    before = project(*timed(*EVENTS))
-    after = project(*timed(*EVENTS), TimedEvent(forget_article(), BEGAN))
-    assert after == before
+def test_a_row_of_which_only_the_request_to_forget_is_left_is_hidden_too() -> None:
+    """Its removal was trimmed, and it was requeued."""
+    of_its_run = started(run="forgetting", urn=URN)
+    for order in permutations([forget_article(), of_its_run]):
+        assert project(*(TimedEvent(event, BEGAN) for event in order)).state.status == "removed"
 
 
 def test_a_paid_annotation_is_not_wasted_although_it_completes_nothing() -> None:

@@ -25,9 +25,9 @@ def history_table(events: list[Event]) -> Table:
 
 
 def event_name(event: str) -> str:
-    """`SubmissionCompleted` → `completed`, `TopicRemoved` → `removed`."""
+    """`SubmissionCompleted` → `completed`, `TopicRemoved` → `removed`, `ForgetArticle` → `forget`."""
     for subject in ("Submission", "Topic", "Article"):
-        event = event.removeprefix(subject)
+        event = event.removeprefix(subject).removesuffix(subject)
     return one_line(event).lower()
 
 

@@ -39,10 +39,8 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 class ProblemError(HTTPException):
     """An HTTPException, because FastAPI reports any other error raised while reading a body as an unparsable body."""
 
-    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
-        """`more`: further arguments of `problem`."""
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, detail, headers)
-        self.more = more
 
 
 def problem(
@@ -77,7 +75,7 @@ def install(app: FastAPI) -> None:
 
 
 def _of_http(error: AnyHTTPException) -> JSONResponse:
-    answer = problem(error.status_code, str(error.detail), **(error.more if isinstance(error, ProblemError) else {}))
+    answer = problem(error.status_code, str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
 

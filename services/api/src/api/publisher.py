@@ -1,4 +1,4 @@
-"""Publishes the events of this replica: not before the broker is ready for them, and work only if there is room."""
+"""Publishes the events of this replica: not before the broker is ready for them, and new work only if there is room."""
 
 import asyncio
 from collections.abc import Sequence

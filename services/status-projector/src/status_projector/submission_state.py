@@ -35,7 +35,7 @@ class State:
     id: str
     kind: str
     partition: int
-    name: str | None = None  # of a topic: its title; of an article: its URN
+    name: str | None = None  # title, URN, or the name of a scan
     name_normal: str = ""  # for sorting and searching
     legacy_id: int | None = None
     attempt: int = 0
@@ -85,9 +85,10 @@ class NewContent:
 
 _WITH_SUBMITTED_AT = (WorkRequested, Outcome)  # tuples: a union would be rebuilt for each event
 _WITH_LEGACY_ID = (TopicSubmitted, Outcome)
-_WITH_URN = (ArticleSubmitted, ArticleAnnotated, ForgetArticle)
+_WITH_URN = (ArticleSubmitted, ArticleAnnotated)
 _ENDS = (SubmissionFailed, SubmissionCompleted)
 _RANKS: dict[type[SubmissionEvent], int] = {
+    ForgetArticle: REMOVED,  # never published without a removal; alone, its run would leave a row that nobody ends
     SubmissionStarted: PROCESSING,
     SubmissionParked: PROCESSING,
     SubmissionFailed: FAILED,
@@ -109,9 +110,9 @@ def advance(state: State, event: SubmissionEvent, time: datetime) -> NewContent 
     if isinstance(event, _WITH_LEGACY_ID) and event.legacy_id is not None:
         known = event.legacy_id if state.legacy_id is None else state.legacy_id
         state.legacy_id = min(event.legacy_id, known)
-    if isinstance(event, Removed):
-        state.removed_attempt = max(event.attempt, state.removed_attempt)
     rank = rank_of(event)
+    if rank == REMOVED:
+        state.removed_attempt = max(event.attempt, state.removed_attempt)
     if event.attempt > state.attempt:
         _start_attempt(state, event)
     if event.attempt == state.attempt:

@@ -55,7 +55,8 @@ def _newer_version_error(schema: str) -> Iterator[None]:
         yield
     except CommandError as error:
         raise NewerVersion(
-            f"the database's {schema} tables belong to another version of topicflow ({error}): finish the upgrade"
+            f"the database's {schema} tables belong to another version of topicflow ({error}): finish the upgrade,"
+            " or start with an empty database"
         ) from error
 
 

@@ -75,7 +75,7 @@ submissions = Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("partition", Integer, nullable=False),
-    Column("name", Text),  # of a topic its title, of an article its URN
+    Column("name", Text),  # title, URN, or the name of a scan
     Column("name_normal", Text),  # for searching
     Column("legacy_id", BigInteger),
     Column("attempt", Integer, nullable=False),

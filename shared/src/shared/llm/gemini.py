@@ -76,7 +76,7 @@ class Gemini:
         thinking: Thinking = "default",
         answer_tokens: int = MOST_OUTPUT_TOKENS,
     ) -> None:
-        """`calls`: concurrent calls; further ones wait for a connection. `own_projects`: each key has its own
+        """`calls`: concurrent calls. `own_projects`: each key has its own
         project and quota. `answer_tokens`: the longest answer for one item."""
         self._asking = Clients(endpoint, calls, timeout_seconds)
         self._looking = Clients(endpoint, calls, PROBE_SECONDS)  # with connections of its own

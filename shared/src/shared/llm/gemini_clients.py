@@ -23,7 +23,7 @@ class Clients:
     would look up there is passed explicitly."""
 
     def __init__(self, endpoint: Endpoint, calls: int, timeout_seconds: float) -> None:
-        """`calls`: concurrent calls, of all keys together. Further requests wait, ready to be sent."""
+        """`calls`: concurrent calls, of all keys together."""
         limits = httpx2.Limits(max_connections=calls, max_keepalive_connections=calls)
         tls = _tls(endpoint.base_url)
         self._http = httpx2.AsyncClient(limits=limits, verify=tls, timeout=None, follow_redirects=True)

@@ -18,10 +18,12 @@ class AttemptGuard:
         self._ended: OrderedDict[str, int] = OrderedDict()
 
     async def admit(self, delivery: InFlightDelivery, event: WorkRequested) -> bool:
-        """False if this attempt has ended or is in flight. A lower one is superseded; if it runs, this one waits.
+        """False if this attempt has ended or is in flight. Lower ones are over; if one runs, this one waits for it.
 
         Raises Superseded.
         """
+        if event.attempt > 1:
+            self.end(event.id, event.attempt - 1)
         while event.attempt > self._ended.get(event.id, 0):
             attempt, other = self._running.get(event.id, (0, None))
             if other is None or other.task is None:

@@ -14,6 +14,7 @@ class CallGate:
     def __init__(self, policy: RetryPolicy) -> None:
         self.breaker = CircuitBreaker(policy, on_change=self._wake)
         self._pause: WaitingFor | None = None
+        self._is_closed = False
         self._changed = asyncio.Event()
 
     @property
@@ -22,7 +23,7 @@ class CallGate:
 
     @property
     def is_blocked(self) -> bool:
-        return self.waiting_for is not None
+        return self._is_closed or self.waiting_for is not None
 
     @property
     def allows_probe(self) -> bool:
@@ -33,13 +34,18 @@ class CallGate:
         self._pause = WaitingFor(reason=PAUSED, since=since) if since else None
         self._wake()
 
+    def close(self) -> None:
+        """Blocks new calls for good: the worker stops."""
+        self._is_closed = True
+        self._wake()
+
     async def wait_until_allowed(self, timeout: float) -> int | None:
         """The breaker's epoch for a call that may begin now, or None after `timeout` seconds."""
         give_up = time.monotonic() + timeout
-        while self._pause or not self.breaker.try_begin():
+        while self._is_closed or self._pause or not self.breaker.try_begin():
             if time.monotonic() >= give_up:
                 return None
-            is_up_to_others = self._pause or self.breaker.state is BreakerState.HALF_OPEN
+            is_up_to_others = self._is_closed or self._pause or self.breaker.state is BreakerState.HALF_OPEN
             until = give_up if is_up_to_others else min(give_up, self.breaker.retry_at)
             with suppress(TimeoutError):
                 async with asyncio.timeout(until - time.monotonic()):
@@ -49,7 +55,7 @@ class CallGate:
     def still_allows(self, epoch: int) -> bool:
         """Whether a call that was allowed in this epoch may begin even now."""
         is_probe = self.breaker.state is BreakerState.HALF_OPEN and epoch == self.breaker.epoch
-        return self._pause is None and (is_probe or self.breaker.state is BreakerState.CLOSED)
+        return not self._is_closed and self._pause is None and (is_probe or self.breaker.state is BreakerState.CLOSED)
 
     def _wake(self) -> None:
         self._changed.set()

@@ -81,10 +81,12 @@ class ConsumerLoop:
         """Fetches no more; `run` returns when what is in flight has ended or was handed back."""
         self._is_stopping = True
         self._limit.close()
+        self.gate.close()
         self._room.set()
 
     async def run(self) -> None:
-        """Until `stop`. Raises CannotGoOn if an operator must act, after the same clean stop."""
+        """Until `stop`. Raises CannotGoOn if an operator must act, after the same clean stop; but at once if outcomes
+        cannot be stored for another reason than an unreachable broker."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(self.writer.run())
@@ -128,7 +130,7 @@ class ConsumerLoop:
                 if delivery.received in lost:  # another member's by now
                     self._in_flight.discard(delivery)
                     self._quarantine.leave(delivery)
-                else:
+                elif not self._is_stopping:
                     delivery.attach(tasks.create_task(self._process(delivery)))
             self._fetched = []
 
@@ -196,7 +198,7 @@ class ConsumerLoop:
         await self.writer.flush(max(1.0, give_up - time.monotonic()))
         writing.cancel()  # nothing is stored after this
         await asyncio.wait([writing])
-        received = [delivery.received for delivery in self._in_flight if delivery.progress is not Progress.SETTLED]
+        received = [delivery.received for delivery in self._in_flight]
         unfinished = [delivery for delivery in received if delivery not in self.writer.settled_unawaited]
         try:
             await self._consumer.hand_back(unfinished)

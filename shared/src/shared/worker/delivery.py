@@ -106,8 +106,9 @@ class DeliveryProcessor:
 
     async def _run(self, delivery: InFlightDelivery, run: Run) -> Ack:
         if is_poisoned(delivery):
-            message = f"{delivery.crash_count} workers died while handling it, the last one with nothing else to do"
-            return self._dead_lettered(delivery, run, DeadLetter("killed_its_worker", message))
+            died = f"{delivery.crash_count} workers died while handling it"
+            why = DeadLetter("killed_its_worker", f"{died}, the last one with nothing else of its group to do")
+            return self._dead_lettered(delivery, run, why)
         try:
             return await self._call_until_ended(delivery, run)
         except Superseded:
@@ -196,7 +197,7 @@ class DeliveryProcessor:
                 if not may_begin:
                     self._breaker.record_inconclusive(epoch)  # another delivery becomes the probe
             if may_begin:
-                return epoch
+                return self._breaker.epoch  # closed again since, it counts in the newest
             if delivery.is_superseded:
                 raise Superseded
 
@@ -209,13 +210,13 @@ class DeliveryProcessor:
         return await delivery.wait(until)
 
     async def _store_start(self, delivery: InFlightDelivery) -> None:
-        """Retries until the broker answers. Raises OwnershipLost."""
+        """Retries until the broker answers. Raises OwnershipLost, Superseded."""
         backoff = Backoff(self._policy, longest=1.0)
         while True:
             try:
                 lost = await self._consumer.started([delivery.received])
             except BrokerUnreachable:
-                await backoff.wait()
+                await delivery.wait(backoff.wait)
             else:
                 if lost:
                     raise OwnershipLost

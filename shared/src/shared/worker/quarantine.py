@@ -1,4 +1,5 @@
-"""Deliveries whose workers crashed repeatedly: each one runs while nothing else does, so the next crash is its own."""
+"""Deliveries whose workers crashed repeatedly: each one runs while nothing else of its group does, so the next crash is
+most likely its own."""
 
 from collections import deque
 from collections.abc import Collection

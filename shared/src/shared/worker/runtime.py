@@ -108,6 +108,7 @@ class Worker:
                     has_caught_up.set()
                     await asyncio.wait(running[: len(self._loops)])
                     beside.cancel()
+                    await asyncio.gather(beside, return_exceptions=True)
 
         app = FastStream(self._transport.faststream_broker(), lifespan=lifespan, logger=None)
         await app.run()

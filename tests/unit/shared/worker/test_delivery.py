@@ -9,7 +9,7 @@ import pytest
 from eventually import eventually
 from factories import article_removed, article_submitted, forget_article, record, removed, topic_submitted
 
-from shared.errors import Transient
+from shared.errors import BrokerUnreachable, Transient, Unavailable
 from shared.events import Event, WorkRequested
 from shared.messaging.broker import Delivery, Settled
 from shared.resilience.backoff import RetryPolicy
@@ -31,10 +31,13 @@ class Member:
 
     may_store_starts: asyncio.Event = field(default_factory=asyncio.Event)
     lost: bool = False
+    is_reachable: bool = True
     settled: list[Delivery] = field(default_factory=list)
 
     async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
         await self.may_store_starts.wait()
+        if not self.is_reachable:
+            raise BrokerUnreachable("away")
         return deliveries if self.lost else []
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None: ...
@@ -61,6 +64,8 @@ class Processing:
         self.writer = OutcomeWriter(self.member, policy)
         self.errors: list[Exception] = []
         self.calls: list[int] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
         limit = ConcurrencyLimit(10)
         self._processor = DeliveryProcessor(
             self._handle, self.member, self.writer, self.gate, limit, worker="w", max_wait=60
@@ -69,6 +74,7 @@ class Processing:
 
     async def _handle(self, event: WorkRequested, run: Run) -> None:
         self.calls.append(event.attempt)
+        await self.may_end.wait()
         if self.errors:
             raise self.errors.pop()
 
@@ -110,6 +116,51 @@ async def test_a_waiting_attempt_that_is_superseded_twice_at_once_ends(later: Pr
     await eventually(lambda: len(later.member.settled) == 3, within=2)
     assert first.progress is Progress.SETTLED
     assert later.calls == [1, 2]
+
+
+async def test_of_attempts_that_wait_for_a_call_only_the_newest_runs(soon: Processing) -> None:
+    soon.member.may_store_starts.set()
+    soon.may_end.clear()
+    soon.process(topic_submitted(attempt=1))
+    await eventually(lambda: soon.calls == [1], within=2)
+    for attempt in (2, 3):
+        soon.process(topic_submitted(attempt=attempt))
+        await asyncio.sleep(0.01)
+    soon.may_end.set()
+    await eventually(lambda: len(soon.member.settled) == 3, within=2)
+    assert soon.calls == [1, 3]
+
+
+async def test_no_call_begins_after_the_stop_although_the_start_is_stored_only_then(soon: Processing) -> None:
+    delivery = soon.process(topic_submitted())
+    await asyncio.sleep(0.01)
+    soon.gate.close()
+    soon.member.may_store_starts.set()
+    await eventually(lambda: delivery.progress is Progress.WAITING, within=2)
+    assert soon.calls == []
+
+
+async def test_a_start_that_waits_for_the_broker_can_be_interrupted(soon: Processing) -> None:
+    soon.member.is_reachable = False
+    soon.member.may_store_starts.set()
+    delivery = soon.process(topic_submitted())
+    await eventually(lambda: delivery.progress is Progress.WAITING, within=2)
+    delivery.interrupt()
+    await eventually(lambda: delivery.task and delivery.task.cancelled(), within=2)
+
+
+async def test_an_outage_met_after_another_one_was_over_opens_the_breaker(soon: Processing) -> None:
+    soon.process(topic_submitted())
+    await asyncio.sleep(0.01)
+    breaker = soon.gate.breaker
+    breaker.record_outage("unavailable", None, breaker.epoch)
+    await eventually(breaker.try_begin, within=2)
+    breaker.record_success(breaker.epoch)
+    soon.errors.append(Unavailable("503"))
+    opened = breaker.epoch
+    soon.member.may_store_starts.set()
+    await eventually(lambda: soon.calls == [1, 1], within=2)  # it called, met the outage, and probed after a pause
+    assert breaker.epoch > opened + 1
 
 
 async def test_a_probe_that_became_another_members_leaves_the_probe_to_others(soon: Processing) -> None:

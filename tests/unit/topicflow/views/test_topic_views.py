@@ -86,7 +86,14 @@ def test_columns_without_a_value_are_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("event", "name"),
-    [("TopicSubmitted", "submitted"), ("SubmissionParked", "parked"), ("TopicRemoved", "removed"), ("New", "new")],
+    [
+        ("TopicSubmitted", "submitted"),
+        ("SubmissionParked", "parked"),
+        ("TopicRemoved", "removed"),
+        ("ArticleAnnotated", "annotated"),
+        ("ForgetArticle", "forget"),
+        ("New", "new"),
+    ],
 )
 def test_events_have_short_names(event: str, name: str) -> None:
     assert event_name(event) == name

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.idempotency_store import IdempotencyStore, IdempotentRequest, StoredResponse
-from api.problems import ProblemError
+from api.errors import InvalidValue
 from shared.db.engine import DatabaseUnreachable
 
 log = structlog.get_logger()
@@ -81,14 +81,14 @@ def document(app: FastAPI) -> None:
 
 
 def _key(scope: Scope) -> str | None:
-    """The header's value. Raises ProblemError 422."""
+    """The header's value. Raises InvalidValue."""
     if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith("/api/v1/"):
         return None
     values = [value for name, value in scope["headers"] if name == HEADER]
     if not values:
         return None
     if len(values) > 1 or not KEY.fullmatch(values[0]):
-        raise ProblemError(422, "Idempotency-Key: must be one value of 1 to 255 printable ASCII characters")
+        raise InvalidValue("Idempotency-Key", "must be one value of 1 to 255 printable ASCII characters")
     return str(values[0].decode("ascii"))
 
 

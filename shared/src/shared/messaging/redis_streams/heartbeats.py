@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 async def follow_heartbeats(shell: RedisBroker, on_heartbeat: OnHeartbeat) -> None:
-    """See `Broadcast.follow_heartbeats`.
+    """See `Transport.follow_heartbeats`.
 
     Has its own loop, because FastStream's waits 5 s after a lost connection, longer than a dead worker may go
     unnoticed.

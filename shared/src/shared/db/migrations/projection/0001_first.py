@@ -41,8 +41,8 @@ def _tune_postgresql() -> None:
         op.execute(f"ALTER TABLE {table} SET (fillfactor = 50)")
 
 
-def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    op.create_index(name, table, columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+def _partial_index(name: str, table: str, columns: list[str], where: str) -> None:
+    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def _submissions(text: sa.Text) -> None:
