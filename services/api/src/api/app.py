@@ -6,6 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from api import problems
 from api.access import idempotency
@@ -23,6 +25,7 @@ from api.articles import reprocess, scans
 from api.articles import submit as submit_articles
 from api.articles import worker as read_worker
 from api.dependencies import Resources
+from api.http_reads import EntityTags, HeadAsGet
 from api.imports import articles as import_articles
 from api.imports import topics as import_topics
 from api.monitoring import health
@@ -47,6 +50,7 @@ from shared.service.heartbeat import beat
 from shared.service.sockets import listen
 
 SERVICE = "api"
+SMALLEST_COMPRESSED_BYTES, COMPRESSION_LEVEL = 2000, 3  # a page of 100 topics: an eighth of its size, in 1.3 ms
 KEEP_ALIVE = 75  # seconds an idle connection is kept; clients and proxies mostly keep theirs for 5 or 60
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -62,7 +66,7 @@ def build(lifespan: Lifespan | None = None) -> FastAPI:
         redoc_url=None,
         responses=problems.DOCUMENTED,
     )
-    for inner_first in (IdempotencyMiddleware, LimitedBody, LimitedRate, Authentication):
+    for inner_first in (EntityTags, IdempotencyMiddleware, LimitedBody, LimitedRate, Authentication):
         app.add_middleware(inner_first)
     problems.install(app)
     app.include_router(health.router, tags=["health"])
@@ -88,7 +92,7 @@ async def main(settings: ApiSettings, instance: str) -> None:
     app = build(_lifespan(settings, instance, stop, errors))
     server = uvicorn.Server(
         uvicorn.Config(
-            RequestTelemetry(allowing(app, settings.allowed_origins)),
+            RequestTelemetry(allowing(_compressed(HeadAsGet(app)), settings.allowed_origins)),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -99,6 +103,10 @@ async def main(settings: ApiSettings, instance: str) -> None:
     await server.serve([listening])
     if errors:
         raise errors[0]
+
+
+def _compressed(app: ASGIApp) -> ASGIApp:
+    return GZipMiddleware(app, minimum_size=SMALLEST_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
 
 
 async def _connected(transport: Transport, resources: Resources, scan_interval: float) -> None:

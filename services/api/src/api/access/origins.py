@@ -6,8 +6,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 METHODS = ("GET", "HEAD", "POST", "DELETE")
-SENT = ("Authorization", "Content-Type", "Idempotency-Key")
-READ = ("Idempotency-Replayed", "Retry-After", "WWW-Authenticate", "X-Request-ID")
+SENT = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match")
+READ = (
+    "ETag",
+    "Idempotency-Replayed",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-As-Of",
+    "X-Projection-Lag-Seconds",
+    "X-Request-ID",
+)
 PREFLIGHT_SECONDS = 600  # for which a browser remembers what it may send
 
 
