@@ -24,7 +24,7 @@ from integration.sample_topics import (
 from shared.ids import topic_id
 
 TOPIC = {"id", "title", "status", "attempt", "content", "error_message", "created_at", "updated_at", "started_at"}
-TOPIC |= {"completed_at", "tries", "worker", "legacy_id", "simulated", "waiting_for"}
+TOPIC |= {"completed_at", "submitted_by", "tries", "worker", "legacy_id", "simulated", "waiting_for"}
 AGE = {"as_of", "projection_lag_seconds"}
 
 

@@ -135,3 +135,68 @@ async def test_an_invalid_selection_is_refused_by_the_name_of_its_field(
 ) -> None:
     [field] = body
     assert problem(await api.ask("POST", path, json=body), 422)["errors"][0]["field"] == field
+
+
+# -- many by their ids ----------------------------------------------------------------------------------------------
+
+
+async def test_many_are_retried_by_their_ids_with_a_verdict_for_each(api: Api) -> None:
+    one, two = await failed(api, "Bulk 1", "Bulk 2")
+    [done] = (await api.submit("Bulk done"))["topics"]
+    await api.ended(done["id"])
+    ids = [one["id"], "nothing", done["id"], two["id"], one["id"]]
+    answer = await api.ask("POST", "/topics/retry", json={"ids": ids})
+    assert answer.status_code == 202
+    assert answer.json() == {
+        "count": 2,
+        "topics": [
+            {"id": one["id"], "verdict": "queued", "status": "pending", "attempt": 2},
+            {"id": "nothing", "verdict": "not_found", "status": None, "attempt": None},
+            {"id": done["id"], "verdict": "skipped", "status": "completed", "attempt": 1},
+            {"id": two["id"], "verdict": "queued", "status": "pending", "attempt": 2},
+        ],
+    }
+    assert [topic["attempt"] for topic in await api.ended(one["id"], two["id"])] == [2, 2]
+    forced = await api.ask("POST", "/topics/retry", json={"ids": [done["id"]], "force": True})
+    assert forced.json()["topics"][0]["attempt"] == 2
+    assert (await api.ended(done["id"]))[0]["attempt"] == 2
+
+
+async def test_many_are_deleted_by_their_ids_with_a_verdict_for_each(api: Api) -> None:
+    topics = (await api.submit("Deleted in bulk 1", "Deleted in bulk 2"))["topics"]
+    ids = [topic["id"] for topic in topics]
+    await api.ended(*ids)
+    before = await counts(api)
+    answer = await api.ask("POST", "/topics/delete", json={"ids": [ids[0], "nothing", *ids]})
+    assert answer.json() == {
+        "count": 2,
+        "topics": [
+            {"id": ids[0], "verdict": "deleted"},
+            {"id": "nothing", "verdict": "not_found"},
+            {"id": ids[1], "verdict": "deleted"},
+        ],
+    }
+    for id_ in ids:
+        problem(await api.ask("GET", f"/topics/{id_}"), 404)
+    assert await counts(api) == before | {"completed": before["completed"] - 2}
+
+
+async def test_what_was_just_submitted_can_be_retried_and_deleted_by_its_id(api: Api) -> None:
+    for path in ("/topics/retry", "/topics/delete"):
+        [topic] = (await api.submit(f"Just submitted, then {path}"))["topics"]
+        answer = (await api.ask("POST", path, json={"ids": [topic["id"]]})).json()
+        assert answer["topics"][0]["verdict"] != "not_found"
+
+
+async def test_an_article_is_no_topic(api: Api) -> None:
+    [article] = (await api.ask("POST", "/articles", json={"urns": ["urn:article:not-a-topic"]})).json()["articles"]
+    for path in ("/topics/retry", "/topics/delete"):
+        answer = await api.ask("POST", path, json={"ids": [article["id"]]})
+        assert answer.json()["topics"][0]["verdict"] == "not_found"
+
+
+@pytest.mark.parametrize("ids", [[], [""], ["x" * 65], ["x\0"], [7], ["x"] * 501, "x"])
+async def test_a_list_of_ids_that_cannot_be_used_is_refused_by_its_field(api: Api, ids: object) -> None:
+    for path in ("/topics/retry", "/topics/delete"):
+        refused = problem(await api.ask("POST", path, json={"ids": ids}), 422)
+        assert refused["errors"][0]["field"].startswith("ids")

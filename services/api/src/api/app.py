@@ -35,7 +35,7 @@ from api.publisher import EventPublisher
 from api.settings import ApiSettings
 from api.status import routes as read_status
 from api.status import usage as read_usage
-from api.topics import read_list, read_one, retry_and_delete
+from api.topics import bulk, read_list, read_one, retry_and_delete
 from api.topics import submit as submit_topics
 from api.worker_registry import WorkerRegistry
 from shared import __version__
@@ -70,7 +70,7 @@ def build(lifespan: Lifespan | None = None) -> FastAPI:
         app.add_middleware(inner_first)
     problems.install(app)
     app.include_router(health.router, tags=["health"])
-    parts = (submit_topics, import_topics, retry_and_delete, read_list, read_one)
+    parts = (submit_topics, import_topics, bulk, retry_and_delete, read_list, read_one)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])
     of_articles = (submit_articles, import_articles, reprocess, scans, read_articles, read_worker)

@@ -45,6 +45,7 @@ class Article(BaseModel):
     updated_at: datetime | None
     enriched_at: datetime | None
     result: dict[str, Any] | None
+    submitted_by: str | None
     tries: int
     worker: str | None
     simulated: bool | None
@@ -106,6 +107,7 @@ def to_article(row: RowMapping, all_wait_for: WaitingFor | None) -> Article:
         updated_at=row["updated_at"],
         enriched_at=row["content_at"],
         result=contents_of(row),
+        submitted_by=row["submitted_by"],
         tries=row["tries"],
         worker=row["worker"],
         simulated=row["simulated"],

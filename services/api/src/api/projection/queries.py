@@ -39,6 +39,7 @@ _SUBMISSION = (
 )
 SUBMISSION = _SUBMISSION.where(_C.id == bindparam("id"))
 SUBMISSION_BY_LEGACY_ID = _SUBMISSION.where(_C.legacy_id == bindparam("legacy_id"))
+TOPICS = select(_C.id, _C.name, _C.status, _C.attempt).where(_C.kind == "topic", VISIBLE, one_of(_C.id))
 ATTEMPT = select(_C.attempt, _C.status).where(_C.id == bindparam("id"))
 RECENT_FAILURES = (
     select(_C.id, _C.name.label("title"), _C.error_message, _C.created_at, _C.ended_at)

@@ -92,6 +92,11 @@ class ProjectionQueries:
             rows = await self._rows(queries.SUBMISSION_BY_LEGACY_ID, kind=kind, legacy_id=int(id_))
         return rows[0] if rows else None
 
+    async def topics(self, ids: Sequence[str]) -> dict[str, RowMapping]:
+        """Existing topics by id, in the order of `ids`; without content."""
+        rows = {row["id"]: row for row in await self._rows(queries.TOPICS, ids=ids)}
+        return {id_: rows[id_] for id_ in ids if id_ in rows}
+
     async def attempt_of(self, id_: str) -> tuple[int, str] | None:
         """(attempt, status), also of a removed submission."""
         rows = await self._rows(queries.ATTEMPT, id=id_)

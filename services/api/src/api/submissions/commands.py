@@ -40,10 +40,15 @@ async def take_back(
     removed: Removed | None = removal_of(attempt)
     while removed:
         events = [*([work_of(removed.attempt)] if work_of else ()), removed]
-        await publisher.publish([encode(event, source=publisher.source) for event in events])
+        await publish(publisher, events)
         now = await projected(projection, removed)
         is_overtaken = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
         removed = removal_of(now[0]) if now and is_overtaken else None
+
+
+async def publish(publisher: EventPublisher, events: Sequence[SubmissionEvent]) -> None:
+    """Raises BrokerUnreachable."""
+    await publisher.publish([encode(event, source=publisher.source) for event in events])
 
 
 async def projected(projection: ProjectionQueries, event: SubmissionEvent) -> tuple[int, str] | None:

@@ -27,6 +27,7 @@ class Topic(BaseModel):
     updated_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+    submitted_by: str | None
     tries: int
     worker: str | None
     legacy_id: int | None
@@ -67,6 +68,7 @@ def to_topic(row: RowMapping, all_wait_for: WaitingFor | None) -> Topic:
         updated_at=row["updated_at"],
         started_at=row["started_at"],
         completed_at=row["ended_at"] if status == "completed" else None,
+        submitted_by=row["submitted_by"],
         tries=row["tries"],
         worker=row["worker"],
         legacy_id=row["legacy_id"],

@@ -13,12 +13,10 @@ from api.access.scopes import require_scope
 from api.dependencies import Projection, Publishing
 from api.errors import Conflict
 from api.projection.repository import ProjectionQueries
-from api.publisher import EventPublisher
-from api.submissions.commands import projected, queue, take_back
+from api.submissions.commands import projected, publish, queue, take_back
 from api.submissions.read import load_submission
 from api.submissions.schemas import Deleted, Queued
 from shared.events import TopicRemoved, TopicSubmitted
-from shared.messaging.cloudevents import encode
 
 router = APIRouter()
 Operator = Annotated[Caller, require_scope("operate")]
@@ -65,7 +63,7 @@ async def retry_topic(
     how = how or HowToRetry()
     if row["status"] != "failed" and not how.force:
         raise Conflict(f"the topic is {row['status']}; only a failed topic can be retried without force")
-    submitted = _next_attempt(row, caller, force=how.force)
+    submitted = next_attempt(row, caller, force=how.force)
     await queue(publisher, [submitted])
     await projected(projection, submitted)
     return Retried(id=submitted.id, title=submitted.title, status="pending", attempt=submitted.attempt)
@@ -76,10 +74,10 @@ async def delete_topic(id: str, projection: Projection, publisher: Publishing, c
     """Remove the topic from all reads and counts. Responds once this is projected, after one second at most."""
     row = await load_submission(projection, "topic", id)
 
-    def removal_of(attempt: int) -> TopicRemoved:
+    def removed(attempt: int) -> TopicRemoved:
         return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)
 
-    await take_back(projection, publisher, removal_of, row["attempt"])
+    await take_back(projection, publisher, removed, row["attempt"])
     return Deleted(message=f"deleted: {row['name'] or row['id']}")
 
 
@@ -91,7 +89,7 @@ async def retry_failed_topics(
     which = which or WhichToRetry()
     count, last = 0, None
     async for rows in _failed(projection, which.older_than_hours, which.error_contains):
-        submitted = [_next_attempt(row, caller, force=False) for row in rows]
+        submitted = [next_attempt(row, caller, force=False) for row in rows]
         await queue(publisher, submitted, stored=count)
         count, last = count + len(submitted), submitted[-1]
     if last:
@@ -106,14 +104,14 @@ async def clean_up_failed_topics(
     """Delete all failed topics, except those that are retried meanwhile."""
     count, last = 0, None
     async for rows in _failed(projection, (which or WhichFailed()).older_than_hours):
-        await _publish(publisher, removed := [_removed(row, caller) for row in rows])
+        await publish(publisher, removed := [removal_of(row, caller) for row in rows])
         count, last = count + len(removed), removed[-1]
     if last:
         await projected(projection, last)
     return CleanedUp(message=f"{count} failed {'topic' if count == 1 else 'topics'} deleted", cleaned_count=count)
 
 
-def _next_attempt(row: RowMapping, caller: Caller, *, force: bool) -> TopicSubmitted:
+def next_attempt(row: RowMapping, caller: Caller, *, force: bool) -> TopicSubmitted:
     return TopicSubmitted(
         id=row["id"],
         attempt=row["attempt"] + 1,
@@ -124,12 +122,8 @@ def _next_attempt(row: RowMapping, caller: Caller, *, force: bool) -> TopicSubmi
     )
 
 
-def _removed(row: RowMapping, caller: Caller) -> TopicRemoved:
+def removal_of(row: RowMapping, caller: Caller) -> TopicRemoved:
     return TopicRemoved(id=row["id"], attempt=row["attempt"], by=caller.name)
-
-
-async def _publish(publisher: EventPublisher, events: Sequence[TopicRemoved]) -> None:
-    await publisher.publish([encode(event, source=publisher.source) for event in events])
 
 
 async def _failed(
