@@ -111,6 +111,6 @@ def _topics(**query: str) -> str:
 def _row_in_the_middle(database_url: str, sort_by: str, rows: int) -> RowMapping:
     engine = create_engine(database_url)
     with engine.connect() as connection:
-        [row], _ = read_page(connection, SubmissionQuery(sort_by=sort_by), limit=1, offset=rows // 2)
+        [row] = read_page(connection, SubmissionQuery(sort_by=sort_by), limit=1, offset=rows // 2).rows
     engine.dispose()
     return row

@@ -149,3 +149,60 @@ async def test_an_unknown_topic_has_no_history(reads: Api, id_: str) -> None:
 async def test_a_topic_of_the_old_system_has_its_history_under_its_old_number(reads: Api) -> None:
     assert (await reads.get("/topics/374/history"))["id"] == topic_id("Completed 0")
     assert PENDING[0] in titles(await reads.get("/topics", search=PENDING[0]))
+
+
+# -- by time, worker, submitter and error --------------------------------------------------------------------------
+
+
+async def test_lists_are_asked_by_time_from_inclusive_to_exclusive(reads: Api) -> None:
+    everything = (await reads.get("/topics", limit=100, sort_by="title", sort_order="asc"))["topics"]
+    for field in ("created", "updated"):
+        times = sorted({topic[f"{field}_at"] for topic in everything})
+        start, end = times[1], times[-1]
+        page = await reads.get(
+            "/topics", limit=100, sort_by=f"{field}_at", **{f"{field}_from": start, f"{field}_to": end}
+        )
+        expected = sorted(topic["title"] for topic in everything if start <= topic[f"{field}_at"] < end)
+        assert sorted(titles(page)) == expected
+        assert (page["total_count"], page["total_count_capped"], page["next_cursor"]) == (len(expected), False, None)
+        by_title = await reads.get(
+            "/topics", limit=100, sort_by="title", **{f"{field}_from": start, f"{field}_to": end}
+        )
+        assert sorted(titles(by_title)) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"worker": "worker-1", "status": "failed"}, FAILED),
+        ({"submitted_by": "local", "status": "pending", "search": "pending"}, PENDING),
+        ({"error_contains": "NO FAILED"}, FAILED),
+        ({"simulated": "true"}, COMPLETED),
+        ({"simulated": "false"}, []),
+        ({"worker": "nobody"}, []),
+    ],
+    ids=str,
+)
+async def test_lists_are_asked_by_worker_submitter_error_and_simulation(
+    reads: Api, query: dict[str, str], expected: list[str]
+) -> None:
+    assert sorted(titles(await reads.get("/topics", limit=100, **query))) == sorted(expected)
+    assert sorted(topic["title"] for topic in await walk(reads, 3, **query)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("created_from", "yesterday"),
+        ("created_to", "2026-05-01T00:00:00"),
+        ("updated_from", "0001-01-01T00:00:00+14:00"),
+        ("updated_to", ""),
+        ("worker", ""),
+        ("simulated", "perhaps"),
+        ("error_contains", "x" * 501),
+    ],
+)
+async def test_a_filter_that_cannot_be_used_is_refused_by_its_name(reads: Api, field: str, value: str) -> None:
+    for path in ("/topics", "/articles"):
+        refused = problem(await reads.ask("GET", path, params={field: value}), 422)
+        assert refused["errors"][0]["field"] == field

@@ -17,7 +17,7 @@ from integration.sample_topics import PAID
 from servers.postgres import own_database
 from sqlalchemy import Connection, event
 
-from api.projection.filters import FEW, SubmissionQuery
+from api.projection.filters import FEW, SubmissionQuery, TimeRange
 from api.projection.pages import COUNT_AT_MOST, ORDERS, Total
 from api.projection.repository import ProjectionQueries
 from shared.db.engine import Database, open_reader
@@ -122,6 +122,26 @@ PLANS: list[tuple[Call, Plan]] = [
     (
         lambda q: q.page(SubmissionQuery(after=AFTER, ascending=True), limit=20),
         Plan("submissions_newest (kind=? AND (created_at,id)>(?,?))", "(ROW(created_at, id) > ROW("),
+    ),
+    (
+        lambda q: q.page(SubmissionQuery(created=TimeRange(BEGAN, AFTER[0])), limit=20),
+        Plan("submissions_newest (kind=? AND created_at>? AND created_at<?)", "submissions_newest", may_scan=True),
+    ),
+    (
+        lambda q: q.page(SubmissionQuery(sort_by="updated_at", updated=TimeRange(BEGAN)), limit=20),
+        Plan("submissions_by_update (kind=? AND updated_at>?)", "submissions_by_update", may_scan=True),
+    ),
+    (
+        lambda q: q.page(SubmissionQuery(facets=MANY, created=TimeRange(end=AFTER[0])), limit=20),
+        Plan("facets USING PRIMARY KEY (facet=? AND value=? AND created_at<?)", "facets_pkey on facets", may_scan=True),
+    ),
+    (
+        lambda q: q.page(SubmissionQuery(error_contains="nothing"), limit=20),
+        Plan("submissions_newest (kind=?)", "submissions_newest"),
+    ),
+    (
+        lambda q: q.page(SubmissionQuery(sort_by="title", updated=TimeRange(BEGAN)), limit=20),
+        Plan("submissions_by_name (kind=?)", "submissions_by_name", may_scan=True),  # the contents, which are few here
     ),
     (
         lambda q: q.page(SubmissionQuery(sort_by="updated_at", after=AFTER), limit=20),

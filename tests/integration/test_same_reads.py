@@ -16,7 +16,7 @@ from integration.sample_topics import COMPLETED, TITLES, sample_records
 
 from api.access.api_keys import ApiKeys, NameTaken, NoSuchKey
 from api.access.dismissed_failures import DismissedFailures
-from api.projection.filters import SubmissionQuery
+from api.projection.filters import SubmissionQuery, TimeRange
 from api.projection.pages import ORDERS
 from api.projection.repository import ProjectionQueries
 from shared.db.engine import Database, open_access, open_reader
@@ -30,6 +30,12 @@ FILTERS: list[dict[str, Any]] = [
     {"facets": {"tag": "tag 1", "technology": "Kafka"}},
     *({"search": text} for text in ("100%", "snake_case", "STRASSE", "back\\slash", "数据库", 'O\'Reilly "X"', "d 1")),
     {"search": "completed", "facets": {"category": "security"}, "status": "completed"},
+    {"created": TimeRange(BEGAN, BEGAN + timedelta(seconds=3))},
+    {"updated": TimeRange(BEGAN + timedelta(seconds=5)), "status": "failed"},
+    {"created": TimeRange(end=BEGAN + timedelta(seconds=3)), "facets": {"tag": "all"}},
+    {"worker": "worker-1", "submitted_by": "local"},
+    {"error_contains": "NO failed"},
+    {"simulated": True, "search": "d 1"},
 ]
 
 

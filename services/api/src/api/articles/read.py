@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
 from api.access.scopes import require_scope
 from api.dependencies import Projection, Workers
-from api.projection.cursor import LONGEST
 from api.projection.filters import SubmissionQuery
 from api.projection.listing import paginate
+from api.submissions.list_query import ListQuery
 from api.submissions.read import History, HowMany, contents_of, history_of, load_submission, waiting_for
 from shared.events import WaitingFor
 from shared.ids import article_id
@@ -19,18 +19,6 @@ from shared.status import Status
 from shared.streams import ENRICHER
 
 router = APIRouter(dependencies=[require_scope("read")])
-
-
-class ArticleQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    status: Status | None = None
-    search: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str | None, Field(max_length=LONGEST)] = None
-
-    def as_query(self) -> SubmissionQuery:
-        return SubmissionQuery(self.status, self.search, kind="article")
 
 
 class Article(BaseModel):
@@ -69,11 +57,10 @@ class ArticleList(BaseModel):
 
 
 @router.get("/articles")
-async def list_articles(
-    query: Annotated[ArticleQuery, Query()], projection: Projection, workers: Workers
-) -> ArticleList:
+async def list_articles(query: Annotated[ListQuery, Query()], projection: Projection, workers: Workers) -> ArticleList:
     """List articles, newest first. Continue with `next_cursor`. `search` matches part of the URN."""
-    rows, fields = await paginate(projection, query.as_query(), limit=query.limit, cursor=query.cursor)
+    submissions = SubmissionQuery(**query.filters(), kind="article")
+    rows, fields = await paginate(projection, submissions, limit=query.limit, cursor=query.cursor)
     all_wait_for = workers.waiting_for(ENRICHER)
     articles = [to_article(row, all_wait_for) for row in rows]
     return ArticleList(articles=articles, simulated=workers.simulated(ENRICHER), **fields)

@@ -1,8 +1,8 @@
 """Pagination cursors: opaque text that clients send back, valid for the same filters and order only."""
 
 import binascii
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -57,8 +57,8 @@ def _value(value: str | int, type_: TypeEngine[Any]) -> Any:
 
 
 def _list_of(query: SubmissionQuery) -> str:
-    parts = [query.kind, query.sort_by, query.ascending, query.status, query.search, sorted(query.facets.items())]
-    return sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    parts = replace(query, facets=dict(sorted(query.facets.items())), after=None)
+    return sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def _refused(reason: str) -> InvalidValue:

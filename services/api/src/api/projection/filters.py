@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, and_, func, literal, literal_column, select
@@ -25,8 +26,25 @@ VISIBLE = _C.status != literal_column("'removed'")  # exactly as the condition o
 
 
 @dataclass(frozen=True, slots=True)
+class TimeRange:
+    """From `start` on and before `end`; None: no bound."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def includes(self, column: ColumnElement[datetime]) -> list[ColumnElement[bool]]:
+        return [*([column >= self.start] if self.start else ()), *([column < self.end] if self.end else ())]
+
+
+ANY_TIME = TimeRange()
+
+
+@dataclass(frozen=True, slots=True)
 class SubmissionQuery:
-    """Which submissions, in which order. `facets`: value by name; `after`: sort key of the last row seen."""
+    """Which submissions, in which order. `facets`: value by name; `after`: sort key of the last row seen.
+
+    No index helps with the fields after `kind`, but with a range of the time that the list is sorted by.
+    """
 
     status: str | None = None
     search: str | None = None
@@ -35,6 +53,12 @@ class SubmissionQuery:
     ascending: bool = False
     after: tuple[Any, ...] | None = None
     kind: Kind = "topic"
+    created: TimeRange = ANY_TIME
+    updated: TimeRange = ANY_TIME
+    worker: str | None = None
+    submitted_by: str | None = None
+    error_contains: str | None = None
+    simulated: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +118,26 @@ def filtered(
         leads = leader == SEARCH and matching_ids is not None
         statement = statement.where(_C.id.in_(matching_ids or []) if leads else _name_has(query.search))
     return statement
+
+
+def in_range(query: SubmissionQuery, column: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """The conditions on the time that the list is sorted by, in the index of `column`; none for other columns."""
+    ranges = {_C.created_at.name: query.created, _C.updated_at.name: query.updated}
+    return ranges[column.name].includes(column) if column.name in ranges else []
+
+
+def without_index(query: SubmissionQuery, sorted_by: str) -> list[ColumnElement[bool]]:
+    """The conditions that are checked row by row. `sorted_by`: the first column of the order."""
+    conditions: list[ColumnElement[bool]] = []
+    for column, times in ((_C.created_at, query.created), (_C.updated_at, query.updated)):
+        conditions += times.includes(column) if column.name != sorted_by else []
+    for column, value in ((_C.worker, query.worker), (_C.submitted_by, query.submitted_by)):
+        conditions += [column == value] if value is not None else []
+    if query.error_contains is not None:
+        conditions.append(_C.error_message.icontains(query.error_contains, autoescape=True))
+    if query.simulated is not None:
+        conditions.append(_C.simulated.is_(query.simulated))
+    return conditions
 
 
 class _past_indexes(FunctionElement[str]):

@@ -25,11 +25,10 @@ async def paginate(
         query = replace(query, after=after)
     age = await projection.freshness()
     page = await projection.page(query, limit=limit, offset=offset, total=total)
-    is_full = len(page.rows) == limit
     return page.rows, {
         "total_count": page.total.number,
         "total_count_capped": page.total.is_capped,
         "limit": limit,
-        "next_cursor": cursor_after(query, page.rows[-1], page.total) if is_full else None,
+        "next_cursor": cursor_after(query, page.last, page.total) if page.last else None,
         **age,
     }

@@ -11,7 +11,7 @@ from api.coalesce import Coalescer
 from api.projection import queries
 from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness, wait_until_current
-from api.projection.pages import Total, read_page
+from api.projection.pages import Page, Total, read_page
 from shared.db.engine import Database
 from shared.events import Kind
 from shared.messaging.broker import Positions, StreamInspector
@@ -34,12 +34,6 @@ class KnownSubmission:
 
 
 _KNOWN_FIELDS = [field.name for field in fields(KnownSubmission)]
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectedPage:
-    rows: list[RowMapping]
-    total: Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +100,11 @@ class ProjectionQueries:
         """The newest events of a submission, with the cost of each."""
         return await self._rows(queries.HISTORY, id=id_, limit=limit)
 
-    async def page(
-        self, query: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None
-    ) -> ProjectedPage:
+    async def page(self, query: SubmissionQuery, *, limit: int, offset: int = 0, total: Total | None = None) -> Page:
         """Rows and total from one snapshot. `total`: as counted for the first page."""
 
-        def read(connection: Connection) -> ProjectedPage:
-            return ProjectedPage(*read_page(connection, query, limit=limit, offset=offset, total=total))
+        def read(connection: Connection) -> Page:
+            return read_page(connection, query, limit=limit, offset=offset, total=total)
 
         return await self._database.run(read)
 

@@ -4,26 +4,20 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.access.scopes import require_scope
 from api.dependencies import Projection, Workers
-from api.projection.cursor import LONGEST
 from api.projection.filters import SubmissionQuery
 from api.projection.listing import paginate
+from api.submissions.list_query import ListQuery, Text
 from api.topics.read_one import Topic, to_topic
 from shared.db.facets import FACETS
-from shared.status import Status
 
 router = APIRouter(dependencies=[require_scope("read")])
-Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 
 
-class TopicQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    status: Status | None = None
-    search: Text | None = None
+class TopicQuery(ListQuery):
     category: Text | None = None
     subcategory: Text | None = None
     company: Text | None = None
@@ -32,13 +26,12 @@ class TopicQuery(BaseModel):
     technology: Text | None = None
     sort_by: Literal["created_at", "updated_at", "title", "status", "difficulty"] = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str | None, Field(max_length=LONGEST)] = None
     offset: Annotated[int, Field(ge=0, le=100_000)] = 0
 
     def as_query(self) -> SubmissionQuery:
         facets = {name: value for name in FACETS if (value := getattr(self, name)) is not None}
-        return SubmissionQuery(self.status, self.search, facets, self.sort_by, ascending=self.sort_order == "asc")
+        ascending = self.sort_order == "asc"
+        return SubmissionQuery(**self.filters(), facets=facets, sort_by=self.sort_by, ascending=ascending)
 
 
 class Topics(BaseModel):
