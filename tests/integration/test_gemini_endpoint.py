@@ -78,6 +78,10 @@ async def test_an_unknown_model_is_reported_before_any_work(simulator: GeminiSim
     assert await gemini.is_simulated() is None
     assert [problem.code for problem in gemini.problems] == ["model_retired", "model_not_found"]
     assert f"no such model at {simulator.url}/v1beta/models/gemini-2.0-flash" in gemini.problems[1].text
+    simulator.add_fault("503")
+    assert await gemini.is_simulated() is None
+    assert [problem.code for problem in gemini.problems] == ["model_retired", "model_not_found"]
+    simulator.forget_faults()
     await gemini.close()
 
 

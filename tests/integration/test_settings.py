@@ -57,6 +57,10 @@ async def run(module: str, **settings: str) -> tuple[int | None, str, str]:
         ("topic_worker", "TOPICFLOW_PRICES", "gemini=0.3"),
         ("topic_worker", "GEMINI_TOPIC_THINKING", "secret"),
         ("topic_worker", "GEMINI_API_VERSION", "secret"),
+        ("topic_worker", "GEMINI_MODEL", " "),
+        ("topic_worker", "GEMINI_MODEL", "secret model"),
+        ("topic_worker", "GOOGLE_GEMINI_BASE_URL", "http://[secret"),
+        ("enricher", "GOOGLE_GEMINI_BASE_URL", "https://secret.example/v1beta/models/x"),
         ("status_projector", "TOPICFLOW_RETAIN_DAYS", "-1"),
     ],
 )

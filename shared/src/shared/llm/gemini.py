@@ -218,7 +218,8 @@ class Gemini:
             try:
                 described = await self._looking.of(key).get(model=self._model)
             except errors.APIError as error:
-                self._not_found = not_found(error, self._url) if error.code == 404 else None
+                if error.code == 404:
+                    self._not_found = not_found(error, self._url)
                 refused = error_of(error, key, self._url)
                 if not isinstance(refused, KeyRefused) or not self._can_use_another_key(key, refused):
                     raise

@@ -1,5 +1,6 @@
 """Token prices: Google's, from the table maintained in `genai-prices`, overridden by TOPICFLOW_PRICES."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,6 +11,7 @@ from shared.events import Problem
 
 log = structlog.get_logger()
 MILLION = 1_000_000
+_VERSION = re.compile(r"-(?:latest|(?:preview|exp)(?:-[\d-]+)?|\d[\d-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,17 @@ class Prices:
     @classmethod
     def of(cls, text: str, requested: str) -> Self:
         """Parses `model=in/out/cached, …`; `cached` defaults to `in`. Raises ValueError."""
-        own = {}
-        for entry in filter(None, map(str.strip, text.split(","))):
+        own: dict[str, Price] = {}
+        for number, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):
             model, _, amounts = entry.partition("=")
             try:
                 dollars = [float(amount) for amount in amounts.split("/")]
             except ValueError:
                 dollars = []
             if not model.strip() or len(dollars) not in {2, 3} or not all(0 <= d < MILLION for d in dollars):
-                raise ValueError(f"expected model=in/out/cached in US dollars per million tokens, got {entry[:100]!r}")
+                raise ValueError(f"entry {number}: expected model=in/out/cached in US dollars per million tokens")
+            if model.strip() in own:
+                raise ValueError(f"entry {number}: the model of an earlier entry again")
             own[model.strip()] = Price(dollars[0], dollars[1], dollars[-1] if len(dollars) == 3 else dollars[0])
         return cls(own, requested)
 
@@ -96,10 +100,10 @@ class Prices:
         ]
 
     def _cost(self, model: str, tokens: Tokens) -> float | None:
-        """A price also applies to names that continue with a dash, such as dated versions."""
-        names = [name for name in self._own if model == name or model.startswith(f"{name}-")]
-        if names:
-            return self._own[max(names, key=len)].cost(tokens)
+        """A price also applies to versions of its model, such as -001 and -preview-09-2026."""
+        for name, price in self._own.items():
+            if model == name or (model.startswith(name) and _VERSION.fullmatch(model, len(name))):
+                return price.cost(tokens)
         return _googles_cost(model, tokens)
 
     def _highest(self, tokens: Tokens) -> Cost:

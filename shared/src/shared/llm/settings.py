@@ -1,5 +1,6 @@
 """A worker's settings for Gemini: keys, model, endpoint, thinking, quotas, prices, budget."""
 
+import re
 from math import inf
 from pathlib import Path
 from typing import Annotated, Self
@@ -14,10 +15,19 @@ from shared.llm.prices import Prices
 from shared.llm.rate_limit import Quota
 from shared.settings import Settings, env
 
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
+
 
 def _price_list(value: str) -> str:
     Prices.of(value, requested="")
     return value
+
+
+def _model_name(value: str) -> str:
+    name = value.strip().removeprefix("models/")
+    if not _MODEL_NAME.fullmatch(name):
+        raise ValueError(f"must be the name of a model, such as {DEFAULT_MODEL}")
+    return name
 
 
 class GeminiSettings(Settings):
@@ -30,10 +40,8 @@ class GeminiSettings(Settings):
     api_keys: SecretStr | None = env("GEMINI_API_KEYS", default=None)
     keys_file: Path | None = env("GEMINI_API_KEYS_FILE", default=None)
     own_projects: bool = env("GEMINI_KEYS_OF_OWN_PROJECTS", default=False)
-    model: Annotated[str, AfterValidator(lambda name: name.removeprefix("models/"))] = env(
-        "GEMINI_MODEL", default=DEFAULT_MODEL, min_length=1
-    )
-    base_url: str = env("GOOGLE_GEMINI_BASE_URL", default=GOOGLE, pattern="^https?://")
+    model: Annotated[str, AfterValidator(_model_name)] = env("GEMINI_MODEL", default=DEFAULT_MODEL)
+    base_url: Annotated[str, AfterValidator(Endpoint.checked)] = env("GOOGLE_GEMINI_BASE_URL", default=GOOGLE)
     api_version: str | None = env("GEMINI_API_VERSION", default=None, pattern="^v[1-9][a-z0-9]*$")
     call_timeout_seconds: float = env("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
     requests_per_minute: float | None = env("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)

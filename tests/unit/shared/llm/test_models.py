@@ -84,3 +84,33 @@ def test_the_default_and_recommended_models_are_not_retired() -> None:
 )
 def test_a_base_url_with_a_version_is_understood(url: str, version: str | None, called: str) -> None:
     assert Endpoint.of(url, version).shown("m") == f"{called}/models/m:generateContent"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "g.example",
+        "ftp://g.example",
+        "http://",
+        "http://[",
+        "http://g.example:port",
+        "http://g.example:99999",
+        "http://g example",
+        "https://g.example/v1beta?key=1",
+        "https://g.example/#v1",
+        "https://g.example/v1beta/models",
+        "https://g.example/v1beta/models/gemini:generateContent",
+    ],
+)
+def test_a_base_url_that_cannot_be_called_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ValueError, match="expected http") as refused:
+        Endpoint.checked(url)
+    assert "g.example" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://g.example", "http://127.0.0.1:80/v1beta/", "https://me:secret@[::1]:1/gemini"]
+)
+def test_any_other_base_url_is_taken_as_it_is(url: str) -> None:
+    assert Endpoint.checked(url) == url

@@ -41,9 +41,8 @@ def test_the_answering_model_is_priced_not_the_requested_one() -> None:
     assert prices.cost("gemini-3.5-flash-lite", CALL) == Cost(approx(FLASH_LITE))
 
 
-def test_a_configured_price_overrides_the_price_of_google_and_the_longest_name_wins() -> None:
-    prices = Prices.of("gemini-3.5-flash-lite=1/2, gemini-3.5-flash=10/20, mine=3/4/1", "mine")
-    assert prices.cost("gemini-3.5-flash-lite-002", CALL).dollars == pytest.approx(1 + 6)
+def test_a_configured_price_overrides_the_price_of_google() -> None:
+    prices = Prices.of("gemini-3.5-flash=10/20, mine=3/4/1", "mine")
     assert prices.cost("gemini-3.5-flash", CALL).dollars == pytest.approx(10 + 60)
     assert prices.cost("mine", CALL).dollars == pytest.approx(0.6 * 3 + 0.4 * 1 + 12)
     assert prices.cost("gemini-2.5-flash", CALL).dollars == pytest.approx(FLASH_LITE)
@@ -86,8 +85,26 @@ def test_without_a_cached_price_cached_tokens_have_the_normal_price() -> None:
     assert Prices.of("m=1/10", "m").cost("m", CALL) == Cost(approx(1 + 30))
 
 
+@pytest.mark.parametrize("version", ["-001", "-2026-05-01", "-latest", "-preview", "-preview-09-2026", "-exp-0801"])
+def test_a_configured_price_applies_to_versions_of_its_model(version: str) -> None:
+    assert Prices.of("mine=1/2", "x").cost(f"mine{version}", CALL) == Cost(approx(1 + 6))
+
+
+def test_a_configured_price_does_not_apply_to_another_model_whose_name_goes_on() -> None:
+    prices = Prices.of("gemini-3.5-flash=10/20", "gemini-3.5-flash")
+    assert prices.cost("gemini-3.5-flash-lite", CALL) == Cost(approx(FLASH_LITE))
+    assert prices.cost("gemini-3.5-flash-lite-001", CALL) == Cost(approx(FLASH_LITE))
+
+
+@pytest.mark.parametrize("text", ["secret=1/2, secret=3/4", "m=1/2, secret=a/b"])
+def test_a_refusal_names_the_entry_and_none_of_its_text(text: str) -> None:
+    with pytest.raises(ValueError, match="entry 2: ") as refused:
+        Prices.of(text, "m")
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("text", ["m", "m=", "m=1", "m=1/2/3/4", "m=a/b", "=1/2", "m=-1/2", "m=nan/1", "m=1/2; n=1/2"])
-def test_an_invalid_price_list_is_refused_with_its_entry(text: str) -> None:
+def test_an_invalid_price_list_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="US dollars per million tokens"):
         Prices.of(text, "m")
 
