@@ -11,6 +11,7 @@ from eventually import eventually
 
 from shared.errors import BrokerUnreachable, Unavailable
 from shared.messaging.cloudevents import Record
+from shared.messaging.kafka.connection import MAX_RECORD_BYTES
 from shared.resilience.backoff import RetryPolicy
 
 IN_FLIGHT = 5
@@ -115,6 +116,19 @@ async def test_a_poison_record_does_not_delay_its_neighbours(broker: Broker, wor
     await workers.settled()
     assert sorted(workers.handler.calls) == [("same key", 1), ("same key", 2)]
     assert len(await read_all(broker.transport, f"{SUBMISSIONS}.dead-letter")) == 1
+
+
+async def test_the_largest_record_that_cannot_be_read_is_dead_lettered_and_holds_nothing_back(
+    broker: Broker, workers: Workers
+) -> None:
+    """A dead letter is larger than its record. Other producers may send more than ours do."""
+    largest = Record(SUBMISSIONS, "key", {"ce_subject": "key"}, b"\xff" * (MAX_RECORD_BYTES + 40_000))
+    await broker.transport.publish([largest, *many(3)])
+    await workers.start()
+    await workers.settled(within=30)
+    assert len(workers.handler.calls) == 3
+    [letter] = await read_all(broker.transport, f"{SUBMISSIONS}.dead-letter")
+    assert letter.record.data == largest.data
 
 
 async def test_a_record_of_several_megabytes_is_stored_and_comes_back(broker: Broker) -> None:

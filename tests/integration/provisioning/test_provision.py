@@ -85,7 +85,7 @@ def test_the_tables_of_a_newer_topicflow_are_refused(installation: Installation)
     for arguments in ((), ("--dry-run",)):
         refused = installation.provision(*arguments)
         assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
-        assert refused.err.endswith("finish the upgrade\n")
+        assert refused.err.endswith("finish the upgrade, or start with an empty database\n")
 
 
 def test_a_server_that_does_not_answer_is_reported_in_one_line(installation: Installation) -> None:

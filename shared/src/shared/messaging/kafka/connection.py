@@ -34,6 +34,7 @@ log = structlog.get_logger()
 REQUEST_TIMEOUT_SECONDS = 5.0  # seconds
 UNDECODABLE = "backslashreplace"  # error handler: a stream may contain anything, and no record may stop the reader
 MAX_RECORD_BYTES = 8 * 2**20  # with headers
+MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + 128 * 1024  # it has headers of its own besides
 _SASL = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors are raised as well, and we log them once

@@ -11,7 +11,7 @@ from aiokafka.partitioner import murmur2
 from shared.errors import BrokerUnreachable
 from shared.messaging.cloudevents import Record
 from shared.messaging.kafka.connection import (
-    MAX_RECORD_BYTES,
+    MAX_DEAD_LETTER_BYTES,
     REQUEST_TIMEOUT_SECONDS,
     Cluster,
     close_quietly,
@@ -67,7 +67,7 @@ class Producer:
                     acks="all",
                     enable_idempotence=True,
                     max_batch_size=BATCH_BYTES,
-                    max_request_size=MAX_RECORD_BYTES,
+                    max_request_size=MAX_DEAD_LETTER_BYTES,
                     partitioner=partition_of,
                 )
                 try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.messaging.kafka.connection import MAX_RECORD_BYTES
+from shared.messaging.kafka.connection import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 from shared.streams import BY_NAME, STREAMS, Stream
 
 SEGMENT_BYTES = 1 << 20  # Kafka's minimum: every starting worker reads the part that is not compacted yet
@@ -60,9 +60,10 @@ def topic_config(name: str, layout: TopicLayout, replicas: int) -> dict[str, str
     }
     if stream.keeps_last:
         cleanup = {"cleanup.policy": "compact", "segment.bytes": str(SEGMENT_BYTES), "min.cleanable.dirty.ratio": "0.1"}
+    largest = MAX_RECORD_BYTES if name == stream.name else MAX_DEAD_LETTER_BYTES
     return {
         **cleanup,
         "message.timestamp.type": "LogAppendTime",
-        "max.message.bytes": str(MAX_RECORD_BYTES + BATCH_OVERHEAD_BYTES),
+        "max.message.bytes": str(largest + BATCH_OVERHEAD_BYTES),
         "min.insync.replicas": str(min(replicas, layout.min_insync or max(1, replicas - 1))),
     }
