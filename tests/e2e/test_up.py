@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from e2e.local_mode import CHILDREN, LocalMode, run
+from e2e.local_mode import CHILDREN, COMMAND, LocalMode, run
 from eventually import eventually
 from servers import free_port
 
@@ -107,6 +107,15 @@ async def test_a_signal_stops_up_cleanly_and_leaves_no_process(up: Up, number: s
     assert await local_mode.exit_code() == 0
     assert local_mode.living() == []
     assert not (local_mode.data / "url").exists()
+
+
+async def test_an_interrupt_stops_up_in_the_background_of_a_shell_too(up: Up) -> None:
+    """A shell starts background jobs with SIGINT ignored."""
+    in_background = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND)
+    local_mode = await up(command=in_background).ready()
+    local_mode.signal(signal.SIGINT)
+    assert await local_mode.exit_code() == 0
+    assert local_mode.living() == []
 
 
 async def test_a_signal_during_the_start_stops_up_cleanly(up: Up) -> None:

@@ -143,6 +143,17 @@ async def test_the_launcher_leaves_no_process_behind_on_any_signal(foreground: P
     await eventually(lambda: not any(map(lives, processes)), within=10)
 
 
+async def test_under_nohup_a_closed_terminal_stops_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    launcher = Process(["nohup", *command("postgres", port, tmp_path)], tmp_path / "output")
+    launcher.start()
+    await eventually(lambda: f"{LOOPBACK}:{port}" in launcher.output, within=60)
+    launcher.signal(signal.SIGHUP)
+    await asyncio.sleep(1)
+    assert launcher.is_alive
+    assert launcher.stop(within=10) == 0
+
+
 @pytest.mark.parametrize("foreground", ["postgres"], indirect=True)
 async def test_postgres_does_not_wait_for_its_clients(foreground: Process, tmp_path: Path) -> None:
     at = foreground.output.split("TOPICFLOW_DATABASE_URL=")[1].split()[0]

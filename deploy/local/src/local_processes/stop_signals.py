@@ -21,9 +21,10 @@ class StopSignals:
         self._requested.set()
 
     def __enter__(self) -> Self:
+        """SIGHUP stays ignored if it is, as by nohup. SIGINT does not: shells ignore it in background jobs."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # ignored, as by nohup: stays so
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal, number)
         return self
 

@@ -28,7 +28,8 @@ def run(server: ServerProgram, say: Callable[[str], None]) -> None:
         process.send_signal(server.stop_signal)
 
     for number in STOP_SIGNALS:
-        signal.signal(number, stop)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # ignored, as by nohup: stays so
+            signal.signal(number, stop)
     while process.poll() is None and not server.answers():
         time.sleep(0.05)
     if process.poll() is None and not signals:
