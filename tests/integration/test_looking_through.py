@@ -48,7 +48,7 @@ async def every_page(queries: ProjectionQueries, query: SubmissionQuery, limit: 
 
 
 @pytest.mark.parametrize("sort_by", ORDERS)
-@pytest.mark.parametrize(("filters", "expected"), FILTERS, ids=str)
+@pytest.mark.parametrize(("filters", "expected"), FILTERS, ids=[str(filters) for filters, _ in FILTERS])
 @pytest.mark.parametrize("limit", [3, 50])
 async def test_the_pages_together_have_every_match_once_in_order(
     queries: ProjectionQueries, filters: dict[str, Any], expected: set[str], sort_by: str, limit: int
