@@ -56,8 +56,8 @@ else
 	@$(PYTEST) -m "alone and not slow"
 endif
 
-test-quick: $(TO_DEVELOP)  ## run what takes minutes and needs neither Java nor Docker
-	@$(PYTEST) $(PARALLEL) --quick -m "not alone and not slow"
+test-quick: $(TO_DEVELOP)  ## run units, brokers and API, in three minutes, without Java and Docker
+	@$(PYTEST) $(PARALLEL) --quick -m "not alone and not slow" tests/unit tests/contract tests/integration/test_api_*.py
 
 test-all: export TOPICFLOW_TEST_EXAMPLES := all
 test-all: $(TO_DEVELOP)  ## run every test, the slow ones too, with all fuzzed examples
