@@ -77,7 +77,8 @@ class Slow:
         return await self.member.fetch(limit, timeout)
 
     async def started(self, deliveries: Sequence[Delivery]) -> Collection[Delivery]:
-        await asyncio.sleep(self.start)
+        if self.start:  # sleep(0) would let other deliveries in between
+            await asyncio.sleep(self.start)
         return await self.member.started(deliveries)
 
     async def waiting(self, deliveries: Sequence[Delivery]) -> None:

@@ -40,8 +40,10 @@ class GeminiSettings(Settings):
     api_keys: SecretStr | None = env("GEMINI_API_KEYS", default=None)
     keys_file: Path | None = env("GEMINI_API_KEYS_FILE", default=None)
     own_projects: bool = env("GEMINI_KEYS_OF_OWN_PROJECTS", default=False)
-    model: Annotated[str, AfterValidator(_model_name)] = env("GEMINI_MODEL", default=DEFAULT_MODEL)
-    base_url: Annotated[str, AfterValidator(Endpoint.checked)] = env("GOOGLE_GEMINI_BASE_URL", default=GOOGLE)
+    model: Annotated[str, AfterValidator(_model_name)] = env("GEMINI_MODEL", default=DEFAULT_MODEL, min_length=1)
+    base_url: Annotated[str, AfterValidator(Endpoint.checked)] = env(
+        "GOOGLE_GEMINI_BASE_URL", default=GOOGLE, pattern="^https?://"
+    )
     api_version: str | None = env("GEMINI_API_VERSION", default=None, pattern="^v[1-9][a-z0-9]*$")
     call_timeout_seconds: float = env("GEMINI_TIMEOUT_SECONDS", default=120.0, gt=0, le=3600)
     requests_per_minute: float | None = env("GEMINI_REQUESTS_PER_MINUTE", default=None, gt=0)
