@@ -1,10 +1,13 @@
 """An API that needs keys, and the keys that tests send to it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from integration.api import Api
 from servers import Deployment, GeminiSimulator, Stack
 
 from api.access.api_keys import ApiKey, ApiKeys
@@ -41,6 +44,19 @@ class Keyed:
         revoked = await ApiKeys(database).revoke(name)
         await database.close()
         return revoked
+
+    @asynccontextmanager
+    async def called_from_elsewhere(self) -> AsyncIterator[Api]:
+        """The API that requires keys, called from another host."""
+        async with elsewhere(self.open) as client:
+            yield await Api(self.open, client).up()
+
+    @asynccontextmanager
+    async def called_locally(self) -> AsyncIterator[Api]:
+        async with self.local.client() as client:
+            api = Api(self.local, client)
+            await api.answers()
+            yield api
 
     @property
     def output(self) -> str:

@@ -10,7 +10,7 @@ from eventually import eventually
 from fastapi.routing import iter_route_contexts
 from integration.api import Api, problem
 from integration.databases import locked, rows
-from integration.keyed import Keyed, bearer, elsewhere
+from integration.keyed import Keyed, bearer
 from servers import Stacks
 
 from api.access.callers import MOST_BODY_BYTES
@@ -34,17 +34,13 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 async def api(keyed: Keyed) -> AsyncIterator[Api]:
-    """The API that requires keys, called from another host."""
-    async with elsewhere(keyed.open) as client:
-        api = Api(keyed.open, client)
-        yield await api.up()
+    async with keyed.called_from_elsewhere() as api:
+        yield api
 
 
 @pytest.fixture
 async def local(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.local.client() as client:
-        api = Api(keyed.local, client)
-        await api.answers()
+    async with keyed.called_locally() as api:
         yield api
 
 

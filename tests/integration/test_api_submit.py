@@ -197,6 +197,7 @@ async def test_a_body_of_ten_megabytes_is_refused_and_nothing_of_it_is_stored(ap
         {"host": ""},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": ""},
         {"origin": "http://["},
         {"origin": "http://127.0.0.1:1"},
     ],

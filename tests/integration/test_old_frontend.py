@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from integration.api import Api
 from integration.keyed import Keyed
 from servers import Stacks, free_port
 
@@ -28,10 +27,8 @@ async def keyed(stacks: Stacks, tmp_path: Path) -> AsyncIterator[Keyed]:
     Thread(target=serving.serve_forever, daemon=True).start()
     with stacks.shared(tmp_path) as stack:
         keyed = await asyncio.to_thread(Keyed, stack, tmp_path, TOPICFLOW_ALLOWED_ORIGINS=f"http://127.0.0.1:{PORT}")
-        for deployment in (keyed.open, keyed.local):
-            async with deployment.client() as client:
-                await Api(deployment, client).answers()
-        yield keyed
+        async with keyed.called_from_elsewhere(), keyed.called_locally():
+            yield keyed
         await asyncio.to_thread(keyed.end)
     serving.shutdown()
     serving.server_close()

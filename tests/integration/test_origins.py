@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from integration.api import Api
-from integration.keyed import Keyed, bearer, elsewhere
+from integration.keyed import Keyed, bearer
 from servers import Stacks
 
 OURS, THEIRS = "http://localhost:3000", "https://evil.example"
@@ -24,16 +24,13 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 async def api(keyed: Keyed) -> AsyncIterator[Api]:
-    """The API that requires keys, called from another host."""
-    async with elsewhere(keyed.open) as client:
-        yield await Api(keyed.open, client).up()
+    async with keyed.called_from_elsewhere() as api:
+        yield api
 
 
 @pytest.fixture
 async def local(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.local.client() as client:
-        api = Api(keyed.local, client)
-        await api.answers()
+    async with keyed.called_locally() as api:
         yield api
 
 

@@ -7,6 +7,13 @@ from types import TracebackType
 from typing import Self
 
 
+def stop_signals() -> list[signal.Signals]:
+    """The signals to stop for. SIGHUP is left ignored if it is, as by nohup; SIGINT is not, because shells ignore it in
+    background jobs."""
+    is_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *(() if is_nohup else (signal.SIGHUP,))]
+
+
 class StopSignals:
     def __init__(self) -> None:
         self._requested = asyncio.Event()
@@ -21,11 +28,9 @@ class StopSignals:
         self._requested.set()
 
     def __enter__(self) -> Self:
-        """SIGHUP stays ignored if it is, as by nohup. SIGINT does not: shells ignore it in background jobs."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                loop.add_signal_handler(number, self._on_signal, number)
+        for number in stop_signals():
+            loop.add_signal_handler(number, self._on_signal, number)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

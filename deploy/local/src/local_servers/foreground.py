@@ -8,9 +8,8 @@ from collections.abc import Callable
 from local_processes.die_with_parent import ending_with_parent
 from local_processes.errors import Failed
 from local_processes.ports import require_free
+from local_processes.stop_signals import stop_signals
 from local_servers.server import ServerProgram
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(server: ServerProgram, say: Callable[[str], None]) -> None:
@@ -27,9 +26,8 @@ def run(server: ServerProgram, say: Callable[[str], None]) -> None:
         signals.append(number)
         process.send_signal(server.stop_signal)
 
-    for number in STOP_SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # ignored, as by nohup: stays so
-            signal.signal(number, stop)
+    for number in stop_signals():
+        signal.signal(number, stop)
     while process.poll() is None and not server.answers():
         time.sleep(0.05)
     if process.poll() is None and not signals:

@@ -76,8 +76,8 @@ class Gemini:
         thinking: Thinking = "default",
         answer_tokens: int = MOST_OUTPUT_TOKENS,
     ) -> None:
-        """`calls`: concurrent calls. `own_projects`: each key has its own
-        project and quota. `answer_tokens`: the longest answer for one item."""
+        """`calls`: concurrent calls. `own_projects`: each key has its own project and quota. `answer_tokens`: the
+        longest answer for one item."""
         self._asking = Clients(endpoint, calls, timeout_seconds)
         self._looking = Clients(endpoint, calls, PROBE_SECONDS)  # with connections of its own
         self._url = endpoint.shown(model)

@@ -58,10 +58,11 @@ async def _caller(rules: AccessRules, path: str, headers: Mapping[bytes, bytes])
 
 def _is_local(headers: Mapping[bytes, bytes], allowed_origins: Collection[str]) -> bool:
     """Blocks pages of other origins that are not allowed, and DNS rebinding: neither may spend money here."""
-    host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin", b"").decode("latin-1")
+    host = headers.get(b"host", b"").decode("latin-1")
+    origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        is_allowed = not origin or origin in allowed_origins or urlsplit(origin).netloc == host
+        is_allowed = origin is None or origin in allowed_origins or urlsplit(origin).netloc == host
         return is_allowed and (name == "localhost" or ip_address(name).is_loopback)
     except ValueError:
         return False

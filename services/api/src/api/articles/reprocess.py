@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import RowMapping
 
 from api.access.callers import Caller
@@ -15,6 +15,7 @@ from api.dependencies import Projection, Publishing
 from api.projection.filters import SubmissionQuery
 from api.projection.repository import ProjectionQueries
 from api.submissions.commands import projected, queue, take_back
+from api.submissions.list_query import Text
 from api.submissions.read import load_submission
 from api.submissions.schemas import Deleted, Queued
 from shared.events import ArticleRemoved, ArticleSubmitted, ForgetArticle
@@ -30,7 +31,7 @@ class WhichArticles(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Literal["completed", "failed"] | None = None
-    search: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
+    search: Text | None = None
 
 
 @router.post("/articles/reprocess", status_code=202)
@@ -57,13 +58,13 @@ async def forget_enrichment(urn: str, projection: Projection, publisher: Publish
     row = await load_submission(projection, "article", article_id(urn), urn)
     now = datetime.now(UTC)
 
-    def removal_of(attempt: int) -> ArticleRemoved:
-        return ArticleRemoved(id=row["id"], attempt=attempt, by=caller.name)
+    def removal(attempt: int) -> tuple[ForgetArticle, ArticleRemoved]:
+        return (
+            ForgetArticle(id=row["id"], attempt=attempt, urn=row["name"], submitted_at=now),
+            ArticleRemoved(id=row["id"], attempt=attempt, by=caller.name),
+        )
 
-    def forgetting(attempt: int) -> ForgetArticle:
-        return ForgetArticle(id=row["id"], attempt=attempt, urn=row["name"], submitted_at=now)
-
-    await take_back(projection, publisher, removal_of, row["attempt"], forgetting)
+    await take_back(projection, publisher, removal, row["attempt"])
     return Deleted(message=f"forgotten: {row['name']}")
 
 

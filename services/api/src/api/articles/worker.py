@@ -10,9 +10,9 @@ from api.access.callers import Caller
 from api.access.scopes import require_scope
 from api.dependencies import Enriches, Projection, Publishing, Workers
 from api.projection.repository import ProjectionQueries
+from api.submissions.commands import publish
 from api.worker_registry import LiveWorker, WorkerRegistry
 from shared.events import WaitingFor, WorkerPauseChanged
-from shared.messaging.cloudevents import encode
 from shared.streams import ENRICHER
 
 router = APIRouter()
@@ -70,7 +70,7 @@ async def pause_article_workers(
     """Pause or resume all article workers, including those that start later. Running calls finish."""
     now = datetime.now(UTC)
     event = WorkerPauseChanged(service=ENRICHER, paused=body.paused, by=caller.name, at=now)
-    await publisher.publish([encode(event, source=publisher.source)])
+    await publish(publisher, [event])
     return Paused(paused=body.paused, at=now)
 
 

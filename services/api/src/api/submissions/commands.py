@@ -9,7 +9,7 @@ from api.projection.freshness import LONGEST_WAIT_SECONDS, POLL_SECONDS
 from api.projection.repository import ProjectionQueries
 from api.publisher import EventPublisher
 from shared.db.engine import DatabaseUnreachable
-from shared.events import Removed, SubmissionEvent, Submitted, WorkRequested
+from shared.events import Event, Removed, SubmissionEvent, Submitted
 from shared.messaging.cloudevents import encode
 from shared.observability.metrics import SUBMISSIONS
 
@@ -27,26 +27,25 @@ async def queue(publisher: EventPublisher, events: Sequence[Submitted], stored: 
 async def take_back(
     projection: ProjectionQueries,
     publisher: EventPublisher,
-    removal_of: Callable[[int], Removed],
+    events_of: Callable[[int], Sequence[SubmissionEvent]],
     attempt: int,
-    work_of: Callable[[int], WorkRequested] | None = None,
 ) -> None:
     """Removes a submission from all reads and counts. Returns once this is projected, after one second at most.
 
-    `removal_of`: builds the event for an attempt; called again if a newer attempt was submitted meanwhile. `work_of`:
-    what a worker must do besides; published first, so that a removal is never stored without it.
+    `events_of`: builds the events for an attempt, the removal last, so that it is never stored without the others;
+    called again if a newer attempt was submitted meanwhile.
     """
     give_up = time.monotonic() + LONGEST_WAIT_SECONDS
-    removed: Removed | None = removal_of(attempt)
-    while removed:
-        events = [*([work_of(removed.attempt)] if work_of else ()), removed]
+    while True:
+        events = events_of(attempt)
         await publish(publisher, events)
-        now = await projected(projection, removed)
-        is_overtaken = now and now[0] > removed.attempt and now[1] != "removed" and time.monotonic() < give_up
-        removed = removal_of(now[0]) if now and is_overtaken else None
+        now = await projected(projection, events[-1])
+        if now is None or now[0] <= attempt or now[1] == "removed" or time.monotonic() >= give_up:
+            return
+        attempt = now[0]
 
 
-async def publish(publisher: EventPublisher, events: Sequence[SubmissionEvent]) -> None:
+async def publish(publisher: EventPublisher, events: Sequence[Event]) -> None:
     """Raises BrokerUnreachable."""
     await publisher.publish([encode(event, source=publisher.source) for event in events])
 

@@ -66,9 +66,9 @@ async def retry_topics(
         for id_, row in known.items()
         if body.force or row["status"] == "failed"
     }
-    await queue(publisher, list(submitted.values()))
-    if submitted:
-        await projected(projection, list(submitted.values())[-1])
+    if events := list(submitted.values()):
+        await queue(publisher, events)
+        await projected(projection, events[-1])
 
     def verdict(id_: str) -> RetryVerdict:
         if id_ not in known:

@@ -14,6 +14,7 @@ from api.dependencies import Projection, Publishing
 from api.errors import Conflict
 from api.projection.repository import ProjectionQueries
 from api.submissions.commands import projected, publish, queue, take_back
+from api.submissions.list_query import Text
 from api.submissions.read import load_submission
 from api.submissions.schemas import Deleted, Queued
 from shared.events import TopicRemoved, TopicSubmitted
@@ -36,7 +37,7 @@ class WhichFailed(_Body):
 
 
 class WhichToRetry(WhichFailed):
-    error_contains: Annotated[str | None, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")] = None
+    error_contains: Text | None = None
 
 
 class Retried(BaseModel):
@@ -74,10 +75,10 @@ async def delete_topic(id: str, projection: Projection, publisher: Publishing, c
     """Remove the topic from all reads and counts. Responds once this is projected, after one second at most."""
     row = await load_submission(projection, "topic", id)
 
-    def removed(attempt: int) -> TopicRemoved:
-        return TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)
+    def removal(attempt: int) -> list[TopicRemoved]:
+        return [TopicRemoved(id=row["id"], attempt=attempt, by=caller.name)]
 
-    await take_back(projection, publisher, removed, row["attempt"])
+    await take_back(projection, publisher, removal, row["attempt"])
     return Deleted(message=f"deleted: {row['name'] or row['id']}")
 
 
