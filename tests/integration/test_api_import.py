@@ -112,6 +112,11 @@ async def test_failed_and_pending_topics_are_queued_under_their_old_number_and_c
     assert (first["legacy_id"], second["legacy_id"]) == (topics[0]["legacy_id"], None)
     assert first["created_at"] == "2024-01-02T00:00:00Z"
     assert (await api.get(f"/topics/{topics[0]['legacy_id']}"))["id"] == first["id"]
+    number = str(topics[0]["legacy_id"])
+    for path in ("/topics/retry", "/topics/delete"):
+        answer = (await api.ask("POST", path, json={"ids": [number, first["id"], "1" * 19]})).json()
+        assert [topic["verdict"] == "not_found" for topic in answer["topics"]] == [False, False, True]
+        assert answer["count"] <= 1
     assert [calls(api, topic["title"]) for topic in topics] == [1, 1]
 
 

@@ -73,6 +73,7 @@ async def test_no_other_page_does(local: Api) -> None:
     for origin in (THEIRS, "null", OURS.replace("3000", "3001")):
         answer = await local.ask("POST", "/topics", json={"topics": ["From elsewhere"]}, headers={"origin": origin})
         assert (answer.status_code, readable_by(answer)) == (403, None)
+        assert f"pages of {origin!r} may not use this API: see TOPICFLOW_ALLOWED_ORIGINS" in answer.text
 
 
 async def test_a_dns_name_of_this_machine_is_refused_even_for_an_allowed_page(local: Api) -> None:

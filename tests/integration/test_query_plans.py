@@ -124,6 +124,10 @@ PLANS: list[tuple[Call, Plan]] = [
         Plan("submissions_newest (kind=? AND (created_at,id)>(?,?))", "(ROW(created_at, id) > ROW("),
     ),
     (
+        lambda q: q.topics(["374", topic_id("Topic 1")]),
+        Plan("submissions_by_legacy_id (kind=? AND legacy_id=?)", "submissions_by_legacy_id"),
+    ),
+    (
         lambda q: q.page(SubmissionQuery(created=TimeRange(BEGAN, AFTER[0])), limit=20),
         Plan("submissions_newest (kind=? AND created_at>? AND created_at<?)", "submissions_newest", may_scan=True),
     ),

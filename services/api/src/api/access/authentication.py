@@ -48,21 +48,36 @@ async def _caller(rules: AccessRules, path: str, headers: Mapping[bytes, bytes])
             raise ProblemError(401, "the API key is unknown or revoked", headers=WITH_A_KEY)
         return caller
     if not rules.needs_key:
-        if not _is_local(headers, rules.allowed_origins):
-            raise ProblemError(403, "without an API key, requests must come from this machine, by its loopback address")
+        _require_local(headers, rules.allowed_origins)
         return LOCAL
     if path in PROBES:
         return PROBE
     raise ProblemError(401, "an API key is required: Authorization: Bearer tf_…", headers=WITH_A_KEY)
 
 
-def _is_local(headers: Mapping[bytes, bytes], allowed_origins: Collection[str]) -> bool:
-    """Blocks pages of other origins that are not allowed, and DNS rebinding: neither may spend money here."""
+def _require_local(headers: Mapping[bytes, bytes], allowed_origins: Collection[str]) -> None:
+    """Blocks DNS rebinding and pages of origins that are not allowed: neither may spend money here.
+
+    Raises ProblemError 403.
+    """
     host = headers.get(b"host", b"").decode("latin-1")
+    if not _is_loopback(host):
+        raise ProblemError(403, "without an API key, requests must come from this machine, by its loopback address")
     origin = headers[b"origin"].decode("latin-1") if b"origin" in headers else None
+    if origin is not None and origin not in allowed_origins and not _is_page_of(host, origin):
+        raise ProblemError(403, f"pages of {origin[:100]!r} may not use this API: see TOPICFLOW_ALLOWED_ORIGINS")
+
+
+def _is_loopback(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        is_allowed = origin is None or origin in allowed_origins or urlsplit(origin).netloc == host
-        return is_allowed and (name == "localhost" or ip_address(name).is_loopback)
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_page_of(host: str, origin: str) -> bool:
+    try:
+        return urlsplit(origin).netloc == host
     except ValueError:
         return False

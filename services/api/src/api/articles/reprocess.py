@@ -54,7 +54,7 @@ async def reprocess_articles(
 
 @router.delete("/articles/{urn}/enrichment")
 async def forget_enrichment(urn: str, projection: Projection, publisher: Publishing, caller: Operator) -> Deleted:
-    """Mark the article as not enriched; the catalogue follows soon after."""
+    """Forget the article: no read shows it until it is submitted again. The catalogue follows soon after."""
     row = await load_submission(projection, "article", article_id(urn), urn)
     now = datetime.now(UTC)
 

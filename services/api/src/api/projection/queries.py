@@ -39,7 +39,9 @@ _SUBMISSION = (
 )
 SUBMISSION = _SUBMISSION.where(_C.id == bindparam("id"))
 SUBMISSION_BY_LEGACY_ID = _SUBMISSION.where(_C.legacy_id == bindparam("legacy_id"))
-TOPICS = select(_C.id, _C.name, _C.status, _C.attempt).where(_C.kind == "topic", VISIBLE, one_of(_C.id))
+_TOPICS = select(_C.id, _C.legacy_id, _C.name, _C.status, _C.attempt).where(_C.kind == "topic", VISIBLE)
+TOPICS = _TOPICS.where(one_of(_C.id))
+TOPICS_BY_LEGACY_ID = _TOPICS.where(_C.legacy_id.in_(bindparam("legacy_ids", expanding=True)))
 ATTEMPT = select(_C.attempt, _C.status).where(_C.id == bindparam("id"))
 RECENT_FAILURES = (
     select(_C.id, _C.name.label("title"), _C.error_message, _C.created_at, _C.ended_at)

@@ -82,13 +82,16 @@ class ProjectionQueries:
         if "\0" in id_:  # PostgreSQL rejects it
             return None
         rows = await self._rows(queries.SUBMISSION, kind=kind, id=id_)
-        if not rows and id_.isdecimal() and len(id_) < 19:
+        if not rows and _is_legacy_id(id_):
             rows = await self._rows(queries.SUBMISSION_BY_LEGACY_ID, kind=kind, legacy_id=int(id_))
         return rows[0] if rows else None
 
     async def topics(self, ids: Sequence[str]) -> dict[str, RowMapping]:
-        """Existing topics by id, in the order of `ids`; without content."""
+        """Existing topics by id or legacy id, as in `ids` and in that order; without content."""
         rows = {row["id"]: row for row in await self._rows(queries.TOPICS, ids=ids)}
+        if legacy := [int(id_) for id_ in ids if id_ not in rows and _is_legacy_id(id_)]:
+            by_number = await self._rows(queries.TOPICS_BY_LEGACY_ID, legacy_ids=legacy)
+            rows |= {str(row["legacy_id"]): row for row in by_number}
         return {id_: rows[id_] for id_ in ids if id_ in rows}
 
     async def attempt_of(self, id_: str) -> tuple[int, str] | None:
@@ -172,3 +175,8 @@ class ProjectionQueries:
 
     async def dead_letters(self) -> int:
         return int((await self._rows(queries.DEAD_LETTERS))[0]["n"])
+
+
+def _is_legacy_id(id_: str) -> bool:
+    """A number of the old system, in a size that the databases store."""
+    return id_.isdecimal() and len(id_) < 19

@@ -17,6 +17,7 @@ def _in_utc(time: datetime) -> datetime:
         raise ValueError("must be in the years 1 to 9999, also in UTC") from error
 
 
+FROM, TO = "From this time on (RFC 3339, with a time zone).", "Before this time (RFC 3339, with a time zone)."
 Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
@@ -32,13 +33,13 @@ class ListQuery(BaseModel):
 
     status: Status | None = None
     search: Text | None = None
-    created_from: Time | None = None
-    created_to: Time | None = None
-    updated_from: Time | None = None
-    updated_to: Time | None = None
-    worker: Text | None = None
-    submitted_by: Text | None = None
-    error_contains: Text | None = None
+    created_from: Annotated[Time | None, Field(description=FROM)] = None
+    created_to: Annotated[Time | None, Field(description=TO)] = None
+    updated_from: Annotated[Time | None, Field(description=FROM)] = None
+    updated_to: Annotated[Time | None, Field(description=TO)] = None
+    worker: Annotated[Text | None, Field(description="The instance that reported last.")] = None
+    submitted_by: Annotated[Text | None, Field(description="The name of an API key, or `local`.")] = None
+    error_contains: Annotated[Text | None, Field(description="Part of the error, in any case.")] = None
     simulated: bool | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: Annotated[str | None, Field(max_length=LONGEST)] = None

@@ -58,15 +58,15 @@ class TopicsDeleted(BaseModel):
 async def retry_topics(
     body: TopicsToRetry, projection: Projection, publisher: Publishing, caller: Operator
 ) -> TopicsRetried:
-    """Queue failed topics again, with `force` any. Responds once the last one is projected, after one second at
-    most."""
+    """Queue failed topics again, with `force` any; one verdict per distinct id. Responds once the last one is
+    projected, after one second at most."""
     known = await _known(projection, body.ids)
     submitted = {
         id_: next_attempt(row, caller, force=body.force)
         for id_, row in known.items()
         if body.force or row["status"] == "failed"
     }
-    if events := list(submitted.values()):
+    if events := list({event.id: event for event in submitted.values()}.values()):  # by id and legacy id it is one
         await queue(publisher, events)
         await projected(projection, events[-1])
 
@@ -78,7 +78,7 @@ async def retry_topics(
         row = known[id_]
         return RetryVerdict(id=id_, verdict="skipped", status=row["status"], attempt=row["attempt"])
 
-    return TopicsRetried(count=len(submitted), topics=list(map(verdict, dict.fromkeys(body.ids))))
+    return TopicsRetried(count=len(events), topics=list(map(verdict, dict.fromkeys(body.ids))))
 
 
 @router.post("/topics/delete")
@@ -88,13 +88,13 @@ async def delete_topics(
     """Remove topics from all reads and counts. Responds once the last one is projected, after one second at most. A
     topic that is retried meanwhile keeps its new attempt."""
     known = await _known(projection, body.ids)
-    if removals := [removal_of(row, caller) for row in known.values()]:
+    if removals := [removal_of(row, caller) for row in {row["id"]: row for row in known.values()}.values()]:
         await publish(publisher, removals)
         await projected(projection, removals[-1])
     verdicts = (
         DeleteVerdict(id=id_, verdict="deleted" if id_ in known else "not_found") for id_ in dict.fromkeys(body.ids)
     )
-    return TopicsDeleted(count=len(known), topics=list(verdicts))
+    return TopicsDeleted(count=len(removals), topics=list(verdicts))
 
 
 async def _known(projection: ProjectionQueries, ids: list[str]) -> Mapping[str, RowMapping]:
