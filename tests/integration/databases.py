@@ -21,7 +21,8 @@ USAGE_TOTALS = f"""
     SELECT day, kind, model, simulated, wasted, {", ".join(f"sum({name})" for name in SUMS)} FROM usage_totals
     GROUP BY 1, 2, 3, 4, 5 HAVING sum(sixtieths) != 0 ORDER BY 1, 2, 3, 4, 5
 """
-SUBMISSIONS = ", ".join(column.name for column in tables.submissions.c if column.name != "partition")
+OF_BATCHES = {"partition", "changed_in", "changed"}
+SUBMISSIONS = ", ".join(column.name for column in tables.submissions.c if column.name not in OF_BATCHES)
 
 
 def sqlite_in(folder: Path) -> str:

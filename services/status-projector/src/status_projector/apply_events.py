@@ -1,9 +1,11 @@
 """Applies a batch of events to the tables, within the transaction that `projection.py` opened."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
@@ -20,6 +22,19 @@ from status_projector.ledger import book, ledger_entries
 from status_projector.rows import ended_as, history_row
 from status_projector.statements import CountDelta, CountKey, FacetRow
 from status_projector.submission_state import NewContent, State, advance, counted
+
+
+_SHOWN: Callable[[State], tuple[Any, ...]] = attrgetter(  # in lists and to those who listen for changes
+    "attempt",
+    "status",
+    "name",
+    "waiting_reason",
+    "waiting_since",
+    "waiting_until",
+    "error_message",
+    "content_attempt",
+    "content_run",
+)
 
 
 @dataclass(slots=True)
@@ -57,11 +72,14 @@ def decode_event(delivery: Delivery) -> DecodedEvent:
     return DecodedEvent(delivery, envelope.event, envelope.event_id, envelope.time)
 
 
-def apply(connection: Connection, events: Sequence[DecodedEvent]) -> None:
-    """If the database refuses an event, raises an error for which `engine.is_data_error` is true."""
+def apply(connection: Connection, events: Sequence[DecodedEvent], versions: Mapping[int, int]) -> None:
+    """`versions`: of the batch, by partition.
+
+    If the database refuses an event, raises an error for which `engine.is_data_error` is true.
+    """
     states = statements.get_states(connection, {decoded.event.id for decoded in events})
     known = set(states)
-    changes = _fold(states, events)
+    changes = _fold(states, events, versions)
     writes = Writes()
     statements.put_states(connection, writes, changes.states, known)
     _update_facets(connection, writes, changes)
@@ -77,7 +95,7 @@ def find_refused(connection: Connection, events: Sequence[DecodedEvent]) -> list
     """The events whose data the database refuses, each with the reason. Found by bisection."""
     try:
         with connection.begin_nested():
-            apply(connection, events)
+            apply(connection, events, defaultdict(int))
     except (StatementError, OverflowError, UnicodeError) as error:
         if not is_data_error(error):
             raise
@@ -88,19 +106,22 @@ def find_refused(connection: Connection, events: Sequence[DecodedEvent]) -> list
     return []
 
 
-def _fold(states: dict[str, State], events: Sequence[DecodedEvent]) -> _Changes:
+def _fold(states: dict[str, State], events: Sequence[DecodedEvent], versions: Mapping[int, int]) -> _Changes:
     changes = _Changes(states, {id_: state.created_at for id_, state in states.items() if state.content_attempt})
     for decoded in events:
         event = decoded.event
         state = states.get(event.id)
         if state is None:
             state = states[event.id] = State(event.id, event.kind, decoded.delivery.partition)
-        before = (state.status, state.started_at, state.ended_at)
+        before, shown_before = (state.status, state.started_at, state.ended_at), _SHOWN(state)
         if content := advance(state, event, decoded.time):
             changes.contents[event.id] = content
         if (after := (state.status, state.started_at, state.ended_at)) != before:
             changes.count(state, *counted(*before), -1)
             changes.count(state, *counted(*after), +1)
+        if _SHOWN(state) != shown_before:
+            state.changed_in = decoded.delivery.partition
+            state.changed = versions[state.changed_in]
     return changes
 
 

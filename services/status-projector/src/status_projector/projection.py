@@ -170,5 +170,5 @@ def _store(
         connection, [(number, new.version, new.positions, new.as_of) for number, new in sorted(after.items())]
     ):
         raise PositionMoved(after)
-    apply(connection, events)
+    apply(connection, events, {partition: new.version for partition, new in after.items()})
     statements.add_dead_letters(connection, [dead_letter_row(delivery) for delivery in dead_letters])

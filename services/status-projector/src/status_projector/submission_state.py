@@ -64,6 +64,8 @@ class State:
     simulated: bool | None = None
     difficulty: int = 0
     input_hash: str | None = None  # of an article's text, in this attempt
+    changed_in: int = 0
+    changed: int = 0
 
 
 def counted(status: str, started_at: datetime | None, ended_at: datetime | None) -> tuple[str | None, int | None]:

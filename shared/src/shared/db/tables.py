@@ -104,6 +104,8 @@ submissions = Table(
     Column("simulated", Boolean),
     Column("difficulty", Integer, nullable=False, server_default="0"),  # of the content; 0: none
     Column("input_hash", Text),  # of an article's text, in its newest attempt
+    Column("changed_in", Integer, nullable=False, server_default="0"),  # partition of the batch that last changed it
+    Column("changed", BigInteger, nullable=False, server_default="0"),  # `positions.version` that this batch stored
     _index("submissions_newest", "kind", "created_at", "id", where=VISIBLE),
     _index("submissions_by_update", "kind", "updated_at", "id", where=VISIBLE),
     _index("submissions_by_name", "kind", "name_normal", "id", "status", where=VISIBLE),  # covers a search
@@ -112,6 +114,7 @@ submissions = Table(
     _index("submissions_failed", "kind", "ended_at", "id", where="status = 'failed'"),
     _index("submissions_by_content", "content_id", where="content_id IS NOT NULL"),
     _index("submissions_by_legacy_id", "kind", "legacy_id", where="legacy_id IS NOT NULL"),
+    Index("submissions_changed", "changed_in", "changed"),
 )
 
 contents = Table(
@@ -227,6 +230,12 @@ positions = Table(
     Column("version", BigInteger, nullable=False),
     Column("positions", JSON, nullable=False),  # by stream: where reading continues
     Column("as_of", UtcTime),  # time of the newest projected event
+)
+
+generation = Table(  # one row: tables that are made anew begin another count of versions
+    "generation",
+    projection,
+    Column("id", Text, primary_key=True),
 )
 
 dead_letters = Table(
