@@ -28,6 +28,8 @@ from api.dependencies import Resources
 from api.http_reads import EntityTags, HeadAsGet
 from api.imports import articles as import_articles
 from api.imports import topics as import_topics
+from api.live import routes as live
+from api.live.change_feed import ChangeFeed
 from api.monitoring import health
 from api.monitoring.request_telemetry import RequestTelemetry
 from api.projection.repository import ProjectionQueries
@@ -76,7 +78,7 @@ def build(lifespan: Lifespan | None = None) -> FastAPI:
     of_articles = (submit_articles, import_articles, reprocess, scans, read_articles, read_worker)
     for part in of_articles:  # in this order: /articles/scan is no URN
         app.include_router(part.router, prefix="/api/v1", tags=["articles"])
-    for part in (read_status, read_usage):
+    for part in (read_status, read_usage, live):
         app.include_router(part.router, prefix="/api/v1", tags=["status"])
     idempotency.document(app)
     return app
@@ -89,7 +91,10 @@ async def main(settings: ApiSettings, instance: str) -> None:
     def stop() -> None:
         server.should_exit = True
 
-    app = build(_lifespan(settings, instance, stop, errors))
+    def is_stopping() -> bool:
+        return server.should_exit
+
+    app = build(_lifespan(settings, instance, stop, is_stopping, errors))
     server = uvicorn.Server(
         uvicorn.Config(
             RequestTelemetry(allowing(_compressed(HeadAsGet(app)), settings.allowed_origins)),
@@ -123,7 +128,13 @@ async def _connected(transport: Transport, resources: Resources, scan_interval: 
     )
 
 
-def _lifespan(settings: ApiSettings, instance: str, stop: Callable[[], None], errors: list[Exception]) -> Lifespan:
+def _lifespan(
+    settings: ApiSettings,
+    instance: str,
+    stop: Callable[[], None],
+    is_stopping: Callable[[], bool],
+    errors: list[Exception],
+) -> Lifespan:
     """Runs the background tasks. A task that fails stops the server; its error is appended to `errors`."""
 
     def stop_after_error(task: asyncio.Task[None]) -> None:
@@ -154,7 +165,8 @@ def _lifespan(settings: ApiSettings, instance: str, stop: Callable[[], None], er
             if settings.needs_key:
                 await until_it_answers("database", keys.must_exist, DatabaseUnreachable)
 
-        beside = (_connected(transport, resources, settings.scan_interval), reached_by_callers())
+        feed = app.state.change_feed = ChangeFeed(resources.projection, resources.workers, is_stopping)
+        beside = (_connected(transport, resources, settings.scan_interval), reached_by_callers(), feed.run())
         tasks = [asyncio.create_task(coroutine) for coroutine in beside]
         for task in tasks:
             task.add_done_callback(stop_after_error)

@@ -26,5 +26,9 @@ class NoRoom(Exception):
     """The broker's memory or a group's backlog is at its limit."""
 
 
+class TooManyStreams(Exception):
+    """This replica serves as many event streams as it may."""
+
+
 class NotProjectedYet(Exception):
     """It is stored, but no read shows it yet."""

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 
-from api.errors import Conflict, InvalidValue, NoRoom, NoSuchSubmission, NotProjectedYet
+from api.errors import Conflict, InvalidValue, NoRoom, NoSuchSubmission, NotProjectedYet, TooManyStreams
 from shared.db.engine import DatabaseUnreachable
 from shared.errors import BrokerFull, BrokerUnreachable
 from shared.observability.metrics import REQUESTS_REFUSED
@@ -101,6 +101,7 @@ _RESPONSES: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     NoSuchSubmission: lambda error: problem(404, str(error)),
     Conflict: lambda error: problem(409, str(error), retry_after=error.retry_after),
     NoRoom: lambda error: problem(503, str(error), reason="no_room", retry_after=RETRY_AFTER_NO_ROOM),
+    TooManyStreams: lambda error: problem(503, str(error), reason="too_many_streams", retry_after=RETRY_AFTER_NO_ROOM),
     NotProjectedYet: lambda error: problem(503, str(error)),
     BrokerUnreachable: _of_broker,
     DatabaseUnreachable: lambda error: problem(503, str(error), reason="database_unreachable"),

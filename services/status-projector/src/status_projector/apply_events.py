@@ -23,7 +23,6 @@ from status_projector.rows import ended_as, history_row
 from status_projector.statements import CountDelta, CountKey, FacetRow
 from status_projector.submission_state import NewContent, State, advance, counted
 
-
 _SHOWN: Callable[[State], tuple[Any, ...]] = attrgetter(  # in lists and to those who listen for changes
     "attempt",
     "status",

@@ -59,6 +59,17 @@ SUBMISSIONS = Counter(
     registry=API,
 )
 
+EVENT_STREAMS = Gauge(
+    "topicflow_event_streams",
+    "Open event streams of this replica.",
+    registry=API,
+)
+EVENT_STREAMS_DROPPED = Counter(
+    "topicflow_event_streams_dropped_total",
+    "Event streams that were ended because their client read too slowly.",
+    registry=API,
+)
+
 # System-wide gauges: every API replica reports the same values, so aggregate with max, never sum.
 SUBMISSIONS_NOW = Reading(
     "topicflow_submissions",

@@ -20,6 +20,12 @@ class KeyCache:
         self._read_at = float("-inf")  # monotonic, start of the last refresh
         self._reading = asyncio.Lock()
 
+    async def is_live(self, id_: str) -> bool:
+        """Whether this key is not revoked. Raises DatabaseUnreachable."""
+        if time.monotonic() - self._read_at > CURRENT_FOR:
+            await self._read(time.monotonic())
+        return id_ in self._known
+
     async def caller(self, sent: str) -> Caller | None:
         """The owner of a token, None if it is unknown. Raises DatabaseUnreachable."""
         kind, _, key = sent.partition("_")

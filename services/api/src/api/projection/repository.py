@@ -1,6 +1,6 @@
 """All reads of the projection by the routes, one query each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,8 @@ from sqlalchemy import Connection, RowMapping, Select
 
 from api.coalesce import Coalescer
 from api.projection import queries
+from api.projection.change_cursor import ChangeCursor
+from api.projection.changes import Changes, Interest, read_beginning, read_changes
 from api.projection.filters import SubmissionQuery
 from api.projection.freshness import freshness, wait_until_current
 from api.projection.pages import Page, Total, read_page
@@ -158,6 +160,16 @@ class ProjectionQueries:
         if error_contains is not None:
             query = queries.whose_error_has(query, error_contains)
         return await self._rows(query, until=until, limit=limit)
+
+    async def changes(
+        self, since: ChangeCursor, ids: Collection[str], interests: Collection[Interest]
+    ) -> Changes | None:
+        """What changed after `since`, if anything. `ids`: of all listeners for some; `interests`: of the others."""
+        return await self._database.run(lambda connection: read_changes(connection, since, ids, interests))
+
+    async def beginning(self, since: ChangeCursor | None, interest: Interest) -> Changes:
+        """The first answer to one listener: what it has missed after `since`, or else the state of its ids."""
+        return await self._database.run(lambda connection: read_beginning(connection, since, interest))
 
     async def position(self) -> tuple[Mapping[int, Positions], datetime | None]:
         """Positions by partition, and the time of the newest projected event."""

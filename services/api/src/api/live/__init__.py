@@ -1,0 +1,1 @@
+"""Live: the change feed of the projection as server-sent events."""
