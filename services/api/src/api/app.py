@@ -1,8 +1,9 @@
 """Builds the FastAPI app and its resources; starts even while the broker or the database is unreachable."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -128,6 +129,26 @@ async def _connected(transport: Transport, resources: Resources, scan_interval: 
     )
 
 
+@asynccontextmanager
+async def _running(
+    coroutines: Iterable[Coroutine[Any, Any, None]], stop: Callable[[], None], errors: list[Exception]
+) -> AsyncIterator[None]:
+    """Runs them in the background. One that fails stops the server; its error is appended to `errors`."""
+
+    def stop_after_error(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            stop()
+
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    for task in tasks:
+        task.add_done_callback(stop_after_error)
+    yield
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    errors.extend(end for end in ended if isinstance(end, Exception))
+
+
 def _lifespan(
     settings: ApiSettings,
     instance: str,
@@ -135,11 +156,7 @@ def _lifespan(
     is_stopping: Callable[[], bool],
     errors: list[Exception],
 ) -> Lifespan:
-    """Runs the background tasks. A task that fails stops the server; its error is appended to `errors`."""
-
-    def stop_after_error(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception():
-            stop()
+    """Opens the resources and runs the background tasks."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -159,22 +176,16 @@ def _lifespan(
             ),
             idempotency=IdempotencyStore(access),
         )
+        feed = app.state.change_feed = ChangeFeed(resources.projection, resources.workers, is_stopping)
 
         async def reached_by_callers() -> None:
             await reach_database(access, "access")
             if settings.needs_key:
                 await until_it_answers("database", keys.must_exist, DatabaseUnreachable)
 
-        feed = app.state.change_feed = ChangeFeed(resources.projection, resources.workers, is_stopping)
         beside = (_connected(transport, resources, settings.scan_interval), reached_by_callers(), feed.run())
-        tasks = [asyncio.create_task(coroutine) for coroutine in beside]
-        for task in tasks:
-            task.add_done_callback(stop_after_error)
-        yield
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        errors.extend(end for end in ended if isinstance(end, Exception))
+        async with _running(beside, stop, errors):
+            yield
         await reader.close()
         await access.close()
         await transport.close()

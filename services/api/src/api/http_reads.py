@@ -3,6 +3,7 @@
 import re
 from hashlib import blake2b
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,7 +14,7 @@ AGE = re.compile(rb',"as_of":(?:"([^"]*)"|null),"projection_lag_seconds":([0-9.e
 
 
 class HeadAsGet:
-    """Routes answer HEAD as GET; the server leaves the body out."""
+    """Routes answer HEAD as GET; the server leaves the body out. A stream, which has no end, is ended at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -23,8 +24,16 @@ class HeadAsGet:
             await self._app(scope, receive, send)
             return
         of_get = {**scope, "method": "GET"}
+
+        async def without_stream(message: Message) -> None:
+            is_stream = message.get("more_body", False)
+            await send({"type": "http.response.body"} if is_stream else message)
+            if is_stream:
+                running.cancel()
+
         try:
-            await self._app(of_get, receive, send)
+            with anyio.CancelScope() as running:
+                await self._app(of_get, receive, without_stream)
         finally:
             scope["route"] = of_get.get("route")  # for the telemetry around it
 

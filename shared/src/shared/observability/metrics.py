@@ -39,8 +39,8 @@ API = _of_a_service()
 
 REQUESTS = Histogram(
     "topicflow_http_request_seconds",
-    "HTTP request duration until the response was sent, by method, route template ((none) if no route matches) and"
-    " status code. Its _count is the number of requests.",
+    "HTTP request duration until the response was sent, or until an event stream began, by method, route template"
+    " ((none) if no route matches) and status code. Its _count is the number of requests.",
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
     registry=API,

@@ -5,6 +5,8 @@ import socket
 
 from shared.errors import CannotGoOn
 
+UNREAD_MILLISECONDS = 30_000  # after which a client that takes nothing of what was sent is disconnected
+
 
 class CannotListen(CannotGoOn):
     exit_code = 3
@@ -16,6 +18,8 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
     )
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # inherited by each connection
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
     try:
         listening.bind((host, port))
     except OSError as error:

@@ -14,6 +14,7 @@ from shared.observability.metrics import EVENT_STREAMS_DROPPED
 log = structlog.get_logger()
 MOST_WAITING = 20  # events that a slow reader may be behind: five seconds
 KEEPALIVE_SECONDS = 15.0
+ASK_SECONDS = 5.0  # between two questions whether the client may still read
 
 
 class EventStream:
@@ -34,17 +35,19 @@ class EventStream:
             self.drop()
 
     async def frames(self, is_allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
-        """Frames and keep-alives until the stream ends. `is_allowed`: asked now and then."""
-        asked_at = time.monotonic()
+        """Frames and keep-alives until the stream ends. `is_allowed`: asked every few seconds."""
+        sent_at = asked_at = time.monotonic()
         while True:
             try:
-                frame = await asyncio.wait_for(self._waiting.get(), KEEPALIVE_SECONDS)
+                frame = await asyncio.wait_for(self._waiting.get(), ASK_SECONDS)
             except TimeoutError:
-                frame = KEEPALIVE_COMMENT
+                frame = KEEPALIVE_COMMENT if time.monotonic() - sent_at >= KEEPALIVE_SECONDS - ASK_SECONDS / 2 else b""
             if frame is None:
                 return
-            yield frame
-            if time.monotonic() - asked_at >= KEEPALIVE_SECONDS:
+            if frame:
+                yield frame
+                sent_at = time.monotonic()
+            if time.monotonic() - asked_at >= ASK_SECONDS:
                 asked_at = time.monotonic()
                 if not await is_allowed():
                     return

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.callers import LOCAL, Caller
@@ -41,7 +40,8 @@ class EventsQuery(BaseModel):
 
 @router.get(
     "/events",
-    response_class=EventSourceResponse,
+    status_code=200,
+    response_class=EventStreamResponse,
     responses={
         200: {"description": "Events, each with one of these as its data", "model": Snapshot | Changed | Resync}
     },

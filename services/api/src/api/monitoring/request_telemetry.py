@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import structlog
 from opentelemetry.trace import SpanKind
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.observability import tracing
@@ -33,6 +34,8 @@ class _Request:
         self._id = uuid4().hex
         self._status = 500
         self._is_answered = False
+        self._began = time.perf_counter()
+        self._seconds: float | None = None  # of a stream, until it began
 
     async def run(self, app: ASGIApp, receive: Receive) -> None:
         structlog.contextvars.bind_contextvars(request_id=self._id)  # uvicorn runs each request in its own task
@@ -57,20 +60,22 @@ class _Request:
 
     async def _timed(self, app: ASGIApp, receive: Receive) -> None:
         """Drops errors that were logged and answered with 500: uvicorn would log them again, without the request id."""
-        began = time.perf_counter()
         try:
             await app(self._scope, receive, self._answer)
         except Exception:
             if not self._is_answered:
                 raise
         finally:
-            REQUESTS.labels(self._method, self._route, self._status).observe(time.perf_counter() - began)
+            seconds = time.perf_counter() - self._began if self._seconds is None else self._seconds
+            REQUESTS.labels(self._method, self._route, self._status).observe(seconds)
             log.debug("request", method=self._method, path=self._scope["path"], status=self._status)
 
     async def _answer(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode())]
+            if Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream"):
+                self._seconds = time.perf_counter() - self._began
         await self._send(message)
         self._is_answered |= message["type"] == "http.response.body" and not message.get("more_body", False)
 
