@@ -16,6 +16,7 @@ from bench.reads import reads
 from bench.scale import scale
 from bench.sizes import Sizes
 from bench.start import start
+from bench.streams import streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "articles": Benchmark(articles),
     "accept": Benchmark(accept),
     "reads": Benchmark(reads, [VALKEY]),  # its limit is SQLite in the process that measures
+    "streams": Benchmark(streams),
     "start": Benchmark(start, [VALKEY]),  # local mode has no other
 }
 

@@ -16,7 +16,7 @@ def _size(default: float | str, help: str, choices: Sequence[str] | None = None)
 class Sizes:
     on: str = _size(VALKEY, f"{' or '.join(STACKS)}: broker and database", choices=STACKS)
     topics: int = _size(
-        0, "drain, projector, in_flight: how many topics, articles: how many; 0 is what a minute suffices for"
+        0, "drain, projector, in_flight, streams: how many topics, articles: how many; 0 is what a minute suffices for"
     )
     rate: float = _size(20.0, "latency: topics a second")
     seconds: float = _size(10.0, "latency, scale: for how long")

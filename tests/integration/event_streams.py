@@ -21,7 +21,7 @@ class ReadEvent:
 
 def read_event(text: str) -> ReadEvent | None:
     """None for a comment."""
-    fields = dict(line.split(": ", 1) for line in text.splitlines() if line and not line.startswith(":"))
+    fields = dict(line.split(": ", 1) for line in text.split("\n") if line and not line.startswith(":"))
     return ReadEvent(fields["event"], json.loads(fields["data"]), fields.get("id")) if fields else None
 
 

@@ -17,6 +17,7 @@ from api.errors import TooManyStreams
 from api.live import change_feed
 from api.live.change_feed import ChangeFeed
 from api.live.event_stream import MOST_WAITING, EventStream
+from api.live.events import WorkersNow
 from api.live.look import Look
 from api.projection import changes
 from api.projection.change_cursor import ChangeCursor
@@ -392,4 +393,19 @@ async def test_what_changes_while_a_stream_begins_is_told(projected: Projected, 
         assert [one["name"] for one in (await listens).data["submissions"]] == ["Raft"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+    await reader.close()
+
+
+async def test_a_stream_that_is_ahead_of_a_replica_gets_no_id_twice(projected: Projected, project: Projecting) -> None:
+    """The replica's own look still has to read more than one event carries, which another replica has told already."""
+    await project(topic_submitted("Raft"))
+    reader = open_reader(projected.url)
+    queries = ProjectionQueries(reader, MemoryTransport())
+    before = (await queries.beginning(None, EVERYTHING)).cursor
+    await project(*(topic_submitted(f"Topic {n}") for n in range(201)))
+    found = await queries.changes(before, (), [EVERYTHING])
+    assert found
+    look = Look(found, WorkersNow.of(WorkerRegistry()))
+    assert _event(look.frame(EVERYTHING, before)).name == "resync"
+    assert look.frame(EVERYTHING, found.cursor) is None
     await reader.close()

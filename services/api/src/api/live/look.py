@@ -38,6 +38,8 @@ class Look:
 
     def _frame(self, interest: Interest, since: ChangeCursor) -> bytes | None:
         changes = self.changes
+        if since == changes.cursor:  # it was here before this replica was
+            return None
         ids = interest.among(changes.kinds)
         if changes.must_reread or len(ids) > MOST_ROWS:
             return resync_frame(self._counts, changes.cursor)
