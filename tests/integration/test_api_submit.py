@@ -21,7 +21,9 @@ async def test_a_submission_has_exactly_the_fields_of_the_contract(api: Api) -> 
         "saved_topics": 1,
         "skipped_topics": 0,
         "skipped_titles": [],
-        "topics": [{"id": topic_id("Shape of an answer"), "title": "Shape of an answer", "status": "pending"}],
+        "topics": [
+            {"id": topic_id("Shape of an answer"), "title": "Shape of an answer", "status": "pending", "attempt": 1}
+        ],
     }
 
 
@@ -42,7 +44,7 @@ async def test_a_completed_topic_is_skipped_with_its_current_status_unless_force
     await api.ended(topic["id"])
     again = await api.submit("done  BEFORE")
     assert (again["saved_topics"], again["skipped_titles"]) == (0, ["done  BEFORE"])
-    assert again["topics"] == [{"id": topic["id"], "title": "Done before", "status": "completed"}]
+    assert again["topics"] == [{"id": topic["id"], "title": "Done before", "status": "completed", "attempt": 1}]
     forced = await api.submit("Done before", force=True)
     assert (forced["saved_topics"], forced["topics"][0]["status"]) == (1, "pending")
     [redone] = await _at_attempt(api, topic["id"], 2)
@@ -92,10 +94,10 @@ async def test_the_generated_title_of_a_topic_is_the_same_topic(api: Api) -> Non
     assert topic_id(name) != topic["id"]
     answer = await api.submit(name, long)
     assert answer["skipped_titles"] == [name, long]
-    assert answer["topics"] == [{"id": topic["id"], "title": long, "status": "completed"}]
+    assert answer["topics"] == [{"id": topic["id"], "title": long, "status": "completed", "attempt": 1}]
     forced = await api.submit(name, long, force=True)
     assert (forced["saved_topics"], forced["skipped_topics"]) == (1, 1)
-    assert forced["topics"] == [{"id": topic["id"], "title": long, "status": "pending"}]
+    assert forced["topics"] == [{"id": topic["id"], "title": long, "status": "pending", "attempt": 2}]
     await _at_attempt(api, topic["id"], 2)
 
 

@@ -43,22 +43,21 @@ def test_an_article_is_submitted_again_if_its_text_changed_or_its_failure_is_old
     known: KnownSubmission, now_it_is: str, again: bool
 ) -> None:
     verdict = decide_article(URN, known, force=False, input_hash=now_it_is, now=NOW)
-    assert (verdict.attempt, verdict.status) == ((2, "pending") if again else (None, known.status))
+    expected = (True, 2, "pending") if again else (False, 1, known.status)
+    assert (verdict.is_due, verdict.attempt, verdict.status) == expected
 
 
 @pytest.mark.parametrize("status", ["pending", "processing", "completed"])
 def test_work_in_progress_or_done_is_repeated_only_by_force(status: str) -> None:
-    assert decide_topic("Raft", topic(status), force=False) == Verdict(topic_id("Raft"), "raft", status, None)
-    assert decide_topic("Raft", topic(status), force=True) == Verdict(topic_id("Raft"), "Raft", "pending", 5)
-    attempts = [
-        decide_article(URN, found(status), force=force, input_hash=None, now=NOW).attempt for force in (False, True)
-    ]
-    assert attempts == [None, 2]
+    assert decide_topic("Raft", topic(status), force=False) == Verdict(topic_id("Raft"), "raft", status, 4, False)
+    assert decide_topic("Raft", topic(status), force=True) == Verdict(topic_id("Raft"), "Raft", "pending", 5, True)
+    verdicts = [decide_article(URN, found(status), force=force, input_hash=None, now=NOW) for force in (False, True)]
+    assert [(verdict.is_due, verdict.attempt) for verdict in verdicts] == [(False, 1), (True, 2)]
 
 
 def test_a_topic_that_the_model_gave_this_title_keeps_its_own() -> None:
     other = topic("failed", topic_id("How Raft works"), "How Raft works")
-    assert decide_topic("Raft", other, force=False) == Verdict(other.id, "How Raft works", "pending", 5)
+    assert decide_topic("Raft", other, force=False) == Verdict(other.id, "How Raft works", "pending", 5, True)
 
 
 def test_a_name_twice_in_a_request_is_submitted_once_and_skipped_once() -> None:

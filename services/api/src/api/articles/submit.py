@@ -44,9 +44,12 @@ class HowToEnrich(BaseModel):
 
 
 class ArticleNow(BaseModel):
+    """`attempt`: the one that was submitted, or the newest of an article that was skipped."""
+
     id: str
     urn: str
     status: str
+    attempt: int
 
 
 class ArticlesSubmitted(BaseModel):
@@ -97,7 +100,7 @@ async def _submit(
             input_hash=hashes.get(verdict.name),
         )
         for verdict in verdicts
-        if verdict.attempt
+        if verdict.is_due
     ]
     await queue(publisher, submitted)
     adopted = [_adopted(known[v.id], hash_) for v in verdicts if v.id in known and (hash_ := hashes.get(v.name))]
@@ -106,7 +109,7 @@ async def _submit(
     return ArticlesSubmitted(
         accepted=len(submitted),
         skipped=len(skipped),
-        articles=[ArticleNow(id=verdict.id, urn=verdict.name, status=verdict.status) for verdict in verdicts],
+        articles=[ArticleNow(id=v.id, urn=v.name, status=v.status, attempt=v.attempt) for v in verdicts],
     )
 
 

@@ -12,12 +12,13 @@ FAILED_FOR_NOW = timedelta(hours=24)  # then a scan submits a failed article aga
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`name`: title or URN; `status`: after this request; `attempt`: the attempt to submit, None to skip."""
+    """`name`: title or URN; `status` and `attempt`: after this request; `is_due`: that attempt is to be submitted."""
 
     id: str
     name: str
     status: str
-    attempt: int | None
+    attempt: int
+    is_due: bool
 
 
 def decide_topic(title: str, existing: KnownSubmission | None, *, force: bool) -> Verdict:
@@ -44,7 +45,7 @@ def distinct(verdicts: Iterable[tuple[str, Verdict]]) -> tuple[list[Verdict], li
     by_id: dict[str, Verdict] = {}
     skipped = []
     for name, verdict in verdicts:
-        if verdict.attempt is None or verdict.id in by_id:
+        if not verdict.is_due or verdict.id in by_id:
             skipped.append(name)
         by_id.setdefault(verdict.id, verdict)
     return list(by_id.values()), skipped
@@ -52,11 +53,12 @@ def distinct(verdicts: Iterable[tuple[str, Verdict]]) -> tuple[list[Verdict], li
 
 def _verdict(id_: str, name: str, existing: KnownSubmission | None, *, is_due: bool) -> Verdict:
     if existing is None:
-        return Verdict(id_, name, "pending", 1)
+        return Verdict(id_, name, "pending", 1, is_due=True)
     if not is_due:
-        return Verdict(existing.id, existing.name or name, existing.status, None)
+        return Verdict(existing.id, existing.name or name, existing.status, existing.attempt, is_due=False)
     is_its_own = existing.id == id_  # otherwise it matched a title given by the model
-    return Verdict(existing.id, name if is_its_own else existing.name or name, "pending", existing.attempt + 1)
+    name = name if is_its_own else existing.name or name
+    return Verdict(existing.id, name, "pending", existing.attempt + 1, is_due=True)
 
 
 def _is_open(existing: KnownSubmission, *, force: bool) -> bool:

@@ -28,9 +28,12 @@ class TopicsToSubmit(BaseModel):
 
 
 class TopicNow(BaseModel):
+    """`attempt`: the one that was submitted, or the newest of a topic that was skipped."""
+
     id: str
     title: str
     status: str
+    attempt: int
 
 
 class TopicsSubmitted(BaseModel):
@@ -66,7 +69,7 @@ async def submit_topics(
             batch_size=body.batch_size,
         )
         for verdict in verdicts
-        if verdict.attempt
+        if verdict.is_due
     ]
     await queue(publisher, submitted)
     saved = len(submitted)
@@ -77,5 +80,5 @@ async def submit_topics(
         saved_topics=saved,
         skipped_topics=len(skipped),
         skipped_titles=skipped[:5],
-        topics=[TopicNow(id=verdict.id, title=verdict.name, status=verdict.status) for verdict in verdicts],
+        topics=[TopicNow(id=v.id, title=v.name, status=v.status, attempt=v.attempt) for v in verdicts],
     )
