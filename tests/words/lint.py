@@ -16,6 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PRODUCT = ("shared/src", "services", "cli/src", "deploy/local/src")
+CLIENT_MODELS = {f"cli/src/topicflow/client/{name}.py" for name in ("models", "events")}  # the API's answers, once more
 ALLOWED = HERE / "allowed.toml"
 HEAD = (
     "# Where names of replaced.toml are still used. It may only shrink: an entry that is not needed fails the lint.\n"
@@ -61,7 +62,7 @@ def wrong_names(used: Uses, permitted: Uses, instead: dict[str, str]) -> list[st
 
 def class_names_used_twice() -> list[str]:
     defined = defaultdict(list)
-    for path in sources(*PRODUCT):
+    for path in (path for path in sources(*PRODUCT) if str(path.relative_to(ROOT)) not in CLIENT_MODELS):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 defined[node.name].append(str(path.relative_to(ROOT)))

@@ -1,4 +1,4 @@
-"""Errors that end a command, with their exit codes. Raised anywhere, handled in `app.main` only."""
+"""Errors of the client and the commands. One that ends a command is handled in `app.main`, with its exit code."""
 
 from local_processes.errors import UNREACHABLE, CommandError, Failed, InUse, WrongUse
 
@@ -7,9 +7,11 @@ __all__ = [
     "Failed",
     "InUse",
     "Interrupted",
+    "NoEventStream",
     "NotAllowed",
     "NotFound",
     "ServiceUnavailable",
+    "SilentStream",
     "Unreachable",
     "WrongUse",
 ]
@@ -19,6 +21,14 @@ NOT_ALLOWED, INTERRUPTED = 4, 130
 
 class NotFound(Failed):
     """The resource does not exist (404, 410)."""
+
+
+class NoEventStream(Failed):
+    """The server, or a proxy before it, gives no event stream. Everything else may work: read now and then instead."""
+
+
+class SilentStream(NoEventStream):
+    """Nothing arrives on an event stream, as behind a proxy that collects what it passes on."""
 
 
 class Unreachable(CommandError):

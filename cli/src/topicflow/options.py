@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -10,8 +10,10 @@ from typing import Annotated, Any, NamedTuple
 import httpx
 import typer
 
-from topicflow.client.api import ApiClient, answer_of, api_url
+from topicflow.client.api import DEFAULT_URL, ApiClient, answer_of, base_url
+from topicflow.client.async_client import AsyncClient
 from topicflow.errors import WrongUse
+from topicflow.local_mode import data_folder
 
 UrlOption = Annotated[
     str | None,
@@ -56,9 +58,16 @@ def answer_from(url: str | None, call: Callable[[ApiClient], Awaitable[httpx.Res
     return asyncio.run(command())
 
 
-def api_at(url: str | None) -> ApiClient:
+def api_at(url: str | None) -> AsyncClient:
     """A client that sends the API key of the environment, if there is one."""
-    return ApiClient(api_url(url, os.environ), _api_key())
+    return AsyncClient(api_url(url, os.environ), _api_key())
+
+
+def api_url(option: str | None, environment: Mapping[str, str]) -> str:
+    """`--url`, then TOPICFLOW_URL, then the instance running on the data folder, then port 8000 of this machine."""
+    if given := option or environment.get("TOPICFLOW_URL"):
+        return base_url(given)
+    return data_folder.running_url(Path(environment.get("TOPICFLOW_DATA") or data_folder.DEFAULT)) or DEFAULT_URL
 
 
 def _api_key() -> str | None:

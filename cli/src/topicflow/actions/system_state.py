@@ -1,4 +1,4 @@
-"""The state of the system, read from cheap routes. Shown by `status` and `up`; `--wait` uses its counts."""
+"""The state of the system, read from cheap routes. Shown by `status` and `up`."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -48,10 +48,9 @@ class SystemState:
 
     @property
     def waiting(self) -> str | None:
-        """What pending work is waiting for, or that no worker is running."""
-        if not self.worker_is_running and self.is_processing:
-            return "no worker is running"
-        return waiting_line(self.status.get("waiting_for"))
+        return waiting_reason(
+            self.status.get("waiting_for"), is_waiting=self.is_processing, is_running=self.worker_is_running
+        )
 
     @property
     def no_room(self) -> str | None:
@@ -85,6 +84,11 @@ class SystemState:
         no_room = f"; new work is refused: {self.no_room}" if self.no_room else ""
         problems = "".join(f"; problem: {problem}" for problem in self.problems)
         return counts + worker + (f"; waiting: {waiting}" if waiting else "") + no_room + problems
+
+
+def waiting_reason(waiting_for: object, *, is_waiting: bool, is_running: bool) -> str | None:
+    """What pending work is waiting for, or that no worker is running."""
+    return "no worker is running" if is_waiting and not is_running else waiting_line(waiting_for)
 
 
 def waiting_line(waiting_for: object) -> str | None:

@@ -1,14 +1,13 @@
 """Reads titles from arguments, a file or stdin, and validates them before anything is sent."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from local_processes.plain_text import one_line
 from shared.text.titles import checked_title
 from topicflow.errors import WrongUse
 
-PER_REQUEST = 500  # titles
 _LOOKS_LIKE_A_FILE = ("./", "../", "/", "~")
 
 
@@ -30,12 +29,6 @@ def titles_from_file(path: Path) -> list[str]:
     except OSError as error:
         raise WrongUse(f"cannot read {path}: {error.strerror}") from error
     return _validated(_from_lines(text.splitlines()), str(path))
-
-
-def chunks(titles: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Splits titles into portions of one request each."""
-    for start in range(0, len(titles), PER_REQUEST):
-        yield titles[start : start + PER_REQUEST]
 
 
 def _file(argument: str) -> Path | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
@@ -13,7 +13,6 @@ import httpx
 from local_processes.plain_text import one_line
 from topicflow.client.problems import problem_of
 from topicflow.errors import ServiceUnavailable, Unreachable, WrongUse
-from topicflow.local_mode import data_folder
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PREFIX = "/api/v1"
@@ -23,12 +22,8 @@ SHORT_PATIENCE = 15.0  # seconds, if it sends none
 LONGEST_WAIT = 60.0  # seconds; a longer Retry-After is reported instead of waited for
 
 
-def api_url(option: str | None, environment: Mapping[str, str]) -> str:
-    """`--url`, then TOPICFLOW_URL, then the instance running on the data folder, then port 8000 of this machine."""
-    given = option or environment.get("TOPICFLOW_URL")
-    if not given:
-        folder = Path(environment.get("TOPICFLOW_DATA") or data_folder.DEFAULT)
-        return data_folder.running_url(folder) or DEFAULT_URL
+def base_url(given: str) -> str:
+    """Without a trailing slash and `/api/v1`. Raises WrongUse if it is not an HTTP URL."""
     address = urlsplit(given)
     if address.scheme not in {"http", "https"} or not address.hostname:
         raise WrongUse(f"not an API base URL: {given!r} (example: {DEFAULT_URL})")
@@ -38,25 +33,27 @@ def api_url(option: str | None, environment: Mapping[str, str]) -> str:
 class ApiClient:
     """`async with ApiClient(url) as api`. Every call raises the errors of `problem_of`, or Unreachable."""
 
-    def __init__(self, url: str, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.url = url
+    def __init__(
+        self, url: str = DEFAULT_URL, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.url = base_url(url)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        is_local = urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is used
+        is_local = urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}  # then no proxy is used
         self._http = httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=TIMEOUT, trust_env=not is_local, transport=transport
+            base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=not is_local, transport=transport
         )
 
-    async def get(self, path: str, **query: str | int | None) -> httpx.Response:
-        return await self._call("GET", PREFIX + path, query={k: v for k, v in query.items() if v is not None})
+    async def get(self, path: str, /, **query: str | int | None) -> httpx.Response:
+        return await self._call("GET", PREFIX + path, params={k: v for k, v in query.items() if v is not None})
 
     async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> httpx.Response:
         """An idempotency key makes repeating the request safe."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return await self._call("POST", PREFIX + path, body=body, headers=headers)
+        return await self._call("POST", PREFIX + path, json=body, headers=headers)
 
     async def post_at_length(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """For requests over all topics, which may take minutes."""
-        return await self._call("POST", PREFIX + path, body=body, timeout=httpx.Timeout(TIMEOUT, read=PATIENCE))
+        return await self._call("POST", PREFIX + path, json=body, timeout=httpx.Timeout(TIMEOUT, read=PATIENCE))
 
     async def delete(self, path: str) -> httpx.Response:
         return await self._call("DELETE", PREFIX + path)
@@ -65,7 +62,7 @@ class ApiClient:
         return await self._call("GET", "/health")
 
     async def post_patiently(
-        self, path: str, body: Mapping[str, Any], on_wait: Callable[[ServiceUnavailable], None]
+        self, path: str, body: Mapping[str, Any], on_wait: Callable[[ServiceUnavailable], None] = lambda _: None
     ) -> httpx.Response:
         """Sends a request and retries it while the API is temporarily unavailable; calls `on_wait` with each reason.
         Raises the last ServiceUnavailable."""
@@ -91,23 +88,29 @@ class ApiClient:
         dependencies = {name: state for name, state in answer_of(answer).items() if isinstance(state, dict)}
         return [name for name, state in dependencies.items() if state.get("status") != "ok"]
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str | int] | None = None,
-        body: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | httpx.Timeout = TIMEOUT,
-    ) -> httpx.Response:
+    @asynccontextmanager
+    async def stream(
+        self, path: str, query: Mapping[str, Sequence[str]], headers: Mapping[str, str], silence: float
+    ) -> AsyncGenerator[httpx.Response, None]:
+        """An answer whose body is read as it comes; reading it raises httpx.ReadTimeout after `silence` seconds."""
+        timeout = httpx.Timeout(TIMEOUT, read=silence)
+        response = await self._call("GET", PREFIX + path, stream=True, params=query, headers=headers, timeout=timeout)
         try:
-            response = await self._http.request(method, path, params=query, json=body, headers=headers, timeout=timeout)
+            yield response
+        finally:
+            await asyncio.shield(response.aclose())  # cut short by a cancellation, it would leave the connection open
+
+    async def _call(self, method: str, path: str, *, stream: bool = False, **request: Any) -> httpx.Response:
+        """`request`: as httpx takes it."""
+        try:
+            response = await self._http.send(self._http.build_request(method, path, **request), stream=stream)
+            if not response.is_success:
+                await response.aread()
+                raise problem_of(response)
         except httpx.ConnectError as error:
             raise Unreachable(f"nothing answers at {self.url}: is `topicflow up` running?") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(f"no answer from {self.url}: {one_line(error) or type(error).__name__}") from error
-        if not response.is_success:
-            raise problem_of(response)
         return response
 
     async def __aenter__(self) -> Self:

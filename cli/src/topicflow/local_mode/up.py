@@ -11,7 +11,7 @@ from local_processes import ports
 from local_processes.plain_text import one_line
 from local_processes.stop_signals import StopSignals
 from topicflow.actions.system_state import read_state
-from topicflow.client.api import ApiClient
+from topicflow.client import AsyncClient
 from topicflow.errors import Unreachable
 from topicflow.local_mode import data_folder, valkey
 from topicflow.local_mode.data_folder import DataFolder
@@ -65,7 +65,7 @@ class Up:
     async def _run_services(self, folder: DataFolder, supervisor: Supervisor) -> None:
         simulated = not gemini_is_configured(self.environment)
         await self._start(folder, supervisor, simulated)
-        async with ApiClient(self.url) as api:
+        async with AsyncClient(self.url) as api:
             await self._wait_until_ready(api, folder)
             storage = "the broker and the database" if self.broker or self.database else str(folder.path)
             for line in next_steps(self.url, folder.path, self.environment, storage=storage, remarks=self._remarks):
@@ -115,7 +115,7 @@ class Up:
     def _simulates_catalog(self) -> bool:
         return enriches(self.environment) and not self.environment.get("DATA_API_URL")
 
-    async def _wait_until_ready(self, api: ApiClient, folder: DataFolder) -> None:
+    async def _wait_until_ready(self, api: AsyncClient, folder: DataFolder) -> None:
         """Reports once what is missing, and where to look if it takes long."""
         started_at = time.monotonic()
         reported: set[str] = set()
@@ -134,7 +134,7 @@ class Up:
             await asyncio.sleep(0.05)
 
 
-async def _missing_dependencies(api: ApiClient) -> list[str] | None:
+async def _missing_dependencies(api: AsyncClient) -> list[str] | None:
     """[] if the API is ready and a worker is running; None while unknown."""
     try:
         return await api.missing() or ([] if (await read_state(api)).worker_is_running else None)

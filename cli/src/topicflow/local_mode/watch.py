@@ -4,11 +4,10 @@ import asyncio
 import dataclasses
 from collections.abc import Sequence
 
-from local_processes.plain_text import one_line
+from topicflow.actions.follow_topics import FollowedTopics
 from topicflow.actions.submit import submit
 from topicflow.actions.system_state import read_state_and_health
-from topicflow.actions.wait_for_topics import Follower
-from topicflow.client.api import ApiClient
+from topicflow.client import AsyncClient
 from topicflow.errors import CommandError, Unreachable
 from topicflow.local_mode.race import race
 from topicflow.local_mode.view import UpView
@@ -20,7 +19,7 @@ MAX_FAILURES_SHOWN = 10
 
 
 class Watch:
-    def __init__(self, api: ApiClient, display: Display, view: UpView) -> None:
+    def __init__(self, api: AsyncClient, display: Display, view: UpView) -> None:
         self._api = api
         self._display = display
         self._view = view
@@ -50,13 +49,13 @@ class Watch:
         sending = Sending(len(titles), "titles", lambda now: self._show(progress=now))
         submitted = await submit(self._api, titles, sending)
         self._display.say(submitted.line)
-        follower = Follower(self._api, submitted.answer["topics"])
-        async for progress in follower.polls(patience=float("inf")):
+        followed = FollowedTopics(self._api, submitted.topics)
+        async for progress in followed.progress(patience=float("inf")):
             self._show(progress=progress)
             if progress.is_over:
                 self._display.say(progress.line)
-        for topic in follower.failures[:MAX_FAILURES_SHOWN]:
-            self._display.say(f"failed: {one_line(topic['title'])}: {one_line(topic.get('error_message') or '')}")
+        for line in followed.failure_lines(MAX_FAILURES_SHOWN):
+            self._display.say(line)
 
     def _show(self, **changes: object) -> None:
         self._view = dataclasses.replace(self._view, **changes)  # type: ignore[arg-type]

@@ -5,8 +5,9 @@ import asyncio
 import httpx
 import pytest
 
-from topicflow.actions.submit import merged, submit
+from topicflow.actions.submit import submit
 from topicflow.client.api import ApiClient
+from topicflow.client.submitting import merged
 from topicflow.errors import CommandError, ServiceUnavailable, WrongUse
 from topicflow.views.sending import Sending
 
@@ -115,11 +116,23 @@ def test_several_answers_are_merged_into_one_of_the_same_format() -> None:
         "topics": [{"id": "1", "title": "a", "status": "pending"}, {"id": "2", "title": "b", "status": "completed"}],
     }
     second = {**first, "topics": [{"id": "1", "title": "a", "status": "processing"}]}
-    assert merged([first, second]) == {
-        "message": "2 topics submitted, 2 skipped (already completed or in progress)",
+    assert merged([first, second], "topics") == {
+        "message": "m",
         "total_topics": 4,
         "saved_topics": 2,
         "skipped_topics": 2,
         "skipped_titles": ["b", "b"],
         "topics": [{"id": "1", "title": "a", "status": "processing"}, {"id": "2", "title": "b", "status": "completed"}],
     }
+
+
+async def test_the_merged_answer_says_how_many_were_submitted() -> None:
+    taken = {"message": "m", "saved_topics": 1, "skipped_topics": 0, "skipped_titles": [], "topics": []}
+    submitted = await submit(_api(*[httpx.Response(202, json=taken)] * 2), ["x"] * 600, _sending(total=600))
+    assert submitted.answer == taken | {"message": "2 topics submitted", "saved_topics": 2}
+    assert submitted.line == "2 topics submitted"
+
+
+async def test_no_titles_are_left_to_the_api_to_refuse() -> None:
+    with pytest.raises(WrongUse, match="none"):
+        await submit(_api(httpx.Response(422, json={"detail": "none"})), [], _sending())

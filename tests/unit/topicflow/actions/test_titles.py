@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from topicflow.actions.titles import chunks, titles_from
+from topicflow.actions.titles import titles_from
 from topicflow.errors import WrongUse
 
 
@@ -71,7 +71,3 @@ def test_a_title_that_is_too_long_is_refused_before_anything_is_sent() -> None:
 def test_what_the_api_would_refuse_is_refused_before_anything_is_sent(title: str) -> None:
     with pytest.raises(WrongUse, match=r"title 2 \(.+\): a title must not contain control characters"):
         titles_from(["Raft", title])
-
-
-def test_a_request_carries_at_most_500_titles() -> None:
-    assert [len(chunk) for chunk in chunks(["x"] * 1001)] == [500, 500, 1]

@@ -1,13 +1,10 @@
 """How the CLI handles good and bad answers of the API."""
 
-from pathlib import Path
-
 import httpx
 import pytest
 
-from topicflow.client.api import ApiClient, answer_of, api_url
+from topicflow.client.api import ApiClient, answer_of, base_url
 from topicflow.errors import CommandError, Unreachable, WrongUse
-from topicflow.local_mode.data_folder import write_private
 
 
 def _api(response: httpx.Response) -> ApiClient:
@@ -53,16 +50,11 @@ async def test_an_unreachable_api_is_one_clear_line() -> None:
         await ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(refuse)).get("/topics")
 
 
-def test_the_url_comes_from_the_option_the_environment_the_folder_or_the_usual_port(tmp_path: Path) -> None:
-    folder = {"TOPICFLOW_DATA": str(tmp_path)}
-    assert api_url(None, folder) == "http://127.0.0.1:8000"
-    write_private(tmp_path / "url", "http://127.0.0.1:8123\n")
-    assert api_url(None, folder) == "http://127.0.0.1:8123"
-    assert api_url(None, {**folder, "TOPICFLOW_URL": "https://cards.example/"}) == "https://cards.example"
-    assert api_url("http://other:1/api/v1/", {**folder, "TOPICFLOW_URL": "https://cards.example"}) == "http://other:1"
-
-
 @pytest.mark.parametrize("url", ["cards.example", "ftp://cards.example", "http://"])
 def test_an_invalid_url_is_wrong_use(url: str) -> None:
     with pytest.raises(WrongUse):
-        api_url(url, {})
+        ApiClient(url)
+
+
+def test_a_url_with_the_prefix_of_the_routes_is_the_same() -> None:
+    assert base_url("https://cards.example/api/v1/") == base_url("https://cards.example/") == "https://cards.example"

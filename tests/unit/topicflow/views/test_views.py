@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from local_processes.plain_text import one_line, plain
 from topicflow.actions.status import status_view
 from topicflow.actions.system_state import SystemState
-from topicflow.actions.topics import topic_path
+from topicflow.client.topics import topic_path
 from topicflow.views.article_view import article_view
 from topicflow.views.display import PlainDisplay, display_on
 from topicflow.views.progress import ProgressLine

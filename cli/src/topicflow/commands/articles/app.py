@@ -2,12 +2,14 @@
 
 import asyncio
 from typing import Annotated, Literal
-from urllib.parse import quote
 
 import typer
 
 from local_processes.plain_text import one_line
 from topicflow.client.api import answer_of
+from topicflow.client.models import article_path
+from topicflow.client.submitting import ARTICLES
+from topicflow.client.submitting import submit as submit_to
 from topicflow.commands.articles.scan import scan
 from topicflow.options import JsonOption, LimitOption, SearchOption, StatusOption, UrlOption, answer_from, api_at
 from topicflow.views.article_view import article_view
@@ -17,7 +19,6 @@ from topicflow.views.history_table import history_table
 from topicflow.views.pages import read_pages
 from topicflow.views.submissions_table import submissions_table, total_line
 
-PER_REQUEST = 200
 UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="For example urn:article:coffee-and-sleep.")]
 UrnsArgument = Annotated[list[str], typer.Argument(metavar="URN", help="For example urn:article:coffee-and-sleep.")]
 
@@ -41,9 +42,7 @@ def submit(
 
     async def command() -> None:
         async with api_at(url) as api:
-            for start in range(0, len(urns), PER_REQUEST):
-                body = {"urns": urns[start : start + PER_REQUEST], **({"force": True} if force else {})}
-                response = await api.post_patiently("/articles", body, lambda _: None)
+            for response in await submit_to(api, ARTICLES, urns, {"force": force}):
                 answer = answer_of(response)
                 typer.echo(response.text if as_json else _line(answer["accepted"], answer["skipped"]))
 
@@ -76,7 +75,7 @@ def list_articles(
 @app.command()
 def show(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
     """Show one article and its annotations."""
-    answer = answer_from(url, lambda api: api.get(_path(urn)))
+    answer = answer_from(url, lambda api: api.get(article_path(urn)))
     if as_json:
         typer.echo(answer.text)
     else:
@@ -86,7 +85,7 @@ def show(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -
 @app.command()
 def history(urn: UrnArgument, as_json: JsonOption = False, url: UrlOption = None) -> None:
     """Show the history of one article: attempts, workers, tokens and cost."""
-    answer = answer_from(url, lambda api: api.get(_path(urn) + "/history"))
+    answer = answer_from(url, lambda api: api.get(article_path(urn) + "/history"))
     if as_json:
         typer.echo(answer.text)
     else:
@@ -98,7 +97,7 @@ def forget(urns: UrnsArgument, yes: YesOption = False, url: UrlOption = None) ->
     """Mark articles as not enriched, here and in the catalogue."""
     confirm(f"Forget {one_line(urns[0])}?" if len(urns) == 1 else f"Forget {len(urns)} articles?", yes)
     for urn in urns:
-        answer = answer_from(url, lambda api, urn=urn: api.delete(_path(urn) + "/enrichment"))  # type: ignore[misc]
+        answer = answer_from(url, lambda api, urn=urn: api.delete(article_path(urn) + "/enrichment"))  # type: ignore[misc]
         typer.echo(one_line(answer.content["message"]))
 
 
@@ -121,10 +120,6 @@ def reprocess(
 
 
 app.command()(scan)
-
-
-def _path(urn: str) -> str:
-    return f"/articles/{quote(urn, safe='')}"
 
 
 def _articles(count: int) -> str:

@@ -2,19 +2,22 @@
 
 import asyncio
 import json
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from local_processes.plain_text import one_line
+from topicflow.actions.changes import looks
 from topicflow.actions.system_state import waiting_line
-from topicflow.client.api import ApiClient, answer_of
+from topicflow.client import AsyncClient
+from topicflow.client.api import answer_of
 from topicflow.errors import Failed, Interrupted
 from topicflow.options import JsonOption, UrlOption, api_at
 from topicflow.views.display import Display, console_for, display_on
 
-POLL_INTERVAL = 0.5  # seconds
+PAUSE = 0.5  # seconds between two looks
 IN_PROGRESS = ("pending", "processing")
 
 
@@ -41,7 +44,7 @@ async def _scan(url: str | None, *, wait: bool, as_json: bool) -> None:
         try:
             if wait:
                 with display_on(console_for(stderr=True)) as display:
-                    scan = await _ended(api, scan, display)
+                    scan = await _ended(api, display)
                     await _all_articles_ended(api, display)
         except asyncio.CancelledError as interruption:
             raise Interrupted("interrupted; the work continues, see `topicflow articles list`") from interruption
@@ -52,25 +55,34 @@ async def _scan(url: str | None, *, wait: bool, as_json: bool) -> None:
         raise Failed(f"{one_line(scan['scan'])} failed: {one_line(scan['error_message'] or 'unknown')}")
 
 
-async def _ended(api: ApiClient, scan: dict[str, Any], display: Display) -> dict[str, Any]:
-    """Follows this scan, or a later one that replaced it."""
-    while scan["status"] in IN_PROGRESS:
-        display.show(Text(_line(scan)), _line(scan))
-        await asyncio.sleep(POLL_INTERVAL)
-        scan = answer_of(await api.get("/articles/scan"))
-    return scan
+async def _ended(api: AsyncClient, display: Display) -> dict[str, Any]:
+    """Follows the newest scan: this one, or a later one that replaced it."""
+    async with aclosing(looks(api, ["scan"], PAUSE)) as changes:
+        async for _ in changes:
+            scan = answer_of(await api.get("/articles/scan"))
+            if scan["status"] not in IN_PROGRESS:
+                return scan
+            display.show(Text(_line(scan)), _line(scan))
+    raise AssertionError("the looks never end")
 
 
-async def _all_articles_ended(api: ApiClient, display: Display) -> None:
-    """The scan's end is projected after its last submission, so every article is visible by now."""
-    while left := sum([await _count(api, status) for status in IN_PROGRESS]):
-        waiting = waiting_line(answer_of(await api.get("/worker/status")).get("waiting_for"))
-        line = f"{left:,} articles in progress" + (f"; waiting: {waiting}" if waiting else "")
-        display.show(Text(line), line)
-        await asyncio.sleep(POLL_INTERVAL)
+async def _all_articles_ended(api: AsyncClient, display: Display) -> None:
+    """The scan's end is projected after its last submission, so every article is visible by now: to a read, a moment
+    later to the stream. So only a read says that none is left."""
+    async with aclosing(looks(api, ["article"], PAUSE)) as changes:
+        async for counts in changes:
+            if counts and counts.articles.open_count:
+                left, waiting_for = counts.articles.open_count, counts.articles.waiting_for
+                waiting = waiting_line(waiting_for.model_dump(mode="json")) if waiting_for else None
+            elif left := sum([await _count(api, status) for status in IN_PROGRESS]):
+                waiting = waiting_line(answer_of(await api.get("/worker/status")).get("waiting_for"))
+            else:
+                return
+            line = f"{left:,} articles in progress" + (f"; waiting: {waiting}" if waiting else "")
+            display.show(Text(line), line)
 
 
-async def _count(api: ApiClient, status: str) -> int:
+async def _count(api: AsyncClient, status: str) -> int:
     return int(answer_of(await api.get("/articles", status=status, limit=1))["total_count"])
 
 

@@ -11,7 +11,7 @@ from topicflow.views.display import console_for
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh on every change until Ctrl-C.")] = False,
     as_json: JsonOption = False,
     url: UrlOption = None,
 ) -> None:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from local_processes.plain_text import one_line
-from topicflow.actions.topics import answer_about, no_topic, topic_path
+from topicflow.actions.topics import answer_about, no_topic
 from topicflow.client.api import answer_of
+from topicflow.client.topics import topic_path
 from topicflow.errors import Failed, NotFound
 from topicflow.options import JsonOption, TopicArgument, UrlOption, answer_from, api_at
 from topicflow.views.confirmation import YesOption, confirm

@@ -3,21 +3,21 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from local_processes.plain_text import one_line
+from topicflow.actions.follow_topics import FollowedTopics
 from topicflow.actions.submit import SubmitResult, submit
 from topicflow.actions.titles import titles_from
-from topicflow.actions.wait_for_topics import Follower
-from topicflow.client.api import ApiClient
+from topicflow.client import AsyncClient
+from topicflow.client.follow import PATIENCE
+from topicflow.client.reading import read_each
 from topicflow.errors import CommandError, Failed, Interrupted
 from topicflow.options import JsonOption, UrlOption, api_at
 from topicflow.views.display import console_for, display_on
 from topicflow.views.sending import Sending
 
-PATIENCE = 60.0  # seconds that --wait tolerates an API that does not answer
 MAX_FAILURES_SHOWN = 10
 
 TitlesArgument = Annotated[
@@ -70,7 +70,7 @@ async def _submit(
             await _wait(api, submitted, as_json=as_json)
 
 
-async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: int | None) -> SubmitResult:
+async def _send(api: AsyncClient, titles: Sequence[str], force: bool, batch_size: int | None) -> SubmitResult:
     """Progress is printed to stderr."""
     with display_on(console_for(stderr=True)) as display:
         sending = Sending(len(titles), "titles", lambda now: display.show(now.view, now.full_line))
@@ -81,36 +81,32 @@ async def _send(api: ApiClient, titles: Sequence[str], force: bool, batch_size: 
             raise Interrupted(f"interrupted at {sending.position}; {hint}") from interruption
 
 
-async def _wait(api: ApiClient, submitted: SubmitResult, *, as_json: bool) -> None:
+async def _wait(api: AsyncClient, submitted: SubmitResult, *, as_json: bool) -> None:
     """Progress is printed to stderr, the result to stdout. Raises Failed if a topic failed."""
-    follower = Follower(api, submitted.answer.get("topics", ()))
+    followed = FollowedTopics(api, submitted.topics)
     progress = None
     try:
         with display_on(console_for(stderr=True)) as display:
-            async for progress in follower.polls(PATIENCE):
+            async for progress in followed.progress(PATIENCE):
                 display.show(progress.view, progress.full_line)
+            answer = await _final_answer(api, submitted) if as_json else None
     except asyncio.CancelledError as interruption:
         reached = f" at {progress.line}" if progress else ""
         raise Interrupted(f"interrupted{reached}; the work continues, see `topicflow status`") from interruption
     except CommandError as error:
         raise type(error)(f"{error}; submitted titles are still processed") from error
-    if as_json:
-        typer.echo(json.dumps({**submitted.answer, "topics": list(follower.states.values())}, ensure_ascii=False))
+    if answer:
+        typer.echo(json.dumps(answer, ensure_ascii=False))
     elif progress:
         typer.echo(progress.line)
-    if follower.failures:
-        raise Failed(_failure_lines(follower))
+    if followed.failures:
+        more = len(followed.failures) - MAX_FAILURES_SHOWN
+        hint = [f"… and {more} more: topicflow topics list --status failed"] if more > 0 else []
+        raise Failed("\n".join([*followed.failure_lines(MAX_FAILURES_SHOWN), *hint]))
 
 
-def _failure_lines(follower: Follower) -> str:
-    failures = follower.failures
-    lines = [
-        f"failed: {one_line(topic['title'])}: {one_line(topic.get('error_message') or 'unknown')}" for topic in failures
-    ]
-    more = len(lines) - MAX_FAILURES_SHOWN
-    return "\n".join(
-        [
-            *lines[:MAX_FAILURES_SHOWN],
-            *([f"… and {more} more: topicflow topics list --status failed"] if more > 0 else []),
-        ]
-    )
+async def _final_answer(api: AsyncClient, submitted: SubmitResult) -> dict[str, Any]:
+    """The route's response with each topic as it is now, with its card."""
+    topics = await read_each(api, [topic.path for topic in submitted.topics])
+    rows = zip(submitted.answer.get("topics", ()), topics, strict=True)
+    return {**submitted.answer, "topics": [topic or before | {"status": "removed"} for before, topic in rows]}

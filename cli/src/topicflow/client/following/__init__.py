@@ -1,0 +1,1 @@
+"""Follows submissions and events: over the event stream of the server, or by polling."""
