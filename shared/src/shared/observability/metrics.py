@@ -61,7 +61,7 @@ SUBMISSIONS = Counter(
 
 EVENT_STREAMS = Gauge(
     "topicflow_event_streams",
-    "Open event streams of this replica.",
+    "Event streams (GET /api/v1/events) that are open at this replica.",
     registry=API,
 )
 EVENT_STREAMS_DROPPED = Counter(
