@@ -10,7 +10,7 @@ from servers import Stacks
 
 OURS, THEIRS = "http://localhost:3000", "https://evil.example"
 TOPICS = {"topics": ["From a page"]}
-SENT = "authorization, content-type, idempotency-key"
+SENT = "authorization, content-type, idempotency-key, last-event-id"
 
 
 @pytest.fixture(scope="module")

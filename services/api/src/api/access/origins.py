@@ -6,7 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 METHODS = ("GET", "HEAD", "POST", "DELETE")
-SENT = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match")
+SENT = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID")
 READ = (
     "ETag",
     "Idempotency-Replayed",
