@@ -54,7 +54,6 @@ async def local(keyed: Keyed) -> AsyncIterator[Api]:
         ("POST", "/api/v1/topics"),
         ("GET", "/api/v1/nothing"),
         ("GET", "/health"),
-        ("GET", "/openapi.json"),
         ("GET", "/live/"),
         ("GET", "/"),
     ],

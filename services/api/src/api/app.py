@@ -35,6 +35,7 @@ from api.monitoring import health
 from api.monitoring.request_telemetry import RequestTelemetry
 from api.projection.repository import ProjectionQueries
 from api.publisher import EventPublisher
+from api.reference import routes as reference
 from api.settings import ApiSettings
 from api.status import routes as read_status
 from api.status import usage as read_usage
@@ -65,7 +66,7 @@ def build(lifespan: Lifespan | None = None) -> FastAPI:
         title="topicflow",
         version=__version__,
         description="Submit topics and articles, and follow the status of each.",
-        docs_url=None,  # the page loads scripts from another host
+        docs_url=None,  # FastAPI's page loads scripts from another host; ours is in reference/
         redoc_url=None,
         responses=problems.DOCUMENTED,
     )
@@ -73,6 +74,7 @@ def build(lifespan: Lifespan | None = None) -> FastAPI:
         app.add_middleware(inner_first)
     problems.install(app)
     app.include_router(health.router, tags=["health"])
+    app.include_router(reference.router)
     parts = (submit_topics, import_topics, bulk, retry_and_delete, read_list, read_one)
     for part in parts:  # in this order: /topics/filter-options is no id
         app.include_router(part.router, prefix="/api/v1", tags=["topics"])

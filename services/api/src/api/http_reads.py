@@ -74,12 +74,12 @@ def _has_tag(start: Message) -> bool:
 
 async def _answer(start: Message, body: bytes, if_none_match: str, send: Send) -> None:
     age = AGE.search(body)
-    tag = _tag_of(body[: age.start()] if age else body)
+    tag = tag_of(body[: age.start()] if age else body)
     headers = MutableHeaders(raw=list(start["headers"]))
     headers["etag"] = tag
     headers["cache-control"] = "private, no-cache"  # kept, but never used without asking
     status = 200
-    if _matches(tag, if_none_match):
+    if matches(tag, if_none_match):
         status, body = 304, b""
         for name in ("content-length", "content-type"):
             del headers[name]
@@ -90,12 +90,12 @@ async def _answer(start: Message, body: bytes, if_none_match: str, send: Send) -
     await send({"type": "http.response.body", "body": body})
 
 
-def _tag_of(body: bytes) -> str:
+def tag_of(body: bytes) -> str:
     """Of this version: another one may mean something else by the same answer."""
     return f'W/"{blake2b(body, digest_size=12, key=__version__.encode()).hexdigest()}"'
 
 
-def _matches(tag: str, if_none_match: str) -> bool:
+def matches(tag: str, if_none_match: str) -> bool:
     """Weak comparison: strong tags of the same value match too."""
     opaque = tag.removeprefix("W/")
     return any(one.strip().removeprefix("W/") in {opaque, "*"} for one in if_none_match.split(","))

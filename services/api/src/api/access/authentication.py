@@ -12,6 +12,9 @@ from api.access.key_cache import KeyCache
 from api.problems import ProblemError
 
 PROBES = frozenset({"/live", "/ready"})  # need no key and cause no database lookup
+# GET and HEAD of these need no key, because they hold no data. A key that is sent all the same is checked.
+OPEN_PATHS = frozenset({"/docs", "/openapi.json"})
+OPEN_FOLDERS = ("/docs/",)  # whatever begins so
 WITH_A_KEY = {"WWW-Authenticate": "Bearer"}
 
 
@@ -33,12 +36,12 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             rules: AccessRules = scope["app"].state.resources.access
-            caller = await _caller(rules, scope["path"], dict(scope["headers"]))
+            caller = await _caller(rules, scope["method"], scope["path"], dict(scope["headers"]))
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
 
-async def _caller(rules: AccessRules, path: str, headers: Mapping[bytes, bytes]) -> Caller:
+async def _caller(rules: AccessRules, method: str, path: str, headers: Mapping[bytes, bytes]) -> Caller:
     """Raises ProblemError 401 or 403, DatabaseUnreachable."""
     authorization = headers.get(b"authorization")
     if authorization is not None and path not in PROBES:
@@ -50,9 +53,13 @@ async def _caller(rules: AccessRules, path: str, headers: Mapping[bytes, bytes])
     if not rules.needs_key:
         _require_local(headers, rules.allowed_origins)
         return LOCAL
-    if path in PROBES:
+    if path in PROBES or _is_open(method, path):
         return PROBE
     raise ProblemError(401, "an API key is required: Authorization: Bearer tf_…", headers=WITH_A_KEY)
+
+
+def _is_open(method: str, path: str) -> bool:
+    return method in {"GET", "HEAD"} and (path in OPEN_PATHS or path.startswith(OPEN_FOLDERS))
 
 
 def _require_local(headers: Mapping[bytes, bytes], allowed_origins: Collection[str]) -> None:

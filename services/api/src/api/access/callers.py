@@ -21,4 +21,4 @@ class Caller:
 
 
 LOCAL = Caller("local", "local", frozenset(SCOPES), None, BODY_BYTES)
-PROBE = Caller("probe", "probe", frozenset(), None, BODY_BYTES)
+PROBE = Caller("probe", "probe", frozenset(), None, BODY_BYTES)  # and readers of open paths
