@@ -55,7 +55,7 @@ async def local(keyed: Keyed) -> AsyncIterator[Api]:
         ("GET", "/api/v1/nothing"),
         ("GET", "/health"),
         ("GET", "/live/"),
-        ("GET", "/"),
+        ("POST", "/"),
     ],
 )
 async def test_beyond_loopback_every_request_needs_a_key(api: Api, method: str, path: str) -> None:

@@ -259,7 +259,7 @@ async def test_wrong_methods_and_paths_are_problems_too(api: Api) -> None:
     problem(answer, 405)
     assert answer.headers["allow"]
     problem(await api.ask("GET", "/nothing"), 404)
-    problem(await api.http.get("/"), 404)
+    problem(await api.http.get("/index.html"), 404)
 
 
 async def _at_attempt(api: Api, id_: str, attempt: int) -> list[Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parents[2]
-LAYERS = ({"e2e", "chaos"}, {"integration"}, {"contract"}, {"unit"}, {"servers"})
+LAYERS = ({"e2e", "chaos", "browser"}, {"integration"}, {"contract"}, {"unit"}, {"servers"})
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 
 

@@ -33,6 +33,7 @@ from api.live import routes as live
 from api.live.change_feed import ChangeFeed
 from api.monitoring import health
 from api.monitoring.request_telemetry import RequestTelemetry
+from api.page import routes as page
 from api.projection.repository import ProjectionQueries
 from api.publisher import EventPublisher
 from api.reference import routes as reference
@@ -83,6 +84,7 @@ def build(lifespan: Lifespan | None = None) -> FastAPI:
         app.include_router(part.router, prefix="/api/v1", tags=["articles"])
     for part in (read_status, read_usage, live):
         app.include_router(part.router, prefix="/api/v1", tags=["status"])
+    app.include_router(page.router)
     idempotency.document(app)
     return app
 

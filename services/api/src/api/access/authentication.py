@@ -12,9 +12,9 @@ from api.access.key_cache import KeyCache
 from api.problems import ProblemError
 
 PROBES = frozenset({"/live", "/ready"})  # need no key and cause no database lookup
-# GET and HEAD of these need no key, because they hold no data. A key that is sent all the same is checked.
-OPEN_PATHS = frozenset({"/docs", "/openapi.json"})
-OPEN_FOLDERS = ("/docs/",)  # whatever begins so
+# GET of these needs no key either, because they hold no data: the page, the API reference, and the files of both.
+OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json"})
+OPEN_FOLDERS = ("/assets/", "/docs/")  # whatever begins so
 WITH_A_KEY = {"WWW-Authenticate": "Bearer"}
 
 
@@ -36,15 +36,20 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             rules: AccessRules = scope["app"].state.resources.access
-            caller = await _caller(rules, scope["method"], scope["path"], dict(scope["headers"]))
+            caller = await _caller(rules, _needs_no_key(scope["method"], scope["path"]), dict(scope["headers"]))
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
 
-async def _caller(rules: AccessRules, method: str, path: str, headers: Mapping[bytes, bytes]) -> Caller:
+def _needs_no_key(method: str, path: str) -> bool:
+    """Whether it is for everybody who reaches this address. HEAD has become GET before."""
+    return path in PROBES or (method == "GET" and (path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)))
+
+
+async def _caller(rules: AccessRules, is_open: bool, headers: Mapping[bytes, bytes]) -> Caller:
     """Raises ProblemError 401 or 403, DatabaseUnreachable."""
     authorization = headers.get(b"authorization")
-    if authorization is not None and path not in PROBES:
+    if authorization is not None and not is_open:
         scheme, _, key = authorization.decode("latin-1").partition(" ")
         caller = await rules.keys.caller(key.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
@@ -53,13 +58,9 @@ async def _caller(rules: AccessRules, method: str, path: str, headers: Mapping[b
     if not rules.needs_key:
         _require_local(headers, rules.allowed_origins)
         return LOCAL
-    if path in PROBES or _is_open(method, path):
+    if is_open:
         return PROBE
     raise ProblemError(401, "an API key is required: Authorization: Bearer tf_…", headers=WITH_A_KEY)
-
-
-def _is_open(method: str, path: str) -> bool:
-    return method in {"GET", "HEAD"} and (path in OPEN_PATHS or path.startswith(OPEN_FOLDERS))
 
 
 def _require_local(headers: Mapping[bytes, bytes], allowed_origins: Collection[str]) -> None:
