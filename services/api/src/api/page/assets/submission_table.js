@@ -4,7 +4,7 @@ import { element, fill, refill } from "./element.js";
 import { link, none, second, table } from "./parts.js";
 import { address } from "./router.js";
 import { time } from "./times.js";
-import { label, simulatedMark, status, waitingText } from "./words.js";
+import { label, simulatedMark, status, waitsFor } from "./words.js";
 
 const worker = ["Worker", "widest", (one) => one.worker ?? none()];
 const attempt = ["Attempt", "num widest", (one) => String(one.attempt)];
@@ -28,7 +28,7 @@ const COLUMNS = {
 };
 
 function named(kind, id, name, one) {
-	const more = one.status === "failed" ? one.error_message : one.waiting_for ? waitingText(one.waiting_for) : "";
+	const more = one.status === "failed" ? one.error_message : one.waiting_for ? waitsFor(one.waiting_for) : "";
 	return [link(address(`/${kind}/${encodeURIComponent(id)}`), name), one.simulated ? [" ", simulatedMark()] : null, more ? second(more) : null];
 }
 

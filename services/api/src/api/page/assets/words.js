@@ -37,10 +37,12 @@ const REASONS = {
 	catalog_refuses_us: "the catalogue refuses our credentials",
 };
 
+export const waitsFor = ({ reason }) => REASONS[reason] ?? reason.replaceAll("_", " ");
+
 /** `{reason, since, until, message}` as a sentence without its full stop. */
 export function waitingText({ reason, since, until, message }) {
-	const why = REASONS[reason] ?? String(reason).replaceAll("_", " ");
-	return `${why}${message ? ` (${message})` : ""}, since ${clock(since)}${until ? `, until ${clock(until)}` : ""}`;
+	const end = Date.parse(until) > Date.now() ? `, until ${clock(until)}` : "";
+	return `${waitsFor({ reason })}${message ? ` (${message})` : ""}, since ${clock(since)}${end}`;
 }
 
 const NUMBER = new Intl.NumberFormat("en");
