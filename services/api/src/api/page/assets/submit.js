@@ -10,7 +10,7 @@ import { capital, many, number } from "./words.js";
 
 const KINDS = {
 	topics: { field: "topics", noun: "title", most: 500, longest: 500, placeholder: "Consistent Hashing\nCAP theorem", verb: "Generate again even if there is a card; it is paid for again" },
-	articles: { field: "urns", noun: "URN", most: 200, longest: 500, placeholder: "urn:…", verb: "Annotate again even if it is enriched; it is paid for again" },
+	articles: { field: "urns", noun: "URN", most: 200, longest: 300, placeholder: "urn:…", verb: "Annotate again even if it is enriched; it is paid for again" },
 };
 
 export function submitView(main, { id: kind, signal }) {
