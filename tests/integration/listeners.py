@@ -33,12 +33,13 @@ Rows = Mapping[str, tuple[int, str, int, int]]
 
 @dataclass
 class Summary:
-    """`behind`: submissions by stream whose newest state was not told within CONVERGES_WITHIN."""
+    """`asked_for`: submissions by stream; `behind`: those whose newest state was not told within CONVERGES_WITHIN."""
 
     streams: int = 0
     events: int = 0
     resyncs: int = 0
     cuts: int = 0
+    asked_for: int = 0
     behind: int = 0
 
 
@@ -88,15 +89,16 @@ class RawListener:
             self._listener.take(event)
             self.has_begun.set()
 
+    def asked_for(self, stored: Rows) -> list[str]:
+        return [id_ for id_ in stored if not self._ids or id_ in self._ids]
+
     def behind(self, stored: Rows) -> list[str]:
         """Submissions whose newest state this was not told; after a resync it has read the others from the list."""
         read = ChangeCursor.parse(self._resynced) if self._resynced else None
         return [
             id_
-            for id_ in self._ids or stored
-            if id_ in stored
-            and self._listener.known.get(id_) != stored[id_][:2]
-            and not (read and read.covers(*stored[id_][2:]))
+            for id_ in self.asked_for(stored)
+            if self._listener.known.get(id_) != stored[id_][:2] and not (read and read.covers(*stored[id_][2:]))
         ]
 
 
@@ -118,6 +120,7 @@ async def main(database_url: str, titles: int, for_ids: int, for_all: int, cut_e
         await eventually(have_converged, within=CONVERGES_WITHIN)
     summary = Summary(len(listeners), behind=sum(len(one.behind(stored)) for one in listeners))
     for one in listeners:
+        summary.asked_for += len(one.asked_for(stored))
         summary.events, summary.resyncs = summary.events + one.events, summary.resyncs + one.resyncs
         summary.cuts += one.cuts
     print(json.dumps(asdict(summary)), flush=True)

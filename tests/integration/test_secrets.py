@@ -28,6 +28,7 @@ WITHIN = 60  # seconds
 LOUD = {"TOPICFLOW_LOG_LEVEL": "DEBUG", "PYTHONFAULTHANDLER": "1"}
 QUICK = {"TOPICFLOW_LONGEST_PAUSE_SECONDS": "0.2", "GEMINI_TIMEOUT_SECONDS": "1", "WORKER_BATCH_SIZE": "1"}
 LEAKY_TITLES = [f"answers {what}" for what in (400, 401, 403, 404, 429, 500, 503, "nonsense")]
+EVENTS = "/api/v1/events"  # has no end
 COMMANDS = ("up --help", "keys list", "keys list --json", "provision --check", "status", "topics list", "usage")
 
 
@@ -161,8 +162,10 @@ class LeakScenario:
             at = path.replace("{id}", failed["id"]).replace("{urn}", "urn:article:any")
             assert "{" not in at
             for request in ({}, bearer(f"tf_0_{wrong}"), {"params": {"key": wrong}}):
-                answer = await api.http.get(at, **request)
-                self.dumps.append((f"the answer of {path}", repr((answer.headers, answer.text)).encode()))
+                async with api.http.stream("GET", at, **request) as answer:
+                    parts = answer.aiter_text()
+                    text = await anext(parts) if at == EVENTS else "".join([part async for part in parts])
+                self.dumps.append((f"the answer of {path}", repr((answer.headers, text)).encode()))
 
     async def dump_process(self, api: Api, name: str) -> None:
         """Its command line as other users see it, and its metrics."""
