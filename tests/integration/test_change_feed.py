@@ -334,10 +334,17 @@ async def test_a_client_that_reads_too_slowly_is_dropped(feed: ChangeFeed, proje
 
 async def test_there_is_a_limit_to_the_number_of_streams(feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(change_feed, "MOST_STREAMS", 2)
-    async with listening(feed), listening(feed):
-        with pytest.raises(TooManyStreams):
-            async with listening(feed):
-                pass
+    done = asyncio.Event()
+
+    async def listen() -> None:
+        async with listening(feed):
+            await done.wait()
+
+    arrivals = [asyncio.create_task(listen()) for _ in range(5)]  # at the same time, as after a restart
+    await eventually(lambda: sum(arrival.done() for arrival in arrivals) == 3, within=5)
+    done.set()
+    ended = await asyncio.gather(*arrivals, return_exceptions=True)
+    assert [type(end) for end in ended if end] == [TooManyStreams] * 3
     async with listening(feed):
         pass
 

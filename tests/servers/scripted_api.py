@@ -19,21 +19,29 @@ from servers.ports import LOOPBACK
 from shared.ids import topic_id
 
 Row = dict[str, Any]
+Stream = Literal["events", "missing", "page", "held", "held_wholly", "held_after_snapshot", "ends_at_once", "full"]
 _WHEN = "2026-03-01T10:00:00+00:00"
+PROBLEM = "application/problem+json"
 _LOOK_EVERY = 0.005  # seconds
 
 
 @dataclass
 class ScriptedApi:
-    """`stream`: how /events answers; held: it begins, and nothing comes. Requests are listed as they arrive."""
+    """`stream`: how /events answers; held: it begins, and nothing comes; held_wholly: it does not even begin.
+
+    Requests are listed as they arrive.
+    """
 
     topics: dict[str, Row] = field(default_factory=dict)
-    stream: Literal["events", "missing", "page", "held", "held_after_snapshot", "ends_at_once", "full"] = "events"
+    stream: Literal[
+        "events", "missing", "page", "held", "held_wholly", "held_after_snapshot", "ends_at_once", "full"
+    ] = "events"
     names_attempts: bool = True  # in the answer to a submission
     lag: float | None = 0.0
     live_workers: int = 1
     waiting_for: Row | None = None
     refuses: dict[str, tuple[int, Mapping[str, str]]] = field(default_factory=dict)  # by path: status and headers
+    interludes: list[Response] = field(default_factory=list)  # the answers to the next reads
     retry: int = 10  # milliseconds
     cursors: list[str | None] = field(default_factory=list)  # Last-Event-ID of each stream
     followed: list[list[str]] = field(default_factory=list)  # the ids of each stream
@@ -104,11 +112,14 @@ class ScriptedApi:
         self.followed.append(ids)
         match self.stream:
             case "missing":
-                return JSONResponse({"detail": "Not Found"}, 404)
+                return JSONResponse({"detail": "Not Found"}, 404, media_type=PROBLEM)
             case "full":
                 return JSONResponse({"detail": "too many streams"}, 429)
             case "page":
                 return HTMLResponse("<html>")
+            case "held_wholly":
+                while not (self._stopped or await request.is_disconnected()):  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_EVERY)
         return StreamingResponse(self._lines(request, ids, cursor), media_type="text/event-stream")
 
     async def _lines(self, request: Request, ids: list[str], cursor: str | None) -> AsyncIterator[bytes]:
@@ -152,7 +163,9 @@ class ScriptedApi:
         self.reads.append(path)
         if path in self.refuses:
             status, headers = self.refuses[path]
-            return JSONResponse({"detail": f"refused with {status}"}, status, headers)
+            return JSONResponse({"detail": f"refused with {status}"}, status, headers, media_type=PROBLEM)
+        if self.interludes and request.method == "GET":
+            return self.interludes.pop(0)
         if request.method == "POST":
             return self._post(path, await request.json())
         match path.split("/")[1:]:
@@ -168,7 +181,7 @@ class ScriptedApi:
                 return self._list(request.query_params)
             case ["topics", id_] if id_ in self.topics and self.topics[id_]["status"] != "removed":
                 return JSONResponse(self.topics[id_])
-        return JSONResponse({"detail": "no such topic"}, 404)
+        return JSONResponse({"detail": "no such topic"}, 404, media_type=PROBLEM)
 
     def _post(self, path: str, body: Row) -> Response:
         self.bodies.append(body)

@@ -10,6 +10,7 @@ __all__ = [
     "NoEventStream",
     "NotAllowed",
     "NotFound",
+    "RateLimited",
     "ServiceUnavailable",
     "SilentStream",
     "Unreachable",
@@ -43,6 +44,10 @@ class ServiceUnavailable(Unreachable):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds
+
+
+class RateLimited(ServiceUnavailable):
+    """The key has used up its requests per second (429)."""
 
 
 class NotAllowed(CommandError):

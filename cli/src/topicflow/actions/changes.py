@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 
-from topicflow.client import AsyncClient, CommandError, Counts, Kind, Unreachable
+from topicflow.client import AsyncClient, CommandError, Counts, Kind, NoEventStream, Unreachable
 
 LONGEST_PAUSE = 5.0  # seconds between two looks, although nothing changed
+UNTIL_NEXT_STREAM = 30.0  # seconds, where there is no stream: the network may change
 
 
 async def looks(api: AsyncClient, kinds: Sequence[Kind], pause: float) -> AsyncGenerator[Counts | None, None]:
@@ -35,7 +36,7 @@ class _NewestCounts:
         self.has_changed = asyncio.Event()
 
     async def read(self, api: AsyncClient, kinds: Sequence[Kind]) -> None:
-        """Returns if there is no stream; a lost one is looked for again."""
+        """Returns if there may be none; where there is none now, it is looked for again."""
         while True:
             try:
                 async with aclosing(api.events(kinds, patience=LONGEST_PAUSE)) as events:
@@ -44,6 +45,9 @@ class _NewestCounts:
             except Unreachable:
                 self._set(None)
                 await asyncio.sleep(LONGEST_PAUSE)
+            except NoEventStream:
+                self._set(None)
+                await asyncio.sleep(UNTIL_NEXT_STREAM)
             except CommandError:
                 return self._set(None)
 

@@ -53,7 +53,11 @@ async def print_status(api: AsyncClient) -> None:
 
 
 async def watch_status_as_json(api: AsyncClient) -> None:
-    """Prints the route's response once a second, one line each."""
+    """Prints the route's response once a second, one line each; an API that goes away is tolerated after the first."""
+    await print_status(api)
     while True:
-        await print_status(api)
         await asyncio.sleep(REFRESH_SECONDS)
+        try:
+            await print_status(api)
+        except Unreachable as error:
+            typer.echo(str(error), err=True)

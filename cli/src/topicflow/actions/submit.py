@@ -10,6 +10,7 @@ from topicflow.client.models import SubmittedTopic
 from topicflow.client.reading import model_of
 from topicflow.client.submitting import TOPICS, merged
 from topicflow.client.submitting import submit as submit_to
+from topicflow.errors import Unreachable
 from topicflow.views.sending import Sending
 
 
@@ -36,6 +37,8 @@ async def submit(
     options = {"force": force, "batch_size": batch_size}
     responses = await submit_to(api, TOPICS, titles, options, sending.pause, sending.advance_to)
     answers = [answer_of(response) for response in responses]
+    if not all(isinstance(answer.get("topics"), list) for answer in answers):
+        raise Unreachable(f"{api.url} was not answered by topicflow: there are no topics in it")
     if len(answers) == 1:
         return SubmitResult(answers[0], responses[0].text)
     answer = merged(answers, "topics")

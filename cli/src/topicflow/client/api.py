@@ -12,7 +12,7 @@ import httpx
 
 from local_processes.plain_text import one_line
 from topicflow.client.problems import problem_of
-from topicflow.errors import ServiceUnavailable, Unreachable, WrongUse
+from topicflow.errors import ServiceUnavailable, SilentStream, Unreachable, WrongUse
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PREFIX = "/api/v1"
@@ -109,6 +109,8 @@ class ApiClient:
                 raise problem_of(response)
         except httpx.ConnectError as error:
             raise Unreachable(f"nothing answers at {self.url}: is `topicflow up` running?") from error
+        except httpx.ReadTimeout as error:
+            raise (SilentStream if stream else Unreachable)(f"nothing comes from {self.url}") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(f"no answer from {self.url}: {one_line(error) or type(error).__name__}") from error
         return response

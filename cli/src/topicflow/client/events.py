@@ -11,7 +11,7 @@ Kind = Literal["topic", "article", "scan"]
 
 
 class SubmissionState(Model):
-    """`name`: title, URN or name of the scan; None when removed. `at`: when it got this status."""
+    """`name`: title, URN or name of the scan; None when removed. `at`: the time of its newest event."""
 
     id: str
     kind: Kind

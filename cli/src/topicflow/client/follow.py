@@ -7,6 +7,7 @@ from typing import Any
 from topicflow.client.api import ApiClient
 from topicflow.client.events import Event, Kind, SubmissionState
 from topicflow.client.following import event_stream
+from topicflow.client.following.patience import Patience
 from topicflow.client.following.states import Submitted
 from topicflow.client.following.waiting import Waiting, WaitProgress
 from topicflow.client.reading import read_each
@@ -54,5 +55,5 @@ class FollowCalls(ApiClient):
         async with aclosing(self.follow(submitted, patience=patience)) as progress:
             async for _ in progress:
                 pass
-        rows = await read_each(self, [each.path for each in submitted])
+        rows = await read_each(self, [each.path for each in submitted], Patience(patience))
         return [row or each.model_dump() | {"status": "removed"} for each, row in zip(submitted, rows, strict=True)]

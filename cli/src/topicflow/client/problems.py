@@ -7,7 +7,16 @@ import httpx
 
 from local_processes.plain_text import one_line
 from shared.resilience.retry_after import retry_after_seconds
-from topicflow.errors import CommandError, Failed, NotAllowed, NotFound, ServiceUnavailable, WrongUse
+from topicflow.errors import (
+    CommandError,
+    Failed,
+    NotAllowed,
+    NotFound,
+    RateLimited,
+    ServiceUnavailable,
+    Unreachable,
+    WrongUse,
+)
 
 _SHOWN_ERRORS = 3
 _BY_STATUS: dict[int, type[CommandError]] = {
@@ -19,7 +28,8 @@ _BY_STATUS: dict[int, type[CommandError]] = {
     413: WrongUse,
     422: WrongUse,
 }
-_TEMPORARY = frozenset({429, 502, 503, 504})
+_TEMPORARY = frozenset({502, 503, 504})
+_OF_A_PROXY = frozenset({404, 410, *range(500, 600)})  # which may answer so while the API behind it is away
 
 
 def problem_of(response: httpx.Response) -> CommandError:
@@ -30,8 +40,13 @@ def problem_of(response: httpx.Response) -> CommandError:
     )
     if errors := _field_errors(problem, message):
         message = f"{message}: {errors}"
-    if response.status_code in _TEMPORARY or (response.status_code == 409 and "Retry-After" in response.headers):
-        return ServiceUnavailable(message, retry_after_seconds(response.headers.get("Retry-After")))
+    retry_after = retry_after_seconds(response.headers.get("Retry-After"))
+    if response.status_code == 429:
+        return RateLimited(message, retry_after)
+    if response.status_code in _TEMPORARY or (response.status_code == 409 and retry_after is not None):
+        return ServiceUnavailable(message, retry_after)
+    if response.status_code in _OF_A_PROXY and "problem+json" not in response.headers.get("Content-Type", ""):
+        return Unreachable(message)
     return _BY_STATUS.get(response.status_code, Failed)(message)
 
 

@@ -8,10 +8,12 @@ import httpx
 from pydantic import ValidationError
 
 from topicflow.client.api import ApiClient, answer_of
+from topicflow.client.following.patience import Patience
 from topicflow.client.models import Model
-from topicflow.errors import NotFound, Unreachable
+from topicflow.errors import NotFound, RateLimited, Unreachable
 
 READ_AT_ONCE = 10  # submissions
+SHORTEST_PAUSE = 0.1  # seconds, before a failed read is repeated
 PAGE_SIZE = 100
 M = TypeVar("M", bound=Model)
 
@@ -27,11 +29,14 @@ def model_of(model: type[M], answer: httpx.Response | dict[str, Any]) -> M:
         ) from error
 
 
-async def read_each(api: ApiClient, paths: Sequence[str]) -> list[dict[str, Any] | None]:
-    """The answer to each path, in their order; None for what does not exist."""
+async def read_each(
+    api: ApiClient, paths: Sequence[str], patience: Patience | None = None
+) -> list[dict[str, Any] | None]:
+    """The answer to each path, in their order; None for what does not exist. Waits while the key's rate limit is
+    reached, with patience also while the API does not answer. Raises Unreachable."""
     answers = []
     for start in range(0, len(paths), READ_AT_ONCE):
-        answers += await asyncio.gather(*(_read(api, path) for path in paths[start : start + READ_AT_ONCE]))
+        answers += await asyncio.gather(*(_read(api, path, patience) for path in paths[start : start + READ_AT_ONCE]))
     return answers
 
 
@@ -44,6 +49,8 @@ async def read_pages(
     while left is None or left > 0:
         size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
         page = answer_of(await api.get(f"/{collection}", **query, limit=size, cursor=cursor))
+        if not isinstance(page.get(collection), list):
+            raise Unreachable(f"{api.url} was not answered by topicflow: there are no {collection} in it")
         for row in page[collection]:
             yield row
         cursor, left = page.get("next_cursor"), None if left is None else left - len(page[collection])
@@ -51,8 +58,17 @@ async def read_pages(
             return
 
 
-async def _read(api: ApiClient, path: str) -> dict[str, Any] | None:
-    try:
-        return answer_of(await api.get(path))
-    except NotFound:
-        return None
+async def _read(api: ApiClient, path: str, patience: Patience | None) -> dict[str, Any] | None:
+    while True:
+        try:
+            return answer_of(await api.get(path))
+        except NotFound:
+            return None
+        except Unreachable as error:
+            if patience:
+                pause = patience.pause_after(error, SHORTEST_PAUSE)
+            elif isinstance(error, RateLimited):
+                pause = max(SHORTEST_PAUSE, error.retry_after or 0)
+            else:
+                raise
+        await asyncio.sleep(pause)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from topicflow.client.api import ApiClient
-from topicflow.errors import CommandError, ServiceUnavailable
+from topicflow.errors import CommandError, ServiceUnavailable, WrongUse
 
 _SKIPPED_TITLES_SHOWN = 5
 
@@ -35,6 +35,8 @@ async def submit(
     `options`: of the request; those that are None or False are left out. `on_sent` is called with the number of names
     sent so far, `on_wait` with the reason why the API takes no more now.
     """
+    if isinstance(names, str):
+        raise WrongUse(f"a list of {to.items} is expected, not one text")
     set_options = {name: value for name, value in options.items() if value}
     responses: list[httpx.Response] = []
     for start in range(0, max(1, len(names)), to.per_request):

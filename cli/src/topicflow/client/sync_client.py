@@ -116,11 +116,25 @@ class _Steps(Generic[T]):
     def __init__(self, items: AsyncGenerator[T, None]) -> None:
         self._items = items
         self._step = asyncio.Lock()
+        self._running: asyncio.Task[Any] | None = None
+        self._is_closing = False
 
     async def next(self) -> T | object:
         async with self._step:
-            return await anext(self._items, _END)
+            self._running = asyncio.current_task()
+            try:
+                return await anext(self._items, _END)
+            except asyncio.CancelledError:
+                if not self._is_closing:
+                    raise
+                return _END
+            finally:
+                self._running = None
 
     async def close(self) -> None:
+        """A step that another thread waits for ends its iteration."""
+        self._is_closing = True
+        if self._running:
+            self._running.cancel()
         async with self._step:
             await self._items.aclose()

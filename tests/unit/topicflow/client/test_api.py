@@ -6,6 +6,8 @@ import pytest
 from topicflow.client.api import ApiClient, answer_of, base_url
 from topicflow.errors import CommandError, Unreachable, WrongUse
 
+PROBLEM = {"Content-Type": "application/problem+json"}
+
 
 def _api(response: httpx.Response) -> ApiClient:
     return ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(lambda _: response))
@@ -18,7 +20,7 @@ def _api(response: httpx.Response) -> ApiClient:
 async def test_each_refusal_has_its_exit_code_and_message(status: int, exit_code: int) -> None:
     problem = {"type": "about:blank", "title": "Refused", "status": status, "detail": "because\n of \x1b[31mthis"}
     with pytest.raises(CommandError) as caught:
-        await _api(httpx.Response(status, json=problem)).get("/topics")
+        await _api(httpx.Response(status, json=problem, headers=PROBLEM)).get("/topics")
     assert caught.value.exit_code == exit_code
     assert str(caught.value) == "because of \ufffd[31mthis"
 

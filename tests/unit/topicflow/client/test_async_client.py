@@ -120,3 +120,9 @@ def test_every_documented_filter_can_be_given(path: str, filters: type) -> None:
     parameters = OPENAPI["paths"][f"/api/v1/{path}"]["get"]["parameters"]
     documented = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
     assert documented - {"limit", "cursor", "offset"} == filters.__annotations__.keys()
+
+
+async def test_one_text_is_not_taken_for_its_letters(scripted: ScriptedApi, client: AsyncClient) -> None:
+    with pytest.raises(WrongUse, match="a list of titles"):
+        await client.submit_topics("Raft")
+    assert scripted.bodies == []

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 from eventually import eventually
 from servers.scripted_api import ScriptedApi
+from starlette.responses import HTMLResponse
 
 from topicflow.client import (
     AsyncClient,
@@ -118,3 +119,18 @@ async def test_a_stream_that_falls_silent_is_opened_again(
             await anext(events)
     assert len(scripted.cursors) > 2
     assert set(scripted.cursors[1:]) == {"0"}
+
+
+@pytest.mark.parametrize("status", [200, 404, 500, 502])
+async def test_a_page_of_a_proxy_ends_no_stream_that_had_begun(
+    scripted: ScriptedApi, client: AsyncClient, status: int
+) -> None:
+    async with aclosing(client.events()) as events:
+        await anext(events)
+        scripted.interludes.append(HTMLResponse("<html>", status))
+        scripted.cut()
+        going_on = asyncio.ensure_future(anext(events))
+        await eventually(lambda: not scripted.interludes, within=5)
+        scripted.end(*scripted.add("Raft"))
+        changes = await asyncio.wait_for(going_on, 20)
+    assert [state.name for state in changes.submissions] == ["Raft"]  # type: ignore[union-attr]

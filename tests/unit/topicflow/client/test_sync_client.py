@@ -97,3 +97,14 @@ def test_it_has_every_call_of_the_async_client_with_its_arguments() -> None:
     for name, call in calls.items():
         assert inspect.signature(getattr(Client, name)).parameters.keys() == inspect.signature(call).parameters.keys()
         assert getattr(Client, name).__doc__ == call.__doc__
+
+
+async def test_leaving_the_client_ends_the_loop_of_another_thread(scripted: ScriptedApi) -> None:
+    seen: list[object] = []
+    with Client(scripted.url) as client:
+        other = threading.Thread(target=lambda: seen.extend(client.events()))
+        other.start()
+        await eventually(lambda: scripted.open_streams == 1, within=5)
+    other.join(5)
+    assert not other.is_alive()
+    assert [type(event) for event in seen] == [Snapshot]

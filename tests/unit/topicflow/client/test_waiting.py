@@ -7,11 +7,15 @@ from contextlib import aclosing
 import pytest
 from eventually import eventually
 from servers.scripted_api import ScriptedApi
+from starlette.responses import HTMLResponse, JSONResponse
 
 from topicflow.client import AsyncClient, NotAllowed, SubmittedTopic, Unreachable, WaitProgress
 from topicflow.client.following import event_stream, states, waiting
+from topicflow.client.following.patience import Patience
+from topicflow.client.reading import read_each
 
-NO_STREAM = ["missing", "page", "held", "ends_at_once", "full", "held_after_snapshot"]
+NO_STREAM = ["missing", "page", "held", "held_wholly", "ends_at_once", "full", "held_after_snapshot"]
+BUSY = JSONResponse({"detail": "the rate limit of this API key is 100"}, 429, {"Retry-After": "0"})
 
 
 @pytest.fixture(autouse=True)
@@ -294,3 +298,41 @@ async def test_a_wait_ends_after_its_timeout(scripted: ScriptedApi, client: Asyn
     with pytest.raises(TimeoutError):
         await client.wait_for_topics(topics, timeout=0.1)
     await eventually(lambda: scripted.open_streams == 0, within=5)
+
+
+async def test_the_final_states_of_many_are_read_within_the_rate_limit_of_the_key(
+    scripted: ScriptedApi, client: AsyncClient
+) -> None:
+    topics = await _submit(client, 30)
+    scripted.end(*(topic.id for topic in topics))
+    scripted.stream = "missing"
+    scripted.interludes += [BUSY] * 40
+    assert [topic.status for topic in await client.wait_for_topics(topics)] == ["completed"] * 30
+    assert scripted.interludes == []
+
+
+@pytest.mark.parametrize("status", [404, 500, 502])
+async def test_the_final_states_are_read_with_the_patience_of_the_wait(
+    scripted: ScriptedApi, client: AsyncClient, status: int
+) -> None:
+    """A proxy answers for an API that is away; its 404 is not the API's."""
+    topics = await _submit(client, 12)
+    scripted.interludes += [HTMLResponse("<html>", status)] * 15
+    read = await read_each(client, [topic.path for topic in topics], Patience(20))
+    assert [answer["id"] if answer else None for answer in read] == [topic.id for topic in topics]
+    assert scripted.interludes == []
+
+
+async def test_a_rate_limit_is_not_shown_as_an_api_that_does_not_answer(
+    scripted: ScriptedApi, client: AsyncClient
+) -> None:
+    scripted.stream = "missing"
+    topics = await _submit(client, 5)
+    scripted.interludes += [BUSY] * 20
+    answered = []
+    async with aclosing(client.follow(topics)) as progress:
+        async for now in progress:
+            answered.append(now.is_answered)
+            if not scripted.interludes:
+                scripted.end(*(topic.id for topic in topics))
+    assert all(answered)

@@ -79,8 +79,8 @@ async def events(
 ) -> AsyncGenerator[Event, None]:
     """Never ends: connects again, after a pause that grows with the silence.
 
-    Raises Unreachable or SilentStream after `patience` seconds without an answer; NoEventStream, NotAllowed and
-    WrongUse at once.
+    Raises Unreachable after `patience` seconds without an answer, NoEventStream too once there was a stream; otherwise
+    NoEventStream, NotAllowed and WrongUse at once.
     """
     tolerated = Patience(patience)
     stream = EventReader(api, query, tolerated.answered, last_event_id)
@@ -89,8 +89,8 @@ async def events(
             async with aclosing(stream.connect()) as connection:
                 async for event in connection:
                     yield event
-        except (Unreachable, SilentStream) as error:
-            if isinstance(error, SilentStream) and not stream.has_begun:
+        except (Unreachable, NoEventStream) as error:
+            if isinstance(error, NoEventStream) and not stream.has_begun:
                 raise
             pause = tolerated.pause_after(error, stream.retry)
         else:

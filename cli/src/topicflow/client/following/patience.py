@@ -2,7 +2,7 @@
 
 import time
 
-from topicflow.errors import CommandError, ServiceUnavailable
+from topicflow.errors import CommandError, RateLimited, ServiceUnavailable
 
 
 class Patience:
@@ -17,7 +17,9 @@ class Patience:
         self._answered_at = time.monotonic()
 
     def pause_after(self, error: CommandError, shortest: float) -> float:
-        """Seconds until the next attempt. Raises the error when patience is over."""
+        """Seconds until the next attempt. Raises the error when patience is over. A rate limit is an answer."""
+        if isinstance(error, RateLimited):
+            self.answered()
         silence = time.monotonic() - self._answered_at
         if silence > self._seconds:
             raise error

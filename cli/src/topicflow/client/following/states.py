@@ -11,7 +11,7 @@ from topicflow.client.events import Counts, KindCounts, Resync, SubmissionState
 from topicflow.client.following.event_stream import EventReader
 from topicflow.client.following.patience import Patience
 from topicflow.client.models import SubmittedArticle, SubmittedTopic
-from topicflow.client.reading import read_each
+from topicflow.client.reading import model_of, read_each
 from topicflow.errors import NoEventStream, ServiceUnavailable
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds between two rounds of polling, growing while nothing changes
@@ -111,7 +111,7 @@ class States:
             return None
         status, worker = await asyncio.gather(self._api.get("/processing-status"), self._api.get("/worker-status"))
         live = len(answer_of(worker).get("workers") or ()) or int(answer_of(worker).get("worker_running") is True)
-        return KindCounts.model_validate({**answer_of(status), "live_workers": live})
+        return model_of(KindCounts, {**answer_of(status), "live_workers": live})
 
 
 def _state(submitted: Submitted, answer: Mapping[str, Any] | None) -> SubmissionState:

@@ -19,8 +19,8 @@ from topicflow.views.history_table import history_table
 from topicflow.views.pages import read_pages
 from topicflow.views.submissions_table import submissions_table, total_line
 
-UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="For example urn:article:coffee-and-sleep.")]
-UrnsArgument = Annotated[list[str], typer.Argument(metavar="URN", help="For example urn:article:coffee-and-sleep.")]
+UrnArgument = Annotated[str, typer.Argument(metavar="URN", help="For example urn:article:nuts-meta-analysis.")]
+UrnsArgument = Annotated[list[str], typer.Argument(metavar="URN", help="For example urn:article:nuts-meta-analysis.")]
 
 app = typer.Typer(no_args_is_help=True, help="Enrich scientific articles of the catalogue and inspect the results.")
 

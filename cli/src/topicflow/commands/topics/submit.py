@@ -12,6 +12,7 @@ from topicflow.actions.submit import SubmitResult, submit
 from topicflow.actions.titles import titles_from
 from topicflow.client import AsyncClient
 from topicflow.client.follow import PATIENCE
+from topicflow.client.following.patience import Patience
 from topicflow.client.reading import read_each
 from topicflow.errors import CommandError, Failed, Interrupted
 from topicflow.options import JsonOption, UrlOption, api_at
@@ -107,6 +108,6 @@ async def _wait(api: AsyncClient, submitted: SubmitResult, *, as_json: bool) -> 
 
 async def _final_answer(api: AsyncClient, submitted: SubmitResult) -> dict[str, Any]:
     """The route's response with each topic as it is now, with its card."""
-    topics = await read_each(api, [topic.path for topic in submitted.topics])
+    topics = await read_each(api, [topic.path for topic in submitted.topics], Patience(PATIENCE))
     rows = zip(submitted.answer.get("topics", ()), topics, strict=True)
     return {**submitted.answer, "topics": [topic or before | {"status": "removed"} for before, topic in rows]}

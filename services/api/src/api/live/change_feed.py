@@ -66,9 +66,9 @@ class ChangeFeed:
 
         Raises TooManyStreams, DatabaseUnreachable.
         """
-        if len(self._streams) >= MOST_STREAMS:
-            raise TooManyStreams(f"{MOST_STREAMS} event streams are open at this replica of the API")
         async with self._turn:
+            if len(self._streams) >= MOST_STREAMS:
+                raise TooManyStreams(f"{MOST_STREAMS} event streams are open at this replica of the API")
             beginning = await self._projection.beginning(since, interest)
             stream = EventStream(interest, beginning.cursor)
             self._add(stream, beginning)
