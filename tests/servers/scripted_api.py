@@ -21,7 +21,6 @@ from shared.ids import topic_id
 Row = dict[str, Any]
 Stream = Literal["events", "missing", "page", "held", "held_wholly", "held_after_snapshot", "ends_at_once", "full"]
 _WHEN = "2026-03-01T10:00:00+00:00"
-PROBLEM = "application/problem+json"
 _LOOK_EVERY = 0.005  # seconds
 
 
@@ -112,7 +111,7 @@ class ScriptedApi:
         self.followed.append(ids)
         match self.stream:
             case "missing":
-                return JSONResponse({"detail": "Not Found"}, 404, media_type=PROBLEM)
+                return JSONResponse({"detail": "Not Found"}, 404)
             case "full":
                 return JSONResponse({"detail": "too many streams"}, 429)
             case "page":
@@ -163,7 +162,7 @@ class ScriptedApi:
         self.reads.append(path)
         if path in self.refuses:
             status, headers = self.refuses[path]
-            return JSONResponse({"detail": f"refused with {status}"}, status, headers, media_type=PROBLEM)
+            return JSONResponse({"detail": f"refused with {status}"}, status, headers)
         if self.interludes and request.method == "GET":
             return self.interludes.pop(0)
         if request.method == "POST":
@@ -181,7 +180,7 @@ class ScriptedApi:
                 return self._list(request.query_params)
             case ["topics", id_] if id_ in self.topics and self.topics[id_]["status"] != "removed":
                 return JSONResponse(self.topics[id_])
-        return JSONResponse({"detail": "no such topic"}, 404, media_type=PROBLEM)
+        return JSONResponse({"detail": "no such topic"}, 404)
 
     def _post(self, path: str, body: Row) -> Response:
         self.bodies.append(body)

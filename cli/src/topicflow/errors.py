@@ -10,9 +10,9 @@ __all__ = [
     "NoEventStream",
     "NotAllowed",
     "NotFound",
-    "RateLimited",
     "ServiceUnavailable",
     "SilentStream",
+    "TooManyRequests",
     "Unreachable",
     "WrongUse",
 ]
@@ -46,7 +46,7 @@ class ServiceUnavailable(Unreachable):
         self.retry_after = retry_after  # seconds
 
 
-class RateLimited(ServiceUnavailable):
+class TooManyRequests(ServiceUnavailable):
     """The key has used up its requests per second (429)."""
 
 

@@ -12,8 +12,8 @@ from topicflow.errors import (
     Failed,
     NotAllowed,
     NotFound,
-    RateLimited,
     ServiceUnavailable,
+    TooManyRequests,
     Unreachable,
     WrongUse,
 )
@@ -42,10 +42,10 @@ def problem_of(response: httpx.Response) -> CommandError:
         message = f"{message}: {errors}"
     retry_after = retry_after_seconds(response.headers.get("Retry-After"))
     if response.status_code == 429:
-        return RateLimited(message, retry_after)
+        return TooManyRequests(message, retry_after)
     if response.status_code in _TEMPORARY or (response.status_code == 409 and retry_after is not None):
         return ServiceUnavailable(message, retry_after)
-    if response.status_code in _OF_A_PROXY and "problem+json" not in response.headers.get("Content-Type", ""):
+    if response.status_code in _OF_A_PROXY and not problem:
         return Unreachable(message)
     return _BY_STATUS.get(response.status_code, Failed)(message)
 

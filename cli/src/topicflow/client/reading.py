@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from topicflow.client.api import ApiClient, answer_of
 from topicflow.client.following.patience import Patience
 from topicflow.client.models import Model
-from topicflow.errors import NotFound, RateLimited, Unreachable
+from topicflow.errors import NotFound, TooManyRequests, Unreachable
 
 READ_AT_ONCE = 10  # submissions
 SHORTEST_PAUSE = 0.1  # seconds, before a failed read is repeated
@@ -67,7 +67,7 @@ async def _read(api: ApiClient, path: str, patience: Patience | None) -> dict[st
         except Unreachable as error:
             if patience:
                 pause = patience.pause_after(error, SHORTEST_PAUSE)
-            elif isinstance(error, RateLimited):
+            elif isinstance(error, TooManyRequests):
                 pause = max(SHORTEST_PAUSE, error.retry_after or 0)
             else:
                 raise

@@ -6,8 +6,6 @@ import pytest
 from topicflow.client.api import ApiClient, answer_of, base_url
 from topicflow.errors import CommandError, Unreachable, WrongUse
 
-PROBLEM = {"Content-Type": "application/problem+json"}
-
 
 def _api(response: httpx.Response) -> ApiClient:
     return ApiClient("http://127.0.0.1:1", None, httpx.MockTransport(lambda _: response))
@@ -20,7 +18,7 @@ def _api(response: httpx.Response) -> ApiClient:
 async def test_each_refusal_has_its_exit_code_and_message(status: int, exit_code: int) -> None:
     problem = {"type": "about:blank", "title": "Refused", "status": status, "detail": "because\n of \x1b[31mthis"}
     with pytest.raises(CommandError) as caught:
-        await _api(httpx.Response(status, json=problem, headers=PROBLEM)).get("/topics")
+        await _api(httpx.Response(status, json=problem)).get("/topics")
     assert caught.value.exit_code == exit_code
     assert str(caught.value) == "because of \ufffd[31mthis"
 
@@ -60,3 +58,10 @@ def test_an_invalid_url_is_wrong_use(url: str) -> None:
 
 def test_a_url_with_the_prefix_of_the_routes_is_the_same() -> None:
     assert base_url("https://cards.example/api/v1/") == base_url("https://cards.example/") == "https://cards.example"
+
+
+@pytest.mark.parametrize(("status", "exit_code"), [(404, 3), (410, 3), (500, 3), (502, 3), (403, 4)])
+async def test_a_page_of_a_proxy_says_that_the_api_is_away(status: int, exit_code: int) -> None:
+    with pytest.raises(CommandError) as caught:
+        await _api(httpx.Response(status, html="<html>no backend</html>")).get("/topics")
+    assert caught.value.exit_code == exit_code

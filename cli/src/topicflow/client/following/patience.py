@@ -2,7 +2,7 @@
 
 import time
 
-from topicflow.errors import CommandError, RateLimited, ServiceUnavailable
+from topicflow.errors import CommandError, ServiceUnavailable, TooManyRequests
 
 
 class Patience:
@@ -18,7 +18,7 @@ class Patience:
 
     def pause_after(self, error: CommandError, shortest: float) -> float:
         """Seconds until the next attempt. Raises the error when patience is over. A rate limit is an answer."""
-        if isinstance(error, RateLimited):
+        if isinstance(error, TooManyRequests):
             self.answered()
         silence = time.monotonic() - self._answered_at
         if silence > self._seconds:

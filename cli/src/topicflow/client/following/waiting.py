@@ -13,7 +13,7 @@ from topicflow.client.following.event_stream import MAX_IDS, RETRY
 from topicflow.client.following.patience import Patience
 from topicflow.client.following.states import States, StatesNow, Submitted
 from topicflow.client.models import ENDS
-from topicflow.errors import RateLimited, Unreachable
+from topicflow.errors import TooManyRequests, Unreachable
 
 MAX_FOLLOWED_AT_ONCE = 8  # hundreds
 ROTATE_AFTER = 30.0  # seconds
@@ -97,7 +97,7 @@ class Waiting:
                             return
             except Unreachable as error:
                 pause = self._patience.pause_after(error, shortest=0.1)
-                self._is_answered = isinstance(error, RateLimited)
+                self._is_answered = isinstance(error, TooManyRequests)
                 self._news.set()
             await asyncio.sleep(pause)
 
