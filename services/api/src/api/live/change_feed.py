@@ -107,6 +107,8 @@ class ChangeFeed:
             if self._last is None:  # everybody has left meanwhile
                 return False
             workers, sent = WorkersNow.of(self._workers), self._workers_sent
+            if changes is None and workers == sent:
+                return False
             self._last, self._workers_sent = changes or self._last, workers
             look = Look(self._last, workers)
             has_sent = self._deliver(look) if changes else False

@@ -13,7 +13,8 @@ class Look:
     def __init__(self, changes: Changes, workers: Mapping[Kind, WorkersNow]) -> None:
         self.changes = changes
         self._workers = workers
-        self._counts = counts_of(changes.counts, workers).model_dump_json()
+        self._counts = counts_of(changes.counts, workers)
+        self._counts_json = self._counts.model_dump_json()
         self._submissions: dict[str, str] = {}  # as JSON
         self._frames: dict[tuple[Interest, ChangeCursor], bytes | None] = {}  # of streams that listen for everything
 
@@ -28,24 +29,22 @@ class Look:
     def snapshot(self, interest: Interest, status: ProcessingStatus) -> Snapshot:
         rows = [self.changes.rows[id_] for id_ in interest.among(self.changes.kinds)] if interest.ids else []
         submissions = [changed_submission(row, self._workers) for row in rows]
-        return Snapshot(
-            processing_status=status, counts=counts_of(self.changes.counts, self._workers), submissions=submissions
-        )
+        return Snapshot(processing_status=status, counts=self._counts, submissions=submissions)
 
     def counts_frame(self) -> bytes:
         """The counts alone, without an id: nothing is passed by it."""
-        return changes_frame((), self._counts, None)
+        return changes_frame((), self._counts_json, None)
 
     def _frame(self, interest: Interest, since: ChangeCursor) -> bytes | None:
         changes = self.changes
-        if since == changes.cursor:  # it was here before this replica was
+        if since == changes.cursor:  # another replica was here before
             return None
         ids = interest.among(changes.kinds)
         if changes.must_reread or len(ids) > MOST_ROWS:
-            return resync_frame(self._counts, changes.cursor)
+            return resync_frame(self._counts_json, changes.cursor)
         rows = [changes.rows[id_] for id_ in ids]
         new = [row["id"] for row in rows if not since.covers(row["changed_in"], row["changed"])]
-        return changes_frame(map(self._submission, new), self._counts, changes.cursor) if new else None
+        return changes_frame(map(self._submission, new), self._counts_json, changes.cursor) if new else None
 
     def _submission(self, id_: str) -> str:
         if id_ not in self._submissions:

@@ -8,6 +8,8 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
+from api.static_files import StaticFile
+
 FOLDER = Path(__file__).parent / "assets"
 DOCUMENT = Path(__file__).parent / "index.html"
 VERSION_IN_DOCUMENT = "{version}"
@@ -19,33 +21,19 @@ MEDIA_TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asset:
-    body: bytes
-    media_type: str
-    tag: str
-
-
-@dataclass(frozen=True, slots=True)
 class PageFiles:
     """`version`: of all assets together."""
 
-    document: Asset
+    document: StaticFile
     version: str
-    assets: dict[str, Asset]
+    assets: dict[str, StaticFile]
 
 
 @cache
 def page() -> PageFiles:
     bodies = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA_TYPES}
-    version = _hash(b"".join(name.encode() + b"\0" + body for name, body in bodies.items()))
+    everything = b"".join(name.encode() + b"\0" + body for name, body in bodies.items())
+    version = blake2b(everything, digest_size=8).hexdigest()
     document = DOCUMENT.read_text().replace(VERSION_IN_DOCUMENT, version).encode()
-    assets = {name: _asset(body, MEDIA_TYPES[Path(name).suffix]) for name, body in bodies.items()}
-    return PageFiles(_asset(document, "text/html; charset=utf-8"), version, assets)
-
-
-def _asset(body: bytes, media_type: str) -> Asset:
-    return Asset(body, media_type, f'W/"{_hash(body)}"')
-
-
-def _hash(body: bytes) -> str:
-    return blake2b(body, digest_size=8).hexdigest()
+    assets = {name: StaticFile.of(body, MEDIA_TYPES[Path(name).suffix]) for name, body in bodies.items()}
+    return PageFiles(StaticFile.of(document, "text/html; charset=utf-8"), version, assets)
