@@ -9,6 +9,7 @@ from eventually import eventually
 from factories import BEGAN
 from google import genai
 from integration.api import Api, started
+from integration.keyed import Keyed
 from integration.observed import Observed
 from integration.projected import Projected
 from integration.sample_topics import LAST, sample_records
@@ -35,6 +36,20 @@ async def api(everything: Deployment) -> AsyncIterator[Api]:
     async with everything.client() as client:
         api = Api(everything, client)
         await api.ready()
+        yield api
+
+
+@pytest.fixture
+async def beyond(keyed: Keyed) -> AsyncIterator[Api]:
+    """The API that needs keys, of the module's `keyed`, called from another host."""
+    async with keyed.called_from_elsewhere() as api:
+        yield api
+
+
+@pytest.fixture
+async def local(keyed: Keyed) -> AsyncIterator[Api]:
+    """The replica of the module's `keyed` on loopback, which needs no key."""
+    async with keyed.called_locally() as api:
         yield api
 
 

@@ -1,7 +1,7 @@
 """Access: keys, scopes and limits of an API that listens beyond loopback, and of one that does not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import count
 
 import httpx
@@ -33,15 +33,8 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-async def api(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_from_elsewhere() as api:
-        yield api
-
-
-@pytest.fixture
-async def local(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_locally() as api:
-        yield api
+def api(beyond: Api) -> Api:
+    return beyond
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """GET / and /assets/…: for everybody who may reach the API at all, without data, and safe to keep in a cache."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 from integration.api import Api, problem
@@ -31,15 +31,8 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-async def api(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_from_elsewhere() as api:
-        yield api
-
-
-@pytest.fixture
-async def local(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_locally() as api:
-        yield api
+def api(beyond: Api) -> Api:
+    return beyond
 
 
 async def _assets(api: Api) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -34,18 +34,6 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield keyed
         keyed.end()
     assert "Traceback" not in keyed.output
-
-
-@pytest.fixture
-async def beyond(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_from_elsewhere() as api:
-        yield api
-
-
-@pytest.fixture
-async def local(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_locally() as api:
-        yield api
 
 
 class LoadedByPage(HTMLParser):

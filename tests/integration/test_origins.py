@@ -1,6 +1,6 @@
 """Pages on other origins: the allowed ones may use the API, all others may not."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -23,15 +23,8 @@ def keyed(stacks: Stacks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-async def api(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_from_elsewhere() as api:
-        yield api
-
-
-@pytest.fixture
-async def local(keyed: Keyed) -> AsyncIterator[Api]:
-    async with keyed.called_locally() as api:
-        yield api
+def api(beyond: Api) -> Api:
+    return beyond
 
 
 def readable_by(answer: httpx.Response) -> str | None:
